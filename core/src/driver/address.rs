@@ -1,0 +1,186 @@
+//! The addresses that a player or the daemon may write.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::str::FromStr;
+
+/// Where the peer receives: `192.0.2.1:56400` or `[fe80::1%usb0]:56400`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PeerAddress {
+    /// The peer's address.
+    pub ip: IpAddr,
+    /// The peer's UDP port.
+    pub port: u16,
+    /// The interface of a link-local address, by name or number.
+    pub interface: Option<String>,
+}
+
+/// Where to receive: `127.0.0.2` or `127.0.0.2:56400`; the peer's port where none is given.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BindAddress {
+    /// The local address.
+    pub ip: IpAddr,
+    /// The local UDP port.
+    pub port: Option<u16>,
+    /// The interface of a link-local address, by name or number.
+    pub interface: Option<String>,
+}
+
+/// An address that cannot be used, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseAddressError {
+    text: String,
+    reason: &'static str,
+}
+
+impl fmt::Display for ParseAddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not an address: {}", self.text, self.reason)
+    }
+}
+
+impl std::error::Error for ParseAddressError {}
+
+impl FromStr for PeerAddress {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fail = |reason| ParseAddressError {
+            text: text.to_owned(),
+            reason,
+        };
+        let (ip, interface, port) = split(text).map_err(fail)?;
+        let port = port.ok_or_else(|| fail("write ADDRESS:PORT, or [ADDRESS%INTERFACE]:PORT for IPv6"))?;
+        if ip.is_unspecified() || ip.is_multicast() {
+            return Err(fail("the peer needs an address of its own"));
+        }
+        if is_link_local(ip) && interface.is_none() {
+            return Err(fail(
+                "a link-local address needs its interface, as in [fe80::1%usb0]:56400",
+            ));
+        }
+        Ok(PeerAddress { ip, port, interface })
+    }
+}
+
+impl FromStr for BindAddress {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fail = |reason| ParseAddressError {
+            text: text.to_owned(),
+            reason,
+        };
+        let (ip, interface, port) = split(text).map_err(fail)?;
+        Ok(BindAddress { ip, port, interface })
+    }
+}
+
+impl From<SocketAddrV4> for PeerAddress {
+    fn from(address: SocketAddrV4) -> Self {
+        PeerAddress {
+            ip: IpAddr::V4(*address.ip()),
+            port: address.port(),
+            interface: None,
+        }
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.ip, &self.interface) {
+            (IpAddr::V4(ip), _) => write!(f, "{ip}:{}", self.port),
+            (IpAddr::V6(ip), None) => write!(f, "[{ip}]:{}", self.port),
+            (IpAddr::V6(ip), Some(interface)) => write!(f, "[{ip}%{interface}]:{}", self.port),
+        }
+    }
+}
+
+impl PeerAddress {
+    /// The wildcard of this address's family, on the same port.
+    #[must_use]
+    pub fn wildcard(&self) -> SocketAddr {
+        match self.ip {
+            IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, self.port).into(),
+            IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, self.port).into(),
+        }
+    }
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
+/// An address, its interface, its port.
+type Parts = (IpAddr, Option<String>, Option<u16>);
+
+fn split(text: &str) -> Result<Parts, &'static str> {
+    const BAD_IP: &str = "this is neither an IPv4 nor an IPv6 address (names are not looked up)";
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').ok_or("a `]` is missing")?;
+        match after.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if after.is_empty() => (host, None),
+            None => return Err("after `]` comes `:PORT`"),
+        }
+    } else if text.matches(':').count() == 1 {
+        let (host, port) = text.split_once(':').ok_or(BAD_IP)?;
+        (host, Some(port))
+    } else {
+        (text, None)
+    };
+    let port = match port.map(str::parse::<u16>) {
+        None => None,
+        Some(Ok(port)) if port != 0 => Some(port),
+        Some(_) => return Err("the port is a number from 1 to 65535"),
+    };
+    let (ip, interface) = match host.split_once('%') {
+        Some((_, "")) => return Err("after `%` comes the interface's name"),
+        // IFNAMSIZ is 16 with its final zero.
+        Some((_, name)) if name.len() > 15 => return Err("an interface's name has at most 15 characters"),
+        Some((ip, name)) => (ip, Some(name.to_owned())),
+        None => (host, None),
+    };
+    let ip = ip.parse().map_err(|_| BAD_IP)?;
+    if interface.is_some() && matches!(ip, IpAddr::V4(_)) {
+        return Err("an IPv4 address takes no interface");
+    }
+    Ok((ip, interface, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_addresses_round_trip() {
+        for text in ["127.0.0.2:56400", "[fe80::1%usb0]:56400", "[2001:db8::7]:1"] {
+            assert_eq!(text.parse::<PeerAddress>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn bad_addresses_say_what_to_write() {
+        for (text, hint) in [
+            ("", "neither"),
+            ("gameboy:56400", "names are not looked up"),
+            ("10.0.0.1", "ADDRESS:PORT"),
+            ("10.0.0.1:0", "1 to 65535"),
+            ("10.0.0.1:99999", "1 to 65535"),
+            ("[fe80::1]:5", "needs its interface"),
+            ("[fe80::1%]:5", "interface's name"),
+            ("[fe80::1%usb0:5", "`]` is missing"),
+            ("0.0.0.0:5", "an address of its own"),
+        ] {
+            let error = text.parse::<PeerAddress>().unwrap_err().to_string();
+            assert!(error.contains(hint), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_bind_address_may_leave_out_the_port() {
+        let bind: BindAddress = "127.0.0.2".parse().unwrap();
+        assert_eq!((bind.ip, bind.port), ("127.0.0.2".parse().unwrap(), None));
+        assert_eq!("[::1]:7".parse::<BindAddress>().unwrap().port, Some(7));
+    }
+}

@@ -1,0 +1,38 @@
+//! What a serial transfer is, and how the stock core writes one on its socket.
+
+mod codec;
+
+pub use codec::{Decoder, GameMessage};
+
+use serde::{Deserialize, Serialize};
+
+/// The byte that a Game Boy reads when nothing is plugged in: the data line floats high (Pan Docs, Serial Data Transfer).
+pub const UNPLUGGED: u8 = 0xFF;
+
+/// How fast the clocking side shifts one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Speed {
+    /// 8192 Hz: 4096 T-cycles a byte.
+    #[default]
+    Normal,
+    /// CGB fast mode, 262 144 Hz: 128 T-cycles a byte.
+    Fast,
+}
+
+/// The serial control register FF02 as a game left it (Pan Docs, Serial Data Transfer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SerialControl(pub u8);
+
+impl SerialControl {
+    /// Whether the game waits for the other side's clock: transfer enabled (bit 7), external clock (bit 0 clear).
+    #[must_use]
+    pub fn is_armed(self) -> bool {
+        self.0 & 0x81 == 0x80
+    }
+
+    /// Whether a transfer that this side clocks is under way.
+    #[must_use]
+    pub fn is_clocking(self) -> bool {
+        self.0 & 0x81 == 0x81
+    }
+}

@@ -1,0 +1,3 @@
+//! The Gamelink daemon.
+
+fn main() {}
