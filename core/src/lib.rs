@@ -4,6 +4,8 @@
 //! argument, datagrams go in and come out as bytes, and the same inputs always give the same outputs.
 //! [`driver`] is the only place that touches the operating system.
 
+pub mod bridge;
 pub mod driver;
+pub mod protocol;
 pub mod serial;
 pub mod time;

@@ -1,0 +1,3 @@
+//! The bridge: one end of the cable as a pure machine.
+
+pub mod transfer;

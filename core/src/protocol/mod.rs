@@ -1,0 +1,265 @@
+//! The datagrams between two bridges: a fixed header, then events.
+//!
+//! Fixed-size integers, little endian, at most [`MAX_DATAGRAM`] bytes; decoding borrows from the datagram and never
+//! allocates. This module is the only place that names `bincode`.
+//!
+//! | offset | bytes | header field |
+//! |---|---|---|
+//! | 0 | 4 | magic `GBLC` |
+//! | 4 | 2 | version |
+//! | 6 | 2 | flags |
+//! | 8 | 16 | session: the sender's nonce, the receiver's nonce (0: not known yet) |
+//! | 24 | 16 | sequence of this datagram; highest sequence received from the other side |
+//! | 40 | 24 | sender's clock as this left; the receiver's newest stamp; how long that was held (ns) |
+//! | 64 | 12 | sender's emulated position: frames (8), T-cycles within the frame (4) |
+//! | 76 | 4 | epoch |
+//! | 80 | 16 | how many of the receiver's offers the sender has judged; how many of its own have ended |
+//! | 96 | 16 | reserved for an authenticator |
+//! | 112 | | events, each a 4-byte tag and its body, up to the end of the datagram |
+
+mod event;
+mod writer;
+
+pub use event::{Event, Events, Offer, OfferRun, Outcome, Verdict, VerdictRun};
+pub use writer::Writer;
+
+use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use bincode::{Decode, Encode};
+use std::fmt;
+
+/// The longest datagram: stays under the 1232 bytes that IPv6's minimum MTU leaves for UDP (RFC 8200, section 5).
+pub const MAX_DATAGRAM: usize = 1200;
+
+/// Length of the header in bytes; a hello is a header alone.
+pub const HEADER_LEN: usize = 112;
+
+/// First bytes of every datagram.
+pub const MAGIC: [u8; 4] = *b"GBLC";
+
+/// The version of the protocol that this build speaks.
+pub const VERSION: u16 = 1;
+
+type Config = Configuration<LittleEndian, Fixint, Limit<MAX_DATAGRAM>>;
+
+const CONFIG: Config = bincode::config::standard()
+    .with_little_endian()
+    .with_fixed_int_encoding()
+    .with_limit::<MAX_DATAGRAM>();
+
+/// States of the sender that are either so or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
+pub struct Flags(u16);
+
+impl Flags {
+    /// The game's serial port waits for the other side's clock.
+    pub const ARMED: Flags = Flags(1);
+    /// No frame has been emulated for a while: a menu, a pause.
+    pub const PAUSED: Flags = Flags(1 << 1);
+    /// This side unplugs: the last datagram of its session.
+    pub const GOODBYE: Flags = Flags(1 << 2);
+
+    /// These flags and `other`, if `condition` holds.
+    #[must_use]
+    pub fn with(self, other: Flags, condition: bool) -> Flags {
+        if condition { Flags(self.0 | other.0) } else { self }
+    }
+
+    /// Whether all of `other` are set; bits without a meaning yet are ignored.
+    #[must_use]
+    pub fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// What every datagram says of its sender. See the module for the byte layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
+pub struct Header {
+    /// States of the sender.
+    pub flags: Flags,
+    /// The sender's random number for this session; never 0.
+    pub from: u64,
+    /// The receiver's random number as the sender knows it; 0 while it does not.
+    pub to: u64,
+    /// Number of this datagram, from 1.
+    pub sequence: u64,
+    /// Highest sequence received from the other side; 0 for none.
+    pub acknowledged: u64,
+    /// The sender's clock as this left, in nanoseconds.
+    pub sent: u64,
+    /// The receiver's own stamp from the newest datagram the sender has of it; 0 for none.
+    pub echo: u64,
+    /// Nanoseconds between the arrival of that datagram and the departure of this one.
+    pub held: u64,
+    /// Frames that the sender has emulated since its start.
+    pub frames: u64,
+    /// T-cycles emulated within the frame; 0 at its boundary.
+    pub cycles: u32,
+    /// Counts the sender's replaced histories; 0 in strict mode.
+    pub epoch: u32,
+    /// How many of the receiver's offers the sender has judged.
+    pub judged: u64,
+    /// How many of the sender's own offers have ended, by a verdict or otherwise.
+    pub settled: u64,
+    /// Reserved; zeros.
+    pub authenticator: [u8; 16],
+}
+
+/// Why a datagram cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Not one of ours, or cut, or too long, or damaged.
+    Malformed,
+    /// One of ours in another version.
+    Version(u16),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecodeError::Malformed => f.write_str("not a gamelink datagram"),
+            DecodeError::Version(theirs) => write!(f, "protocol version {theirs}, expected {VERSION}"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// Reads one datagram; every event in it has been checked when this returns.
+///
+/// # Errors
+/// When it is no datagram of this protocol and version.
+pub fn decode(datagram: &[u8]) -> Result<(Header, Events<'_>), DecodeError> {
+    if datagram.len() > MAX_DATAGRAM {
+        return Err(DecodeError::Malformed);
+    }
+    let (magic, rest): ([u8; 4], _) = take(datagram)?;
+    if magic != MAGIC {
+        return Err(DecodeError::Malformed);
+    }
+    let (version, rest): (u16, _) = take(rest)?;
+    if version != VERSION {
+        return Err(DecodeError::Version(version));
+    }
+    let (header, rest): (Header, _) = take(rest)?;
+    if header.from == 0 || header.sequence == 0 {
+        return Err(DecodeError::Malformed);
+    }
+    Ok((header, Events::check(rest)?))
+}
+
+fn take<T: Decode<()>>(bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
+    let (value, used) = bincode::decode_from_slice(bytes, CONFIG).map_err(|_| DecodeError::Malformed)?;
+    let rest = bytes.get(used..).ok_or(DecodeError::Malformed)?;
+    Ok((value, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serial::Speed;
+
+    fn header() -> Header {
+        Header {
+            from: 7,
+            to: 8,
+            sequence: 3,
+            frames: 99,
+            settled: 4,
+            judged: 5,
+            ..Header::default()
+        }
+    }
+
+    fn offer(id: u64, frame: u64) -> Offer {
+        let byte = id.to_le_bytes()[0];
+        Offer {
+            id,
+            byte,
+            speed: Speed::Fast,
+            frame,
+            judged: 2 + id / 3,
+        }
+    }
+
+    #[test]
+    fn a_hello_is_a_header_alone() {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let len = Writer::new(&mut buffer, &header()).unwrap().finish();
+        assert_eq!(len, HEADER_LEN);
+        let (decoded, mut events) = decode(&buffer[..len]).unwrap();
+        assert_eq!((decoded, events.next()), (header(), None));
+    }
+
+    #[test]
+    fn runs_of_offers_and_verdicts_survive_the_wire() {
+        let offers: Vec<_> = (10..185).map(|id| offer(id, 1000 + id * 3)).collect();
+        let verdicts: Vec<_> = (0..150)
+            .map(|id| Verdict {
+                id,
+                outcome: if id % 9 == 0 {
+                    Outcome::Refused
+                } else {
+                    Outcome::Taken {
+                        byte: id.to_le_bytes()[0],
+                    }
+                },
+            })
+            .collect();
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut writer = Writer::new(&mut buffer, &header()).unwrap();
+        assert_eq!(writer.verdicts(verdicts.iter().copied()), 150);
+        assert_eq!(writer.offers(offers.iter().copied()), 175);
+        let len = writer.finish();
+        let (_, events) = decode(&buffer[..len]).unwrap();
+        let (mut seen_offers, mut seen_verdicts) = (vec![], vec![]);
+        for event in events {
+            match event {
+                Event::Offers(run) => seen_offers.extend(run),
+                Event::Verdicts(run) => seen_verdicts.extend(run),
+            }
+        }
+        assert_eq!(seen_offers, offers);
+        assert_eq!(seen_verdicts, verdicts);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_for_the_next_datagram() {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut writer = Writer::new(&mut buffer, &header()).unwrap();
+        let written = writer.offers((0..1000).map(|id| offer(id, id * 1000)));
+        let len = writer.finish();
+        let (_, events) = decode(&buffer[..len]).unwrap();
+        let seen = events
+            .map(|e| {
+                if let Event::Offers(run) = e {
+                    run.count()
+                } else {
+                    0
+                }
+            })
+            .sum::<usize>();
+        assert_eq!(seen, written);
+        assert!(written > 10 && written < 1000);
+    }
+
+    #[test]
+    fn another_version_is_told_from_noise() {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let len = Writer::new(&mut buffer, &header()).unwrap().finish();
+        buffer[4] = 9;
+        assert_eq!(decode(&buffer[..len]).unwrap_err(), DecodeError::Version(9));
+        assert_eq!(decode(b"GBL").unwrap_err(), DecodeError::Malformed);
+        assert_eq!(decode(&[0; 1500]).unwrap_err(), DecodeError::Malformed);
+    }
+
+    #[test]
+    fn every_cut_of_a_datagram_is_malformed_or_shorter() {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut writer = Writer::new(&mut buffer, &header()).unwrap();
+        writer.offers([offer(1, 1)].into_iter());
+        let len = writer.finish();
+        for cut in 0..len {
+            assert_eq!(decode(&buffer[..cut]).is_ok(), cut == HEADER_LEN, "{cut}");
+        }
+    }
+}
