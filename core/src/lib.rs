@@ -5,6 +5,7 @@
 //! [`driver`] is the only place that touches the operating system.
 
 pub mod bridge;
+pub mod clock;
 pub mod driver;
 pub mod protocol;
 pub mod serial;

@@ -1,0 +1,185 @@
+//! The floor of a cloud of one-way differences: queueing only ever adds, so the smallest values tell the clocks apart.
+
+/// Nanoseconds of the local clock that one slot of the window covers.
+const SLOT_NANOS: u64 = 1_000_000_000;
+/// Slots in the window: with one second each, about a minute, in which a cheap crystal's skew is constant to 1 ppm.
+const SLOTS: usize = 64;
+/// Fewest filled slots that give a slope; below, the noise of single points rules it.
+const SLOPE_SLOTS: usize = 8;
+/// A crystal is within 200 ppm in any weather and the kernel slews by at most 500 ppm; more is a fault or a lie.
+pub(super) const MAX_SKEW: f64 = 500e-6;
+
+/// One difference of the two clocks, and when it was seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Point {
+    /// The local clock, in nanoseconds.
+    at: u64,
+    /// One clock minus the other, in nanoseconds, with the one-way delay in it.
+    difference: i64,
+}
+
+/// The slope of a floor, and how far above it the points lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Slope {
+    /// Seconds a second.
+    pub(super) slope: f64,
+    /// One standard error of it, guessed from the residuals.
+    pub(super) error: f64,
+}
+
+/// The smallest difference of each second of the last minute, for one direction of the path.
+#[derive(Clone, Debug)]
+pub(super) struct Floor {
+    slots: [Option<Point>; SLOTS],
+    /// The number of the newest slot: local time over [`SLOT_NANOS`].
+    newest: u64,
+}
+
+impl Default for Floor {
+    fn default() -> Self {
+        Floor {
+            slots: [None; SLOTS],
+            newest: 0,
+        }
+    }
+}
+
+impl Floor {
+    /// Takes one difference; `slope` is what is known of its drift. False if it is older than the window.
+    pub(super) fn insert(&mut self, at: u64, difference: i64, slope: f64) -> bool {
+        let number = at / SLOT_NANOS;
+        if number > self.newest {
+            let passed = number - self.newest;
+            for stale in 1..=passed.min(SLOTS as u64) {
+                self.slots[slot(self.newest.wrapping_add(stale))] = None;
+            }
+            self.newest = number;
+        } else if self.newest - number >= SLOTS as u64 {
+            return false;
+        }
+        let point = Point { at, difference };
+        let best = &mut self.slots[slot(number)];
+        if best.is_none_or(|old| drifted(point, old.at, slope) < old.difference) {
+            *best = Some(point);
+        }
+        true
+    }
+
+    /// The smallest difference as it would be seen at `now`, where an old point must be better by `wander` for each second of its age.
+    pub(super) fn lowest(&self, now: u64, slope: f64, wander: f64) -> Option<Lowest> {
+        self.points()
+            .map(|point| {
+                let age = now.abs_diff(point.at);
+                let margin = (age as f64 * wander) as i64;
+                let difference = drifted(point, now, slope);
+                (difference.saturating_add(margin), Lowest { difference, margin })
+            })
+            .min_by_key(|(penalised, _)| *penalised)
+            .map(|(_, lowest)| lowest)
+    }
+
+    /// The slope of the straight line that lies below all points and nearest to them.
+    ///
+    /// The total distance is a convex function of the slope, so narrowing an interval finds its minimum (the linear programme of Moon, Skelly
+    /// and Towsley, "Estimation and removal of clock skew from network delay measurements", 1999). None with too few points, or at the bound.
+    pub(super) fn slope(&self) -> Option<Slope> {
+        let first = self.points().min_by_key(|p| p.at)?;
+        let last = self.points().max_by_key(|p| p.at)?;
+        let count = self.points().count();
+        let span = (last.at - first.at) as f64;
+        if count < SLOPE_SLOTS || last.at - first.at < SLOPE_SLOTS as u64 * SLOT_NANOS / 2 {
+            return None;
+        }
+        let mean_distance = |slope: f64| {
+            let mut sum = 0.0;
+            let mut lowest = f64::INFINITY;
+            for point in self.points() {
+                let x = (point.at - first.at) as f64;
+                let y = point.difference.saturating_sub(first.difference) as f64 - slope * x;
+                sum += y;
+                lowest = lowest.min(y);
+            }
+            sum / count as f64 - lowest
+        };
+        let (mut low, mut high) = (-MAX_SKEW, MAX_SKEW);
+        // Each round leaves two thirds: 1000 ppm shrink below 0.001 ppm.
+        for _ in 0..36 {
+            let third = (high - low) / 3.0;
+            if mean_distance(low + third) < mean_distance(high - third) {
+                high -= third;
+            } else {
+                low += third;
+            }
+        }
+        let slope = f64::midpoint(low, high);
+        if slope.abs() > MAX_SKEW * 0.999 {
+            return None;
+        }
+        // The lowest of half of the points rules each end of the line, so the error shrinks with their number.
+        let error = (mean_distance(slope) + 1_000.0) / (span * count as f64 / 4.0);
+        Some(Slope { slope, error })
+    }
+
+    fn points(&self) -> impl Iterator<Item = Point> + '_ {
+        self.slots.iter().flatten().copied()
+    }
+}
+
+/// The lowest point of a floor, carried to the present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lowest {
+    /// The difference, in nanoseconds.
+    pub(super) difference: i64,
+    /// How far it may have wandered since it was seen, in nanoseconds.
+    pub(super) margin: i64,
+}
+
+/// What a point's difference would be at `now`.
+fn drifted(point: Point, now: u64, slope: f64) -> i64 {
+    let passed = now.wrapping_sub(point.at).cast_signed();
+    // A cast from f64 saturates.
+    point.difference.saturating_add((passed as f64 * slope) as i64)
+}
+
+fn slot(number: u64) -> usize {
+    (number % SLOTS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slope_is_that_of_the_floor_not_of_the_crowd() {
+        let mut floor = Floor::default();
+        for i in 0..6_000_u64 {
+            let at = i * 10_000_000;
+            // Queueing that grows over the minute would tilt a line of best fit.
+            let queueing = (i * 7919) % 1_000 * i;
+            floor.insert(at, (at as f64 * 50e-6) as i64 + queueing as i64, 0.0);
+        }
+        let slope = floor.slope().unwrap();
+        assert!((slope.slope - 50e-6).abs() < 1e-6, "{slope:?}");
+    }
+
+    #[test]
+    fn the_window_forgets_what_is_older_than_a_minute() {
+        let mut floor = Floor::default();
+        floor.insert(SLOT_NANOS, -500, 0.0);
+        floor.insert(30 * SLOT_NANOS, 10, 0.0);
+        assert_eq!(floor.lowest(30 * SLOT_NANOS, 0.0, 0.0).unwrap().difference, -500);
+        floor.insert(70 * SLOT_NANOS, 20, 0.0);
+        assert_eq!(floor.lowest(70 * SLOT_NANOS, 0.0, 0.0).unwrap().difference, 10);
+        assert!(!floor.insert(2 * SLOT_NANOS, -900, 0.0));
+    }
+
+    #[test]
+    fn a_jump_to_the_end_of_time_leaves_one_point() {
+        let mut floor = Floor::default();
+        floor.insert(5, 1, 0.0);
+        floor.insert(u64::MAX, i64::MIN, -MAX_SKEW);
+        floor.insert(u64::MAX, i64::MAX, MAX_SKEW);
+        assert_eq!(floor.points().count(), 1);
+        assert_eq!(floor.slope(), None);
+    }
+}

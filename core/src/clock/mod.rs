@@ -1,0 +1,325 @@
+//! What time it is at the peer: offset, delay and skew from four timestamps (RFC 5905, section 8).
+//!
+//! RFC 5905 keeps the sample with the smallest round trip. A round trip is small only when both ways are quick at once, so under jitter this
+//! keeps the two ways apart: each datagram bounds the offset from one side, the tightest bound of each side rules, and half their distance is
+//! the error. What it cannot see is a path that is always slower one way; half of that stays in the offset, as in every such scheme.
+
+mod floor;
+
+use crate::time::{LocalTime, PeerTime, Span};
+use floor::{Floor, MAX_SKEW};
+use std::time::Duration;
+
+/// Four timestamps: our datagram left, the peer received it, the peer answered, we received the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When our datagram left (RFC 5905's T1).
+    pub sent: LocalTime,
+    /// When the peer's datagram left (T3).
+    pub peer_sent: PeerTime,
+    /// How long the peer held ours before, by its own clock (T3 - T2).
+    pub held: Duration,
+    /// When the peer's datagram arrived, by the kernel's stamp (T4).
+    pub received: LocalTime,
+}
+
+/// Samples that were not used, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rejected {
+    /// Stamps that no clock gives: near the end of time, received before sent, held longer than away, ten seconds under way.
+    pub impossible: u64,
+    /// Sound by themselves, but at odds with what is known; a few in a row are a step and are believed.
+    pub contradicting: u64,
+}
+
+/// Stamps from here on are no monotonic clock's: 2^62 ns are 146 years of uptime. Below, no sum or difference of two overflows.
+const STAMP_LIMIT: u64 = 1 << 62;
+/// A datagram that was away longer tells nothing that a fresh one does not tell better.
+const MAX_AWAY: Duration = Duration::from_secs(10);
+/// Contradicting samples in a row that make a step. Two may be stragglers from before a suspend; each more costs a frame or so of wrong time.
+const STEP_SAMPLES: u32 = 4;
+/// What stamping itself may be off by: an interrupt that comes late, a clock read of coarse grain.
+const STAMP_SLACK: i64 = 20_000;
+/// How fast an offset is taken to wander while the skew is not known: two ordinary crystals.
+const UNKNOWN_WANDER: f64 = 100e-6;
+/// How fast it wanders at best, with the skew known: RFC 5905's PHI is 15 ppm between servers; crystals in one room keep 2.
+const LEAST_WANDER: f64 = 2e-6;
+
+/// The peer's clock as seen from here. Bounded, free of allocation, and reads no clock of its own.
+#[derive(Clone, Debug, Default)]
+pub struct ClockSync {
+    /// Peer's receive stamp minus our send stamp: offset plus the delay towards the peer.
+    towards: Floor,
+    /// Our receive stamp minus the peer's send stamp: the delay from the peer minus the offset.
+    back: Floor,
+    skew: Option<Skew>,
+    estimate: Option<Estimate>,
+    latest_delay: Option<Duration>,
+    /// Mean deviation of the delay from its minimum, in nanoseconds, each sample weighing an eighth.
+    jitter: f64,
+    contradictions: u32,
+    steps: u64,
+    rejected: Rejected,
+    /// The second of local time in which the skew was last computed.
+    skew_second: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Skew {
+    /// Seconds a second that the peer's clock gains on ours.
+    rate: f64,
+    error: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Estimate {
+    /// The local moment that the rest belongs to.
+    at: LocalTime,
+    /// The most that the offset can be.
+    most: i64,
+    /// The least that the offset can be.
+    least: i64,
+    /// How far the older of both bounds may have wandered.
+    margin: i64,
+}
+
+impl Estimate {
+    fn offset(self) -> i64 {
+        i64::midpoint(self.least, self.most)
+    }
+}
+
+impl ClockSync {
+    /// Takes one sample. Order and repetition do not matter; what cannot be is counted and not used.
+    pub fn handle_sample(&mut self, sample: Sample) {
+        let Some(differences) = Differences::of(sample) else {
+            self.rejected.impossible += 1;
+            return;
+        };
+        if self.contradicts(&differences) {
+            self.contradictions += 1;
+            if self.contradictions < STEP_SAMPLES {
+                self.rejected.contradicting += 1;
+                return;
+            }
+            // The peer's clock (or ours) was set, or one machine slept. Its crystal is still the same, so the skew stays.
+            self.steps += 1;
+            self.forget_offset();
+        }
+        self.contradictions = 0;
+        let rate = self.rate();
+        let (sent, received) = (sample.sent.0, sample.received.0);
+        let is_used = self.towards.insert(sent, differences.towards, rate)
+            | self.back.insert(received, differences.back, -rate);
+        if !is_used {
+            self.rejected.impossible += 1;
+            return;
+        }
+        self.measure_delay(&differences);
+        let second = received / 1_000_000_000;
+        if second > self.skew_second {
+            self.skew_second = second;
+            self.measure_skew();
+        }
+        // A straggler must not turn time back.
+        let now = self
+            .estimate
+            .map_or(sample.received, |e| e.at.max(sample.received));
+        self.estimate = self.measure(now);
+    }
+
+    /// The peer's clock minus ours at the newest sample.
+    #[must_use]
+    pub fn offset(&self) -> Option<Span> {
+        self.estimate.map(|estimate| Span(estimate.offset()))
+    }
+
+    /// The round trip without queueing: the quickest way there and the quickest way back of the last minute.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        self.estimate
+            .map(|e| Duration::from_nanos(e.most.saturating_sub(e.least).max(0).unsigned_abs()))
+    }
+
+    /// The round trip of the newest sample, queueing and all.
+    #[must_use]
+    pub fn latest_delay(&self) -> Option<Duration> {
+        self.latest_delay
+    }
+
+    /// How much the round trip varies above its minimum (RFC 5905's jitter, as a running mean).
+    #[must_use]
+    pub fn jitter(&self) -> Duration {
+        Duration::from_nanos(self.jitter as u64)
+    }
+
+    /// How much the peer's clock gains on ours, in millionths; none before some ten seconds of samples. Within 500 of zero.
+    #[must_use]
+    pub fn skew_ppm(&self) -> Option<f64> {
+        self.skew.map(|skew| skew.rate * 1e6)
+    }
+
+    /// The most that [`offset`](Self::offset) can be wrong by, even on a path that is slow one way only (RFC 5905's root distance).
+    #[must_use]
+    pub fn error_bound(&self) -> Option<Duration> {
+        let estimate = self.estimate?;
+        let half = estimate.most.saturating_sub(estimate.least).unsigned_abs() / 2;
+        Some(Duration::from_nanos(
+            half.saturating_add(estimate.margin.unsigned_abs()),
+        ))
+    }
+
+    /// Our moment when the peer's clock shows `time`; none before the first sample.
+    #[must_use]
+    pub fn to_local(&self, time: PeerTime) -> Option<LocalTime> {
+        let estimate = self.estimate?;
+        let there = PeerTime(estimate.at.0.saturating_add_signed(estimate.offset()));
+        let passed = (time - there).0;
+        // Solves passed = local * (1 + rate) for the local span; only the small correction goes through a float.
+        let rate = self.rate();
+        let correction = (passed as f64 * (rate / (1.0 + rate))) as i64;
+        Some(estimate.at + Span(passed.saturating_sub(correction)))
+    }
+
+    /// What the peer's clock shows at our moment `time`; none before the first sample.
+    #[must_use]
+    pub fn to_peer(&self, time: LocalTime) -> Option<PeerTime> {
+        let estimate = self.estimate?;
+        let passed = (time - estimate.at).0;
+        let correction = (passed as f64 * self.rate()) as i64;
+        let there = PeerTime(estimate.at.0.saturating_add_signed(estimate.offset()));
+        Some(there + Span(passed.saturating_add(correction)))
+    }
+
+    /// Samples that were not used.
+    #[must_use]
+    pub fn rejected(&self) -> Rejected {
+        self.rejected
+    }
+
+    /// How often one clock was found to have been set, or one machine to have slept.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Forgets the peer: the next samples are another machine's. The counters stay.
+    pub fn reset(&mut self) {
+        self.forget_offset();
+        self.skew = None;
+        self.skew_second = 0;
+        self.jitter = 0.0;
+    }
+
+    fn forget_offset(&mut self) {
+        self.towards = Floor::default();
+        self.back = Floor::default();
+        self.estimate = None;
+        self.latest_delay = None;
+        self.contradictions = 0;
+    }
+
+    fn rate(&self) -> f64 {
+        self.skew.map_or(0.0, |skew| skew.rate)
+    }
+
+    fn wander(&self) -> f64 {
+        self.skew
+            .map_or(UNKNOWN_WANDER, |s| s.error.clamp(LEAST_WANDER, UNKNOWN_WANDER))
+    }
+
+    /// Whether the true offset cannot be both within what is known and within what this sample says.
+    fn contradicts(&self, sample: &Differences) -> bool {
+        let Some(known) = self.estimate else { return false };
+        let passed = (sample.received - known.at).0;
+        let drift = (passed as f64 * self.rate()) as i64;
+        // A sample from before a long silence cannot be judged to the microsecond.
+        let slack = (passed.unsigned_abs() as f64 * self.wander()) as i64 + STAMP_SLACK + known.margin;
+        let most = known.most.max(known.least).saturating_add(drift + slack);
+        let least = known.least.min(known.most).saturating_add(drift - slack);
+        // The sample was under way for `away`, in which the offset drifts as well.
+        let reach = (sample.away as f64 * MAX_SKEW) as i64;
+        sample.towards + reach < least || -sample.back - reach > most
+    }
+
+    fn measure_delay(&mut self, sample: &Differences) {
+        let delay = sample.delay();
+        self.latest_delay = Some(Duration::from_nanos(delay));
+        let least = self.delay().map_or(delay, |d| d.as_nanos() as u64);
+        self.jitter += (delay.saturating_sub(least) as f64 - self.jitter) / 8.0;
+    }
+
+    /// Both ways show the same skew with opposite signs; the way with less queueing tells it better and weighs more.
+    fn measure_skew(&mut self) {
+        let (Some(towards), Some(back)) = (self.towards.slope(), self.back.slope()) else {
+            return;
+        };
+        let (a, b) = (towards.error.powi(-2), back.error.powi(-2));
+        let rate = (towards.slope * a - back.slope * b) / (a + b);
+        self.skew = Some(Skew {
+            rate,
+            error: (a + b).powf(-0.5),
+        });
+    }
+
+    fn measure(&self, now: LocalTime) -> Option<Estimate> {
+        let (rate, wander) = (self.rate(), self.wander());
+        let towards = self.towards.lowest(now.0, rate, wander)?;
+        let back = self.back.lowest(now.0, -rate, wander)?;
+        Some(Estimate {
+            at: now,
+            most: towards.difference,
+            least: back.difference.saturating_neg(),
+            margin: towards.margin.max(back.margin),
+        })
+    }
+}
+
+/// A sample as two one-way differences, known to be sound; all in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Differences {
+    /// T2 - T1.
+    towards: i64,
+    /// T4 - T3.
+    back: i64,
+    /// T4 - T1.
+    away: u64,
+    received: LocalTime,
+}
+
+impl Differences {
+    fn of(sample: Sample) -> Option<Differences> {
+        let Sample {
+            sent,
+            peer_sent,
+            held,
+            received,
+        } = sample;
+        if received < sent || received.0 >= STAMP_LIMIT || peer_sent.0 >= STAMP_LIMIT {
+            return None;
+        }
+        let away = received.since(sent);
+        if away > MAX_AWAY {
+            return None;
+        }
+        // The peer's clock may run slow or fast, so what it held may measure a little longer than we were away.
+        let tolerance = held.mul_f64(MAX_SKEW.min(1.0)) + Duration::from_nanos(STAMP_SLACK.unsigned_abs());
+        if held > MAX_AWAY || held > away + tolerance {
+            return None;
+        }
+        let peer_received = peer_sent.0.checked_sub(u64::try_from(held.as_nanos()).ok()?)?;
+        Some(Differences {
+            towards: (PeerTime(peer_received) - PeerTime(sent.0)).0,
+            back: (LocalTime(received.0) - LocalTime(peer_sent.0)).0,
+            away: u64::try_from(away.as_nanos()).ok()?,
+            received,
+        })
+    }
+
+    fn delay(&self) -> u64 {
+        self.towards.saturating_add(self.back).max(0).unsigned_abs()
+    }
+}
+
+#[cfg(test)]
+mod tests;
