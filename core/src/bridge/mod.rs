@@ -1,3 +1,642 @@
 //! The bridge: one end of the cable as a pure machine.
+//!
+//! Feed it with [`Bridge::handle_input`], then drain [`Bridge::poll_output`] to `None`, and call
+//! [`Bridge::handle_timeout`] when [`Bridge::poll_timeout`] is due. It holds no socket and reads no clock; after it is
+//! made, nothing in it allocates.
 
+mod notice;
+pub mod peer;
+pub mod session;
+mod stats;
 pub mod transfer;
+
+#[cfg(test)]
+mod tests;
+
+pub use notice::Notice;
+pub use stats::{Counters, Latency, Stats, Summary};
+
+use crate::clock::{ClockSync, Sample};
+use crate::protocol::{self, DecodeError, Event, Flags, Header, MAX_DATAGRAM, VERSION, Writer};
+use crate::serial::{Speed, UNPLUGGED};
+use crate::time::{LocalTime, PeerTime};
+use notice::Notices;
+use peer::{GiveUp, Peer};
+use session::{Session, Standing};
+use std::time::Duration;
+use transfer::{Arrival, Boundary, Judgement, Reply, Request, Transfer};
+
+/// A datagram is sent at least so often: a tenth of the silence that ends a session.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// Without a frame for so long the emulation counts as paused; several times the longest frame of a slow machine.
+const PAUSE_AFTER: Duration = Duration::from_millis(250);
+
+/// Something that happened at this end.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A peer's address is known from now on. The number is random, fresh for each plug, and not 0.
+    Plug {
+        /// This side's half of the session's name.
+        nonce: u64,
+    },
+    /// The cable is pulled here: the peer is told, transfers read 0xFF.
+    Unplug,
+    /// A datagram from the peer's address.
+    Datagram {
+        /// Its bytes.
+        bytes: &'a [u8],
+        /// When it arrived, from the kernel's stamp.
+        received: LocalTime,
+    },
+    /// The game starts a transfer with its internal clock and waits for [`Output::Complete`].
+    Request {
+        /// The byte that it shifts out.
+        byte: u8,
+        /// The clock that it chose.
+        speed: Speed,
+        /// Whether SC still shows the port armed: the byte just taken is lost to the game.
+        is_torn: bool,
+    },
+    /// The game answered [`Output::Deliver`].
+    Reply {
+        /// The byte that it shifted out.
+        byte: u8,
+    },
+    /// The emulation stands between two frames and goes on next.
+    FrameStart {
+        /// Whether the game listens, where that can be seen.
+        is_armed: Option<bool>,
+    },
+    /// The core has run.
+    FrameEnd {
+        /// Whether it emulated anything.
+        has_advanced: bool,
+    },
+    /// The core's connection was replaced.
+    CoreReconnected,
+}
+
+/// Something to be done at this end, now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The game that waits reads this byte.
+    Complete {
+        /// The byte.
+        byte: u8,
+    },
+    /// Hand this byte to the listening game.
+    Deliver {
+        /// The byte.
+        byte: u8,
+        /// The clock that the peer's game chose.
+        speed: Speed,
+    },
+    /// Send the first so many bytes of the buffer to the peer.
+    Transmit {
+        /// How many.
+        len: usize,
+    },
+    /// Tell the player.
+    Notify(Notice),
+}
+
+/// One end of the cable.
+#[derive(Clone, Debug)]
+pub struct Bridge {
+    session: Session,
+    peer: Peer,
+    transfer: Transfer,
+    clock: ClockSync,
+    stats: Stats,
+    notices: Notices,
+    is_plugged: bool,
+    /// When the game began to wait for its open offer.
+    waits_since: Option<LocalTime>,
+    /// Frames emulated since the start.
+    frames: u64,
+    /// `frames` at the last boundary that was counted.
+    boundary: u64,
+    is_armed: bool,
+    has_refused: bool,
+    is_paused: bool,
+    last_active: LocalTime,
+    sequence: u64,
+    /// The peer's newest stamp and when it arrived.
+    echo: Option<(u64, LocalTime)>,
+    /// When to repeat the open offer, and the pause after that.
+    retransmit: Option<(LocalTime, Duration)>,
+    heartbeat: LocalTime,
+    must_transmit: bool,
+    /// Whom the last datagram of a session that is over goes to.
+    goodbye: Option<u64>,
+    complete: Option<u8>,
+    deliver: Option<(u8, Speed)>,
+    refused_version: Option<u16>,
+}
+
+impl Default for Bridge {
+    fn default() -> Self {
+        Bridge {
+            session: Session::new(1),
+            peer: Peer::default(),
+            transfer: Transfer::default(),
+            clock: ClockSync::default(),
+            stats: Stats::default(),
+            notices: Notices::default(),
+            is_plugged: false,
+            waits_since: None,
+            frames: 0,
+            boundary: u64::MAX,
+            is_armed: false,
+            has_refused: false,
+            is_paused: true,
+            last_active: LocalTime::default(),
+            sequence: 0,
+            echo: None,
+            retransmit: None,
+            heartbeat: LocalTime::default(),
+            must_transmit: false,
+            goodbye: None,
+            complete: None,
+            deliver: None,
+            refused_version: None,
+        }
+    }
+}
+
+impl Bridge {
+    /// Takes one event. Drain [`poll_output`](Self::poll_output) after each.
+    pub fn handle_input(&mut self, now: LocalTime, input: Input<'_>) {
+        match input {
+            Input::Plug { nonce } => self.plug(now, nonce),
+            Input::Unplug => self.unplug(),
+            Input::Datagram { bytes, received } => self.handle_datagram(now, bytes, received.min(now)),
+            Input::Request { byte, speed, is_torn } => self.handle_request(now, byte, speed, is_torn),
+            Input::Reply { byte } => self.handle_reply(now, byte),
+            Input::FrameStart { is_armed } => self.handle_frame_start(now, is_armed),
+            Input::FrameEnd { has_advanced } => self.frames = self.frames.saturating_add(has_advanced.into()),
+            Input::CoreReconnected => {
+                self.stats.counters.core_reconnects += 1;
+                self.deliver = None;
+                self.transfer.redeliver();
+                // A game that waited has lost its socket and read 0xFF from the core itself.
+                self.transfer.give_up();
+                self.end_wait(now);
+            }
+        }
+    }
+
+    /// Does what is due by `now`. Hand over what has arrived before calling this, or silence is found where there is none.
+    pub fn handle_timeout(&mut self, now: LocalTime) {
+        if self.session.handle_timeout(now) {
+            self.lose(now);
+        }
+        self.check_wait(now);
+        if let Some((at, pause)) = self.retransmit
+            && now >= at
+        {
+            self.retransmit = Some((
+                now.after(pause),
+                pause.mul_f32(1.5).min(self.longest_retransmit()),
+            ));
+            self.stats.counters.retransmits += 1;
+            self.must_transmit = true;
+        }
+        if !self.is_paused && self.waits_since.is_none() && now >= self.last_active.after(PAUSE_AFTER) {
+            self.is_paused = true;
+            self.must_transmit = true;
+        }
+        if self.is_plugged && now >= self.heartbeat {
+            self.must_transmit = true;
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next; an input may move it.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<LocalTime> {
+        let wait = self
+            .waits_since
+            .map(|since| self.peer.deadline(since, self.round_trip()));
+        let may_pause = self.is_plugged && !self.is_paused && self.waits_since.is_none();
+        [
+            self.is_plugged.then_some(self.heartbeat),
+            self.session.silence_deadline(),
+            wait,
+            self.retransmit.map(|(at, _)| at),
+            may_pause.then(|| self.last_active.after(PAUSE_AFTER)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The next thing to be done; a datagram is written into `buffer`.
+    pub fn poll_output(&mut self, now: LocalTime, buffer: &mut [u8; MAX_DATAGRAM]) -> Option<Output> {
+        if let Some(byte) = self.complete.take() {
+            return Some(Output::Complete { byte });
+        }
+        if let Some((byte, speed)) = self.deliver.take() {
+            return Some(Output::Deliver { byte, speed });
+        }
+        if std::mem::take(&mut self.must_transmit) && (self.is_plugged || self.goodbye.is_some()) {
+            return self
+                .write_datagram(now, buffer)
+                .map(|len| Output::Transmit { len });
+        }
+        self.notices.pop().map(Output::Notify)
+    }
+
+    /// Whether both sides know each other now.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.session.is_linked()
+    }
+
+    /// Whether an offer of the peer waits for the next frame boundary at which the game listens.
+    #[must_use]
+    pub fn is_offer_waiting(&self) -> bool {
+        self.transfer.is_offer_waiting()
+    }
+
+    /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that waits.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        !self.transfer.is_delivered() && self.waits_since.is_none()
+    }
+
+    /// A word for where the session stands: `unplugged`, `searching`, `linked`, `peer paused`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (self.is_plugged, self.is_linked(), self.peer.is_paused()) {
+            (false, _, _) => "unplugged",
+            (true, false, _) => "searching",
+            (true, true, false) => "linked",
+            (true, true, true) => "peer paused",
+        }
+    }
+
+    /// The peer's clock as far as it is known.
+    #[must_use]
+    pub fn clock(&self) -> &ClockSync {
+        &self.clock
+    }
+
+    /// What has been measured.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The counters, for what the driver sees and the bridge does not.
+    pub fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.stats.counters
+    }
+
+    fn plug(&mut self, now: LocalTime, nonce: u64) {
+        self.unplug();
+        self.session = Session::new(nonce);
+        self.forget_peer();
+        self.is_plugged = true;
+        self.goodbye = None;
+        self.heartbeat = now;
+        self.must_transmit = true;
+    }
+
+    fn unplug(&mut self) {
+        self.goodbye = Some(self.session.addressee()).filter(|&peer| self.is_plugged && peer != 0);
+        self.must_transmit |= self.goodbye.is_some();
+        if self.session.handle_goodbye() {
+            self.stats.counters.losses += 1;
+        }
+        self.is_plugged = false;
+        self.interrupt();
+    }
+
+    fn handle_datagram(&mut self, now: LocalTime, bytes: &[u8], received: LocalTime) {
+        if !self.is_plugged {
+            self.stats.counters.dropped_session += 1;
+            return;
+        }
+        let (header, events) = match protocol::decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(DecodeError::Malformed) => {
+                self.stats.counters.dropped_malformed += 1;
+                return;
+            }
+            Err(DecodeError::Version(theirs)) => {
+                self.stats.counters.dropped_version += 1;
+                if self.refused_version.replace(theirs) != Some(theirs) && !self.is_linked() {
+                    self.notify(Notice::VersionMismatch {
+                        ours: VERSION,
+                        theirs,
+                    });
+                }
+                return;
+            }
+        };
+        match self.session.handle_header(received, &header) {
+            Standing::Current => {}
+            Standing::Linked { is_new_peer } => {
+                if is_new_peer {
+                    self.interrupt();
+                    self.forget_peer();
+                }
+                self.stats.counters.links += 1;
+                self.notify(Notice::Linked);
+                self.must_transmit = true;
+            }
+            Standing::Hello => {
+                self.must_transmit = true;
+                return;
+            }
+            Standing::Foreign => {
+                self.stats.counters.dropped_session += 1;
+                return;
+            }
+            Standing::Reflected => {
+                self.stats.counters.dropped_reflected += 1;
+                return;
+            }
+        }
+        self.stats.counters.received += 1;
+        self.handle_header(received, &header);
+        if header.flags.contains(Flags::GOODBYE) {
+            self.session.handle_goodbye();
+            self.lose(now);
+            return;
+        }
+        if self.transfer.handle_settled(header.settled) {
+            self.stats.counters.peer_withdrawn += 1;
+        }
+        // Offers come before verdicts: a verdict that is this side's half of a crossing pair must find the pair made.
+        for event in events.clone() {
+            if let Event::Offers(run) = event {
+                run.for_each(|offer| self.handle_offer(now, offer));
+            }
+        }
+        for event in events {
+            if let Event::Verdicts(run) = event {
+                run.for_each(|verdict| self.handle_verdict(now, verdict));
+            }
+        }
+        self.check_wait(now);
+    }
+
+    fn handle_header(&mut self, received: LocalTime, header: &Header) {
+        if header.echo != 0 {
+            self.clock.handle_sample(Sample {
+                sent: LocalTime(header.echo),
+                peer_sent: PeerTime(header.sent),
+                held: Duration::from_nanos(header.held),
+                received,
+            });
+            if let Some(delay) = self.clock.latest_delay() {
+                self.stats.round_trip.record(delay);
+                if let Some(offset) = self.clock.offset() {
+                    let own = (PeerTime(header.sent) - PeerTime(received.0)).0;
+                    let half = i64::try_from(delay.as_nanos() / 2).unwrap_or(i64::MAX);
+                    let deviation = own.saturating_add(half).abs_diff(offset.0);
+                    self.stats
+                        .offset_deviation
+                        .record(Duration::from_nanos(deviation));
+                }
+            }
+        }
+        if header.sequence > self.peer.newest() {
+            self.echo = Some((header.sent, received));
+        }
+        let was_paused = self.peer.is_paused();
+        self.peer.handle_header(received, header);
+        match (was_paused, self.peer.is_paused()) {
+            (false, true) => self.notify(Notice::PeerPaused),
+            (true, false) => self.notify(Notice::PeerResumed),
+            _ => {}
+        }
+    }
+
+    fn handle_offer(&mut self, now: LocalTime, offer: protocol::Offer) {
+        match self.transfer.handle_offer(offer) {
+            Arrival::Waiting => self.peer.handle_clocking(),
+            Arrival::Repeated => self.must_transmit = true,
+            Arrival::Paired(byte) => {
+                self.peer.handle_clocking();
+                self.stats.counters.paired += 1;
+                self.stats.counters.peer_paired += 1;
+                self.must_transmit = true;
+                self.finish(now, byte);
+            }
+            Arrival::Nonsense => self.stats.counters.nonsense += 1,
+        }
+    }
+
+    fn handle_verdict(&mut self, now: LocalTime, verdict: protocol::Verdict) {
+        match self.transfer.handle_verdict(verdict) {
+            Judgement::Completed(byte) => {
+                self.stats.counters.taken += 1;
+                self.finish(now, byte);
+            }
+            Judgement::Refused => {
+                self.stats.counters.refused += 1;
+                self.peer.handle_refusal();
+                self.finish(now, UNPLUGGED);
+            }
+            Judgement::Repeated => {}
+            Judgement::TooLate => self.stats.counters.too_late += 1,
+            Judgement::Nonsense => self.stats.counters.nonsense += 1,
+        }
+    }
+
+    fn handle_request(&mut self, now: LocalTime, byte: u8, speed: Speed, is_torn: bool) {
+        self.last_active = now;
+        self.stats.counters.requests += 1;
+        self.stats.counters.torn += u64::from(is_torn);
+        let has_offer = self.transfer.is_offer_waiting() || self.transfer.is_delivered();
+        let may_offer = self.is_linked() && (has_offer || self.peer.may_offer());
+        match self.transfer.request(byte, speed, self.frames, may_offer) {
+            Request::Offered => {
+                self.stats.counters.offered += 1;
+                self.waits_since = Some(now);
+                let pause = self.first_retransmit();
+                self.retransmit = Some((now.after(pause), pause));
+                self.must_transmit = true;
+            }
+            Request::Completed(theirs) => {
+                self.stats.counters.paired += 1;
+                self.stats.counters.peer_paired += 1;
+                self.complete = Some(theirs);
+                self.must_transmit = true;
+            }
+            Request::TookDelivered => {
+                self.stats.counters.paired += 1;
+                self.stats.counters.peer_paired += 1;
+                self.must_transmit = true;
+            }
+            Request::Unplugged => {
+                self.stats.counters.unplugged += 1;
+                self.complete = Some(UNPLUGGED);
+            }
+        }
+    }
+
+    fn handle_reply(&mut self, now: LocalTime, byte: u8) {
+        self.last_active = now;
+        match self.transfer.handle_reply(byte) {
+            Reply::Taken => self.stats.counters.peer_taken += 1,
+            Reply::TooLate => {
+                self.stats.counters.peer_taken += 1;
+                self.stats.counters.too_late += 1;
+            }
+            Reply::Stray => {
+                self.stats.counters.stray_replies += 1;
+                return;
+            }
+        }
+        self.has_refused = false;
+        self.must_transmit = true;
+    }
+
+    fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>) {
+        self.last_active = now;
+        if std::mem::take(&mut self.is_paused) {
+            self.must_transmit = true;
+        }
+        let was_armed = std::mem::replace(&mut self.is_armed, is_armed == Some(true));
+        if self.is_armed && !was_armed && std::mem::take(&mut self.has_refused) {
+            // The peer stopped offering: tell it at once that somebody listens.
+            self.must_transmit = true;
+        }
+        // A call that emulated nothing gave the game no chance to arm.
+        if self.boundary == self.frames && is_armed == Some(false) {
+            return;
+        }
+        self.boundary = self.frames;
+        match self.transfer.handle_boundary(is_armed) {
+            Boundary::Idle => {}
+            Boundary::Waiting => self.must_transmit = true,
+            Boundary::Deliver(byte, speed) => self.deliver = Some((byte, speed)),
+            Boundary::Refused => {
+                self.stats.counters.peer_refused += 1;
+                self.has_refused = true;
+                self.must_transmit = true;
+            }
+        }
+    }
+
+    /// Ends the game's wait if the table says so.
+    fn check_wait(&mut self, now: LocalTime) {
+        let Some(since) = self.waits_since else { return };
+        let Some(reason) = self.peer.give_up(now, since, self.round_trip()) else {
+            return;
+        };
+        let counters = &mut self.stats.counters;
+        match reason {
+            GiveUp::Stalled => counters.timeouts_stalled += 1,
+            GiveUp::Paused => counters.timeouts_paused += 1,
+            GiveUp::Overdue => counters.timeouts_overdue += 1,
+        }
+        self.transfer.give_up();
+        // The peer is told that the offer is withdrawn.
+        self.must_transmit = true;
+        self.finish(now, UNPLUGGED);
+    }
+
+    /// The peer fell silent or left.
+    fn lose(&mut self, now: LocalTime) {
+        self.stats.counters.losses += 1;
+        self.notify(Notice::PeerGone);
+        self.interrupt();
+        self.last_active = now;
+    }
+
+    /// Ends what is under way with a peer that is not there any more.
+    fn interrupt(&mut self) {
+        self.transfer.forget_waiting();
+        if let Some(byte) = self.transfer.give_up() {
+            self.stats.counters.timeouts_silent += 1;
+            self.complete = Some(byte);
+        }
+        self.waits_since = None;
+        self.retransmit = None;
+    }
+
+    fn forget_peer(&mut self) {
+        // What was handed to the core cannot be taken back: its answer will be a stray one.
+        self.transfer = Transfer::default();
+        self.peer = Peer::default();
+        self.clock.reset();
+        self.echo = None;
+        self.has_refused = false;
+        self.refused_version = None;
+    }
+
+    fn finish(&mut self, now: LocalTime, byte: u8) {
+        if let Some(since) = self.waits_since {
+            self.stats.wait.record(now.since(since));
+        }
+        self.end_wait(now);
+        self.complete = Some(byte);
+    }
+
+    fn end_wait(&mut self, now: LocalTime) {
+        self.waits_since = None;
+        self.retransmit = None;
+        self.last_active = now;
+    }
+
+    fn round_trip(&self) -> Duration {
+        self.clock.delay().unwrap_or_default()
+    }
+
+    /// Long enough for a verdict that needs no waiting for a frame, in either direction.
+    fn first_retransmit(&self) -> Duration {
+        (self.round_trip().mul_f32(1.5) + Duration::from_millis(8)).min(Duration::from_millis(250))
+    }
+
+    fn longest_retransmit(&self) -> Duration {
+        self.first_retransmit().max(Duration::from_millis(60))
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        if !self.notices.push(notice) {
+            self.stats.counters.notices_lost += 1;
+        }
+    }
+
+    fn write_datagram(&mut self, now: LocalTime, buffer: &mut [u8; MAX_DATAGRAM]) -> Option<usize> {
+        self.sequence = self.sequence.saturating_add(1);
+        self.heartbeat = now.after(HEARTBEAT);
+        let goodbye = self.goodbye.take();
+        let flags = Flags::default()
+            .with(Flags::ARMED, self.is_armed)
+            .with(Flags::PAUSED, self.is_paused)
+            .with(Flags::GOODBYE, goodbye.is_some());
+        let mut header = Header {
+            flags,
+            from: self.session.ours(),
+            to: goodbye.unwrap_or(self.session.addressee()),
+            sequence: self.sequence,
+            sent: now.0,
+            frames: self.frames,
+            ..Header::default()
+        };
+        let is_hello = !self.session.knows(header.to);
+        if !is_hello {
+            header.acknowledged = self.peer.newest();
+            header.judged = self.transfer.judged();
+            header.settled = self.transfer.settled();
+            if let Some((stamp, received)) = self.echo {
+                header.echo = stamp;
+                header.held = u64::try_from(now.since(received).as_nanos()).unwrap_or(u64::MAX);
+            }
+        }
+        let mut writer = Writer::new(buffer, &header)?;
+        // To a peer that may be another one than before, nothing is said of this session, and never more than it asked.
+        if !is_hello {
+            writer.verdicts(self.transfer.verdict().into_iter());
+            writer.offers(self.transfer.pending().into_iter());
+        }
+        self.stats.counters.sent += 1;
+        Some(writer.finish())
+    }
+}

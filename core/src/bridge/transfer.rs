@@ -246,6 +246,13 @@ impl Transfer {
         }
     }
 
+    /// The link is down: an offer that waits is forgotten, unjudged. A peer that still means it repeats it.
+    pub fn forget_waiting(&mut self) {
+        if self.is_offer_waiting() {
+            self.incoming = Incoming::None;
+        }
+    }
+
     /// This side's open offer, to be repeated in every datagram.
     #[must_use]
     pub fn pending(&self) -> Option<Offer> {

@@ -4,6 +4,7 @@
 
 mod address;
 
+pub use crate::bridge::Notice;
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
 
 use crate::serial::{GameMessage, SerialControl, UNPLUGGED};
@@ -37,26 +38,6 @@ pub struct FrameEnd {
     pub has_advanced: bool,
     /// Time spent outside the core in this call: hooks, pacing, messages.
     pub hook_time: Duration,
-}
-
-/// Something that the player should be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// Both sides know each other and bytes can flow.
-    Linked,
-    /// The peer's emulation stands still by its own word: a menu, a pause.
-    PeerPaused,
-    /// The peer's emulation goes on.
-    PeerResumed,
-    /// Nothing has been heard of the peer for a second, or it said goodbye.
-    PeerGone,
-    /// The peer speaks another version of the protocol.
-    VersionMismatch {
-        /// This side's version.
-        ours: u16,
-        /// The peer's version; the lower one should be updated.
-        theirs: u16,
-    },
 }
 
 /// One end of the cable: owns the sockets and the thread that serves them.

@@ -1,0 +1,188 @@
+//! What is known of the peer's emulation, and how long it is worth waiting for.
+//!
+//! The table of waits: a game that clocks waits for the verdict while the peer's frames advance; at most 250 to 500 ms,
+//! once, while they do not; not at all when the peer is paused, silent, or was not listening last time. Counting
+//! the peer's emulated frames is the hardware's own rule and survives a network spike that a deadline in wall time
+//! would turn into a lost byte.
+
+use crate::protocol::{Flags, Header};
+use crate::time::LocalTime;
+use std::time::Duration;
+
+/// After a refusal, one transfer in so many is offered all the same, or two clocking games would never meet.
+const OFFER_EVERY: u32 = 30;
+
+/// No wait lasts longer, whatever the peer says; under the several seconds after which a player thinks it crashed.
+pub const WAIT_LIMIT: Duration = Duration::from_secs(2);
+
+/// The peer's emulation as its datagrams show it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Peer {
+    newest: u64,
+    frames: u64,
+    last_advance: LocalTime,
+    is_paused: bool,
+    /// A wait ended because its frames did not advance, and they have not since.
+    has_stalled: bool,
+    /// Requests since the peer's game refused one, until it arms or clocks.
+    refused: Option<u32>,
+}
+
+/// Why a wait ended without a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GiveUp {
+    /// The peer's frames stand still.
+    Stalled,
+    /// The peer said that it is paused.
+    Paused,
+    /// No verdict within [`WAIT_LIMIT`].
+    Overdue,
+}
+
+impl Peer {
+    /// Takes the peer's states from the newest datagram; older ones that arrive late say nothing.
+    pub fn handle_header(&mut self, now: LocalTime, header: &Header) {
+        if header.sequence <= self.newest {
+            return;
+        }
+        self.newest = header.sequence;
+        self.is_paused = header.flags.contains(Flags::PAUSED);
+        if header.flags.contains(Flags::ARMED) {
+            self.refused = None;
+        }
+        if header.frames > self.frames {
+            self.frames = header.frames;
+            self.last_advance = now;
+            self.has_stalled = false;
+        }
+    }
+
+    /// The peer's game made an offer of its own.
+    pub fn handle_clocking(&mut self) {
+        self.refused = None;
+    }
+
+    /// The peer's game refused an offer.
+    pub fn handle_refusal(&mut self) {
+        self.refused.get_or_insert(0);
+    }
+
+    /// Highest sequence heard, 0 for none.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Whether the peer says that its emulation stands still.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Whether a request is worth offering now; the peer is linked.
+    pub fn may_offer(&mut self) -> bool {
+        if self.is_paused || self.has_stalled {
+            return false;
+        }
+        let Some(count) = &mut self.refused else {
+            return true;
+        };
+        *count = count.wrapping_add(1);
+        count.is_multiple_of(OFFER_EVERY)
+    }
+
+    /// When the game that waits since `since` reads 0xFF at the latest, as far as is known now.
+    #[must_use]
+    pub fn deadline(&self, since: LocalTime, round_trip: Duration) -> LocalTime {
+        let patience = (2 * round_trip + Duration::from_millis(100))
+            .clamp(Duration::from_millis(250), Duration::from_millis(500));
+        let stalled = since.max(self.last_advance).after(patience);
+        stalled.min(since.after(WAIT_LIMIT))
+    }
+
+    /// Whether the game that waits since `since` has waited long enough, and why.
+    pub fn give_up(&mut self, now: LocalTime, since: LocalTime, round_trip: Duration) -> Option<GiveUp> {
+        if self.is_paused {
+            return Some(GiveUp::Paused);
+        }
+        if now < self.deadline(since, round_trip) {
+            return None;
+        }
+        if now >= since.after(WAIT_LIMIT) {
+            self.handle_refusal();
+            return Some(GiveUp::Overdue);
+        }
+        self.has_stalled = true;
+        Some(GiveUp::Stalled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: LocalTime = LocalTime(1_000_000_000);
+
+    fn at(ms: u64) -> LocalTime {
+        T.after(Duration::from_millis(ms))
+    }
+
+    fn header(sequence: u64, frames: u64, flags: Flags) -> Header {
+        Header {
+            from: 1,
+            to: 2,
+            sequence,
+            frames,
+            flags,
+            ..Header::default()
+        }
+    }
+
+    #[test]
+    fn frames_that_advance_are_waited_for_but_not_for_ever() {
+        let mut peer = Peer::default();
+        for i in 1..=120 {
+            peer.handle_header(at(i * 16), &header(i, i, Flags::default()));
+            assert_eq!(peer.give_up(at(i * 16), T, Duration::ZERO), None);
+        }
+        assert_eq!(peer.give_up(at(2000), T, Duration::ZERO), Some(GiveUp::Overdue));
+    }
+
+    #[test]
+    fn frames_that_stand_still_cost_one_wait() {
+        let mut peer = Peer::default();
+        peer.handle_header(T, &header(1, 1, Flags::default()));
+        assert!(peer.may_offer());
+        assert_eq!(peer.give_up(at(249), T, Duration::ZERO), None);
+        assert_eq!(peer.give_up(at(250), T, Duration::ZERO), Some(GiveUp::Stalled));
+        assert!(!peer.may_offer());
+        peer.handle_header(at(300), &header(2, 2, Flags::default()));
+        assert!(peer.may_offer());
+        assert_eq!(peer.deadline(at(300), Duration::from_millis(150)), at(700));
+        assert_eq!(peer.deadline(at(300), Duration::from_secs(9)), at(800));
+    }
+
+    #[test]
+    fn a_pause_ends_the_wait_at_once() {
+        let mut peer = Peer::default();
+        peer.handle_header(T, &header(1, 1, Flags::PAUSED));
+        assert!(!peer.may_offer());
+        assert_eq!(peer.give_up(T, T, Duration::ZERO), Some(GiveUp::Paused));
+        peer.handle_header(T, &header(3, 2, Flags::default()));
+        peer.handle_header(T, &header(2, 1, Flags::PAUSED));
+        assert!(
+            !peer.is_paused(),
+            "an older datagram that arrives late says nothing"
+        );
+    }
+
+    #[test]
+    fn after_a_refusal_every_thirtieth_request_is_offered() {
+        let mut peer = Peer::default();
+        peer.handle_header(T, &header(1, 1, Flags::default()));
+        peer.handle_refusal();
+        assert_eq!((0..90).filter(|_| peer.may_offer()).count(), 3);
+        peer.handle_header(T, &header(2, 2, Flags::ARMED));
+        assert!(peer.may_offer());
+    }
+}

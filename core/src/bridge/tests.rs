@@ -1,0 +1,321 @@
+//! Two bridges joined by a perfect wire, in virtual time.
+
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+struct End {
+    bridge: Bridge,
+    read: Vec<u8>,
+    delivered: Vec<u8>,
+    notices: Vec<Notice>,
+    sent: Vec<Vec<u8>>,
+}
+
+struct Pair {
+    now: LocalTime,
+    ends: [End; 2],
+    is_cut: bool,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let end = || End {
+            bridge: Bridge::default(),
+            read: vec![],
+            delivered: vec![],
+            notices: vec![],
+            sent: vec![],
+        };
+        Pair {
+            now: LocalTime(1_000_000_000),
+            ends: [end(), end()],
+            is_cut: false,
+        }
+    }
+
+    fn linked() -> Pair {
+        let mut pair = Pair::new();
+        pair.input(0, Input::Plug { nonce: 11 });
+        pair.input(1, Input::Plug { nonce: 22 });
+        for _ in 0..20 {
+            pair.frames();
+            pair.pass(16 * MS);
+        }
+        assert!(pair.ends.iter().all(|end| end.bridge.is_linked()));
+        pair
+    }
+
+    fn input(&mut self, side: usize, input: Input<'_>) {
+        self.ends[side].bridge.handle_input(self.now, input);
+        self.settle();
+    }
+
+    fn request(&mut self, side: usize, byte: u8) {
+        self.input(
+            side,
+            Input::Request {
+                byte,
+                speed: Speed::Normal,
+                is_torn: false,
+            },
+        );
+    }
+
+    /// A frame boundary on both sides; nobody listens.
+    fn frames(&mut self) {
+        for side in 0..2 {
+            self.frame(side, false);
+        }
+    }
+
+    fn frame(&mut self, side: usize, is_armed: bool) {
+        self.input(side, Input::FrameEnd { has_advanced: true });
+        self.input(
+            side,
+            Input::FrameStart {
+                is_armed: Some(is_armed),
+            },
+        );
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let end = self.now.after(time);
+        while self.now < end {
+            self.now = self.now.after(MS).min(end);
+            for side in 0..2 {
+                self.ends[side].bridge.handle_timeout(self.now);
+            }
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        loop {
+            let mut moved = vec![];
+            for (side, end) in self.ends.iter_mut().enumerate() {
+                let mut buffer = [0; MAX_DATAGRAM];
+                while let Some(output) = end.bridge.poll_output(self.now, &mut buffer) {
+                    match output {
+                        Output::Complete { byte } => end.read.push(byte),
+                        Output::Deliver { byte, .. } => end.delivered.push(byte),
+                        Output::Notify(notice) => end.notices.push(notice),
+                        Output::Transmit { len } => {
+                            end.sent.push(buffer[..len].to_vec());
+                            if !self.is_cut {
+                                moved.push((1 - side, buffer[..len].to_vec()));
+                            }
+                        }
+                    }
+                }
+            }
+            if moved.is_empty() {
+                return;
+            }
+            for (side, bytes) in moved {
+                let input = Input::Datagram {
+                    bytes: &bytes,
+                    received: self.now,
+                };
+                self.ends[side].bridge.handle_input(self.now, input);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_byte_goes_there_and_its_answer_comes_back() {
+    let mut pair = Pair::linked();
+    pair.request(0, 0x29);
+    assert_eq!(pair.ends[0].read, []);
+    pair.frame(1, true);
+    assert_eq!(pair.ends[1].delivered, [0x29]);
+    pair.input(1, Input::Reply { byte: 0x55 });
+    assert_eq!(pair.ends[0].read, [0x55]);
+    assert_eq!(pair.ends[0].bridge.stats().wait.summary().count, 1);
+}
+
+#[test]
+fn without_a_peer_a_request_reads_ff_at_once() {
+    let mut pair = Pair::new();
+    pair.request(0, 1);
+    assert_eq!(pair.ends[0].read, [UNPLUGGED]);
+    assert!(pair.ends[0].sent.is_empty(), "an unplugged cable is silent");
+}
+
+#[test]
+fn both_sides_are_told_once_that_they_are_linked() {
+    let pair = Pair::linked();
+    for end in &pair.ends {
+        assert_eq!(
+            end.notices.iter().filter(|n| **n == Notice::Linked).count(),
+            1,
+            "{:?}",
+            end.notices
+        );
+    }
+}
+
+#[test]
+fn a_silent_peer_costs_one_wait_and_then_nothing() {
+    let mut pair = Pair::linked();
+    pair.is_cut = true;
+    pair.request(0, 1);
+    pair.pass(249 * MS);
+    assert_eq!(pair.ends[0].read, []);
+    pair.pass(10 * MS);
+    assert_eq!(pair.ends[0].read, [UNPLUGGED]);
+    pair.request(0, 2);
+    assert_eq!(pair.ends[0].read, [UNPLUGGED; 2], "no second wait");
+    pair.pass(Duration::from_secs(1));
+    assert!(pair.ends[0].notices.contains(&Notice::PeerGone));
+    pair.is_cut = false;
+    for _ in 0..10 {
+        pair.frames();
+        pair.pass(16 * MS);
+    }
+    pair.request(0, 3);
+    pair.frame(1, true);
+    assert_eq!(
+        pair.ends[1].delivered,
+        [3],
+        "neither of the bytes given up arrives late"
+    );
+}
+
+#[test]
+fn a_restarted_peer_ends_the_wait_and_links_at_once() {
+    let mut pair = Pair::linked();
+    pair.request(0, 1);
+    pair.ends[1].bridge = Bridge::default();
+    pair.input(1, Input::Plug { nonce: 33 });
+    assert_eq!(pair.ends[0].read, [UNPLUGGED]);
+    assert!(pair.ends.iter().all(|end| end.bridge.is_linked()));
+    pair.frames();
+    pair.request(0, 2);
+    pair.frame(1, true);
+    assert_eq!(pair.ends[1].delivered, [2]);
+}
+
+#[test]
+fn goodbye_is_heard_at_once() {
+    let mut pair = Pair::linked();
+    pair.request(0, 1);
+    pair.input(1, Input::Unplug);
+    assert_eq!(pair.ends[0].read, [UNPLUGGED]);
+    assert!(pair.ends[0].notices.contains(&Notice::PeerGone));
+    pair.input(1, Input::Plug { nonce: 44 });
+    pair.pass(200 * MS);
+    assert!(pair.ends.iter().all(|end| end.bridge.is_linked()));
+}
+
+#[test]
+fn a_peer_without_frames_is_paused_and_not_waited_for() {
+    let mut pair = Pair::linked();
+    for _ in 0..40 {
+        pair.frame(0, false);
+        pair.pass(16 * MS);
+    }
+    assert!(pair.ends[0].notices.contains(&Notice::PeerPaused));
+    pair.request(0, 1);
+    assert_eq!(pair.ends[0].read, [UNPLUGGED]);
+    pair.frame(1, true);
+    assert!(pair.ends[0].notices.contains(&Notice::PeerResumed));
+    pair.request(0, 2);
+    pair.frame(1, true);
+    assert_eq!(pair.ends[1].delivered, [2]);
+}
+
+#[test]
+fn a_peer_that_does_not_listen_refuses_after_two_frames() {
+    let mut pair = Pair::linked();
+    pair.request(0, 1);
+    for _ in 0..2 {
+        pair.frame(1, false);
+        assert_eq!(pair.ends[0].read, []);
+    }
+    pair.frame(1, false);
+    assert_eq!(pair.ends[0].read, [UNPLUGGED]);
+    pair.request(0, 2);
+    assert_eq!(
+        pair.ends[0].read, [UNPLUGGED; 2],
+        "refused: no wait until it listens"
+    );
+    pair.frame(1, true);
+    pair.request(0, 3);
+    pair.frame(1, true);
+    assert_eq!(pair.ends[1].delivered, [3]);
+}
+
+#[test]
+fn a_lost_verdict_is_asked_for_again() {
+    let mut pair = Pair::linked();
+    pair.request(0, 1);
+    pair.frame(1, true);
+    pair.is_cut = true;
+    pair.input(1, Input::Reply { byte: 2 });
+    pair.is_cut = false;
+    pair.pass(20 * MS);
+    assert_eq!(pair.ends[0].read, [2]);
+    assert_eq!(pair.ends[0].bridge.stats().counters.retransmits, 1);
+}
+
+#[test]
+fn both_clocking_at_once_read_each_other() {
+    let mut pair = Pair::linked();
+    pair.is_cut = true;
+    pair.request(0, 1);
+    pair.request(1, 2);
+    pair.is_cut = false;
+    pair.pass(20 * MS);
+    assert_eq!(
+        (&pair.ends[0].read[..], &pair.ends[1].read[..]),
+        (&[2][..], &[1][..])
+    );
+}
+
+#[test]
+fn a_replaced_core_connection_gets_the_byte_again() {
+    let mut pair = Pair::linked();
+    pair.request(0, 1);
+    pair.frame(1, true);
+    assert!(!pair.ends[1].bridge.is_quiet());
+    pair.input(1, Input::CoreReconnected);
+    pair.frame(1, true);
+    assert_eq!(pair.ends[1].delivered, [1, 1]);
+    pair.input(1, Input::Reply { byte: 2 });
+    assert_eq!(pair.ends[0].read, [2]);
+}
+
+#[test]
+fn a_hello_is_answered_with_no_more_than_it_asked() {
+    let mut pair = Pair::linked();
+    pair.request(0, 1);
+    let mut buffer = [0; MAX_DATAGRAM];
+    let header = Header {
+        from: 99,
+        sequence: 1,
+        ..Header::default()
+    };
+    let len = Writer::new(&mut buffer, &header).unwrap().finish();
+    pair.ends[0].sent.clear();
+    pair.is_cut = true;
+    pair.input(
+        0,
+        Input::Datagram {
+            bytes: &buffer[..len],
+            received: pair.now,
+        },
+    );
+    assert_eq!(pair.ends[0].sent.iter().map(Vec::len).collect::<Vec<_>>(), [len]);
+    assert!(pair.ends[0].bridge.is_linked());
+}
+
+#[test]
+fn clocks_agree_after_a_few_datagrams() {
+    let pair = Pair::linked();
+    assert_eq!(
+        pair.ends[0].bridge.clock().offset().unwrap().magnitude(),
+        Duration::ZERO
+    );
+}
