@@ -276,6 +276,12 @@ impl Bridge {
         }
     }
 
+    /// Frames emulated so far.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
     /// The peer's clock as far as it is known.
     #[must_use]
     pub fn clock(&self) -> &ClockSync {

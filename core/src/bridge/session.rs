@@ -104,10 +104,8 @@ impl Session {
             return Standing::Hello;
         }
         let is_new_peer = self.theirs != Some(header.from);
-        if is_new_peer {
-            if let Some(before) = self.theirs.replace(header.from) {
-                self.retire(before);
-            }
+        if is_new_peer && let Some(before) = self.theirs.replace(header.from) {
+            self.retire(before);
         }
         self.candidate = None;
         self.last_heard = now;

@@ -1,16 +1,31 @@
 //! Runs a bridge on real sockets: one UDP port to the peer, one loopback TCP port to the game.
 //!
-//! The only part of this crate that touches sockets, threads, files and clocks.
+//! The only part of this crate that touches sockets, threads, files and clocks. The bridge stands behind a mutex that
+//! nobody holds while waiting. A helper thread sleeps until something arrives or is due; the emulation thread hands a
+//! waiting byte to the game itself, between two frames, so that a listening game costs no thread hop.
 
 mod address;
+mod game_port;
+mod hub;
+mod peer_port;
+mod report;
+mod thread;
+mod time;
 
 pub use crate::bridge::Notice;
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
+pub use report::Report;
 
-use crate::serial::{GameMessage, SerialControl, UNPLUGGED};
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use crate::serial::SerialControl;
+use crossbeam_channel::Receiver;
+use hub::Hub;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What a link needs to start.
@@ -22,6 +37,51 @@ pub struct Config {
     pub bind: Option<BindAddress>,
     /// Where to write statistics once a second and at the end, if anywhere.
     pub stats: Option<PathBuf>,
+}
+
+/// Why a link, or its way to a peer, cannot be opened.
+#[derive(Debug)]
+pub enum StartError {
+    /// The listener that the stock core connects to.
+    GamePort(io::Error),
+    /// The UDP port to the peer.
+    PeerPort(SocketAddr, io::Error),
+    /// The helper thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::GamePort(error) => {
+                write!(f, "cannot listen on 127.0.0.1 for the Gambatte core: {error}")
+            }
+            StartError::PeerPort(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "UDP port {} is in use: another game on this machine has it; for two players on one machine give each its own \
+                 address (GAMELINK_BIND=127.0.0.1 and 127.0.0.2)",
+                address.port()
+            ),
+            StartError::PeerPort(address, error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                write!(
+                    f,
+                    "{address} is not an address of this machine: correct or leave out GAMELINK_BIND"
+                )
+            }
+            StartError::PeerPort(address, error) => write!(f, "cannot open UDP port {address}: {error}"),
+            StartError::Thread(error) => write!(f, "cannot start the link's thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::GamePort(error) | StartError::PeerPort(_, error) | StartError::Thread(error) => {
+                Some(error)
+            }
+        }
+    }
 }
 
 /// What the emulation thread knows before it runs a frame.
@@ -40,32 +100,70 @@ pub struct FrameEnd {
     pub hook_time: Duration,
 }
 
+/// Reads FF02 out of the core's memory; called only while the emulation thread waits for a byte inside the core.
+pub type SerialProbe = Box<dyn Fn() -> SerialControl + Send>;
+
 /// One end of the cable: owns the sockets and the thread that serves them.
 ///
 /// The emulation thread calls [`frame_start`](Link::frame_start) right before and [`frame_end`](Link::frame_end) right after it
 /// runs the core; neither waits. Dropping the link says goodbye to the peer and joins the thread.
 pub struct Link {
+    shared: Arc<Shared>,
+    notices: Receiver<Notice>,
     game_address: SocketAddrV4,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the emulation thread and the helper thread share.
+struct Shared {
+    hub: Mutex<Hub>,
+    waker: mio::Waker,
+    must_stop: AtomicBool,
+}
+
+impl Shared {
+    /// The hub, made fit for use again if a panic left it half changed: the cable then reads as unplugged.
+    fn lock(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(|poisoned| {
+            self.hub.clear_poison();
+            let mut hub = poisoned.into_inner();
+            hub.fail();
+            hub
+        })
+    }
 }
 
 impl Link {
     /// Opens the sockets and starts to look for the peer.
     ///
     /// # Errors
-    /// When a socket cannot be opened or bound, or the thread cannot be started.
-    pub fn start(_config: &Config) -> io::Result<Link> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let SocketAddr::V4(game_address) = listener.local_addr()? else {
-            return Err(io::Error::other("a v4 listener has a v4 address"));
+    /// When a socket cannot be opened or bound, or the thread cannot be started. An address or an interface that is not
+    /// there yet is no error: the link is made when it comes.
+    pub fn start(config: &Config) -> Result<Link, StartError> {
+        let poll = mio::Poll::new().map_err(StartError::Thread)?;
+        let waker = mio::Waker::new(poll.registry(), thread::WAKER).map_err(StartError::Thread)?;
+        let registry = poll.registry().try_clone().map_err(StartError::Thread)?;
+        let (hub, notices) = Hub::open(registry).map_err(StartError::GamePort)?;
+        let game_address = hub.game_address();
+        let shared = Arc::new(Shared {
+            hub: Mutex::new(hub),
+            waker,
+            must_stop: AtomicBool::new(false),
+        });
+        let mut link = Link {
+            shared,
+            notices,
+            game_address,
+            thread: None,
         };
-        std::thread::Builder::new()
+        link.set_peer(config.peer.clone(), config.bind.clone())?;
+        let (shared, stats) = (Arc::clone(&link.shared), config.stats.clone());
+        let thread = std::thread::Builder::new()
             .name("gamelink".into())
-            .spawn(move || {
-                for stream in listener.incoming().flatten() {
-                    answer_unplugged(stream);
-                }
-            })?;
-        Ok(Link { game_address })
+            .spawn(move || thread::run(poll, &shared, stats))
+            .map_err(StartError::Thread)?;
+        link.thread = Some(thread);
+        Ok(link)
     }
 
     /// Where the stock core's "Network Client" finds its server: 127.0.0.1 and a free port.
@@ -75,47 +173,83 @@ impl Link {
     }
 
     /// Plugs the cable into another peer, or pulls it out.
-    pub fn set_peer(&self, _peer: Option<PeerAddress>) {}
+    ///
+    /// # Errors
+    /// When the UDP port cannot be opened; the cable is then unplugged.
+    pub fn set_peer(&self, peer: Option<PeerAddress>, bind: Option<BindAddress>) -> Result<(), StartError> {
+        let result = self.shared.lock().set_peer(peer, bind);
+        self.wake();
+        result
+    }
 
     /// Switches the link off (every transfer reads as unplugged, the peer is told) or on again.
-    pub fn set_enabled(&self, _is_enabled: bool) {}
+    pub fn set_enabled(&self, is_enabled: bool) {
+        self.shared.lock().set_enabled(is_enabled);
+        self.wake();
+    }
+
+    /// Lets the link look at FF02 while the game waits, or, with `None`, not any more: do that before the core is unloaded.
+    pub fn set_serial_probe(&self, probe: Option<SerialProbe>) {
+        self.shared.lock().set_serial_probe(probe);
+    }
 
     /// Tells the link that the core is about to run; hands a waiting byte to an armed game.
-    pub fn frame_start(&self, _frame: FrameStart) {}
+    pub fn frame_start(&self, frame: FrameStart) {
+        self.shared.lock().frame_start(frame);
+    }
 
     /// Tells the link that the core has run.
-    pub fn frame_end(&self, _frame: FrameEnd) {}
+    pub fn frame_end(&self, frame: FrameEnd) {
+        self.shared.lock().frame_end(frame);
+    }
 
     /// Whether no byte is between the core and the bridge, so that the core may be saved or its socket replaced.
+    ///
+    /// A byte is handed over only at the start of a frame, to a listening game, and taken at the core's first poll; so its
+    /// 4096 cycles are over before the frame is.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        true
+        self.shared.lock().is_quiet()
     }
 
     /// Whether both sides know each other now.
     #[must_use]
     pub fn is_linked(&self) -> bool {
-        false
+        self.shared.lock().is_linked()
     }
 
     /// Tells the link that the core has just re-read its options and so opened a new connection.
-    pub fn core_reconnected(&self) {}
+    pub fn core_reconnected(&self) {
+        self.shared.lock().service_game();
+    }
 
     /// The oldest notice not yet taken.
     #[must_use]
     pub fn poll_notice(&self) -> Option<Notice> {
-        None
+        self.notices.try_recv().ok()
+    }
+
+    /// What has been measured so far, as the statistics file has it.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.shared.lock().report()
+    }
+
+    fn wake(&self) {
+        if let Err(error) = self.shared.waker.wake() {
+            log::warn!("link thread not woken error={error}");
+        }
     }
 }
 
-fn answer_unplugged(mut stream: TcpStream) {
-    let mut request = [0; 2];
-    while stream.read_exact(&mut request).is_ok() {
-        if stream
-            .write_all(&GameMessage::Reply { byte: UNPLUGGED }.encode())
-            .is_err()
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.shared.must_stop.store(true, Ordering::Release);
+        self.wake();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
         {
-            return;
+            log::error!("the link thread panicked");
         }
     }
 }

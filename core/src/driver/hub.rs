@@ -1,0 +1,233 @@
+//! The bridge and its two ports, as both threads use them.
+
+use super::address::{BindAddress, PeerAddress};
+use super::game_port::GamePort;
+use super::peer_port::{Buffer, PeerPort, Received};
+use super::report::Report;
+use super::{FrameEnd, FrameStart, Notice, SerialProbe, StartError, thread, time};
+use crate::bridge::{Bridge, Input, Latency, Output};
+use crate::protocol::MAX_DATAGRAM;
+use crate::serial::{GameMessage, UNPLUGGED};
+use crate::time::LocalTime;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use mio::{Interest, Registry};
+use std::io;
+use std::net::SocketAddrV4;
+
+/// Notices that wait for the emulation thread; more than anybody reads in a second.
+const NOTICES: usize = 16;
+
+/// Datagrams read in one go: a whole receive buffer of small ones, so that silence is judged on what has arrived, and no
+/// more, so that a flood cannot keep the lock.
+const BATCH: usize = 512;
+
+pub(super) struct Hub {
+    bridge: Bridge,
+    registry: Registry,
+    game: GamePort,
+    peer: Option<PeerPort>,
+    is_enabled: bool,
+    /// The game waits in a read until it is answered.
+    is_owed: bool,
+    notices: Sender<Notice>,
+    probe: Option<SerialProbe>,
+    hooks: Latency,
+    /// The datagram being sent.
+    buffer: [u8; MAX_DATAGRAM],
+}
+
+impl Hub {
+    pub(super) fn open(registry: Registry) -> io::Result<(Hub, Receiver<Notice>)> {
+        let mut game = GamePort::open()?;
+        game.register(&registry, thread::LISTENER)?;
+        let (notices, receiver) = bounded(NOTICES);
+        let hub = Hub {
+            bridge: Bridge::default(),
+            registry,
+            game,
+            peer: None,
+            is_enabled: true,
+            is_owed: false,
+            notices,
+            probe: None,
+            hooks: Latency::default(),
+            buffer: [0; MAX_DATAGRAM],
+        };
+        Ok((hub, receiver))
+    }
+
+    pub(super) fn game_address(&self) -> SocketAddrV4 {
+        self.game.address()
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.bridge.is_quiet() && !self.is_owed
+    }
+
+    pub(super) fn is_linked(&self) -> bool {
+        self.bridge.is_linked()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
+        self.bridge.poll_timeout()
+    }
+
+    pub(super) fn report(&self) -> Report {
+        Report::new(&self.bridge, self.hooks.summary())
+    }
+
+    pub(super) fn set_serial_probe(&mut self, probe: Option<SerialProbe>) {
+        self.probe = probe;
+    }
+
+    pub(super) fn set_peer(
+        &mut self,
+        peer: Option<PeerAddress>,
+        bind: Option<BindAddress>,
+    ) -> Result<(), StartError> {
+        self.input(Input::Unplug);
+        self.peer = None;
+        let Some(peer) = peer else { return Ok(()) };
+        let open = |(address, error)| StartError::PeerPort(address, error);
+        let mut port = PeerPort::open(peer, bind).map_err(open)?;
+        self.registry
+            .register(port.socket(), thread::PEER, Interest::READABLE)
+            .map_err(StartError::Thread)?;
+        self.peer = Some(port);
+        self.plug();
+        Ok(())
+    }
+
+    pub(super) fn set_enabled(&mut self, is_enabled: bool) {
+        if std::mem::replace(&mut self.is_enabled, is_enabled) == is_enabled {
+            return;
+        }
+        if is_enabled {
+            self.plug();
+        } else {
+            self.input(Input::Unplug);
+        }
+    }
+
+    fn plug(&mut self) {
+        if self.peer.is_some() && self.is_enabled {
+            self.input(Input::Plug {
+                nonce: rand::random::<u64>().max(1),
+            });
+        }
+    }
+
+    /// Runs on the emulation thread.
+    pub(super) fn frame_start(&mut self, frame: FrameStart) {
+        if self.bridge.is_offer_waiting() {
+            // The peer may have withdrawn it: look before the game takes it for good.
+            self.service_peer();
+        }
+        let is_armed = frame.serial_control.map(|control| control.is_armed());
+        self.input(Input::FrameStart { is_armed });
+    }
+
+    /// Runs on the emulation thread.
+    pub(super) fn frame_end(&mut self, frame: FrameEnd) {
+        self.hooks.record(frame.hook_time);
+        self.input(Input::FrameEnd {
+            has_advanced: frame.has_advanced,
+        });
+    }
+
+    /// Takes whatever has arrived, then does what is due.
+    pub(super) fn service(&mut self) {
+        self.service_game();
+        self.service_peer();
+        let now = time::now();
+        self.bridge.handle_timeout(now);
+        self.drain(now);
+    }
+
+    /// Takes what the core wrote, and its new connection if it opened one.
+    pub(super) fn service_game(&mut self) {
+        self.read_game();
+        if self.game.accept(&self.registry, thread::GAME) {
+            self.is_owed = false;
+            self.input(Input::CoreReconnected);
+        }
+        self.read_game();
+    }
+
+    fn read_game(&mut self) {
+        while let Some(message) = self.game.receive() {
+            match message {
+                GameMessage::Reply { byte } => self.input(Input::Reply { byte }),
+                GameMessage::Request { byte, speed } => {
+                    self.is_owed = true;
+                    // The core writes SC after it has sent, so bit 7 still shows what the port did before.
+                    let is_torn = self.probe.as_ref().is_some_and(|probe| probe().0 & 0x80 != 0);
+                    self.input(Input::Request { byte, speed, is_torn });
+                    if self.bridge.is_quiet() {
+                        // Answered, or it read what had been handed to it.
+                        self.is_owed = false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn service_peer(&mut self) {
+        let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
+        for _ in 0..BATCH {
+            let Some(peer) = &mut self.peer else { return };
+            match peer.receive(&mut buffer) {
+                Received::Nothing => return,
+                Received::Foreign => self.bridge.counters_mut().dropped_foreign += 1,
+                Received::Datagram(len, received) => {
+                    let bytes = buffer.get(..len).unwrap_or_default();
+                    self.input(Input::Datagram { bytes, received });
+                }
+            }
+        }
+        // More may be waiting, and an edge-triggered poll would not say so again.
+        thread::poll_again(&mut self.peer, &self.registry);
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        let now = time::now();
+        self.bridge.handle_input(now, input);
+        self.drain(now);
+    }
+
+    fn drain(&mut self, now: LocalTime) {
+        while let Some(output) = self.bridge.poll_output(now, &mut self.buffer) {
+            match output {
+                Output::Complete { byte } => {
+                    self.is_owed = false;
+                    self.game.send(GameMessage::Reply { byte });
+                }
+                Output::Deliver { byte, speed } => self.game.send(GameMessage::Request { byte, speed }),
+                Output::Transmit { len } => {
+                    let bytes = self.buffer.get(..len).unwrap_or_default();
+                    if let Some(peer) = &mut self.peer
+                        && peer.send(bytes).is_err()
+                    {
+                        self.bridge.counters_mut().send_errors += 1;
+                    }
+                }
+                Output::Notify(notice) => {
+                    log::info!("link notice={notice:?}");
+                    if self.notices.try_send(notice).is_err() {
+                        self.bridge.counters_mut().notices_lost += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// After a panic: an unplugged cable that still answers the game.
+    pub(super) fn fail(&mut self) {
+        log::error!("the link failed and is unplugged until the game is loaded again");
+        self.bridge = Bridge::default();
+        self.peer = None;
+        if std::mem::take(&mut self.is_owed) {
+            self.game.send(GameMessage::Reply { byte: UNPLUGGED });
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The statistics file.
+
+use crate::bridge::{Bridge, Counters, Summary};
+use serde::Serialize;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// One JSON object with everything measured; times in microseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of this build.
+    pub version: &'static str,
+    /// Where the session stands: `unplugged`, `searching`, `linked` or `peer paused`.
+    pub state: &'static str,
+    /// How waits are served; `strict` waits for every byte.
+    pub mode: &'static str,
+    /// Frames emulated.
+    pub frames: u64,
+    /// What is only counted.
+    #[serde(flatten)]
+    pub counters: Counters,
+    /// How long the game waited for each byte that it asked for.
+    pub wait_us: Summary,
+    /// Round trips between the two bridges.
+    pub round_trip_us: Summary,
+    /// The peer's clock minus ours.
+    pub offset_us: Option<f64>,
+    /// Bound on the error of that offset: half the shortest round trip, and what the clocks may have drifted since.
+    pub offset_error_us: Option<f64>,
+    /// By how much single datagrams disagreed with that offset.
+    pub offset_deviation_us: Summary,
+    /// How much faster the peer's clock runs, in parts per million.
+    pub skew_ppm: Option<f64>,
+    /// Time in our own code per call of `retro_run`.
+    pub hooks_us: Summary,
+}
+
+impl Report {
+    pub(super) fn new(bridge: &Bridge, hooks_us: Summary) -> Report {
+        let (stats, clock) = (bridge.stats(), bridge.clock());
+        Report {
+            version: env!("CARGO_PKG_VERSION"),
+            state: bridge.state(),
+            mode: "strict",
+            frames: bridge.frames(),
+            counters: stats.counters.clone(),
+            wait_us: stats.wait.summary(),
+            round_trip_us: stats.round_trip.summary(),
+            // A span in microseconds keeps its last nanosecond in an f64 for 285 years.
+            offset_us: clock.offset().map(|offset| offset.0 as f64 / 1e3),
+            offset_error_us: clock.error_bound().map(|bound| bound.as_secs_f64() * 1e6),
+            offset_deviation_us: stats.offset_deviation.summary(),
+            skew_ppm: clock.skew_ppm(),
+            hooks_us,
+        }
+    }
+
+    /// Writes the file whole or not at all: a reader never sees half of it.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(format!(".{}", std::process::id()));
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        fs::write(&unfinished, text)?;
+        fs::rename(&unfinished, path)
+    }
+}

@@ -1,0 +1,85 @@
+//! The helper thread: sleeps until something arrives or is due.
+
+use super::peer_port::PeerPort;
+use super::{Shared, time};
+use mio::{Events, Interest, Poll, Registry, Token};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+pub(super) const WAKER: Token = Token(0);
+pub(super) const LISTENER: Token = Token(1);
+pub(super) const GAME: Token = Token(2);
+pub(super) const PEER: Token = Token(3);
+
+/// How often the statistics file is written.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Serves the link until it is dropped; after a panic it goes on with an unplugged cable.
+pub(super) fn run(mut poll: Poll, shared: &Shared, stats: Option<PathBuf>) {
+    let mut reporter = Reporter {
+        path: stats,
+        due: time::now(),
+    };
+    while catch_unwind(AssertUnwindSafe(|| serve(&mut poll, shared, &mut reporter))).is_err() {
+        drop(shared.lock());
+    }
+    // The peer hears the goodbye; nothing can be mended if the port cannot be closed now.
+    let _ = shared.lock().set_peer(None, None);
+    reporter.write(shared);
+}
+
+fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
+    let mut events = Events::with_capacity(16);
+    while !shared.must_stop.load(Ordering::Acquire) {
+        let due = shared.lock().poll_timeout();
+        let due = if reporter.path.is_some() {
+            due.into_iter().chain([reporter.due]).min()
+        } else {
+            due
+        };
+        let timeout = due.map(|due| due.since(time::now()));
+        if let Err(error) = poll.poll(&mut events, timeout)
+            && error.kind() != std::io::ErrorKind::Interrupted
+        {
+            log::error!("the link cannot wait for its sockets error={error}");
+            // Never spin: without a poll the game is still served, a little later.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        shared.lock().service();
+        if time::now() >= reporter.due {
+            reporter.write(shared);
+        }
+    }
+}
+
+/// Makes the poll report the peer's socket once more.
+pub(super) fn poll_again(peer: &mut Option<PeerPort>, registry: &Registry) {
+    if let Some(peer) = peer
+        && let Err(error) = registry.reregister(peer.socket(), PEER, Interest::READABLE)
+    {
+        log::warn!("peer socket not polled again error={error}");
+    }
+}
+
+/// Writes the statistics file.
+struct Reporter {
+    path: Option<PathBuf>,
+    due: crate::time::LocalTime,
+}
+
+impl Reporter {
+    fn write(&mut self, shared: &Shared) {
+        self.due = time::now().after(REPORT_EVERY);
+        let Some(path) = &self.path else { return };
+        let report = shared.lock().report();
+        if let Err(error) = report.write(path) {
+            log::warn!(
+                "statistics not written, and no further attempt is made file={} error={error}",
+                path.display()
+            );
+            self.path = None;
+        }
+    }
+}
