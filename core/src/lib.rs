@@ -6,6 +6,7 @@
 
 pub mod bridge;
 pub mod clock;
+pub mod control;
 pub mod driver;
 pub mod protocol;
 pub mod serial;

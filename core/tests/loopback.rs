@@ -4,6 +4,7 @@ use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice};
 use gamelink_core::serial::SerialControl;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 const ARMED: SerialControl = SerialControl(0x80);
@@ -39,7 +40,7 @@ fn side(own: &str, peer: &str, port: u16) -> Side {
     let config = Config {
         peer: Some(format!("{peer}:{port}").parse().unwrap()),
         bind: Some(own.parse().unwrap()),
-        stats: None,
+        ..Config::default()
     };
     let link = Link::start(&config).unwrap();
     let core = TcpStream::connect(link.game_address()).unwrap();
@@ -162,7 +163,7 @@ fn a_port_in_use_says_what_to_do() {
     let config = Config {
         peer: Some(format!("127.0.0.2:{port}").parse().unwrap()),
         bind: Some("127.0.0.1".parse().unwrap()),
-        stats: None,
+        ..Config::default()
     };
     let error = Link::start(&config).err().unwrap().to_string();
     assert!(error.contains("GAMELINK_BIND"), "{error}");
@@ -188,6 +189,46 @@ fn links_leave_nothing_alone() {
         drop(linked());
     }
     assert_eq!((count("task"), count("fd")), before);
+}
+
+#[test]
+fn the_daemon_says_where_the_peer_is_and_may_come_and_go() {
+    let folder = std::env::temp_dir().join(format!("gamelink-control-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("control.sock");
+    let port = free_port();
+    let b = side("127.0.0.2", "127.0.0.1", port);
+    let link = Link::start(&Config {
+        control: Some(path.clone()),
+        ..Config::default()
+    })
+    .unwrap();
+    let up = format!(
+        "{{\"type\":\"future\"}}\n{{\"type\":\"peer_up\",\"cable\":\"usb0\",\"name\":\"den\",\"address\":\"127.0.0.2:{port}\",\
+         \"bind\":\"127.0.0.1\"}}\n"
+    );
+    for round in 0..2 {
+        let listener = UnixListener::bind(&path).unwrap();
+        let (mut daemon, _) = listener.accept().unwrap();
+        daemon.write_all(up.as_bytes()).unwrap();
+        until("linked through the daemon", || {
+            link.is_linked() && b.link.is_linked()
+        });
+        assert_eq!(link.peer_name().as_deref(), Some("den"));
+        std::fs::remove_file(&path).unwrap();
+        if round == 1 {
+            daemon
+                .write_all(b"{\"type\":\"peer_down\",\"cable\":\"usb0\",\"reason\":\"pulled\"}\n")
+                .unwrap();
+            until("unplugged through the daemon", || !link.is_linked());
+        }
+    }
+    assert_eq!(
+        link.report().counters.links,
+        1,
+        "a restarted daemon does not disturb the session"
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a bridge counts, as plain data.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Everything that is only counted; each field counts since the bridge was made.
@@ -76,7 +76,7 @@ pub struct Counters {
 pub struct Latency(Histogram<u32>);
 
 /// The points of a distribution that people ask for, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Median.
     pub p50: f64,

@@ -1,11 +1,13 @@
 //! The bridge and its two ports, as both threads use them.
 
 use super::address::{BindAddress, PeerAddress};
+use super::daemon::Daemon;
 use super::game_port::GamePort;
 use super::peer_port::{Buffer, PeerPort, Received};
 use super::report::Report;
 use super::{FrameEnd, FrameStart, Notice, SerialProbe, StartError, thread, time};
 use crate::bridge::{Bridge, Input, Latency, Output};
+use crate::control::FromDaemon;
 use crate::protocol::MAX_DATAGRAM;
 use crate::serial::{GameMessage, UNPLUGGED};
 use crate::time::LocalTime;
@@ -13,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::{Interest, Registry};
 use std::io;
 use std::net::SocketAddrV4;
+use std::path::PathBuf;
 
 /// Notices that wait for the emulation thread; more than anybody reads in a second.
 const NOTICES: usize = 16;
@@ -26,6 +29,9 @@ pub(super) struct Hub {
     registry: Registry,
     game: GamePort,
     peer: Option<PeerPort>,
+    daemon: Option<Daemon>,
+    /// The cable and the name of the peer that the daemon told of.
+    told: Option<(String, String)>,
     is_enabled: bool,
     /// The game waits in a read until it is answered.
     is_owed: bool,
@@ -46,6 +52,8 @@ impl Hub {
             registry,
             game,
             peer: None,
+            daemon: None,
+            told: None,
             is_enabled: true,
             is_owed: false,
             notices,
@@ -69,7 +77,16 @@ impl Hub {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
-        self.bridge.poll_timeout()
+        let daemon = self.daemon.as_ref().map(Daemon::poll_timeout);
+        self.bridge.poll_timeout().into_iter().chain(daemon).min()
+    }
+
+    pub(super) fn peer_name(&self) -> Option<String> {
+        self.told.as_ref().map(|(_, name)| name.clone())
+    }
+
+    pub(super) fn follow_daemon(&mut self, path: PathBuf) {
+        self.daemon = Some(Daemon::new(path, time::now()));
     }
 
     pub(super) fn report(&self) -> Report {
@@ -142,6 +159,51 @@ impl Hub {
         let now = time::now();
         self.bridge.handle_timeout(now);
         self.drain(now);
+        self.service_daemon(now);
+    }
+
+    fn service_daemon(&mut self, now: LocalTime) {
+        let Some(mut daemon) = self.daemon.take() else {
+            return;
+        };
+        // A daemon that goes away takes nothing with it: the peer is where it was, and silence is found without it.
+        daemon.handle_timeout(now, &self.bridge, &self.registry, thread::DAEMON);
+        daemon.receive(|message| self.handle_daemon(message));
+        self.daemon = Some(daemon);
+    }
+
+    fn handle_daemon(&mut self, message: FromDaemon) {
+        match message {
+            FromDaemon::Welcome { version, daemon } => log::info!("daemon={daemon} version={version}"),
+            FromDaemon::PeerUp {
+                cable,
+                name,
+                address,
+                bind,
+            } => {
+                let bind = bind.map(|bind| bind.parse()).transpose();
+                let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
+                    log::warn!(
+                        "the daemon told of a peer without a usable address cable={cable} address={address}"
+                    );
+                    return;
+                };
+                let is_known = self.peer.as_ref().is_some_and(|peer| *peer.peer() == address);
+                self.told = Some((cable, name));
+                // A daemon that was restarted tells again of what it finds: the session goes on.
+                if !is_known && let Err(error) = self.set_peer(Some(address), bind) {
+                    log::error!("{error}");
+                }
+            }
+            FromDaemon::PeerDown { cable, reason } => {
+                if self.told.take_if(|(told, _)| *told == cable).is_some() {
+                    log::info!("peer gone cable={cable} reason={reason}");
+                    let _ = self.set_peer(None, None);
+                }
+            }
+            FromDaemon::Refused { reason } => log::error!("the daemon refuses to serve this game: {reason}"),
+            FromDaemon::Status(_) => {}
+        }
     }
 
     /// Takes what the core wrote, and its new connection if it opened one.

@@ -5,6 +5,7 @@
 //! waiting byte to the game itself, between two frames, so that a listening game costs no thread hop.
 
 mod address;
+mod daemon;
 mod game_port;
 mod hub;
 mod peer_port;
@@ -35,6 +36,8 @@ pub struct Config {
     pub peer: Option<PeerAddress>,
     /// Where to receive; by default the wildcard of the peer's family and the peer's port.
     pub bind: Option<BindAddress>,
+    /// The daemon's control socket, which says where the peer is; not used together with `peer`.
+    pub control: Option<PathBuf>,
     /// Where to write statistics once a second and at the end, if anywhere.
     pub stats: Option<PathBuf>,
 }
@@ -157,6 +160,11 @@ impl Link {
             thread: None,
         };
         link.set_peer(config.peer.clone(), config.bind.clone())?;
+        if config.peer.is_none()
+            && let Some(path) = &config.control
+        {
+            link.shared.lock().follow_daemon(path.clone());
+        }
         let (shared, stats) = (Arc::clone(&link.shared), config.stats.clone());
         let thread = std::thread::Builder::new()
             .name("gamelink".into())
@@ -227,6 +235,12 @@ impl Link {
     #[must_use]
     pub fn poll_notice(&self) -> Option<Notice> {
         self.notices.try_recv().ok()
+    }
+
+    /// What the peer calls itself, where the daemon has said so.
+    #[must_use]
+    pub fn peer_name(&self) -> Option<String> {
+        self.shared.lock().peer_name()
     }
 
     /// What has been measured so far, as the statistics file has it.

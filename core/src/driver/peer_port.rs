@@ -64,6 +64,10 @@ impl PeerPort {
         Ok(port)
     }
 
+    pub(super) fn peer(&self) -> &PeerAddress {
+        &self.peer
+    }
+
     pub(super) fn socket(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }

@@ -12,6 +12,7 @@ pub(super) const WAKER: Token = Token(0);
 pub(super) const LISTENER: Token = Token(1);
 pub(super) const GAME: Token = Token(2);
 pub(super) const PEER: Token = Token(3);
+pub(super) const DAEMON: Token = Token(4);
 
 /// How often the statistics file is written.
 const REPORT_EVERY: Duration = Duration::from_secs(1);

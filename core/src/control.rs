@@ -1,0 +1,254 @@
+//! What the shim and other tools say to the daemon, and it to them.
+//!
+//! A Unix stream socket carries one JSON object a line, at most [`MAX_LINE`] bytes with its newline. The client speaks
+//! first: [`ToDaemon::Hello`]. A message of a type that the reader does not know is passed over, so that either side may
+//! learn new ones; a change that cannot be passed over raises [`VERSION`].
+
+use crate::bridge::Summary;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The version of these messages.
+pub const VERSION: u16 = 1;
+
+/// The longest line, newline included. A status of several cables fits; a buffer of this size is all that a client costs.
+pub const MAX_LINE: usize = 16 * 1024;
+
+/// Where the daemon listens unless `GAMELINK_CONTROL` says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/gamelink/control.sock";
+
+/// What a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A game that wants to be linked: is told of peers.
+    Game,
+    /// A person's tool: is answered only.
+    Tool,
+}
+
+/// From a client to the daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToDaemon {
+    /// The first message of every client.
+    Hello {
+        /// The client's [`VERSION`].
+        version: u16,
+        /// What it is.
+        role: Role,
+    },
+    /// How the link does, once a second.
+    Report(LinkReport),
+    /// Asks for the daemon's status, once.
+    Status,
+}
+
+/// How a link does, as its own side sees it; times in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinkReport {
+    /// `unplugged`, `searching`, `linked` or `peer paused`.
+    pub state: String,
+    /// Frames emulated.
+    pub frames: u64,
+    /// Transfers that this side's game clocked and the peer's game answered.
+    pub taken: u64,
+    /// Transfers of the peer that this side's game answered.
+    pub peer_taken: u64,
+    /// Waits that ended without an answer.
+    pub timeouts: u64,
+    /// How long this side's game waited for each byte.
+    pub wait_us: Summary,
+    /// Round trips between the two bridges.
+    pub round_trip_us: Summary,
+    /// The peer's clock minus ours.
+    pub offset_us: Option<f64>,
+}
+
+/// From the daemon to a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromDaemon {
+    /// Answers a hello.
+    Welcome {
+        /// The daemon's [`VERSION`].
+        version: u16,
+        /// The daemon's own version, for people.
+        daemon: String,
+    },
+    /// A peer can be reached from now on, or can be reached at another address.
+    PeerUp {
+        /// The interface that leads to it.
+        cable: String,
+        /// What the peer calls itself.
+        name: String,
+        /// Where it receives, as `GAMELINK_PEER` is written.
+        address: String,
+        /// Where to receive, as `GAMELINK_BIND` is written.
+        bind: Option<String>,
+    },
+    /// The peer on this cable cannot be reached any more.
+    PeerDown {
+        /// The interface that led to it.
+        cable: String,
+        /// Why, in words for a person.
+        reason: String,
+    },
+    /// Answers a status request.
+    Status(serde_json::Value),
+    /// The daemon will not serve this client, and closes.
+    Refused {
+        /// Why, in words for a person, with the mend.
+        reason: String,
+    },
+}
+
+/// Why a line cannot be used.
+#[derive(Debug)]
+pub enum LineError {
+    /// Longer than [`MAX_LINE`]: the connection cannot be followed any further.
+    TooLong,
+    /// Not a message. The next line may be one.
+    Malformed(serde_json::Error),
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LineError::TooLong => write!(f, "line of more than {MAX_LINE} bytes"),
+            LineError::Malformed(error) => write!(f, "not a control message: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LineError {}
+
+/// Writes a message as one line, newline included.
+///
+/// # Errors
+/// When it does not fit into [`MAX_LINE`].
+pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, LineError> {
+    let mut line = serde_json::to_vec(message).map_err(LineError::Malformed)?;
+    line.push(b'\n');
+    if line.len() > MAX_LINE {
+        Err(LineError::TooLong)
+    } else {
+        Ok(line)
+    }
+}
+
+/// Reads one line, without its newline; `None` for a type that this side does not know.
+///
+/// # Errors
+/// When it is no message at all.
+pub fn decode<T: for<'a> Deserialize<'a>>(line: &[u8]) -> Result<Option<T>, LineError> {
+    match serde_json::from_slice(line) {
+        Ok(message) => Ok(Some(message)),
+        Err(error) => match serde_json::from_slice::<AnyType>(line) {
+            // Its type is a string, so it is of the right form and only unknown, or known with fields that are not right.
+            Ok(any) if !KNOWN_TYPES.contains(&any.r#type.as_str()) => Ok(None),
+            _ => Err(LineError::Malformed(error)),
+        },
+    }
+}
+
+#[derive(Deserialize)]
+struct AnyType {
+    r#type: String,
+}
+
+const KNOWN_TYPES: [&str; 7] = [
+    "hello",
+    "report",
+    "status",
+    "welcome",
+    "peer_up",
+    "peer_down",
+    "refused",
+];
+
+/// Cuts a stream into lines without ever holding more than one of them.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    /// Takes bytes as they were read and hands each whole line, without its newline, to `take`.
+    ///
+    /// # Errors
+    /// [`LineError::TooLong`] when a line has no end: drop the connection.
+    pub fn handle_bytes(&mut self, mut bytes: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), LineError> {
+        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+            let (line, rest) = bytes.split_at(end);
+            if self.partial.len() + line.len() >= MAX_LINE {
+                return Err(LineError::TooLong);
+            }
+            if self.partial.is_empty() {
+                take(line);
+            } else {
+                self.partial.extend_from_slice(line);
+                take(&self.partial);
+                self.partial.clear();
+            }
+            bytes = rest.get(1..).unwrap_or_default();
+        }
+        if self.partial.len() + bytes.len() >= MAX_LINE {
+            return Err(LineError::TooLong);
+        }
+        self.partial.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_any_cut_of_the_stream() {
+        let messages = [
+            ToDaemon::Hello {
+                version: VERSION,
+                role: Role::Game,
+            },
+            ToDaemon::Report(LinkReport {
+                state: "linked".into(),
+                taken: 7,
+                ..LinkReport::default()
+            }),
+            ToDaemon::Status,
+        ];
+        let stream: Vec<u8> = messages.iter().flat_map(|m| encode(m).unwrap()).collect();
+        for size in 1..stream.len() {
+            let (mut lines, mut seen) = (Lines::default(), vec![]);
+            for piece in stream.chunks(size) {
+                lines
+                    .handle_bytes(piece, |line| {
+                        seen.push(decode::<ToDaemon>(line).unwrap().unwrap());
+                    })
+                    .unwrap();
+            }
+            assert_eq!(seen, messages, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let mut lines = Lines::default();
+        let result = (0..MAX_LINE).try_for_each(|_| lines.handle_bytes(b"xx", |_| panic!("no line")));
+        assert!(matches!(result, Err(LineError::TooLong)));
+    }
+
+    #[test]
+    fn unknown_types_are_passed_over_and_broken_ones_are_not() {
+        assert!(
+            decode::<FromDaemon>(br#"{"type":"song","notes":[1]}"#)
+                .unwrap()
+                .is_none()
+        );
+        assert!(decode::<FromDaemon>(br#"{"type":"peer_up"}"#).is_err());
+        assert!(decode::<FromDaemon>(b"\xff{").is_err());
+        assert!(decode::<FromDaemon>(b"").is_err());
+    }
+}
