@@ -1,5 +1,7 @@
 //! Two links on real sockets, with this test in the place of both cores.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice};
 use gamelink_core::serial::SerialControl;
 use std::io::{ErrorKind, Read, Write};

@@ -4,11 +4,13 @@
 //! [`Bridge::handle_timeout`] when [`Bridge::poll_timeout`] is due. It holds no socket and reads no clock; after it is
 //! made, nothing in it allocates.
 
+mod game;
 mod notice;
 pub mod peer;
 pub mod session;
 mod stats;
 pub mod transfer;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -16,15 +18,15 @@ mod tests;
 pub use notice::Notice;
 pub use stats::{Counters, Latency, Stats, Summary};
 
-use crate::clock::{ClockSync, Sample};
-use crate::protocol::{self, DecodeError, Event, Flags, Header, MAX_DATAGRAM, VERSION, Writer};
-use crate::serial::{Speed, UNPLUGGED};
-use crate::time::{LocalTime, PeerTime};
+use crate::clock::ClockSync;
+use crate::protocol::MAX_DATAGRAM;
+use crate::serial::Speed;
+use crate::time::LocalTime;
 use notice::Notices;
-use peer::{GiveUp, Peer};
-use session::{Session, Standing};
+use peer::Peer;
+use session::Session;
 use std::time::Duration;
-use transfer::{Arrival, Boundary, Judgement, Reply, Request, Transfer};
+use transfer::Transfer;
 
 /// A datagram is sent at least so often: a tenth of the silence that ends a session.
 const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -319,234 +321,6 @@ impl Bridge {
         self.interrupt();
     }
 
-    fn handle_datagram(&mut self, now: LocalTime, bytes: &[u8], received: LocalTime) {
-        if !self.is_plugged {
-            self.stats.counters.dropped_session += 1;
-            return;
-        }
-        let (header, events) = match protocol::decode(bytes) {
-            Ok(decoded) => decoded,
-            Err(DecodeError::Malformed) => {
-                self.stats.counters.dropped_malformed += 1;
-                return;
-            }
-            Err(DecodeError::Version(theirs)) => {
-                self.stats.counters.dropped_version += 1;
-                if self.refused_version.replace(theirs) != Some(theirs) && !self.is_linked() {
-                    self.notify(Notice::VersionMismatch {
-                        ours: VERSION,
-                        theirs,
-                    });
-                }
-                return;
-            }
-        };
-        match self.session.handle_header(received, &header) {
-            Standing::Current => {}
-            Standing::Linked { is_new_peer } => {
-                if is_new_peer {
-                    self.interrupt();
-                    self.forget_peer();
-                }
-                self.stats.counters.links += 1;
-                self.notify(Notice::Linked);
-                self.must_transmit = true;
-            }
-            Standing::Hello => {
-                self.must_transmit = true;
-                return;
-            }
-            Standing::Foreign => {
-                self.stats.counters.dropped_session += 1;
-                return;
-            }
-            Standing::Reflected => {
-                self.stats.counters.dropped_reflected += 1;
-                return;
-            }
-        }
-        self.stats.counters.received += 1;
-        self.handle_header(received, &header);
-        if header.flags.contains(Flags::GOODBYE) {
-            self.session.handle_goodbye();
-            self.lose(now);
-            return;
-        }
-        if self.transfer.handle_settled(header.settled) {
-            self.stats.counters.peer_withdrawn += 1;
-        }
-        // Offers come before verdicts: a verdict that is this side's half of a crossing pair must find the pair made.
-        for event in events.clone() {
-            if let Event::Offers(run) = event {
-                run.for_each(|offer| self.handle_offer(now, offer));
-            }
-        }
-        for event in events {
-            if let Event::Verdicts(run) = event {
-                run.for_each(|verdict| self.handle_verdict(now, verdict));
-            }
-        }
-        self.check_wait(now);
-    }
-
-    fn handle_header(&mut self, received: LocalTime, header: &Header) {
-        if header.echo != 0 {
-            self.clock.handle_sample(Sample {
-                sent: LocalTime(header.echo),
-                peer_sent: PeerTime(header.sent),
-                held: Duration::from_nanos(header.held),
-                received,
-            });
-            if let Some(delay) = self.clock.latest_delay() {
-                self.stats.round_trip.record(delay);
-                if let Some(offset) = self.clock.offset() {
-                    let own = (PeerTime(header.sent) - PeerTime(received.0)).0;
-                    let half = i64::try_from(delay.as_nanos() / 2).unwrap_or(i64::MAX);
-                    let deviation = own.saturating_add(half).abs_diff(offset.0);
-                    self.stats
-                        .offset_deviation
-                        .record(Duration::from_nanos(deviation));
-                }
-            }
-        }
-        if header.sequence > self.peer.newest() {
-            self.echo = Some((header.sent, received));
-        }
-        let was_paused = self.peer.is_paused();
-        self.peer.handle_header(received, header);
-        match (was_paused, self.peer.is_paused()) {
-            (false, true) => self.notify(Notice::PeerPaused),
-            (true, false) => self.notify(Notice::PeerResumed),
-            _ => {}
-        }
-    }
-
-    fn handle_offer(&mut self, now: LocalTime, offer: protocol::Offer) {
-        match self.transfer.handle_offer(offer) {
-            Arrival::Waiting => self.peer.handle_clocking(),
-            Arrival::Repeated => self.must_transmit = true,
-            Arrival::Paired(byte) => {
-                self.peer.handle_clocking();
-                self.stats.counters.paired += 1;
-                self.stats.counters.peer_paired += 1;
-                self.must_transmit = true;
-                self.finish(now, byte);
-            }
-            Arrival::Nonsense => self.stats.counters.nonsense += 1,
-        }
-    }
-
-    fn handle_verdict(&mut self, now: LocalTime, verdict: protocol::Verdict) {
-        match self.transfer.handle_verdict(verdict) {
-            Judgement::Completed(byte) => {
-                self.stats.counters.taken += 1;
-                self.finish(now, byte);
-            }
-            Judgement::Refused => {
-                self.stats.counters.refused += 1;
-                self.peer.handle_refusal();
-                self.finish(now, UNPLUGGED);
-            }
-            Judgement::Repeated => {}
-            Judgement::TooLate => self.stats.counters.too_late += 1,
-            Judgement::Nonsense => self.stats.counters.nonsense += 1,
-        }
-    }
-
-    fn handle_request(&mut self, now: LocalTime, byte: u8, speed: Speed, is_torn: bool) {
-        self.last_active = now;
-        self.stats.counters.requests += 1;
-        self.stats.counters.torn += u64::from(is_torn);
-        let has_offer = self.transfer.is_offer_waiting() || self.transfer.is_delivered();
-        let may_offer = self.is_linked() && (has_offer || self.peer.may_offer());
-        match self.transfer.request(byte, speed, self.frames, may_offer) {
-            Request::Offered => {
-                self.stats.counters.offered += 1;
-                self.waits_since = Some(now);
-                let pause = self.first_retransmit();
-                self.retransmit = Some((now.after(pause), pause));
-                self.must_transmit = true;
-            }
-            Request::Completed(theirs) => {
-                self.stats.counters.paired += 1;
-                self.stats.counters.peer_paired += 1;
-                self.complete = Some(theirs);
-                self.must_transmit = true;
-            }
-            Request::TookDelivered => {
-                self.stats.counters.paired += 1;
-                self.stats.counters.peer_paired += 1;
-                self.must_transmit = true;
-            }
-            Request::Unplugged => {
-                self.stats.counters.unplugged += 1;
-                self.complete = Some(UNPLUGGED);
-            }
-        }
-    }
-
-    fn handle_reply(&mut self, now: LocalTime, byte: u8) {
-        self.last_active = now;
-        match self.transfer.handle_reply(byte) {
-            Reply::Taken => self.stats.counters.peer_taken += 1,
-            Reply::TooLate => {
-                self.stats.counters.peer_taken += 1;
-                self.stats.counters.too_late += 1;
-            }
-            Reply::Stray => {
-                self.stats.counters.stray_replies += 1;
-                return;
-            }
-        }
-        self.has_refused = false;
-        self.must_transmit = true;
-    }
-
-    fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>) {
-        self.last_active = now;
-        if std::mem::take(&mut self.is_paused) {
-            self.must_transmit = true;
-        }
-        let was_armed = std::mem::replace(&mut self.is_armed, is_armed == Some(true));
-        if self.is_armed && !was_armed && std::mem::take(&mut self.has_refused) {
-            // The peer stopped offering: tell it at once that somebody listens.
-            self.must_transmit = true;
-        }
-        // A call that emulated nothing gave the game no chance to arm.
-        if self.boundary == self.frames && is_armed == Some(false) {
-            return;
-        }
-        self.boundary = self.frames;
-        match self.transfer.handle_boundary(is_armed) {
-            Boundary::Idle => {}
-            Boundary::Waiting => self.must_transmit = true,
-            Boundary::Deliver(byte, speed) => self.deliver = Some((byte, speed)),
-            Boundary::Refused => {
-                self.stats.counters.peer_refused += 1;
-                self.has_refused = true;
-                self.must_transmit = true;
-            }
-        }
-    }
-
-    /// Ends the game's wait if the table says so.
-    fn check_wait(&mut self, now: LocalTime) {
-        let Some(since) = self.waits_since else { return };
-        let Some(reason) = self.peer.give_up(now, since, self.round_trip()) else {
-            return;
-        };
-        let counters = &mut self.stats.counters;
-        match reason {
-            GiveUp::Stalled => counters.timeouts_stalled += 1,
-            GiveUp::Paused => counters.timeouts_paused += 1,
-            GiveUp::Overdue => counters.timeouts_overdue += 1,
-        }
-        self.transfer.give_up();
-        // The peer is told that the offer is withdrawn.
-        self.must_transmit = true;
-        self.finish(now, UNPLUGGED);
-    }
-
     /// The peer fell silent or left.
     fn lose(&mut self, now: LocalTime) {
         self.stats.counters.losses += 1;
@@ -576,73 +350,9 @@ impl Bridge {
         self.refused_version = None;
     }
 
-    fn finish(&mut self, now: LocalTime, byte: u8) {
-        if let Some(since) = self.waits_since {
-            self.stats.wait.record(now.since(since));
-        }
-        self.end_wait(now);
-        self.complete = Some(byte);
-    }
-
-    fn end_wait(&mut self, now: LocalTime) {
-        self.waits_since = None;
-        self.retransmit = None;
-        self.last_active = now;
-    }
-
-    fn round_trip(&self) -> Duration {
-        self.clock.delay().unwrap_or_default()
-    }
-
-    /// Long enough for a verdict that needs no waiting for a frame, in either direction.
-    fn first_retransmit(&self) -> Duration {
-        (self.round_trip().mul_f32(1.5) + Duration::from_millis(8)).min(Duration::from_millis(250))
-    }
-
-    fn longest_retransmit(&self) -> Duration {
-        self.first_retransmit().max(Duration::from_millis(60))
-    }
-
     fn notify(&mut self, notice: Notice) {
         if !self.notices.push(notice) {
             self.stats.counters.notices_lost += 1;
         }
-    }
-
-    fn write_datagram(&mut self, now: LocalTime, buffer: &mut [u8; MAX_DATAGRAM]) -> Option<usize> {
-        self.sequence = self.sequence.saturating_add(1);
-        self.heartbeat = now.after(HEARTBEAT);
-        let goodbye = self.goodbye.take();
-        let flags = Flags::default()
-            .with(Flags::ARMED, self.is_armed)
-            .with(Flags::PAUSED, self.is_paused)
-            .with(Flags::GOODBYE, goodbye.is_some());
-        let mut header = Header {
-            flags,
-            from: self.session.ours(),
-            to: goodbye.unwrap_or(self.session.addressee()),
-            sequence: self.sequence,
-            sent: now.0,
-            frames: self.frames,
-            ..Header::default()
-        };
-        let is_hello = !self.session.knows(header.to);
-        if !is_hello {
-            header.acknowledged = self.peer.newest();
-            header.judged = self.transfer.judged();
-            header.settled = self.transfer.settled();
-            if let Some((stamp, received)) = self.echo {
-                header.echo = stamp;
-                header.held = u64::try_from(now.since(received).as_nanos()).unwrap_or(u64::MAX);
-            }
-        }
-        let mut writer = Writer::new(buffer, &header)?;
-        // To a peer that may be another one than before, nothing is said of this session, and never more than it asked.
-        if !is_hello {
-            writer.verdicts(self.transfer.verdict().into_iter());
-            writer.offers(self.transfer.pending().into_iter());
-        }
-        self.stats.counters.sent += 1;
-        Some(writer.finish())
     }
 }

@@ -1,6 +1,8 @@
 //! Two bridges joined by a perfect wire, in virtual time.
 
 use super::*;
+use crate::protocol::{Header, Writer};
+use crate::serial::UNPLUGGED;
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -1,0 +1,131 @@
+//! The bridge's side towards the game: its requests, its answers, its frames, and how long it waits.
+
+use super::Bridge;
+use super::peer::GiveUp;
+use super::transfer::{Boundary, Reply, Request};
+use crate::serial::{Speed, UNPLUGGED};
+use crate::time::LocalTime;
+use std::time::Duration;
+
+impl Bridge {
+    pub(super) fn handle_request(&mut self, now: LocalTime, byte: u8, speed: Speed, is_torn: bool) {
+        self.last_active = now;
+        self.stats.counters.requests += 1;
+        self.stats.counters.torn += u64::from(is_torn);
+        let has_offer = self.transfer.is_offer_waiting() || self.transfer.is_delivered();
+        let may_offer = self.is_linked() && (has_offer || self.peer.may_offer());
+        match self.transfer.request(byte, speed, self.frames, may_offer) {
+            Request::Offered => {
+                self.stats.counters.offered += 1;
+                self.waits_since = Some(now);
+                let pause = self.first_retransmit();
+                self.retransmit = Some((now.after(pause), pause));
+                self.must_transmit = true;
+            }
+            Request::Completed(theirs) => {
+                self.stats.counters.paired += 1;
+                self.stats.counters.peer_paired += 1;
+                self.complete = Some(theirs);
+                self.must_transmit = true;
+            }
+            Request::TookDelivered => {
+                self.stats.counters.paired += 1;
+                self.stats.counters.peer_paired += 1;
+                self.must_transmit = true;
+            }
+            Request::Unplugged => {
+                self.stats.counters.unplugged += 1;
+                self.complete = Some(UNPLUGGED);
+            }
+        }
+    }
+
+    pub(super) fn handle_reply(&mut self, now: LocalTime, byte: u8) {
+        self.last_active = now;
+        match self.transfer.handle_reply(byte) {
+            Reply::Taken => self.stats.counters.peer_taken += 1,
+            Reply::TooLate => {
+                self.stats.counters.peer_taken += 1;
+                self.stats.counters.too_late += 1;
+            }
+            Reply::Stray => {
+                self.stats.counters.stray_replies += 1;
+                return;
+            }
+        }
+        self.has_refused = false;
+        self.must_transmit = true;
+    }
+
+    pub(super) fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>) {
+        self.last_active = now;
+        if std::mem::take(&mut self.is_paused) {
+            self.must_transmit = true;
+        }
+        let was_armed = std::mem::replace(&mut self.is_armed, is_armed == Some(true));
+        if self.is_armed && !was_armed && std::mem::take(&mut self.has_refused) {
+            // The peer stopped offering: tell it at once that somebody listens.
+            self.must_transmit = true;
+        }
+        // A call that emulated nothing gave the game no chance to arm.
+        if self.boundary == self.frames && is_armed == Some(false) {
+            return;
+        }
+        self.boundary = self.frames;
+        match self.transfer.handle_boundary(is_armed) {
+            Boundary::Idle => {}
+            Boundary::Waiting => self.must_transmit = true,
+            Boundary::Deliver(byte, speed) => self.deliver = Some((byte, speed)),
+            Boundary::Refused => {
+                self.stats.counters.peer_refused += 1;
+                self.has_refused = true;
+                self.must_transmit = true;
+            }
+        }
+    }
+
+    /// Ends the game's wait if the table says so.
+    pub(super) fn check_wait(&mut self, now: LocalTime) {
+        let Some(since) = self.waits_since else { return };
+        let Some(reason) = self.peer.give_up(now, since, self.round_trip()) else {
+            return;
+        };
+        let counters = &mut self.stats.counters;
+        match reason {
+            GiveUp::Stalled => counters.timeouts_stalled += 1,
+            GiveUp::Paused => counters.timeouts_paused += 1,
+            GiveUp::Overdue => counters.timeouts_overdue += 1,
+        }
+        self.transfer.give_up();
+        // The peer is told that the offer is withdrawn.
+        self.must_transmit = true;
+        self.finish(now, UNPLUGGED);
+    }
+
+    pub(super) fn finish(&mut self, now: LocalTime, byte: u8) {
+        if let Some(since) = self.waits_since {
+            self.stats.wait.record(now.since(since));
+        }
+        self.end_wait(now);
+        self.complete = Some(byte);
+    }
+
+    pub(super) fn end_wait(&mut self, now: LocalTime) {
+        self.waits_since = None;
+        self.retransmit = None;
+        self.last_active = now;
+    }
+
+    pub(super) fn round_trip(&self) -> Duration {
+        self.clock.delay().unwrap_or_default()
+    }
+
+    /// Long enough for a verdict that needs no waiting for a frame, in either direction.
+    pub(super) fn first_retransmit(&self) -> Duration {
+        (self.round_trip().mul_f32(1.5) + Duration::from_millis(8)).min(Duration::from_millis(250))
+    }
+
+    pub(super) fn longest_retransmit(&self) -> Duration {
+        self.first_retransmit().max(Duration::from_millis(60))
+    }
+}

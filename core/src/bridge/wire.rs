@@ -1,0 +1,189 @@
+//! The bridge's side towards the peer: reads its datagrams and writes our own.
+
+use super::session::Standing;
+use super::transfer::{Arrival, Judgement};
+use super::{Bridge, HEARTBEAT, Notice};
+use crate::clock::Sample;
+use crate::protocol::{
+    self, DecodeError, Event, Flags, Header, MAX_DATAGRAM, Offer, VERSION, Verdict, Writer,
+};
+use crate::serial::UNPLUGGED;
+use crate::time::{LocalTime, PeerTime};
+use std::time::Duration;
+
+impl Bridge {
+    pub(super) fn handle_datagram(&mut self, now: LocalTime, bytes: &[u8], received: LocalTime) {
+        if !self.is_plugged {
+            self.stats.counters.dropped_session += 1;
+            return;
+        }
+        let (header, events) = match protocol::decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(DecodeError::Malformed) => {
+                self.stats.counters.dropped_malformed += 1;
+                return;
+            }
+            Err(DecodeError::Version(theirs)) => {
+                self.stats.counters.dropped_version += 1;
+                if self.refused_version.replace(theirs) != Some(theirs) && !self.is_linked() {
+                    self.notify(Notice::VersionMismatch {
+                        ours: VERSION,
+                        theirs,
+                    });
+                }
+                return;
+            }
+        };
+        match self.session.handle_header(received, &header) {
+            Standing::Current => {}
+            Standing::Linked { is_new_peer } => {
+                if is_new_peer {
+                    self.interrupt();
+                    self.forget_peer();
+                }
+                self.stats.counters.links += 1;
+                self.notify(Notice::Linked);
+                self.must_transmit = true;
+            }
+            Standing::Hello => {
+                self.must_transmit = true;
+                return;
+            }
+            Standing::Foreign => {
+                self.stats.counters.dropped_session += 1;
+                return;
+            }
+            Standing::Reflected => {
+                self.stats.counters.dropped_reflected += 1;
+                return;
+            }
+        }
+        self.stats.counters.received += 1;
+        self.handle_header(received, &header);
+        if header.flags.contains(Flags::GOODBYE) {
+            self.session.handle_goodbye();
+            self.lose(now);
+            return;
+        }
+        if self.transfer.handle_settled(header.settled) {
+            self.stats.counters.peer_withdrawn += 1;
+        }
+        // Offers come before verdicts: a verdict that is this side's half of a crossing pair must find the pair made.
+        for event in events.clone() {
+            if let Event::Offers(run) = event {
+                run.for_each(|offer| self.handle_offer(now, offer));
+            }
+        }
+        for event in events {
+            if let Event::Verdicts(run) = event {
+                run.for_each(|verdict| self.handle_verdict(now, verdict));
+            }
+        }
+        self.check_wait(now);
+    }
+
+    fn handle_header(&mut self, received: LocalTime, header: &Header) {
+        if header.echo != 0 {
+            self.clock.handle_sample(Sample {
+                sent: LocalTime(header.echo),
+                peer_sent: PeerTime(header.sent),
+                held: Duration::from_nanos(header.held),
+                received,
+            });
+            if let Some(delay) = self.clock.latest_delay() {
+                self.stats.round_trip.record(delay);
+                if let Some(offset) = self.clock.offset() {
+                    let own = (PeerTime(header.sent) - PeerTime(received.0)).0;
+                    let half = i64::try_from(delay.as_nanos() / 2).unwrap_or(i64::MAX);
+                    let deviation = own.saturating_add(half).abs_diff(offset.0);
+                    self.stats
+                        .offset_deviation
+                        .record(Duration::from_nanos(deviation));
+                }
+            }
+        }
+        if header.sequence > self.peer.newest() {
+            self.echo = Some((header.sent, received));
+        }
+        let was_paused = self.peer.is_paused();
+        self.peer.handle_header(received, header);
+        match (was_paused, self.peer.is_paused()) {
+            (false, true) => self.notify(Notice::PeerPaused),
+            (true, false) => self.notify(Notice::PeerResumed),
+            _ => {}
+        }
+    }
+
+    fn handle_offer(&mut self, now: LocalTime, offer: Offer) {
+        match self.transfer.handle_offer(offer) {
+            Arrival::Waiting => self.peer.handle_clocking(),
+            Arrival::Repeated => self.must_transmit = true,
+            Arrival::Paired(byte) => {
+                self.peer.handle_clocking();
+                self.stats.counters.paired += 1;
+                self.stats.counters.peer_paired += 1;
+                self.must_transmit = true;
+                self.finish(now, byte);
+            }
+            Arrival::Nonsense => self.stats.counters.nonsense += 1,
+        }
+    }
+
+    fn handle_verdict(&mut self, now: LocalTime, verdict: Verdict) {
+        match self.transfer.handle_verdict(verdict) {
+            Judgement::Completed(byte) => {
+                self.stats.counters.taken += 1;
+                self.finish(now, byte);
+            }
+            Judgement::Refused => {
+                self.stats.counters.refused += 1;
+                self.peer.handle_refusal();
+                self.finish(now, UNPLUGGED);
+            }
+            Judgement::Repeated => {}
+            Judgement::TooLate => self.stats.counters.too_late += 1,
+            Judgement::Nonsense => self.stats.counters.nonsense += 1,
+        }
+    }
+
+    pub(super) fn write_datagram(
+        &mut self,
+        now: LocalTime,
+        buffer: &mut [u8; MAX_DATAGRAM],
+    ) -> Option<usize> {
+        self.sequence = self.sequence.saturating_add(1);
+        self.heartbeat = now.after(HEARTBEAT);
+        let goodbye = self.goodbye.take();
+        let flags = Flags::default()
+            .with(Flags::ARMED, self.is_armed)
+            .with(Flags::PAUSED, self.is_paused)
+            .with(Flags::GOODBYE, goodbye.is_some());
+        let mut header = Header {
+            flags,
+            from: self.session.ours(),
+            to: goodbye.unwrap_or(self.session.addressee()),
+            sequence: self.sequence,
+            sent: now.0,
+            frames: self.frames,
+            ..Header::default()
+        };
+        let is_hello = !self.session.knows(header.to);
+        if !is_hello {
+            header.acknowledged = self.peer.newest();
+            header.judged = self.transfer.judged();
+            header.settled = self.transfer.settled();
+            if let Some((stamp, received)) = self.echo {
+                header.echo = stamp;
+                header.held = u64::try_from(now.since(received).as_nanos()).unwrap_or(u64::MAX);
+            }
+        }
+        let mut writer = Writer::new(buffer, &header)?;
+        // To a peer that may be another one than before, nothing is said of this session, and never more than it asked.
+        if !is_hello {
+            writer.verdicts(self.transfer.verdict().into_iter());
+            writer.offers(self.transfer.pending().into_iter());
+        }
+        self.stats.counters.sent += 1;
+        Some(writer.finish())
+    }
+}
