@@ -7,6 +7,9 @@ use crate::serial::{Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use std::time::Duration;
 
+/// An open offer is repeated at least so often: a dozen times in the shortest wait, so that at 20 % loss none is lost.
+pub(super) const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
+
 impl Bridge {
     pub(super) fn handle_request(&mut self, now: LocalTime, byte: u8, speed: Speed, is_torn: bool) {
         self.last_active = now;
@@ -72,6 +75,10 @@ impl Bridge {
             return;
         }
         self.boundary = self.frames;
+        if self.is_linked() && self.transfer.verdict().is_some() {
+            // The peer's game may still wait for it, and a lost datagram must not look like a stopped machine.
+            self.must_transmit = true;
+        }
         match self.transfer.handle_boundary(is_armed) {
             Boundary::Idle => {}
             Boundary::Waiting => self.must_transmit = true,
@@ -87,7 +94,7 @@ impl Bridge {
     /// Ends the game's wait if the table says so.
     pub(super) fn check_wait(&mut self, now: LocalTime) {
         let Some(since) = self.waits_since else { return };
-        let Some(reason) = self.peer.give_up(now, since, self.round_trip()) else {
+        let Some(reason) = self.peer.give_up(now, since, self.slow_round_trip()) else {
             return;
         };
         let counters = &mut self.stats.counters;
@@ -120,12 +127,13 @@ impl Bridge {
         self.clock.delay().unwrap_or_default()
     }
 
-    /// Long enough for a verdict that needs no waiting for a frame, in either direction.
-    pub(super) fn first_retransmit(&self) -> Duration {
-        (self.round_trip().mul_f32(1.5) + Duration::from_millis(8)).min(Duration::from_millis(250))
+    /// What a round trip takes when the path is busy (RFC 6298: the mean and four deviations).
+    pub(super) fn slow_round_trip(&self) -> Duration {
+        self.round_trip() + 4 * self.clock.jitter()
     }
 
-    pub(super) fn longest_retransmit(&self) -> Duration {
-        self.first_retransmit().max(Duration::from_millis(60))
+    /// Long enough for a verdict that needs no waiting for a frame, in either direction.
+    pub(super) fn first_retransmit(&self) -> Duration {
+        (self.round_trip().mul_f32(1.5) + Duration::from_millis(8)).min(LONGEST_RETRANSMIT)
     }
 }

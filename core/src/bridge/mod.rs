@@ -198,10 +198,7 @@ impl Bridge {
         if let Some((at, pause)) = self.retransmit
             && now >= at
         {
-            self.retransmit = Some((
-                now.after(pause),
-                pause.mul_f32(1.5).min(self.longest_retransmit()),
-            ));
+            self.retransmit = Some((now.after(pause), pause.mul_f32(1.5).min(game::LONGEST_RETRANSMIT)));
             self.stats.counters.retransmits += 1;
             self.must_transmit = true;
         }
@@ -219,7 +216,7 @@ impl Bridge {
     pub fn poll_timeout(&self) -> Option<LocalTime> {
         let wait = self
             .waits_since
-            .map(|since| self.peer.deadline(since, self.round_trip()));
+            .map(|since| self.peer.deadline(since, self.slow_round_trip()));
         let may_pause = self.is_plugged && !self.is_paused && self.waits_since.is_none();
         [
             self.is_plugged.then_some(self.heartbeat),
