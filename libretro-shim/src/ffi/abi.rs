@@ -1,0 +1,120 @@
+//! What `libretro.h` has and `libretro-sys` lacks, under the header's own names.
+
+use libc::{c_char, c_int, c_uint};
+
+pub(super) use libretro_sys::{
+    AudioSampleBatchFn, AudioSampleFn, EnvironmentFn, GameInfo, InputPollFn, InputStateFn, MemoryMap,
+    Message, SystemAvInfo, SystemInfo, Variable, VideoRefreshFn,
+};
+
+/// The only version of the interface that there is.
+pub(super) const API_VERSION: c_uint = libretro_sys::API_VERSION;
+
+pub(super) use libretro_sys::{
+    ENVIRONMENT_GET_LIBRETRO_PATH as GET_LIBRETRO_PATH, ENVIRONMENT_GET_LOG_INTERFACE as GET_LOG_INTERFACE,
+    ENVIRONMENT_GET_VARIABLE as GET_VARIABLE, ENVIRONMENT_GET_VARIABLE_UPDATE as GET_VARIABLE_UPDATE,
+    ENVIRONMENT_SET_MEMORY_MAPS as SET_MEMORY_MAPS, ENVIRONMENT_SET_MESSAGE as SET_MESSAGE,
+    ENVIRONMENT_SET_VARIABLES as SET_VARIABLES,
+};
+pub(super) const SET_CORE_OPTIONS: c_uint = 53;
+pub(super) const SET_CORE_OPTIONS_INTL: c_uint = 54;
+pub(super) const SET_CORE_OPTIONS_DISPLAY: c_uint = 55;
+pub(super) const GET_MESSAGE_INTERFACE_VERSION: c_uint = 59;
+pub(super) const SET_MESSAGE_EXT: c_uint = 60;
+pub(super) const SET_CORE_OPTIONS_V2: c_uint = 67;
+pub(super) const SET_CORE_OPTIONS_V2_INTL: c_uint = 68;
+pub(super) const GET_SAVESTATE_CONTEXT: c_uint = 72 | libretro_sys::ENVIRONMENT_EXPERIMENTAL;
+
+/// How many values one option may have, the terminator included (`RETRO_NUM_CORE_OPTION_VALUES_MAX`).
+pub(super) const VALUES_MAX: usize = 128;
+
+/// `retro_core_option_value`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct OptionValue {
+    pub(super) value: *const c_char,
+    pub(super) label: *const c_char,
+}
+
+/// `retro_core_option_definition`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct OptionDefinition {
+    pub(super) key: *const c_char,
+    pub(super) desc: *const c_char,
+    pub(super) info: *const c_char,
+    pub(super) values: [OptionValue; VALUES_MAX],
+    pub(super) default_value: *const c_char,
+}
+
+/// `retro_core_options_intl`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct OptionsIntl {
+    pub(super) us: *const OptionDefinition,
+    pub(super) local: *const OptionDefinition,
+}
+
+/// `retro_core_option_v2_category`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct OptionV2Category {
+    pub(super) key: *const c_char,
+    pub(super) desc: *const c_char,
+    pub(super) info: *const c_char,
+}
+
+/// `retro_core_option_v2_definition`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct OptionV2Definition {
+    pub(super) key: *const c_char,
+    pub(super) desc: *const c_char,
+    pub(super) desc_categorized: *const c_char,
+    pub(super) info: *const c_char,
+    pub(super) info_categorized: *const c_char,
+    pub(super) category_key: *const c_char,
+    pub(super) values: [OptionValue; VALUES_MAX],
+    pub(super) default_value: *const c_char,
+}
+
+/// `retro_core_options_v2`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct OptionsV2 {
+    pub(super) categories: *const OptionV2Category,
+    pub(super) definitions: *const OptionV2Definition,
+}
+
+/// `retro_core_options_v2_intl`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct OptionsV2Intl {
+    pub(super) us: *const OptionsV2,
+    pub(super) local: *const OptionsV2,
+}
+
+/// `retro_message_ext`.
+#[repr(C)]
+pub(super) struct MessageExt {
+    pub(super) msg: *const c_char,
+    /// Milliseconds.
+    pub(super) duration: c_uint,
+    pub(super) priority: c_uint,
+    /// `retro_log_level`.
+    pub(super) level: c_int,
+    /// `retro_message_target`: 0 screen and log, 1 screen, 2 log.
+    pub(super) target: c_int,
+    /// `retro_message_type`: 0 is a notification.
+    pub(super) kind: c_int,
+    pub(super) progress: i8,
+}
+
+/// `retro_log_printf_t`; libretro-sys leaves out that it is variadic.
+pub(super) type LogPrintfFn = unsafe extern "C" fn(level: c_int, format: *const c_char, ...);
+
+/// `retro_log_callback`.
+#[repr(C)]
+pub(super) struct LogCallback {
+    pub(super) log: Option<LogPrintfFn>,
+}

@@ -1,0 +1,298 @@
+//! The stock core: its library, and its 25 functions.
+
+use super::abi::*;
+use super::{environment, frontend};
+use crate::elf::{self, BadLibrary};
+use libc::{c_char, c_uint, c_void};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::path::Path;
+
+/// Exported by us and nobody else, so that we never load ourselves under another name.
+pub(super) const MARKER: &CStr = c"gamelink_shim_version";
+
+/// Why a file is not a stock core that we can run.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// The file itself is not right.
+    File(BadLibrary),
+    /// The dynamic linker would not have it.
+    Linker(String),
+    /// It is this library, or a copy of it.
+    Ourselves,
+    /// It lacks a function that every core has.
+    NotACore(&'static str),
+    /// It is a core for another version of libretro.
+    ApiVersion(c_uint),
+    /// It is another core.
+    NotGambatte(CString),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::File(error) => error.fmt(f),
+            OpenError::Linker(reason) => write!(f, "does not load ({reason})"),
+            OpenError::Ourselves => write!(f, "is Gamelink itself, not Gambatte"),
+            OpenError::NotACore(name) => write!(f, "is not a libretro core: it has no {name}"),
+            OpenError::ApiVersion(version) => {
+                write!(f, "is a core for libretro {version}, not {API_VERSION}")
+            }
+            OpenError::NotGambatte(name) => write!(f, "is {}, not Gambatte", name.to_string_lossy()),
+        }
+    }
+}
+
+/// What a core says of itself before it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) name: CString,
+    pub(crate) version: CString,
+    pub(crate) extensions: CString,
+    pub(crate) need_fullpath: bool,
+    pub(crate) block_extract: bool,
+}
+
+macro_rules! vtable {
+    ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions of a core, by their names in libretro.h.
+        struct Vtable {
+            $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+        }
+
+        impl Vtable {
+            fn load(library: &Library) -> Result<Vtable, OpenError> {
+                $(
+                    // SAFETY: libretro.h gives this type to the function of this name; the pointer is used no longer than `Core`, which
+                    // keeps the library.
+                    let $name = unsafe {
+                        library.get::<unsafe extern "C" fn($($argument),*) $(-> $result)?>(
+                            concat!(stringify!($name), "\0").as_bytes(),
+                        )
+                    };
+                    let $name = *$name.map_err(|_| OpenError::NotACore(stringify!($name)))?;
+                )*
+                Ok(Vtable { $($name,)* })
+            }
+        }
+    };
+}
+
+vtable! {
+    retro_api_version() -> c_uint;
+    retro_cheat_reset();
+    retro_cheat_set(c_uint, bool, *const c_char);
+    retro_deinit();
+    retro_get_memory_data(c_uint) -> *mut c_void;
+    retro_get_memory_size(c_uint) -> usize;
+    retro_get_region() -> c_uint;
+    retro_get_system_av_info(*mut SystemAvInfo);
+    retro_get_system_info(*mut SystemInfo);
+    retro_init();
+    retro_load_game(*const GameInfo) -> bool;
+    retro_load_game_special(c_uint, *const GameInfo, usize) -> bool;
+    retro_reset();
+    retro_run();
+    retro_serialize(*mut c_void, usize) -> bool;
+    retro_serialize_size() -> usize;
+    retro_set_audio_sample(AudioSampleFn);
+    retro_set_audio_sample_batch(AudioSampleBatchFn);
+    retro_set_controller_port_device(c_uint, c_uint);
+    retro_set_environment(EnvironmentFn);
+    retro_set_input_poll(InputPollFn);
+    retro_set_input_state(InputStateFn);
+    retro_set_video_refresh(VideoRefreshFn);
+    retro_unload_game();
+    retro_unserialize(*const c_void, usize) -> bool;
+}
+
+/// A loaded stock core. Its functions are called in the order that libretro wants; `lifecycle` sees to that.
+pub(crate) struct Core {
+    vtable: Vtable,
+    identity: Identity,
+    /// Keeps the code of `vtable` in memory.
+    _library: Library,
+}
+
+/// A call without pointers: the SAFETY of each is the same.
+macro_rules! plain {
+    ($(#[$doc:meta] $method:ident = $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
+        $(
+            #[$doc]
+            pub(crate) fn $method(&self, $($argument: $kind),*) $(-> $result)? {
+                // SAFETY: a core's function, loaded by its name, with libretro.h's arguments, by value.
+                unsafe { (self.vtable.$name)($($argument),*) }
+            }
+        )*
+    };
+}
+
+impl Core {
+    /// Loads the library and looks whether it is a Gambatte; runs none of it but its own static set-up.
+    pub(crate) fn open(path: &Path) -> Result<Core, OpenError> {
+        elf::check(path).map_err(OpenError::File)?;
+        // SAFETY: loading runs the library's own set-up code: it is the core that the player installed and wants to run.
+        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
+        let library = library.map_err(|error| OpenError::Linker(linker_words(&error)))?;
+        // SAFETY: the symbol is only asked for, never used.
+        let marker = unsafe { library.get::<*const c_char>(MARKER.to_bytes_with_nul()) };
+        if marker.is_ok() {
+            return Err(OpenError::Ourselves);
+        }
+        let vtable = Vtable::load(&library)?;
+        // SAFETY: the first call that a frontend makes; it takes nothing and needs nothing.
+        let version = unsafe { (vtable.retro_api_version)() };
+        if version != API_VERSION {
+            return Err(OpenError::ApiVersion(version));
+        }
+        let identity = identity(&vtable);
+        if identity.name.as_c_str() != c"Gambatte" {
+            return Err(OpenError::NotGambatte(identity.name));
+        }
+        Ok(Core {
+            vtable,
+            identity,
+            _library: library,
+        })
+    }
+
+    /// What the core says of itself.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Gives the core our callbacks, and those of the frontend's that it may have directly, as far as they are known.
+    pub(crate) fn attach(&self) {
+        self.set_environment();
+        // SAFETY: the callback lives as long as this library, which outlives the core.
+        unsafe { (self.vtable.retro_set_video_refresh)(frontend::video_refresh) };
+        // SAFETY: as above.
+        unsafe { (self.vtable.retro_set_audio_sample)(frontend::audio_sample) };
+        // SAFETY: as above.
+        unsafe { (self.vtable.retro_set_audio_sample_batch)(frontend::audio_sample_batch) };
+        self.set_input();
+    }
+
+    /// Gives the core our environment callback; it declares its options in return.
+    pub(crate) fn set_environment(&self) {
+        // SAFETY: the callback lives as long as this library, which outlives the core.
+        unsafe { (self.vtable.retro_set_environment)(environment::environment) };
+    }
+
+    /// Gives the core the frontend's input callbacks.
+    pub(crate) fn set_input(&self) {
+        if let Some(callback) = frontend::INPUT_POLL.get() {
+            // SAFETY: the frontend's own callback, made for this.
+            unsafe { (self.vtable.retro_set_input_poll)(callback) };
+        }
+        if let Some(callback) = frontend::INPUT_STATE.get() {
+            // SAFETY: the frontend's own callback, made for this.
+            unsafe { (self.vtable.retro_set_input_state)(callback) };
+        }
+    }
+
+    plain! {
+        /// Starts the core.
+        init = retro_init();
+        /// Stops the core.
+        deinit = retro_deinit();
+        /// Emulates about one frame.
+        run = retro_run();
+        /// Presses the reset button.
+        reset = retro_reset();
+        /// Unloads the game.
+        unload_game = retro_unload_game();
+        /// How large a state is. The stock core runs its encoder for this, and polls the link in it.
+        serialize_size = retro_serialize_size() -> usize;
+        /// Removes all cheats.
+        cheat_reset = retro_cheat_reset();
+        /// The television's standard.
+        region = retro_get_region() -> c_uint;
+        /// Where this kind of memory is.
+        memory_data = retro_get_memory_data(id: c_uint) -> *mut c_void;
+        /// How much of this kind of memory there is.
+        memory_size = retro_get_memory_size(id: c_uint) -> usize;
+        /// Plugs in a controller.
+        set_controller_port_device = retro_set_controller_port_device(port: c_uint, device: c_uint);
+    }
+
+    /// Saves the state into `out`, which is of the size that `serialize_size` said.
+    pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
+        // SAFETY: pointer and length are those of the slice.
+        unsafe { (self.vtable.retro_serialize)(out.as_mut_ptr().cast(), out.len()) }
+    }
+
+    /// Loads a state.
+    pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
+        // SAFETY: pointer and length are those of the slice.
+        unsafe { (self.vtable.retro_unserialize)(state.as_ptr().cast(), state.len()) }
+    }
+
+    /// Loads a game.
+    ///
+    /// # Safety
+    /// `game` is null or as `retro_load_game` wants it.
+    pub(super) unsafe fn load_game(&self, game: *const GameInfo) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.retro_load_game)(game) }
+    }
+
+    /// Loads a game of several parts.
+    ///
+    /// # Safety
+    /// The arguments are as `retro_load_game_special` wants them.
+    pub(super) unsafe fn load_game_special(
+        &self,
+        kind: c_uint,
+        games: *const GameInfo,
+        count: usize,
+    ) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.retro_load_game_special)(kind, games, count) }
+    }
+
+    /// Fills in the picture's size and the rates.
+    ///
+    /// # Safety
+    /// `info` can be written to.
+    pub(super) unsafe fn system_av_info(&self, info: *mut SystemAvInfo) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.retro_get_system_av_info)(info) };
+    }
+
+    /// Sets a cheat.
+    ///
+    /// # Safety
+    /// `code` is a C string.
+    pub(super) unsafe fn cheat_set(&self, index: c_uint, is_enabled: bool, code: *const c_char) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.retro_cheat_set)(index, is_enabled, code) };
+    }
+}
+
+fn identity(vtable: &Vtable) -> Identity {
+    let mut info = MaybeUninit::<SystemInfo>::zeroed();
+    // SAFETY: callable at any time, before `retro_init` too; it fills in the structure.
+    unsafe { (vtable.retro_get_system_info)(info.as_mut_ptr()) };
+    // SAFETY: pointers and booleans, for which all zero, as before the call, is a value too.
+    let info = unsafe { info.assume_init() };
+    let own = |text: *const c_char| match text.is_null() {
+        true => CString::default(),
+        // SAFETY: the core's string, valid until `retro_deinit`.
+        false => unsafe { CStr::from_ptr(text) }.to_owned(),
+    };
+    Identity {
+        name: own(info.library_name),
+        version: own(info.library_version),
+        extensions: own(info.valid_extensions),
+        need_fullpath: info.need_fullpath,
+        block_extract: info.block_extract,
+    }
+}
+
+/// The dynamic linker's own words, which the error keeps one level down.
+fn linker_words(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}

@@ -1,0 +1,222 @@
+//! The environment callback that the stock core gets: answers what concerns the cable, passes on the rest untouched.
+
+use super::abi::*;
+use super::declare::{self, Owned, OwnedV2};
+use super::frontend::call;
+use super::{guard, memory};
+use crate::lifecycle::session;
+use crate::options::{Declaration, Form, LinkKey};
+use libc::{c_uint, c_void};
+use std::ffi::CStr;
+use std::sync::{Mutex, PoisonError};
+
+/// What was last declared to the frontend; some keep pointers into it.
+static DECLARED: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+
+#[allow(dead_code, reason = "only kept alive")]
+enum Kept {
+    Variables(Owned<Variable>),
+    V1(Owned<OptionDefinition>),
+    V2(OwnedV2),
+}
+
+/// The core is gone, and with it the options.
+pub(super) fn forget_declared() {
+    keep(Vec::new());
+}
+
+fn keep(new: Vec<Kept>) {
+    let mut kept = DECLARED.lock().unwrap_or_else(PoisonError::into_inner);
+    *kept = new;
+}
+
+/// The core's environment callback.
+pub(super) unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
+    // SAFETY: the core's own arguments.
+    guard(false, || unsafe { dispatch(command, data) })
+}
+
+/// # Safety
+/// `data` is what libretro.h says this command takes.
+unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
+    match command {
+        GET_VARIABLE => {
+            // SAFETY: the command takes a `retro_variable`.
+            unsafe { get_variable(data.cast()) }
+        }
+        GET_VARIABLE_UPDATE if !data.is_null() => {
+            let is_updated = session().poll_option_update(is_variable_update);
+            // SAFETY: the command takes a `bool` to fill in, and this one is not null.
+            unsafe { data.cast::<bool>().write(is_updated) };
+            true
+        }
+        SET_VARIABLES => {
+            // SAFETY: what the command takes.
+            let declaration = unsafe { declare::read_variables(data.cast()) };
+            let Some(declaration) = rewrite(declaration, Form::Variables) else {
+                // SAFETY: the core's own arguments.
+                return unsafe { call(command, data) };
+            };
+            let options = declare::write_variables(declaration);
+            // SAFETY: what the command takes, just made.
+            let result = unsafe { call(command, options.as_ptr().cast_mut().cast()) };
+            keep(vec![Kept::Variables(options)]);
+            result
+        }
+        SET_CORE_OPTIONS => {
+            // SAFETY: what the command takes.
+            let declaration = unsafe { declare::read_v1(data.cast()) };
+            let Some(declaration) = rewrite(declaration, Form::V1) else {
+                // SAFETY: the core's own arguments.
+                return unsafe { call(command, data) };
+            };
+            let options = declare::write_v1(declaration);
+            // SAFETY: what the command takes, just made.
+            let result = unsafe { call(command, options.as_ptr().cast_mut().cast()) };
+            keep(vec![Kept::V1(options)]);
+            result
+        }
+        SET_CORE_OPTIONS_INTL => {
+            // SAFETY: the command takes a `retro_core_options_intl`.
+            unsafe { set_v1_intl(command, data.cast()) }
+        }
+        SET_CORE_OPTIONS_V2 => {
+            // SAFETY: what the command takes.
+            let declaration = unsafe { declare::read_v2(data.cast()) };
+            let Some(declaration) = rewrite(declaration, Form::V2) else {
+                // SAFETY: the core's own arguments.
+                return unsafe { call(command, data) };
+            };
+            let options = declare::write_v2(declaration);
+            // SAFETY: what the command takes, just made.
+            let result = unsafe { call(command, options.as_ptr().cast_mut().cast()) };
+            keep(vec![Kept::V2(options)]);
+            result
+        }
+        SET_CORE_OPTIONS_V2_INTL => {
+            // SAFETY: the command takes a `retro_core_options_v2_intl`.
+            unsafe { set_v2_intl(command, data.cast()) }
+        }
+        SET_CORE_OPTIONS_DISPLAY => {
+            // SAFETY: the command takes a `retro_core_option_display`, whose key is its first field, as in a `retro_variable`.
+            let key = unsafe { link_key(data.cast()) };
+            // SAFETY: the core's own arguments.
+            key.is_some() || unsafe { call(command, data) }
+        }
+        SET_MEMORY_MAPS => {
+            // SAFETY: the command takes a `retro_memory_map` of memory that lives as long as the game.
+            unsafe { memory::read_memory_map(data.cast()) };
+            // SAFETY: the core's own arguments.
+            unsafe { call(command, data) }
+        }
+        // SAFETY: the core's own arguments.
+        _ => unsafe { call(command, data) },
+    }
+}
+
+fn is_variable_update() -> bool {
+    let mut is_updated = false;
+    // SAFETY: GET_VARIABLE_UPDATE takes a `bool` to fill in.
+    unsafe { call(GET_VARIABLE_UPDATE, (&raw mut is_updated).cast()) && is_updated }
+}
+
+/// The link option that this structure, which begins with a key, is about.
+///
+/// # Safety
+/// `entry` is null or points to a C string or null.
+unsafe fn link_key(entry: *const *const libc::c_char) -> Option<LinkKey> {
+    // SAFETY: the caller's promise.
+    let key = unsafe { entry.as_ref() }?;
+    if key.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    LinkKey::parse(unsafe { CStr::from_ptr(*key) })
+}
+
+/// # Safety
+/// `variable` is null or a `retro_variable`.
+unsafe fn get_variable(variable: *mut Variable) -> bool {
+    // SAFETY: the key is the first field.
+    let key = unsafe { link_key(variable.cast()) };
+    match key.and_then(|key| session().link_answer(key)) {
+        Some(answer) => {
+            // SAFETY: not null, since it had a key.
+            unsafe { (*variable).value = answer };
+            true
+        }
+        // SAFETY: the core's own arguments.
+        None => unsafe { call(GET_VARIABLE, variable.cast()) },
+    }
+}
+
+/// What the frontend gets to see of the stock core's options; `None` for a build without a link, whose options are left alone.
+fn rewrite(mut declaration: Declaration, form: Form) -> Option<Declaration> {
+    session().handle_declaration(&declaration);
+    if !declaration.has_link() {
+        return None;
+    }
+    declaration.remove_link();
+    declaration.add_own(form);
+    Some(declaration)
+}
+
+/// # Safety
+/// `data` is null or as `SET_CORE_OPTIONS_INTL` wants it.
+unsafe fn set_v1_intl(command: c_uint, data: *mut OptionsIntl) -> bool {
+    // SAFETY: the caller's promise.
+    let Some(intl) = (unsafe { data.as_ref() }) else {
+        return false;
+    };
+    // SAFETY: what the command takes.
+    let us = unsafe { declare::read_v1(intl.us) };
+    let Some(us) = rewrite(us, Form::V1) else {
+        // SAFETY: the core's own arguments.
+        return unsafe { call(command, data.cast()) };
+    };
+    let us = declare::write_v1(us);
+    let local = (!intl.local.is_null()).then(|| {
+        // SAFETY: what the command takes.
+        let mut local = unsafe { declare::read_v1(intl.local) };
+        local.remove_link();
+        declare::write_v1(local)
+    });
+    let mut intl = OptionsIntl {
+        us: us.as_ptr(),
+        local: local.as_ref().map_or(std::ptr::null(), Owned::as_ptr),
+    };
+    // SAFETY: what the command takes, just made.
+    let result = unsafe { call(command, (&raw mut intl).cast()) };
+    keep([us].into_iter().chain(local).map(Kept::V1).collect());
+    result
+}
+
+/// # Safety
+/// `data` is null or as `SET_CORE_OPTIONS_V2_INTL` wants it.
+unsafe fn set_v2_intl(command: c_uint, data: *mut OptionsV2Intl) -> bool {
+    // SAFETY: the caller's promise.
+    let Some(intl) = (unsafe { data.as_ref() }) else {
+        return false;
+    };
+    // SAFETY: what the command takes.
+    let us = unsafe { declare::read_v2(intl.us) };
+    let Some(us) = rewrite(us, Form::V2) else {
+        // SAFETY: the core's own arguments.
+        return unsafe { call(command, data.cast()) };
+    };
+    let us = declare::write_v2(us);
+    let local = (!intl.local.is_null()).then(|| {
+        // SAFETY: what the command takes.
+        let mut local = unsafe { declare::read_v2(intl.local) };
+        local.remove_link();
+        declare::write_v2(local)
+    });
+    let mut intl = OptionsV2Intl {
+        us: us.as_ptr(),
+        local: local.as_ref().map_or(std::ptr::null(), OwnedV2::as_ptr),
+    };
+    // SAFETY: what the command takes, just made.
+    let result = unsafe { call(command, (&raw mut intl).cast()) };
+    keep([us].into_iter().chain(local).map(Kept::V2).collect());
+    result
+}

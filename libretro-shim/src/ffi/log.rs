@@ -1,0 +1,81 @@
+//! Sends our log lines to the frontend's log.
+
+use super::abi::{GET_LOG_INTERFACE, LogCallback, LogPrintfFn};
+use super::frontend::{Slot, call};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use std::ffi::CString;
+
+struct FrontendLog;
+
+static PRINTF: Slot<LogPrintfFn> = Slot::empty();
+
+/// Asks the frontend for its log callback and sends lines there from now on; the frontend filters by its own level.
+///
+/// Without one, warnings and errors go to standard error.
+pub(super) fn find_callback() {
+    let mut callback = LogCallback { log: None };
+    // SAFETY: GET_LOG_INTERFACE takes a `retro_log_callback` to fill in.
+    let is_there = unsafe { call(GET_LOG_INTERFACE, (&raw mut callback).cast()) };
+    PRINTF.set(callback.log.filter(|_| is_there));
+    // The second and later calls find our own logger in place.
+    if log::set_logger(&FrontendLog).is_ok() {
+        log::set_max_level(LevelFilter::Debug);
+    }
+}
+
+/// The frontend may go away.
+pub(super) fn forget_callback() {
+    PRINTF.set(None);
+}
+
+impl Log for FrontendLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("gamelink")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        // `retro_log_level`.
+        let level = match record.level() {
+            Level::Error => 3,
+            Level::Warn => 2,
+            Level::Info => 1,
+            Level::Debug | Level::Trace => 0,
+        };
+        let line = format!("[Gamelink] {}", record.args());
+        match PRINTF.get() {
+            Some(printf) => {
+                let line = c_string(line);
+                // SAFETY: a frontend's log callback takes lines from any thread while the core is loaded; the format wants one string.
+                unsafe { printf(level, c"%s\n".as_ptr(), line.as_ptr()) };
+            }
+            None if level >= 2 => eprintln!("{line}"),
+            None => {}
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// The text up to its first zero byte, if it has one.
+pub(super) fn c_string(text: String) -> CString {
+    CString::new(text).unwrap_or_else(|error| {
+        let end = error.nul_position();
+        let mut bytes = error.into_vec();
+        bytes.truncate(end);
+        CString::new(bytes).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_with_a_zero_byte_is_cut_there() {
+        assert_eq!(c_string("ab\0c".into()).as_c_str(), c"ab");
+        assert_eq!(c_string("abc".into()).as_c_str(), c"abc");
+    }
+}

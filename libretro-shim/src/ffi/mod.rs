@@ -1,0 +1,28 @@
+//! The two C interfaces: the frontend's on one side, the stock core's on the other.
+//!
+//! All `unsafe` of this crate is here, behind functions that the rest can call safely. Two facts carry most of it: a frontend
+//! calls a core from one thread at a time (libretro.h, `retro_run` and the callbacks), and pointers handed to a callback are
+//! valid during that call.
+#![allow(unsafe_code)]
+
+mod abi;
+mod clock;
+mod core;
+mod declare;
+mod environment;
+mod exports;
+mod frontend;
+mod guard;
+mod log;
+mod memory;
+mod place;
+
+pub(crate) use self::clock::Stopwatch;
+pub(crate) use self::core::{Core, Identity, OpenError};
+pub(crate) use self::frontend::{
+    Progress, SavestateContext, is_option_enabled, libretro_path, option_value, progress, savestate_context,
+    show,
+};
+pub(crate) use self::guard::guard;
+pub(crate) use self::memory::{forget_memory_map, serial_control};
+pub(crate) use self::place::{is_loaded, own_file};

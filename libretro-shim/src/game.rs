@@ -1,0 +1,239 @@
+//! One loaded game, and what happens around each of its frames.
+
+use crate::ffi::{self, Core, Progress, SavestateContext, Stopwatch};
+use crate::lifecycle::lock;
+use crate::messages::{self, Severity};
+use crate::options::{self, Answers};
+use crate::port::{Port, Reason};
+use crate::snapshot::Snapshots;
+use crate::updates::Updates;
+use std::ffi::CString;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+/// How many frames pass between two looks whether netplay runs: about a second.
+const NETPLAY_PERIOD: u32 = 60;
+
+/// A game in the stock core, with its end of the cable.
+pub(crate) struct Game {
+    /// Without one the stock core has no link, or ours could not start.
+    port: Option<Port>,
+    /// What the core is told where there is no port.
+    not_connected: Answers,
+    /// After a panic of ours: nothing of the link is called any more.
+    is_broken: AtomicBool,
+    shows_messages: AtomicBool,
+    was_refused_run_ahead: AtomicBool,
+    updates: Mutex<Updates>,
+    /// The core's own options, as it last read them.
+    values: Mutex<Vec<Option<CString>>>,
+    snapshots: Mutex<Snapshots>,
+    state_size: OnceLock<usize>,
+    /// Messages for the first frame: before it, a frontend may not have a screen yet.
+    waiting: Mutex<Vec<(Severity, String)>>,
+    frames: AtomicU32,
+    /// Our own time since the last report to the link, in nanoseconds.
+    carried: AtomicU64,
+}
+
+/// One call of `retro_run` under way.
+pub(crate) struct Frame {
+    progress: Progress,
+}
+
+impl Game {
+    pub(crate) fn new(port: Option<Port>, waiting: Vec<(Severity, String)>) -> Game {
+        Game {
+            port,
+            not_connected: Answers::new(None),
+            is_broken: AtomicBool::new(false),
+            shows_messages: AtomicBool::new(true),
+            was_refused_run_ahead: AtomicBool::new(false),
+            updates: Mutex::default(),
+            values: Mutex::default(),
+            snapshots: Mutex::default(),
+            state_size: OnceLock::new(),
+            waiting: Mutex::new(waiting),
+            frames: AtomicU32::new(0),
+            carried: AtomicU64::new(0),
+        }
+    }
+
+    /// The core has loaded the game: everything that is asked once is asked now, while no transfer can be in flight.
+    pub(crate) fn handle_loaded(&self, core: &Core, keys: &[CString]) {
+        let size = core.serialize_size();
+        let _ = self.state_size.set(size);
+        *lock(&self.snapshots) = Snapshots::new(size);
+        *lock(&self.values) = read_values(keys);
+        self.read_own_options();
+    }
+
+    /// What the core reads from its link options.
+    pub(crate) fn answers(&self) -> &Answers {
+        self.port().map_or(&self.not_connected, Port::answers)
+    }
+
+    /// A panic of ours: pulls the cable out for good.
+    pub(crate) fn handle_panic(&self) {
+        if !self.is_broken.swap(true, Ordering::Relaxed) {
+            lock(&self.waiting).push((Severity::Error, messages::BROKEN.into()));
+            if let Some(port) = &self.port {
+                port.set_unplugged(Reason::Broken, true);
+            }
+        }
+    }
+
+    /// Right before the core runs.
+    pub(crate) fn before_run(&self, core: &Core) -> Frame {
+        let watch = Stopwatch::start();
+        self.show_waiting();
+        if let Some(port) = self.working_port() {
+            if self
+                .frames
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(NETPLAY_PERIOD)
+            {
+                self.look_for_netplay(port, ffi::savestate_context());
+            }
+            if let Some(notice) = port.poll_notice() {
+                let (severity, text) = messages::notice(&notice);
+                log::info!("{text}");
+                if self.shows_messages.load(Ordering::Relaxed) || severity == Severity::Error {
+                    ffi::show(severity, &text);
+                }
+            }
+            let serial_control = ffi::serial_control();
+            if !port.is_linked() {
+                lock(&self.snapshots).clear();
+            } else if port.is_safe(serial_control) {
+                self.take_snapshot(core);
+            }
+            port.frame_start(serial_control);
+        }
+        self.carry(watch.elapsed());
+        Frame {
+            progress: ffi::progress(),
+        }
+    }
+
+    /// Right after the core ran.
+    pub(crate) fn after_run(&self, frame: &Frame) {
+        let watch = Stopwatch::start();
+        let Some(port) = self.working_port() else {
+            return;
+        };
+        if lock(&self.updates).poll_reconnected() {
+            log::debug!("the core has read its options again and opened a new link socket");
+            port.core_reconnected();
+        }
+        let has_advanced = ffi::progress() != frame.progress;
+        let hook_time = Duration::from_nanos(self.carried.swap(0, Ordering::Relaxed));
+        port.frame_end(has_advanced, hook_time + watch.elapsed());
+        // What the report itself took counts in the next one.
+        self.carry(watch.elapsed());
+    }
+
+    /// Whether the core must read its options again; `is_changed` where the frontend has any change.
+    pub(crate) fn poll_option_update(&self, keys: &[CString], is_changed: bool) -> bool {
+        if is_changed {
+            self.read_own_options();
+            let values = read_values(keys);
+            let before = std::mem::replace(&mut *lock(&self.values), values.clone());
+            if before != values {
+                lock(&self.updates).handle_change();
+            }
+        }
+        let is_safe = self
+            .working_port()
+            .is_none_or(|port| port.is_safe(ffi::serial_control()));
+        lock(&self.updates).poll_update(is_safe)
+    }
+
+    /// How large a state is, as the core said when it loaded the game.
+    pub(crate) fn state_size(&self) -> Option<usize> {
+        self.state_size.get().copied()
+    }
+
+    /// Saves a state into `out`: of now where that is safe, else the newest that was.
+    pub(crate) fn serialize(&self, core: &Core, out: &mut [u8]) -> bool {
+        if self.state_size().is_some_and(|size| size != out.len()) {
+            return false;
+        }
+        let Some(port) = self.working_port().filter(|port| port.is_linked()) else {
+            return core.serialize(out);
+        };
+        let context = ffi::savestate_context();
+        self.look_for_netplay(port, context);
+        if context == SavestateContext::RunAhead {
+            // Run-ahead emulates each frame twice and so sends each byte twice. A frontend that gets no state switches it off.
+            if !self.was_refused_run_ahead.swap(true, Ordering::Relaxed) {
+                self.tell(Severity::Warning, messages::RUN_AHEAD);
+            }
+            return false;
+        }
+        if context == SavestateContext::Netplay || port.is_safe(ffi::serial_control()) {
+            return core.serialize(out);
+        }
+        let has_copied = lock(&self.snapshots).copy_to(out);
+        has_copied || core.serialize(out)
+    }
+
+    /// The game has gone elsewhere: by a reset, or by a loaded state.
+    pub(crate) fn handle_jump(&self) {
+        lock(&self.snapshots).clear();
+    }
+
+    fn port(&self) -> Option<&Port> {
+        self.port.as_ref()
+    }
+
+    fn working_port(&self) -> Option<&Port> {
+        self.port().filter(|_| !self.is_broken.load(Ordering::Relaxed))
+    }
+
+    fn carry(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.carried.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    fn take_snapshot(&self, core: &Core) {
+        let mut buffer = lock(&self.snapshots).take_spare();
+        let is_complete = core.serialize(&mut buffer);
+        lock(&self.snapshots).give_back(buffer, is_complete);
+    }
+
+    fn show_waiting(&self) {
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        for (severity, text) in waiting {
+            ffi::show(severity, &text);
+        }
+    }
+
+    fn tell(&self, severity: Severity, text: &str) {
+        log::warn!("{text}");
+        ffi::show(severity, text);
+    }
+
+    fn look_for_netplay(&self, port: &Port, context: SavestateContext) {
+        let is_active = context == SavestateContext::Netplay;
+        if port.set_unplugged(Reason::Netplay, is_active) && is_active {
+            self.tell(Severity::Warning, messages::NETPLAY);
+        }
+    }
+
+    fn read_own_options(&self) {
+        let is_enabled = ffi::is_option_enabled(options::LINK);
+        self.shows_messages
+            .store(ffi::is_option_enabled(options::MESSAGES), Ordering::Relaxed);
+        if let Some(port) = self.working_port()
+            && port.set_unplugged(Reason::Option, !is_enabled)
+        {
+            log::info!("link cable switched by its option: is_enabled={is_enabled}");
+        }
+    }
+}
+
+fn read_values(keys: &[CString]) -> Vec<Option<CString>> {
+    keys.iter().map(|key| ffi::option_value(key)).collect()
+}

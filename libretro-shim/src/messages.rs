@@ -1,0 +1,61 @@
+//! The words on screen.
+
+use gamelink_core::driver::Notice;
+
+/// How a message is shown and logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// Something came or went.
+    Info,
+    /// Play goes on, but not as the player may think.
+    Warning,
+    /// The player must do something.
+    Error,
+}
+
+/// What a build of the stock core without the link gets said.
+pub(crate) const NO_LINK: &str = "This Gambatte was built without a link cable. \
+    Get one that has it from RetroArch: Main Menu, Online Updater, Core Downloader, Gambatte.";
+
+/// What netplay gets said.
+pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay is active";
+
+/// What run-ahead gets said.
+pub(crate) const RUN_AHEAD: &str = "Run-ahead is off: it would send every byte of the link cable twice";
+
+/// What a mistake of our own gets said.
+pub(crate) const BROKEN: &str =
+    "Gamelink has failed and pulled the link cable out; the game goes on without it";
+
+/// What a notice of the link says on screen.
+pub(crate) fn notice(notice: &Notice) -> (Severity, String) {
+    match notice {
+        Notice::Linked => (Severity::Info, "Link cable connected".into()),
+        Notice::PeerPaused => (Severity::Info, "The other player has paused".into()),
+        Notice::PeerResumed => (Severity::Info, "The other player goes on".into()),
+        Notice::PeerGone => (Severity::Warning, "Link cable: the other player is gone".into()),
+        Notice::VersionMismatch { ours, theirs } => {
+            let older = if ours < theirs {
+                "this machine"
+            } else {
+                "the other machine"
+            };
+            let text = format!(
+                "Link cable: the two Gamelinks do not understand each other; update {older} (here {ours}, there {theirs})"
+            );
+            (Severity::Error, text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_side_is_the_one_to_update() {
+        let text = |ours, theirs| notice(&Notice::VersionMismatch { ours, theirs }).1;
+        assert!(text(1, 2).contains("update this machine"));
+        assert!(text(2, 1).contains("update the other machine"));
+    }
+}

@@ -1,0 +1,414 @@
+//! Which core options concern the link cable, and what the stock core is told about them.
+//!
+//! Two vocabularies are in use: current builds ask for the server's address digit by digit
+//! (`gambatte_gb_link_network_server_ip_1` to `_12`), older ones by octet (`..._ip_octet1` to `_octet4`). A build says which one
+//! it speaks by the keys that it declares; both are answered, so nothing has to be told apart here.
+
+use std::ffi::{CStr, CString};
+use std::net::SocketAddrV4;
+
+/// Our own option: whether the cable may be used.
+pub const LINK: &CStr = c"gamelink_link";
+/// Our own option: whether the cable's comings and goings are shown on screen.
+pub const MESSAGES: &CStr = c"gamelink_messages";
+/// The value that switches one of our own options off; anything else is on.
+pub const DISABLED: &CStr = c"disabled";
+/// The value that switches one of our own options on.
+pub const ENABLED: &CStr = c"enabled";
+
+/// The category that our options appear in.
+const CATEGORY: &CStr = c"gamelink";
+/// The stock core's category of link options, which loses all its entries.
+const STOCK_CATEGORY: &CStr = c"gb_link";
+
+/// A stock option that concerns the link cable, so is hidden from the player and answered by us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKey {
+    /// `gambatte_gb_link_mode`: not connected, server or client.
+    Mode,
+    /// `gambatte_gb_link_network_port`.
+    Port,
+    /// `gambatte_gb_link_network_server_ip_1` to `_12`, counted from 0: one decimal digit.
+    Digit(u8),
+    /// `gambatte_gb_link_network_server_ip_octet1` to `_octet4`, counted from 0: one number of the address.
+    Octet(u8),
+    /// `gambatte_show_gb_link_settings`: whether the stock core shows the rest.
+    Show,
+    /// A link option that no known build has; hidden, and left at the build's own default.
+    Unknown,
+}
+
+impl LinkKey {
+    /// The link option of this name, if it is one.
+    #[must_use]
+    pub fn parse(key: &CStr) -> Option<LinkKey> {
+        let key = key.to_str().ok()?;
+        if key == "gambatte_show_gb_link_settings" {
+            return Some(LinkKey::Show);
+        }
+        let rest = key.strip_prefix("gambatte_gb_link_")?;
+        let place = |text: &str, last: u8| {
+            text.parse::<u8>()
+                .ok()
+                .filter(|n| (1..=last).contains(n))
+                .map(|n| n - 1)
+        };
+        Some(match rest {
+            "mode" => LinkKey::Mode,
+            "network_port" => LinkKey::Port,
+            _ => match rest.strip_prefix("network_server_ip_") {
+                Some(part) => match part.strip_prefix("octet") {
+                    Some(number) => place(number, 4).map_or(LinkKey::Unknown, LinkKey::Octet),
+                    None => place(part, 12).map_or(LinkKey::Unknown, LinkKey::Digit),
+                },
+                None => LinkKey::Unknown,
+            },
+        })
+    }
+}
+
+/// What the stock core reads from its link options; the strings stay where they are as long as this lives.
+#[derive(Debug)]
+pub struct Answers {
+    mode: &'static CStr,
+    port: CString,
+    octets: [CString; 4],
+    digits: [CString; 12],
+}
+
+impl Answers {
+    /// A client of `server`, or not connected.
+    ///
+    /// Never a server: the stock core would listen on every interface.
+    #[must_use]
+    pub fn new(server: Option<SocketAddrV4>) -> Answers {
+        let (mode, port, octets) = match server {
+            Some(server) => (c"Network Client", server.port(), server.ip().octets()),
+            None => (c"Not Connected", 56400, [0; 4]),
+        };
+        let number = |n: u32| CString::new(n.to_string()).expect("a number holds no zero byte");
+        let digit = |place: usize| {
+            let octet = u32::from(octets[place / 3]);
+            number([octet / 100, octet / 10 % 10, octet % 10][place % 3])
+        };
+        Answers {
+            mode,
+            port: number(u32::from(port)),
+            octets: octets.map(|octet| number(u32::from(octet))),
+            digits: std::array::from_fn(digit),
+        }
+    }
+
+    /// The value of this option; `None` where the build's own default does.
+    #[must_use]
+    pub fn value(&self, key: LinkKey) -> Option<&CStr> {
+        match key {
+            LinkKey::Mode => Some(self.mode),
+            LinkKey::Port => Some(&self.port),
+            LinkKey::Digit(place) => self.digits.get(usize::from(place)).map(CString::as_c_str),
+            LinkKey::Octet(place) => self.octets.get(usize::from(place)).map(CString::as_c_str),
+            LinkKey::Show => Some(DISABLED),
+            LinkKey::Unknown => None,
+        }
+    }
+}
+
+/// The environment command that a declaration came in, which limits what it can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `SET_VARIABLES`: a key and `description; first|second`.
+    Variables,
+    /// `SET_CORE_OPTIONS`, `_INTL`: values with labels, help texts.
+    V1,
+    /// `SET_CORE_OPTIONS_V2`, `_INTL`: categories.
+    V2,
+}
+
+/// One value that an option may take, with what the menu shows for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What is stored and asked for.
+    pub value: CString,
+    /// What the menu shows; the value itself where missing.
+    pub label: Option<CString>,
+}
+
+/// One option as a core declares it. In [`Form::Variables`], `desc` is the whole text and there are no `choices`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(
+    missing_docs,
+    reason = "the fields of libretro's retro_core_option_v2_definition, by their own names"
+)]
+pub struct Definition {
+    pub key: CString,
+    pub desc: Option<CString>,
+    pub desc_categorized: Option<CString>,
+    pub info: Option<CString>,
+    pub info_categorized: Option<CString>,
+    pub category_key: Option<CString>,
+    pub choices: Vec<Choice>,
+    pub default_value: Option<CString>,
+}
+
+/// A group of options, as a core declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    missing_docs,
+    reason = "the fields of libretro's retro_core_option_v2_category, by their own names"
+)]
+pub struct Category {
+    pub key: CString,
+    pub desc: Option<CString>,
+    pub info: Option<CString>,
+}
+
+/// All that a core declares in one call and one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declaration {
+    /// Only in [`Form::V2`].
+    pub categories: Vec<Category>,
+    /// In the order of the menu.
+    pub definitions: Vec<Definition>,
+}
+
+impl Declaration {
+    /// Whether this build of the stock core has a link at all.
+    #[must_use]
+    pub fn has_link(&self) -> bool {
+        self.definitions
+            .iter()
+            .any(|definition| LinkKey::parse(&definition.key) == Some(LinkKey::Mode))
+    }
+
+    /// Takes the stock link options away, and the category that held them.
+    pub fn remove_link(&mut self) {
+        self.definitions
+            .retain(|definition| LinkKey::parse(&definition.key).is_none());
+        let is_in_use = self
+            .definitions
+            .iter()
+            .any(|definition| definition.category_key.as_deref() == Some(STOCK_CATEGORY));
+        if !is_in_use {
+            self.categories
+                .retain(|category| category.key.as_c_str() != STOCK_CATEGORY);
+        }
+    }
+
+    /// Adds our own options, and in [`Form::V2`] their category.
+    ///
+    /// Only the default language needs them: frontends fall back to it for what a translation lacks.
+    pub fn add_own(&mut self, form: Form) {
+        if form == Form::V2 {
+            self.categories.push(Category {
+                key: CATEGORY.to_owned(),
+                desc: Some(c"Link cable".to_owned()),
+                info: Some(c"Two-player games over a cable or network between two machines.".to_owned()),
+            });
+        }
+        self.definitions.push(switch(
+            form,
+            LINK,
+            c"Link cable",
+            c"Plug the Game Boy's link port into the other machine. Off: games see no cable.",
+        ));
+        self.definitions.push(switch(
+            form,
+            MESSAGES,
+            c"Link cable messages",
+            c"Say on screen when the other machine comes, pauses or goes.",
+        ));
+    }
+}
+
+/// An option that is on until it is switched off.
+fn switch(form: Form, key: &CStr, desc: &CStr, info: &CStr) -> Definition {
+    if form == Form::Variables {
+        let text = [desc.to_bytes(), b"; enabled|disabled"].concat();
+        return Definition {
+            key: key.to_owned(),
+            desc: CString::new(text).ok(),
+            ..Definition::default()
+        };
+    }
+    let choice = |value: &CStr, label: &CStr| Choice {
+        value: value.to_owned(),
+        label: Some(label.to_owned()),
+    };
+    Definition {
+        key: key.to_owned(),
+        desc: Some(desc.to_owned()),
+        desc_categorized: None,
+        info: Some(info.to_owned()),
+        info_categorized: None,
+        category_key: (form == Form::V2).then(|| CATEGORY.to_owned()),
+        choices: vec![choice(ENABLED, c"On"), choice(DISABLED, c"Off")],
+        default_value: Some(ENABLED.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn value(answers: &Answers, key: &str) -> Option<String> {
+        let key = CString::new(key).unwrap();
+        let value = answers.value(LinkKey::parse(&key)?)?;
+        Some(value.to_str().unwrap().to_owned())
+    }
+
+    /// The address as the stock core puts it together: three digits a number, leading zeros dropped.
+    fn address_from_digits(answers: &Answers) -> Ipv4Addr {
+        let octet = |first: u8| {
+            let digits: String = (first..first + 3)
+                .map(|n| value(answers, &format!("gambatte_gb_link_network_server_ip_{n}")).unwrap())
+                .collect();
+            digits.parse::<u8>().unwrap()
+        };
+        Ipv4Addr::new(octet(1), octet(4), octet(7), octet(10))
+    }
+
+    fn address_from_octets(answers: &Answers) -> Ipv4Addr {
+        let octet = |n| {
+            value(answers, &format!("gambatte_gb_link_network_server_ip_octet{n}"))
+                .unwrap()
+                .parse::<u8>()
+                .unwrap()
+        };
+        Ipv4Addr::new(octet(1), octet(2), octet(3), octet(4))
+    }
+
+    #[test]
+    fn both_vocabularies_spell_the_same_address() {
+        for ip in [
+            Ipv4Addr::LOCALHOST,
+            Ipv4Addr::new(10, 205, 0, 39),
+            Ipv4Addr::BROADCAST,
+        ] {
+            let answers = Answers::new(Some(SocketAddrV4::new(ip, 1)));
+            assert_eq!(address_from_digits(&answers), ip);
+            assert_eq!(address_from_octets(&answers), ip);
+        }
+    }
+
+    #[test]
+    fn the_core_is_a_client_of_any_port() {
+        for port in [1, 56400, 65535] {
+            let answers = Answers::new(Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)));
+            assert_eq!(
+                value(&answers, "gambatte_gb_link_mode").unwrap(),
+                "Network Client"
+            );
+            assert_eq!(
+                value(&answers, "gambatte_gb_link_network_port").unwrap(),
+                port.to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_server_the_core_is_not_connected() {
+        let answers = Answers::new(None);
+        assert_eq!(value(&answers, "gambatte_gb_link_mode").unwrap(), "Not Connected");
+    }
+
+    #[test]
+    fn other_options_are_the_players_own() {
+        for key in [
+            c"gambatte_gb_colorization",
+            c"gambatte_gb_link",
+            c"gamelink_link",
+            c"",
+            c"\xFF\xFE",
+        ] {
+            assert_eq!(LinkKey::parse(key), None, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn places_out_of_range_are_hidden_but_not_answered() {
+        for key in [
+            "ip_0",
+            "ip_13",
+            "ip_octet0",
+            "ip_octet5",
+            "ip_",
+            "ip_octet",
+            "ip_1x",
+        ] {
+            let key = CString::new(format!("gambatte_gb_link_network_server_{key}")).unwrap();
+            assert_eq!(LinkKey::parse(&key), Some(LinkKey::Unknown), "{key:?}");
+        }
+    }
+
+    fn stock() -> Declaration {
+        let definition = |key: &CStr, category: Option<&CStr>| Definition {
+            key: key.to_owned(),
+            category_key: category.map(CStr::to_owned),
+            ..Definition::default()
+        };
+        Declaration {
+            categories: vec![Category {
+                key: STOCK_CATEGORY.to_owned(),
+                desc: None,
+                info: None,
+            }],
+            definitions: vec![
+                definition(c"gambatte_gb_colorization", None),
+                definition(c"gambatte_show_gb_link_settings", None),
+                definition(c"gambatte_gb_link_mode", Some(STOCK_CATEGORY)),
+                definition(c"gambatte_gb_link_network_port", Some(STOCK_CATEGORY)),
+                definition(c"gambatte_gb_link_network_server_ip_12", Some(STOCK_CATEGORY)),
+                definition(c"gambatte_mix_frames", None),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_menu_shows_our_link_options_in_place_of_the_stock_ones() {
+        let mut declaration = stock();
+        assert!(declaration.has_link());
+        declaration.remove_link();
+        declaration.add_own(Form::V2);
+        let keys: Vec<_> = declaration
+            .definitions
+            .iter()
+            .map(|d| d.key.to_str().unwrap())
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "gambatte_gb_colorization",
+                "gambatte_mix_frames",
+                "gamelink_link",
+                "gamelink_messages"
+            ]
+        );
+        let categories: Vec<_> = declaration
+            .categories
+            .iter()
+            .map(|c| c.key.to_str().unwrap())
+            .collect();
+        assert_eq!(categories, ["gamelink"]);
+        assert!(!declaration.has_link());
+    }
+
+    #[test]
+    fn a_stock_category_that_still_holds_something_stays() {
+        let mut declaration = stock();
+        declaration.definitions[0].category_key = Some(STOCK_CATEGORY.to_owned());
+        declaration.remove_link();
+        assert_eq!(declaration.categories.len(), 1);
+    }
+
+    #[test]
+    fn the_oldest_form_gets_one_line_an_option() {
+        let mut declaration = Declaration::default();
+        declaration.add_own(Form::Variables);
+        assert!(declaration.categories.is_empty());
+        assert_eq!(
+            declaration.definitions[0].desc.as_deref(),
+            Some(c"Link cable; enabled|disabled")
+        );
+    }
+}

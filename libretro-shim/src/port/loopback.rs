@@ -1,0 +1,98 @@
+//! The game's serial port as a client of our own listener on 127.0.0.1.
+
+use crate::options::Answers;
+use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice};
+use gamelink_core::serial::SerialControl;
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+/// One game's serial port. Dropping it pulls the plug and joins the link's thread.
+pub(crate) struct Port {
+    link: Link,
+    answers: Answers,
+    /// Why the cable is out: one bit a reason, plugged in where none is set.
+    unplugged: AtomicU8,
+}
+
+/// A reason to hold the cable unplugged, each independent of the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reason {
+    /// The player switched the option off.
+    Option = 1,
+    /// `RetroArch`'s own netplay runs.
+    Netplay = 2,
+    /// A panic: nothing of ours is trusted any more.
+    Broken = 4,
+}
+
+impl Port {
+    /// Opens the link.
+    ///
+    /// # Errors
+    /// As [`Link::start`].
+    pub(crate) fn start(config: &Config) -> io::Result<Port> {
+        let link = Link::start(config)?;
+        let answers = Answers::new(Some(link.game_address()));
+        Ok(Port {
+            link,
+            answers,
+            unplugged: AtomicU8::new(0),
+        })
+    }
+
+    /// What the stock core must be told so that it connects here.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// Unplugs the cable for this reason, or takes the reason back; true where that is news.
+    pub(crate) fn set_unplugged(&self, reason: Reason, is_unplugged: bool) -> bool {
+        let bit = reason as u8;
+        let before = if is_unplugged {
+            self.unplugged.fetch_or(bit, Ordering::Relaxed)
+        } else {
+            self.unplugged.fetch_and(!bit, Ordering::Relaxed)
+        };
+        let after = if is_unplugged { before | bit } else { before & !bit };
+        if (before == 0) != (after == 0) {
+            self.link.set_enabled(after == 0);
+        }
+        before != after
+    }
+
+    /// Whether a peer's game is at the other end, so that bytes may be under way.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.link.is_linked()
+    }
+
+    /// Whether no transfer is in flight: the core may be saved, and its socket replaced.
+    ///
+    /// A game that clocks a transfer has SC & 81 = 81 until its eighth bit.
+    pub(crate) fn is_safe(&self, serial_control: Option<SerialControl>) -> bool {
+        !serial_control.is_some_and(SerialControl::is_clocking) && self.link.is_quiet()
+    }
+
+    /// Right before the core runs.
+    pub(crate) fn frame_start(&self, serial_control: Option<SerialControl>) {
+        self.link.frame_start(FrameStart { serial_control });
+    }
+
+    /// Right after the core ran.
+    pub(crate) fn frame_end(&self, has_advanced: bool, hook_time: Duration) {
+        self.link.frame_end(FrameEnd {
+            has_advanced,
+            hook_time,
+        });
+    }
+
+    /// The core has a new socket.
+    pub(crate) fn core_reconnected(&self) {
+        self.link.core_reconnected();
+    }
+
+    /// The oldest notice not yet shown.
+    pub(crate) fn poll_notice(&self) -> Option<Notice> {
+        self.link.poll_notice()
+    }
+}

@@ -1,0 +1,99 @@
+//! What the environment variables ask for.
+
+use gamelink_core::driver::{BindAddress, Config, PeerAddress};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The variable that names the stock core's file.
+pub(crate) const GAMBATTE: &str = "GAMELINK_GAMBATTE";
+
+/// How to start the link, and what is wrong with the wishes.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    /// With no peer where any wish is wrong: the game is played unplugged rather than linked to a guess.
+    pub(crate) config: Config,
+    /// One sentence a wrong value, naming the variable and the mend.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the variables of this process.
+    pub(crate) fn from_process() -> Settings {
+        Settings::read(|name| std::env::var_os(name))
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<OsString>) -> Settings {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let mut problems = Vec::new();
+        let peer: Option<PeerAddress> = address("GAMELINK_PEER", &variable, &mut problems);
+        let bind: Option<BindAddress> = address("GAMELINK_BIND", &variable, &mut problems);
+        let is_good = problems.is_empty();
+        Settings {
+            config: Config {
+                peer: peer.filter(|_| is_good),
+                bind: bind.filter(|_| is_good),
+                stats: variable("GAMELINK_STATS").map(PathBuf::from),
+            },
+            problems,
+        }
+    }
+}
+
+fn address<A: FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    problems: &mut Vec<String>,
+) -> Option<A> {
+    let text = variable(name)?;
+    match text.to_string_lossy().parse() {
+        Ok(address) => Some(address),
+        Err(reason) => {
+            problems.push(format!("{name}: {reason}"));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(values: &[(&str, &str)]) -> Settings {
+        Settings::read(|name| {
+            let (_, value) = values.iter().find(|(key, _)| *key == name)?;
+            Some(OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn good_values_are_taken_as_they_are() {
+        let settings = read(&[
+            ("GAMELINK_PEER", "[fe80::1%usb0]:56400"),
+            ("GAMELINK_BIND", "::"),
+            ("GAMELINK_STATS", "/tmp/stats.json"),
+        ]);
+        assert_eq!(settings.problems, [""; 0]);
+        assert_eq!(settings.config.peer.unwrap().to_string(), "[fe80::1%usb0]:56400");
+        assert!(settings.config.bind.is_some());
+        assert_eq!(settings.config.stats.unwrap(), PathBuf::from("/tmp/stats.json"));
+    }
+
+    #[test]
+    fn a_bad_value_is_named_and_leaves_the_cable_unplugged() {
+        let settings = read(&[
+            ("GAMELINK_PEER", "10.0.0.1:56400"),
+            ("GAMELINK_BIND", "somewhere"),
+        ]);
+        assert_eq!(settings.problems.len(), 1);
+        assert!(settings.problems[0].starts_with("GAMELINK_BIND: `somewhere`"));
+        assert!(settings.config.peer.is_none());
+    }
+
+    #[test]
+    fn an_empty_value_is_none() {
+        let settings = read(&[("GAMELINK_PEER", "")]);
+        assert!(settings.problems.is_empty());
+        assert!(settings.config.peer.is_none());
+    }
+}

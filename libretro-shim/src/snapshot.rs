@@ -1,0 +1,83 @@
+//! The newest state that was taken while no transfer was in flight.
+//!
+//! A stock state taken inside a transfer garbles the byte under way, so while linked one is kept from every safe frame boundary,
+//! and that is what the frontend gets when it asks at an unsafe one.
+
+/// Two buffers: the newest complete state, and the one being written.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    newest: Vec<u8>,
+    spare: Vec<u8>,
+    is_filled: bool,
+}
+
+impl Snapshots {
+    /// Room for states of `size` bytes; nothing allocates after this.
+    pub(crate) fn new(size: usize) -> Snapshots {
+        Snapshots {
+            newest: vec![0; size],
+            spare: vec![0; size],
+            is_filled: false,
+        }
+    }
+
+    /// Lends the buffer for the next state; [`give_back`](Self::give_back) returns it.
+    pub(crate) fn take_spare(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// Takes the buffer back; with `is_complete` it becomes the newest state.
+    pub(crate) fn give_back(&mut self, buffer: Vec<u8>, is_complete: bool) {
+        self.spare = buffer;
+        if is_complete {
+            std::mem::swap(&mut self.newest, &mut self.spare);
+            self.is_filled = true;
+        }
+    }
+
+    /// Writes the newest state to `out`; false where there is none of that size.
+    pub(crate) fn copy_to(&self, out: &mut [u8]) -> bool {
+        let fits = self.is_filled && out.len() == self.newest.len();
+        if fits {
+            out.copy_from_slice(&self.newest);
+        }
+        fits
+    }
+
+    /// Forgets the state: the game has gone elsewhere, by a reset or a loaded state.
+    pub(crate) fn clear(&mut self) {
+        self.is_filled = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(snapshots: &mut Snapshots, byte: u8, is_complete: bool) {
+        let mut buffer = snapshots.take_spare();
+        buffer.fill(byte);
+        snapshots.give_back(buffer, is_complete);
+    }
+
+    #[test]
+    fn the_newest_complete_state_is_given() {
+        let mut snapshots = Snapshots::new(2);
+        let mut out = [0; 2];
+        assert!(!snapshots.copy_to(&mut out));
+        fill(&mut snapshots, 1, true);
+        fill(&mut snapshots, 2, true);
+        fill(&mut snapshots, 3, false);
+        assert!(snapshots.copy_to(&mut out));
+        assert_eq!(out, [2, 2]);
+    }
+
+    #[test]
+    fn a_wrong_size_or_a_cleared_state_is_not_given() {
+        let mut snapshots = Snapshots::new(2);
+        fill(&mut snapshots, 1, true);
+        assert!(!snapshots.copy_to(&mut [0; 3]));
+        snapshots.clear();
+        assert!(!snapshots.copy_to(&mut [0; 2]));
+    }
+}
