@@ -7,10 +7,14 @@ use crate::options::{self, Answers};
 use crate::port::{Port, Reason};
 use crate::snapshot::Snapshots;
 use crate::updates::Updates;
+use gamelink_core::serial::SerialControl;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
+
+/// FF02 of a game that uses no link, as after a reset.
+const IDLE: SerialControl = SerialControl(0x7E);
 
 /// How many frames pass between two looks whether netplay runs: about a second.
 const NETPLAY_PERIOD: u32 = 60;
@@ -67,6 +71,19 @@ impl Game {
         *lock(&self.snapshots) = Snapshots::new(size);
         *lock(&self.values) = read_values(keys);
         self.read_own_options();
+        if let Some(port) = self.port()
+            && ffi::serial_control().is_some()
+        {
+            port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
+        }
+    }
+
+    /// The core is about to unload the game, and its memory with it.
+    pub(crate) fn handle_unloading(&self) {
+        if let Some(port) = self.port() {
+            port.set_serial_probe(None);
+        }
+        ffi::forget_memory_map();
     }
 
     /// What the core reads from its link options.
@@ -97,7 +114,7 @@ impl Game {
                 self.look_for_netplay(port, ffi::savestate_context());
             }
             if let Some(notice) = port.poll_notice() {
-                let (severity, text) = messages::notice(&notice);
+                let (severity, text) = messages::notice(&notice, port.peer_name().as_deref());
                 log::info!("{text}");
                 if self.shows_messages.load(Ordering::Relaxed) || severity == Severity::Error {
                     ffi::show(severity, &text);

@@ -9,6 +9,7 @@ use crate::messages::{self, Severity};
 use crate::options::{Declaration, LinkKey};
 use crate::port::Port;
 use crate::settings::Settings;
+use gamelink_core::driver::Config;
 use libc::c_char;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -148,7 +149,7 @@ impl Session {
             return true;
         }
         log::error!("the stock core does not take this game");
-        ffi::forget_memory_map();
+        game.handle_unloading();
         self.set_stage(Stage::Initialised(stock));
         false
     }
@@ -156,7 +157,8 @@ impl Session {
     /// `retro_unload_game`: takes the game out and the plug with it; the link's thread has ended after this.
     pub(crate) fn unload(&self) {
         if let Some((stock, game)) = self.loaded() {
-            ffi::forget_memory_map();
+            // A panic of ours must not keep the player's game from being unloaded, and so saved.
+            ffi::guard((), || game.handle_unloading());
             stock.core.unload_game();
             self.set_stage(Stage::Initialised(stock));
             drop(game);
@@ -260,12 +262,19 @@ fn plug_in(has_link: bool) -> Game {
         log::error!("{problem}");
         waiting.push((Severity::Error, format!("Link cable unplugged: {problem}")));
     }
-    let port = Port::start(&settings.config)
-        .inspect_err(|error| {
-            log::error!("the link does not start: reason={error}");
-            waiting.push((Severity::Error, format!("Link cable unplugged: {error}")));
-        })
-        .ok();
+    let mut start = |config: &Config| {
+        Port::start(config)
+            .inspect_err(|error| {
+                log::error!("the link does not start: {error}");
+                waiting.push((Severity::Error, format!("Link cable unplugged: {error}")));
+            })
+            .ok()
+    };
+    let unplugged = Config {
+        stats: settings.config.stats.clone(),
+        ..Config::default()
+    };
+    let port = start(&settings.config).or_else(|| start(&unplugged));
     Game::new(port, waiting)
 }
 

@@ -27,13 +27,17 @@ pub(crate) const RUN_AHEAD: &str = "Run-ahead is off: it would send every byte o
 pub(crate) const BROKEN: &str =
     "Gamelink has failed and pulled the link cable out; the game goes on without it";
 
-/// What a notice of the link says on screen.
-pub(crate) fn notice(notice: &Notice) -> (Severity, String) {
+/// What a notice of the link says on screen; `peer` is what the other machine calls itself, where known.
+pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) {
+    let other = peer.unwrap_or("the other player");
     match notice {
-        Notice::Linked => (Severity::Info, "Link cable connected".into()),
-        Notice::PeerPaused => (Severity::Info, "The other player has paused".into()),
-        Notice::PeerResumed => (Severity::Info, "The other player goes on".into()),
-        Notice::PeerGone => (Severity::Warning, "Link cable: the other player is gone".into()),
+        Notice::Linked => {
+            let to = peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
+            (Severity::Info, format!("Link cable connected{to}"))
+        }
+        Notice::PeerPaused => (Severity::Info, format!("Link cable: {other} has paused")),
+        Notice::PeerResumed => (Severity::Info, format!("Link cable: {other} goes on")),
+        Notice::PeerGone => (Severity::Warning, format!("Link cable: {other} is gone")),
         Notice::VersionMismatch { ours, theirs } => {
             let older = if ours < theirs {
                 "this machine"
@@ -54,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_older_side_is_the_one_to_update() {
-        let text = |ours, theirs| notice(&Notice::VersionMismatch { ours, theirs }).1;
+        let text = |ours, theirs| notice(&Notice::VersionMismatch { ours, theirs }, None).1;
         assert!(text(1, 2).contains("update this machine"));
         assert!(text(2, 1).contains("update the other machine"));
     }

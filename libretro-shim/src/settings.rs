@@ -1,5 +1,6 @@
 //! What the environment variables ask for.
 
+use gamelink_core::control::DEFAULT_SOCKET;
 use gamelink_core::driver::{BindAddress, Config, PeerAddress};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ impl Settings {
             config: Config {
                 peer: peer.filter(|_| is_good),
                 bind: bind.filter(|_| is_good),
+                control: is_good
+                    .then(|| variable("GAMELINK_CONTROL").map_or(DEFAULT_SOCKET.into(), PathBuf::from)),
                 stats: variable("GAMELINK_STATS").map(PathBuf::from),
             },
             problems,
@@ -77,6 +80,7 @@ mod tests {
         assert_eq!(settings.config.peer.unwrap().to_string(), "[fe80::1%usb0]:56400");
         assert!(settings.config.bind.is_some());
         assert_eq!(settings.config.stats.unwrap(), PathBuf::from("/tmp/stats.json"));
+        assert_eq!(settings.config.control.unwrap(), PathBuf::from(DEFAULT_SOCKET));
     }
 
     #[test]
@@ -88,6 +92,7 @@ mod tests {
         assert_eq!(settings.problems.len(), 1);
         assert!(settings.problems[0].starts_with("GAMELINK_BIND: `somewhere`"));
         assert!(settings.config.peer.is_none());
+        assert!(settings.config.control.is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::abi::MemoryMap;
 use gamelink_core::serial::SerialControl;
 use libretro_sys::MemoryDescriptor;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 /// Where the register is, null while unknown.
 static REGISTER: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
@@ -19,15 +19,15 @@ const UNUSED_BITS: u8 = 0x7C;
 /// A map with more entries than this is not Gambatte's.
 const DESCRIPTORS_MAX: u32 = 256;
 
-/// FF02 as the game left it; only between frames, and only on the thread that runs them.
+/// FF02 as the game left it; on the thread that runs frames, between them, or on another while that one waits inside the core.
 pub(crate) fn serial_control() -> Option<SerialControl> {
     let register = REGISTER.load(Ordering::Relaxed);
     if register.is_null() {
         return None;
     }
-    // SAFETY: the map promised this byte until the game is unloaded, and then `forget_memory_map` runs. The core writes it on this
-    // same thread, behind the compiler's back.
-    let value = unsafe { register.read_volatile() };
+    // SAFETY: the map promised this byte until the game is unloaded, and before that `forget_memory_map` runs. The core writes it
+    // only while it runs, so never during this.
+    let value = unsafe { AtomicU8::from_ptr(register) }.load(Ordering::Relaxed);
     (value & UNUSED_BITS == UNUSED_BITS).then_some(SerialControl(value))
 }
 

@@ -1,9 +1,8 @@
 //! The game's serial port as a client of our own listener on 127.0.0.1.
 
 use crate::options::Answers;
-use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice};
+use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice, SerialProbe, StartError};
 use gamelink_core::serial::SerialControl;
-use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -31,7 +30,7 @@ impl Port {
     ///
     /// # Errors
     /// As [`Link::start`].
-    pub(crate) fn start(config: &Config) -> io::Result<Port> {
+    pub(crate) fn start(config: &Config) -> Result<Port, StartError> {
         let link = Link::start(config)?;
         let answers = Answers::new(Some(link.game_address()));
         Ok(Port {
@@ -84,6 +83,16 @@ impl Port {
             has_advanced,
             hook_time,
         });
+    }
+
+    /// Lets the link look at FF02 while the core waits for a byte; `None` before that memory goes.
+    pub(crate) fn set_serial_probe(&self, probe: Option<SerialProbe>) {
+        self.link.set_serial_probe(probe);
+    }
+
+    /// What the peer calls itself.
+    pub(crate) fn peer_name(&self) -> Option<String> {
+        self.link.peer_name()
     }
 
     /// The core has a new socket.
