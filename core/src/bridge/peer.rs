@@ -15,12 +15,19 @@ const OFFER_EVERY: u32 = 30;
 /// No wait lasts longer, whatever the peer says; under the several seconds after which a player thinks it crashed.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
+/// The longest wait for a peer that is not heard, well under the second after which it counts as gone.
+const SILENT_WAIT: Duration = Duration::from_millis(500);
+
+/// Three frames: a peer that is heard after so long without a new frame stands still.
+const STANDING_AFTER: Duration = Duration::from_millis(50);
+
 /// The peer's emulation as its datagrams show it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Peer {
     newest: u64,
     frames: u64,
     last_advance: LocalTime,
+    last_heard: LocalTime,
     is_paused: bool,
     /// A wait ended because its frames did not advance, and they have not since.
     has_stalled: bool,
@@ -46,6 +53,7 @@ impl Peer {
             return;
         }
         self.newest = header.sequence;
+        self.last_heard = now;
         self.is_paused = header.flags.contains(Flags::PAUSED);
         if header.flags.contains(Flags::ARMED) {
             self.refused = None;
@@ -57,9 +65,10 @@ impl Peer {
         }
     }
 
-    /// The peer's game made an offer of its own.
-    pub fn handle_clocking(&mut self) {
+    /// The peer's game made an offer of its own, and waits as long as it repeats it: its frames stand still for that.
+    pub fn handle_clocking(&mut self, now: LocalTime) {
         self.refused = None;
+        self.last_advance = self.last_advance.max(now);
     }
 
     /// The peer's game refused an offer.
@@ -92,11 +101,18 @@ impl Peer {
     }
 
     /// When the game that waits since `since` reads 0xFF at the latest, as far as is known now.
+    ///
+    /// A peer that is heard and says that its frames stand still is not waited for as long as one that is not heard:
+    /// on a radio channel silence mostly means that its words are held up.
     #[must_use]
     pub fn deadline(&self, since: LocalTime, round_trip: Duration) -> LocalTime {
-        let patience = (2 * round_trip + Duration::from_millis(100))
-            .clamp(Duration::from_millis(250), Duration::from_millis(500));
-        let stalled = since.max(self.last_advance).after(patience);
+        let last_sign = since.max(self.last_advance);
+        let patience = if self.last_heard >= last_sign.after(STANDING_AFTER) {
+            (2 * round_trip + Duration::from_millis(100)).clamp(Duration::from_millis(250), SILENT_WAIT)
+        } else {
+            SILENT_WAIT
+        };
+        let stalled = last_sign.after(patience);
         stalled.min(since.after(WAIT_LIMIT))
     }
 
@@ -153,13 +169,25 @@ mod tests {
         let mut peer = Peer::default();
         peer.handle_header(T, &header(1, 1, Flags::default()));
         assert!(peer.may_offer());
+        peer.handle_header(at(100), &header(2, 1, Flags::default()));
         assert_eq!(peer.give_up(at(249), T, Duration::ZERO), None);
         assert_eq!(peer.give_up(at(250), T, Duration::ZERO), Some(GiveUp::Stalled));
         assert!(!peer.may_offer());
-        peer.handle_header(at(300), &header(2, 2, Flags::default()));
+        peer.handle_header(at(300), &header(3, 2, Flags::default()));
         assert!(peer.may_offer());
+        peer.handle_header(at(360), &header(4, 2, Flags::default()));
         assert_eq!(peer.deadline(at(300), Duration::from_millis(150)), at(700));
         assert_eq!(peer.deadline(at(300), Duration::from_secs(9)), at(800));
+    }
+
+    #[test]
+    fn silence_is_waited_for_longer_than_a_peer_that_stands_still() {
+        let mut peer = Peer::default();
+        peer.handle_header(T, &header(1, 1, Flags::default()));
+        peer.handle_header(at(20), &header(2, 1, Flags::default()));
+        assert_eq!(peer.deadline(T, Duration::ZERO), at(500));
+        peer.handle_header(at(60), &header(3, 1, Flags::default()));
+        assert_eq!(peer.deadline(T, Duration::ZERO), at(250));
     }
 
     #[test]

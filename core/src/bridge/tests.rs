@@ -163,9 +163,9 @@ fn a_silent_peer_costs_one_wait_and_then_nothing() {
     let mut pair = Pair::linked();
     pair.is_cut = true;
     pair.request(0, 1);
-    pair.pass(249 * MS);
+    pair.pass(450 * MS);
     assert!(pair.ends[0].read.is_empty());
-    pair.pass(10 * MS);
+    pair.pass(60 * MS);
     assert_eq!(pair.ends[0].read, [UNPLUGGED]);
     pair.request(0, 2);
     assert_eq!(pair.ends[0].read, [UNPLUGGED; 2], "no second wait");

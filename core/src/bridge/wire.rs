@@ -115,11 +115,14 @@ impl Bridge {
     }
 
     fn handle_offer(&mut self, now: LocalTime, offer: Offer) {
-        match self.transfer.handle_offer(offer) {
-            Arrival::Waiting => self.peer.handle_clocking(),
+        let arrival = self.transfer.handle_offer(offer);
+        if arrival != Arrival::Nonsense {
+            self.peer.handle_clocking(now);
+        }
+        match arrival {
+            Arrival::Waiting => {}
             Arrival::Repeated => self.must_transmit = true,
             Arrival::Paired(byte) => {
-                self.peer.handle_clocking();
                 self.stats.counters.paired += 1;
                 self.stats.counters.peer_paired += 1;
                 self.must_transmit = true;
