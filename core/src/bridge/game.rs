@@ -11,10 +11,15 @@ use std::time::Duration;
 pub(super) const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
 
 impl Bridge {
-    pub(super) fn handle_request(&mut self, now: LocalTime, byte: u8, speed: Speed, is_torn: bool) {
+    pub(super) fn handle_request(&mut self, now: LocalTime, byte: u8, speed: Speed, is_enabled: bool) {
         self.last_active = now;
         self.stats.counters.requests += 1;
-        self.stats.counters.torn += u64::from(is_torn);
+        self.stats.counters.torn += u64::from(is_enabled && self.has_taken);
+        if std::mem::take(&mut self.has_orphan) {
+            // It reads the byte that was already in its socket.
+            self.stats.counters.stray_replies += 1;
+            return;
+        }
         let has_offer = self.transfer.is_offer_waiting() || self.transfer.is_delivered();
         let may_offer = self.is_linked() && (has_offer || self.peer.may_offer());
         match self.transfer.request(byte, speed, self.frames, may_offer) {
@@ -45,6 +50,11 @@ impl Bridge {
 
     pub(super) fn handle_reply(&mut self, now: LocalTime, byte: u8) {
         self.last_active = now;
+        self.has_taken = true;
+        if std::mem::take(&mut self.has_orphan) {
+            self.stats.counters.stray_replies += 1;
+            return;
+        }
         match self.transfer.handle_reply(byte) {
             Reply::Taken => self.stats.counters.peer_taken += 1,
             Reply::TooLate => {
@@ -62,6 +72,7 @@ impl Bridge {
 
     pub(super) fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>) {
         self.last_active = now;
+        self.has_taken = false;
         if std::mem::take(&mut self.is_paused) {
             self.must_transmit = true;
         }
@@ -70,8 +81,8 @@ impl Bridge {
             // The peer stopped offering: tell it at once that somebody listens.
             self.must_transmit = true;
         }
-        // A call that emulated nothing gave the game no chance to arm.
-        if self.boundary == self.frames && is_armed == Some(false) {
+        // A call that emulated nothing gave the game no chance to arm; one that has a byte cannot be given another.
+        if (self.boundary == self.frames && is_armed == Some(false)) || self.has_orphan {
             return;
         }
         self.boundary = self.frames;

@@ -57,8 +57,8 @@ pub enum Input<'a> {
         byte: u8,
         /// The clock that it chose.
         speed: Speed,
-        /// Whether SC still shows the port armed: the byte just taken is lost to the game.
-        is_torn: bool,
+        /// Whether SC still shows a transfer enabled. If the game has just taken a byte, that byte is lost to it: torn.
+        is_enabled: bool,
     },
     /// The game answered [`Output::Deliver`].
     Reply {
@@ -120,8 +120,14 @@ pub struct Bridge {
     /// `frames` at the last boundary that was counted.
     boundary: u64,
     is_armed: bool,
+    /// The game took a byte of the peer since the last boundary.
+    has_taken: bool,
     has_refused: bool,
+    /// The core has a byte of a session that is over, and answers it next.
+    has_orphan: bool,
     is_paused: bool,
+    /// The player knows that the peer is paused.
+    has_told_pause: bool,
     last_active: LocalTime,
     sequence: u64,
     /// The peer's newest stamp and when it arrived.
@@ -151,8 +157,11 @@ impl Default for Bridge {
             frames: 0,
             boundary: u64::MAX,
             is_armed: false,
+            has_taken: false,
             has_refused: false,
+            has_orphan: false,
             is_paused: true,
+            has_told_pause: false,
             last_active: LocalTime::default(),
             sequence: 0,
             echo: None,
@@ -174,13 +183,18 @@ impl Bridge {
             Input::Plug { nonce } => self.plug(now, nonce),
             Input::Unplug => self.unplug(),
             Input::Datagram { bytes, received } => self.handle_datagram(now, bytes, received.min(now)),
-            Input::Request { byte, speed, is_torn } => self.handle_request(now, byte, speed, is_torn),
+            Input::Request {
+                byte,
+                speed,
+                is_enabled,
+            } => self.handle_request(now, byte, speed, is_enabled),
             Input::Reply { byte } => self.handle_reply(now, byte),
             Input::FrameStart { is_armed } => self.handle_frame_start(now, is_armed),
             Input::FrameEnd { has_advanced } => self.frames = self.frames.saturating_add(has_advanced.into()),
             Input::CoreReconnected => {
                 self.stats.counters.core_reconnects += 1;
                 self.deliver = None;
+                self.has_orphan = false;
                 self.transfer.redeliver();
                 // A game that waited has lost its socket and read 0xFF from the core itself.
                 self.transfer.give_up();
@@ -261,7 +275,7 @@ impl Bridge {
     /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that waits.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        !self.transfer.is_delivered() && self.waits_since.is_none()
+        !self.transfer.is_delivered() && !self.has_orphan && self.waits_since.is_none()
     }
 
     /// A word for where the session stands: `unplugged`, `searching`, `linked`, `peer paused`.
@@ -338,12 +352,14 @@ impl Bridge {
     }
 
     fn forget_peer(&mut self) {
-        // What was handed to the core cannot be taken back: its answer will be a stray one.
+        // What was handed to the core cannot be taken back: its answer is for nobody.
+        self.has_orphan |= self.transfer.is_delivered() && self.deliver.take().is_none();
         self.transfer = Transfer::default();
         self.peer = Peer::default();
         self.clock.reset();
         self.echo = None;
         self.has_refused = false;
+        self.has_told_pause = false;
         self.refused_version = None;
     }
 

@@ -59,7 +59,7 @@ impl Pair {
             Input::Request {
                 byte,
                 speed: Speed::Normal,
-                is_torn: false,
+                is_enabled: false,
             },
         );
     }
@@ -287,6 +287,58 @@ fn a_replaced_core_connection_gets_the_byte_again() {
     assert_eq!(pair.ends[1].delivered, [1, 1]);
     pair.input(1, Input::Reply { byte: 2 });
     assert_eq!(pair.ends[0].read, [2]);
+}
+
+#[test]
+fn a_byte_of_a_session_that_is_over_is_answered_to_nobody() {
+    for clocks in [false, true] {
+        let mut pair = Pair::linked();
+        pair.request(0, 1);
+        pair.frame(1, true);
+        pair.ends[0].bridge = Bridge::default();
+        pair.input(0, Input::Plug { nonce: 33 });
+        pair.frames();
+        pair.request(0, 2);
+        pair.frame(1, true);
+        assert_eq!(
+            pair.ends[1].delivered,
+            [1],
+            "not before the core has answered the old byte"
+        );
+        assert!(!pair.ends[1].bridge.is_quiet());
+        if clocks {
+            pair.request(1, 9);
+        } else {
+            pair.input(1, Input::Reply { byte: 9 });
+        }
+        assert!(pair.ends[1].read.is_empty() && pair.ends[1].bridge.is_quiet());
+        pair.frame(1, true);
+        assert_eq!(pair.ends[1].delivered, [1, 2]);
+        pair.input(1, Input::Reply { byte: 3 });
+        assert_eq!(pair.ends[0].read.last(), Some(&3));
+    }
+}
+
+#[test]
+fn only_a_byte_just_taken_can_be_torn() {
+    let mut pair = Pair::linked();
+    let clock = Input::Request {
+        byte: 5,
+        speed: Speed::Normal,
+        is_enabled: true,
+    };
+    pair.request(0, 1);
+    pair.frame(1, true);
+    pair.input(1, Input::Reply { byte: 2 });
+    pair.input(1, clock);
+    assert_eq!(pair.ends[1].bridge.stats().counters.torn, 1);
+    pair.frame(1, true);
+    pair.input(1, clock);
+    assert_eq!(
+        pair.ends[1].bridge.stats().counters.torn,
+        1,
+        "armed, but nothing was taken"
+    );
 }
 
 #[test]

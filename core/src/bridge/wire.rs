@@ -105,9 +105,10 @@ impl Bridge {
         if header.sequence > self.peer.newest() {
             self.echo = Some((header.sent, received));
         }
-        let was_paused = self.peer.is_paused();
         self.peer.handle_header(received, header);
-        match (was_paused, self.peer.is_paused()) {
+        // A game that is still being loaded is not called paused.
+        let is_paused = self.peer.is_paused() && (self.has_told_pause || header.frames > 0);
+        match (std::mem::replace(&mut self.has_told_pause, is_paused), is_paused) {
             (false, true) => self.notify(Notice::PeerPaused),
             (true, false) => self.notify(Notice::PeerResumed),
             _ => {}

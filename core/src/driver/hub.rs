@@ -223,8 +223,12 @@ impl Hub {
                 GameMessage::Request { byte, speed } => {
                     self.is_owed = true;
                     // The core writes SC after it has sent, so bit 7 still shows what the port did before.
-                    let is_torn = self.probe.as_ref().is_some_and(|probe| probe().0 & 0x80 != 0);
-                    self.input(Input::Request { byte, speed, is_torn });
+                    let is_enabled = self.probe.as_ref().is_some_and(|probe| probe().0 & 0x80 != 0);
+                    self.input(Input::Request {
+                        byte,
+                        speed,
+                        is_enabled,
+                    });
                     if self.bridge.is_quiet() {
                         // Answered, or it read what had been handed to it.
                         self.is_owed = false;
