@@ -18,6 +18,11 @@ const IDLE: SerialControl = SerialControl(0x7E);
 
 /// How many frames pass between two looks whether netplay runs: about a second.
 const NETPLAY_PERIOD: u32 = 60;
+/// For how many frames netplay counts as running after a state was saved for it.
+///
+/// `RetroArch` 1.14 says what a state is for only while it asks for one, and netplay asks in every frame; two seconds bridge a
+/// stall.
+const NETPLAY_MEMORY: u32 = 120;
 
 /// A game in the stock core, with its end of the cable.
 pub(crate) struct Game {
@@ -37,6 +42,8 @@ pub(crate) struct Game {
     /// Messages for the first frame: before it, a frontend may not have a screen yet.
     waiting: Mutex<Vec<(Severity, String)>>,
     frames: AtomicU32,
+    /// The frame after the one in which netplay last saved a state; 0 for never.
+    netplay_seen: AtomicU32,
     /// Our own time since the last report to the link, in nanoseconds.
     carried: AtomicU64,
 }
@@ -60,6 +67,7 @@ impl Game {
             state_size: OnceLock::new(),
             waiting: Mutex::new(waiting),
             frames: AtomicU32::new(0),
+            netplay_seen: AtomicU32::new(0),
             carried: AtomicU64::new(0),
         }
     }
@@ -177,11 +185,20 @@ impl Game {
         if self.state_size().is_some_and(|size| size != out.len()) {
             return false;
         }
-        let Some(port) = self.working_port().filter(|port| port.is_linked()) else {
+        let Some(port) = self.working_port() else {
             return core.serialize(out);
         };
         let context = ffi::savestate_context();
-        self.look_for_netplay(port, context);
+        if context == SavestateContext::Netplay {
+            self.netplay_seen.store(
+                self.frames.load(Ordering::Relaxed).wrapping_add(1).max(1),
+                Ordering::Relaxed,
+            );
+            self.look_for_netplay(port, context);
+        }
+        if !port.is_linked() {
+            return core.serialize(out);
+        }
         if context == SavestateContext::RunAhead {
             // Run-ahead emulates each frame twice and so sends each byte twice. A frontend that gets no state switches it off.
             if !self.was_refused_run_ahead.swap(true, Ordering::Relaxed) {
@@ -233,7 +250,10 @@ impl Game {
     }
 
     fn look_for_netplay(&self, port: &Port, context: SavestateContext) {
-        let is_active = context == SavestateContext::Netplay;
+        let seen = self.netplay_seen.load(Ordering::Relaxed);
+        let age = self.frames.load(Ordering::Relaxed).wrapping_sub(seen);
+        let is_recent = seen != 0 && age.wrapping_add(1) <= NETPLAY_MEMORY;
+        let is_active = is_recent || context == SavestateContext::Netplay;
         if port.set_unplugged(Reason::Netplay, is_active) && is_active {
             self.tell(Severity::Warning, messages::NETPLAY);
         }

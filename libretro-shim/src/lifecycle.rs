@@ -132,7 +132,7 @@ impl Session {
         let stock = match self.stage() {
             Stage::Initialised(stock) | Stage::Loaded(stock, _) => stock,
             Stage::Refused(reason) => {
-                log::error!("{reason}");
+                // Logged when it was found out.
                 ffi::show(Severity::Error, &reason);
                 return false;
             }

@@ -16,7 +16,10 @@ pub(super) fn find_callback() {
     let mut callback = LogCallback { log: None };
     // SAFETY: GET_LOG_INTERFACE takes a `retro_log_callback` to fill in.
     let is_there = unsafe { call(GET_LOG_INTERFACE, (&raw mut callback).cast()) };
-    PRINTF.set(callback.log.filter(|_| is_there));
+    // RetroArch sets the environment anew for netplay, with one that has no log; the one it gave before is still good.
+    if is_there && callback.log.is_some() {
+        PRINTF.set(callback.log);
+    }
     // The second and later calls find our own logger in place.
     if log::set_logger(&FrontendLog).is_ok() {
         log::set_max_level(LevelFilter::Debug);
