@@ -17,6 +17,10 @@ pub const MAX_LINE: usize = 16 * 1024;
 /// Where the daemon listens unless `GAMELINK_CONTROL` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/gamelink/control.sock";
 
+/// The UDP port of the bridges at both ends of a cable. Both use the same one, so that what one side sends opens a stateful
+/// firewall for what the other side sends.
+pub const BRIDGE_PORT: u16 = 56_400;
+
 /// What a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
