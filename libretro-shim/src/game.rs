@@ -155,7 +155,8 @@ impl Game {
         let has_advanced = ffi::progress() != frame.progress;
         let hook_time = Duration::from_nanos(self.carried.swap(0, Ordering::Relaxed));
         port.frame_end(has_advanced, hook_time + watch.elapsed());
-        // What the report itself took counts in the next one.
+        port.pace();
+        // What the report itself and the pause took counts in the next one.
         self.carry(watch.elapsed());
     }
 

@@ -72,6 +72,7 @@ impl Bridge {
 
     pub(super) fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>) {
         self.last_active = now;
+        self.pacing.handle_frame_start(now);
         self.has_taken = false;
         if std::mem::take(&mut self.is_paused) {
             self.must_transmit = true;
@@ -122,6 +123,7 @@ impl Bridge {
 
     pub(super) fn finish(&mut self, now: LocalTime, byte: u8) {
         if let Some(since) = self.waits_since {
+            self.pacing.handle_wait(now.since(since));
             self.stats.wait.record(now.since(since));
         }
         self.end_wait(now);

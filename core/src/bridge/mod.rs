@@ -6,6 +6,7 @@
 
 mod game;
 mod notice;
+mod pacing;
 pub mod peer;
 pub mod session;
 mod stats;
@@ -23,6 +24,7 @@ use crate::protocol::MAX_DATAGRAM;
 use crate::serial::Speed;
 use crate::time::LocalTime;
 use notice::Notices;
+use pacing::Pacing;
 use peer::Peer;
 use session::Session;
 use std::time::Duration;
@@ -110,6 +112,7 @@ pub struct Bridge {
     peer: Peer,
     transfer: Transfer,
     clock: ClockSync,
+    pacing: Pacing,
     stats: Stats,
     notices: Notices,
     is_plugged: bool,
@@ -150,6 +153,7 @@ impl Default for Bridge {
             peer: Peer::default(),
             transfer: Transfer::default(),
             clock: ClockSync::default(),
+            pacing: Pacing::default(),
             stats: Stats::default(),
             notices: Notices::default(),
             is_plugged: false,
@@ -190,7 +194,10 @@ impl Bridge {
             } => self.handle_request(now, byte, speed, is_enabled),
             Input::Reply { byte } => self.handle_reply(now, byte),
             Input::FrameStart { is_armed } => self.handle_frame_start(now, is_armed),
-            Input::FrameEnd { has_advanced } => self.frames = self.frames.saturating_add(has_advanced.into()),
+            Input::FrameEnd { has_advanced } => {
+                self.frames = self.frames.saturating_add(has_advanced.into());
+                self.pacing.handle_frame_end(now);
+            }
             Input::CoreReconnected => {
                 self.stats.counters.core_reconnects += 1;
                 self.deliver = None;
@@ -258,6 +265,17 @@ impl Bridge {
                 .map(|len| Output::Transmit { len });
         }
         self.notices.pop().map(Output::Notify)
+    }
+
+    /// How long the emulation thread should sleep at the end of its frame, once: see the module `pacing`.
+    ///
+    /// Zero nearly always, and never longer than two frames.
+    pub fn pause(&mut self) -> Duration {
+        if self.is_linked() {
+            self.pacing.step(self.round_trip())
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Whether both sides know each other now.

@@ -16,6 +16,7 @@ use mio::{Interest, Registry};
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Notices that wait for the emulation thread; more than anybody reads in a second.
 const NOTICES: usize = 16;
@@ -132,6 +133,10 @@ impl Hub {
                 nonce: rand::random::<u64>().max(1),
             });
         }
+    }
+
+    pub(super) fn pause(&mut self) -> Duration {
+        self.bridge.pause()
     }
 
     /// Runs on the emulation thread.

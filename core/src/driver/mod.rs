@@ -214,6 +214,16 @@ impl Link {
         self.shared.lock().frame_end(frame);
     }
 
+    /// Sleeps where that moves this side's frames to a better place in the peer's; nearly always not at all.
+    ///
+    /// Call it after [`frame_end`](Link::frame_end); it never sleeps longer than two frames, and holds no lock.
+    pub fn pace(&self) {
+        let pause = self.shared.lock().pause();
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
+    }
+
     /// Whether no byte is between the core and the bridge, so that the core may be saved or its socket replaced.
     ///
     /// A byte is handed over only at the start of a frame, to a listening game, and taken at the core's first poll; so its

@@ -95,6 +95,11 @@ impl Port {
         self.link.peer_name()
     }
 
+    /// Sleeps where that moves our frames to a better place in the peer's.
+    pub(crate) fn pace(&self) {
+        self.link.pace();
+    }
+
     /// The core has a new socket.
     pub(crate) fn core_reconnected(&self) {
         self.link.core_reconnected();
