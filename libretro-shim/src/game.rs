@@ -102,6 +102,7 @@ impl Game {
     /// A panic of ours: pulls the cable out for good.
     pub(crate) fn handle_panic(&self) {
         if !self.is_broken.swap(true, Ordering::Relaxed) {
+            log::error!("{}", messages::BROKEN);
             lock(&self.waiting).push((Severity::Error, messages::BROKEN.into()));
             if let Some(port) = &self.port {
                 port.set_unplugged(Reason::Broken, true);
@@ -274,4 +275,41 @@ impl Game {
 
 fn read_values(keys: &[CString]) -> Vec<Option<CString>> {
     keys.iter().map(|key| ffi::option_value(key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gamelink_core::driver::Config;
+
+    #[test]
+    fn after_a_panic_the_cable_is_out_and_the_core_still_answered() {
+        let port = Port::start(&Config::default()).unwrap();
+        let game = Game::new(Some(port), Vec::new());
+        assert!(game.working_port().is_some());
+        game.handle_panic();
+        game.handle_panic();
+        assert!(game.working_port().is_none());
+        assert_eq!(lock(&game.waiting).len(), 1, "said once");
+        // The listener stays: a core whose connection closes would be killed by SIGPIPE.
+        let mode = game.answers().value(options::LinkKey::Mode);
+        assert_eq!(mode, Some(c"Network Client"));
+        // Options still go through, and no hook calls the link.
+        assert!(!game.poll_option_update(&[], true));
+        let frame = Frame {
+            progress: ffi::progress(),
+        };
+        game.after_run(&frame);
+    }
+
+    #[test]
+    fn reasons_to_unplug_are_counted_apart() {
+        let port = Port::start(&Config::default()).unwrap();
+        assert!(port.set_unplugged(Reason::Option, true));
+        assert!(!port.set_unplugged(Reason::Option, true));
+        assert!(port.set_unplugged(Reason::Netplay, true));
+        assert!(port.set_unplugged(Reason::Option, false));
+        assert!(!port.set_unplugged(Reason::Option, false));
+        assert!(port.set_unplugged(Reason::Netplay, false));
+    }
 }

@@ -244,9 +244,9 @@ pub(crate) fn run_frame() {
 
 /// A panic of ours was caught somewhere.
 pub(crate) fn handle_panic() {
-    log::error!("{}", messages::BROKEN);
-    if let Some((_, game)) = SESSION.loaded() {
-        game.handle_panic();
+    match SESSION.loaded() {
+        Some((_, game)) => game.handle_panic(),
+        None => log::error!("{}", messages::BROKEN),
     }
 }
 
