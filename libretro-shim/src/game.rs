@@ -18,6 +18,8 @@ const IDLE: SerialControl = SerialControl(0x7E);
 
 /// How many frames pass between two looks whether netplay runs: about a second.
 const NETPLAY_PERIOD: u32 = 60;
+/// For how many frames a second jump of the game is not worth a word: rewind is one a frame.
+const JUMP_SILENCE: u32 = 600;
 /// For how many frames netplay counts as running after a state was saved for it.
 ///
 /// `RetroArch` 1.14 says what a state is for only while it asks for one, and netplay asks in every frame; two seconds bridge a
@@ -42,6 +44,8 @@ pub(crate) struct Game {
     /// Messages for the first frame: before it, a frontend may not have a screen yet.
     waiting: Mutex<Vec<(Severity, String)>>,
     frames: AtomicU32,
+    /// The frame in which the player was last told of a jump; 0 for never.
+    jump_told: AtomicU32,
     /// The frame after the one in which netplay last saved a state; 0 for never.
     netplay_seen: AtomicU32,
     /// Our own time since the last report to the link, in nanoseconds.
@@ -67,6 +71,7 @@ impl Game {
             state_size: OnceLock::new(),
             waiting: Mutex::new(waiting),
             frames: AtomicU32::new(0),
+            jump_told: AtomicU32::new(0),
             netplay_seen: AtomicU32::new(0),
             carried: AtomicU64::new(0),
         }
@@ -124,7 +129,6 @@ impl Game {
             }
             if let Some(notice) = port.poll_notice() {
                 let (severity, text) = messages::notice(&notice, port.peer_name().as_deref());
-                log::info!("{text}");
                 if self.shows_messages.load(Ordering::Relaxed) || severity == Severity::Error {
                     ffi::show(severity, &text);
                 }
@@ -218,6 +222,14 @@ impl Game {
     /// The game has gone elsewhere: by a reset, or by a loaded state.
     pub(crate) fn handle_jump(&self) {
         lock(&self.snapshots).clear();
+        let Some(port) = self.working_port() else { return };
+        let now = self.frames.load(Ordering::Relaxed);
+        let last = self.jump_told.load(Ordering::Relaxed);
+        let is_news = last == 0 || now.wrapping_sub(last) > JUMP_SILENCE;
+        if is_news && port.is_linked() {
+            self.jump_told.store(now.max(1), Ordering::Relaxed);
+            self.tell(Severity::Warning, messages::JUMP);
+        }
     }
 
     fn port(&self) -> Option<&Port> {

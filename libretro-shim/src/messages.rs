@@ -23,6 +23,10 @@ pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay 
 /// What run-ahead gets said.
 pub(crate) const RUN_AHEAD: &str = "Run-ahead is off: it would send every byte of the link cable twice";
 
+/// What a state loaded, or a reset, in a linked game gets said.
+pub(crate) const JUMP: &str =
+    "Link cable: the other game has not gone back with this one; the two may disagree from here on";
+
 /// What a mistake of our own gets said.
 pub(crate) const BROKEN: &str =
     "Gamelink has failed and pulled the link cable out; the game goes on without it";
