@@ -15,7 +15,7 @@ pub const SILENCE_LIMIT: Duration = Duration::from_secs(1);
 const RETIRED: usize = 8;
 
 /// One side's view of the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
     ours: u64,
     theirs: Option<u64>,
