@@ -22,6 +22,8 @@ pub struct Session {
     /// The peer's number from a hello that has not proved yet that it is fresh.
     candidate: Option<u64>,
     retired: [u64; RETIRED],
+    /// When the peer's number was accepted.
+    accepted: LocalTime,
     last_heard: LocalTime,
     is_linked: bool,
 }
@@ -53,6 +55,7 @@ impl Session {
             theirs: None,
             candidate: None,
             retired: [0; RETIRED],
+            accepted: LocalTime::default(),
             last_heard: LocalTime::default(),
             is_linked: false,
         }
@@ -104,6 +107,15 @@ impl Session {
             return Standing::Hello;
         }
         let is_new_peer = self.theirs != Some(header.from);
+        if is_new_peer && self.theirs.is_some() && header.echo <= self.accepted.0 {
+            // It has heard nothing of us since we accepted the other number: it may be a datagram of one that is long
+            // dead. One that lives hears our answer and shows its stamp.
+            self.candidate = Some(header.from);
+            return Standing::Hello;
+        }
+        if is_new_peer {
+            self.accepted = now;
+        }
         if is_new_peer && let Some(before) = self.theirs.replace(header.from) {
             self.retire(before);
         }
@@ -192,11 +204,30 @@ mod tests {
             b.handle_header(T, &from(&a)),
             Standing::Linked { is_new_peer: true }
         );
-        assert_eq!(
-            a.handle_header(T, &from(&b)),
-            Standing::Linked { is_new_peer: true }
-        );
+        let fresh = Header {
+            echo: T.0 + 1,
+            ..from(&b)
+        };
+        assert_eq!(a.handle_header(T, &fresh), Standing::Linked { is_new_peer: true });
         assert_eq!(a.handle_header(T, &old), Standing::Foreign);
+    }
+
+    #[test]
+    fn a_late_datagram_of_a_peer_that_died_before_does_not_oust_the_living_one() {
+        let mut a = Session::new(1);
+        let (mut dead, mut b) = (Session::new(2), Session::new(3));
+        // The first peer heard our hello, answered and died; its answer is still under way.
+        dead.handle_header(T, &from(&a));
+        let late = Header {
+            echo: T.0 - 1,
+            ..from(&dead)
+        };
+        b.handle_header(T, &from(&a));
+        a.handle_header(T, &from(&b));
+        assert!(a.knows(3));
+        assert_eq!(a.handle_header(T, &late), Standing::Hello);
+        assert!(a.knows(3));
+        assert_eq!(a.handle_header(T, &from(&b)), Standing::Current);
     }
 
     #[test]
