@@ -129,6 +129,7 @@ pub struct Bridge {
     /// The core has a byte of a session that is over, and answers it next.
     has_orphan: bool,
     is_paused: bool,
+    peer_paused_since: Option<LocalTime>,
     /// The player knows that the peer is paused.
     has_told_pause: bool,
     last_active: LocalTime,
@@ -165,6 +166,7 @@ impl Default for Bridge {
             has_refused: false,
             has_orphan: false,
             is_paused: true,
+            peer_paused_since: None,
             has_told_pause: false,
             last_active: LocalTime::default(),
             sequence: 0,
@@ -377,6 +379,7 @@ impl Bridge {
         self.clock.reset();
         self.echo = None;
         self.has_refused = false;
+        self.peer_paused_since = None;
         self.has_told_pause = false;
         self.refused_version = None;
     }

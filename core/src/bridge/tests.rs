@@ -214,7 +214,7 @@ fn goodbye_is_heard_at_once() {
 #[test]
 fn a_peer_without_frames_is_paused_and_not_waited_for() {
     let mut pair = Pair::linked();
-    for _ in 0..40 {
+    for _ in 0..80 {
         pair.frame(0, false);
         pair.pass(16 * MS);
     }

@@ -11,6 +11,9 @@ use crate::serial::UNPLUGGED;
 use crate::time::{LocalTime, PeerTime};
 use std::time::Duration;
 
+/// A pause is told to the player when it has lasted so long: loading a game takes shorter ones.
+const TOLD_AFTER: Duration = Duration::from_millis(750);
+
 impl Bridge {
     pub(super) fn handle_datagram(&mut self, now: LocalTime, bytes: &[u8], received: LocalTime) {
         if !self.is_plugged {
@@ -106,9 +109,13 @@ impl Bridge {
             self.echo = Some((header.sent, received));
         }
         self.peer.handle_header(received, header);
-        // A game that is still being loaded is not called paused.
-        let is_paused = self.peer.is_paused() && (self.has_told_pause || header.frames > 0);
-        match (std::mem::replace(&mut self.has_told_pause, is_paused), is_paused) {
+        let pause = self
+            .peer
+            .is_paused()
+            .then(|| self.peer_paused_since.unwrap_or(received));
+        self.peer_paused_since = pause;
+        let is_told = pause.is_some_and(|since| received.since(since) >= TOLD_AFTER);
+        match (std::mem::replace(&mut self.has_told_pause, is_told), is_told) {
             (false, true) => self.notify(Notice::PeerPaused),
             (true, false) => self.notify(Notice::PeerResumed),
             _ => {}

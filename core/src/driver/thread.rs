@@ -26,9 +26,10 @@ pub(super) fn run(mut poll: Poll, shared: &Shared, stats: Option<PathBuf>) {
     while catch_unwind(AssertUnwindSafe(|| serve(&mut poll, shared, &mut reporter))).is_err() {
         drop(shared.lock());
     }
+    // Before the goodbye, so that the file says how the link was while there was one.
+    reporter.write(shared);
     // The peer hears the goodbye; nothing can be mended if the port cannot be closed now.
     let _ = shared.lock().set_peer(None, None);
-    reporter.write(shared);
 }
 
 fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
