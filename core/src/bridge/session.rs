@@ -101,9 +101,8 @@ impl Session {
         }
         if header.to != self.ours {
             // A hello, or a peer that still speaks to what we were before a restart.
-            if Some(header.from) != self.theirs {
-                self.candidate = Some(header.from);
-            }
+            // The living peer may say it as well, when a late hello of a dead one of ours misled it.
+            self.candidate = Some(header.from).filter(|_| self.theirs != Some(header.from));
             return Standing::Hello;
         }
         let is_new_peer = self.theirs != Some(header.from);
@@ -227,6 +226,18 @@ mod tests {
         assert!(a.knows(3));
         assert_eq!(a.handle_header(T, &late), Standing::Hello);
         assert!(a.knows(3));
+        assert_eq!(a.handle_header(T, &from(&b)), Standing::Current);
+    }
+
+    #[test]
+    fn late_hellos_on_both_sides_at_once_mislead_nobody_for_long() {
+        let (mut a, mut b) = linked();
+        for side in [&mut a, &mut b] {
+            side.handle_header(T, &from(&Session::new(9)));
+            assert_eq!(side.addressee(), 9);
+        }
+        a.handle_header(T, &from(&b));
+        assert_eq!(b.handle_header(T, &from(&a)), Standing::Current);
         assert_eq!(a.handle_header(T, &from(&b)), Standing::Current);
     }
 
