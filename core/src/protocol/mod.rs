@@ -39,6 +39,9 @@ pub const MAGIC: [u8; 4] = *b"GBLC";
 /// The version of the protocol that this build speaks.
 pub const VERSION: u16 = 1;
 
+/// No count of transfers reaches this: a thousand a second for 146 million years. What follows a count can still be written.
+const COUNT_LIMIT: u64 = 1 << 62;
+
 type Config = Configuration<LittleEndian, Fixint, Limit<MAX_DATAGRAM>>;
 
 const CONFIG: Config = bincode::config::standard()
@@ -141,7 +144,11 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Events<'_>), DecodeError> {
         return Err(DecodeError::Version(version));
     }
     let (header, rest): (Header, _) = take(rest)?;
-    if header.from == 0 || header.sequence == 0 {
+    let is_sound = header.from != 0
+        && header.sequence != 0
+        && header.judged <= COUNT_LIMIT
+        && header.settled <= COUNT_LIMIT;
+    if !is_sound {
         return Err(DecodeError::Malformed);
     }
     Ok((header, Events::check(rest)?))
@@ -250,6 +257,20 @@ mod tests {
         assert_eq!(decode(&buffer[..len]).unwrap_err(), DecodeError::Version(9));
         assert_eq!(decode(b"GBL").unwrap_err(), DecodeError::Malformed);
         assert_eq!(decode(&[0; 1500]).unwrap_err(), DecodeError::Malformed);
+    }
+
+    #[test]
+    fn counts_that_no_machine_reaches_are_malformed() {
+        for (judged, settled) in [(COUNT_LIMIT + 1, 0), (0, u64::MAX)] {
+            let header = Header {
+                judged,
+                settled,
+                ..header()
+            };
+            let mut buffer = [0; MAX_DATAGRAM];
+            let len = Writer::new(&mut buffer, &header).unwrap().finish();
+            assert_eq!(decode(&buffer[..len]).unwrap_err(), DecodeError::Malformed);
+        }
     }
 
     #[test]
