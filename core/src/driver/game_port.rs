@@ -12,6 +12,7 @@ pub(super) struct GamePort {
     listener: TcpListener,
     address: SocketAddrV4,
     stream: Option<TcpStream>,
+    has_been_connected: bool,
     decoder: Decoder,
 }
 
@@ -26,6 +27,7 @@ impl GamePort {
             listener,
             address,
             stream: None,
+            has_been_connected: false,
             decoder: Decoder::default(),
         })
     }
@@ -61,7 +63,9 @@ impl GamePort {
                 log::warn!("game connection refused error={error}");
                 continue;
             }
-            has_replaced |= self.stream.replace(stream).is_some();
+            // The old one may have been seen to end already.
+            has_replaced |= std::mem::replace(&mut self.has_been_connected, true);
+            self.stream = Some(stream);
             self.decoder = Decoder::default();
         }
     }
