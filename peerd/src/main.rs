@@ -1,3 +1,7 @@
-//! The Gamelink daemon.
+//! The `peerd` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gamelink_peerd::main()
+}

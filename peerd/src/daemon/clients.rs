@@ -1,0 +1,293 @@
+//! The clients of the control socket: games, which are told of peers, and tools, which are answered.
+
+use crate::sys::control::{Credentials, credentials};
+use gamelink_core::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
+use gamelink_core::time::LocalTime;
+use mio::net::{UnixListener, UnixStream};
+use mio::{Interest, Registry, Token};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+/// Clients at once: more than anybody plays, and a bound on what strangers can cost.
+const MAX_CLIENTS: usize = 32;
+/// How long a client may take to say what it is.
+const HELLO: Duration = Duration::from_secs(5);
+/// Reads of one client in a row, so that none keeps the others waiting.
+const READS: usize = 4;
+
+/// What the daemon has to do for a client.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// Answer a status request of this client.
+    Status(Token),
+    /// A game came or went: who is linked with whom may change.
+    Games,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: UnixStream,
+    lines: Lines,
+    credentials: Credentials,
+    since: LocalTime,
+    role: Option<Role>,
+    report: Option<LinkReport>,
+    /// The interface whose peer this game was told of.
+    cable: Option<u32>,
+    /// A read was cut short by [`READS`]; the poll will not say so again.
+    has_more: bool,
+}
+
+/// A game, for the status.
+#[derive(Debug)]
+pub(super) struct Game<'a> {
+    pub(super) credentials: Credentials,
+    pub(super) report: Option<&'a LinkReport>,
+    pub(super) cable: Option<u32>,
+}
+
+/// All clients.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    clients: BTreeMap<usize, Client>,
+    pub(super) refused: u64,
+}
+
+impl Clients {
+    /// Takes everybody who waits at a listener; `next` numbers them.
+    pub(super) fn accept(
+        &mut self,
+        now: LocalTime,
+        listener: &UnixListener,
+        registry: &Registry,
+        mut next: impl FnMut() -> Token,
+    ) {
+        while let Ok((mut stream, _)) = listener.accept() {
+            if self.clients.len() >= MAX_CLIENTS {
+                self.refused += 1;
+                refuse(
+                    &mut stream,
+                    "too many clients: close other games or tools that use Gamelink",
+                );
+                continue;
+            }
+            let token = next();
+            if registry.register(&mut stream, token, Interest::READABLE).is_err() {
+                continue;
+            }
+            let credentials = credentials(&stream);
+            let client = Client {
+                stream,
+                lines: Lines::default(),
+                credentials,
+                since: now,
+                role: None,
+                report: None,
+                cable: None,
+                has_more: false,
+            };
+            self.clients.insert(token.0, client);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    pub(super) fn games(&self) -> impl Iterator<Item = Game<'_>> {
+        self.clients
+            .values()
+            .filter(|client| client.role == Some(Role::Game))
+            .map(|client| Game {
+                credentials: client.credentials,
+                report: client.report.as_ref(),
+                cable: client.cable,
+            })
+    }
+
+    /// Whether any game waits for this cable or for none yet.
+    pub(super) fn wants(&self, cable: u32) -> bool {
+        self.games().any(|game| game.cable.is_none_or(|of| of == cable))
+    }
+
+    /// Reads what one client wrote.
+    pub(super) fn receive(&mut self, token: Token, mut wish: impl FnMut(Wish)) {
+        let Some(client) = self.clients.get_mut(&token.0) else {
+            return;
+        };
+        match client.receive(|of| {
+            wish(match of {
+                ToDaemon::Status => Wish::Status(token),
+                _ => Wish::Games,
+            });
+        }) {
+            Ok(()) => {}
+            Err(reason) => {
+                log::debug!("client gone pid={} reason={reason}", client.credentials.pid);
+                self.clients.remove(&token.0);
+                wish(Wish::Games);
+            }
+        }
+    }
+
+    /// Those whose read was cut short.
+    pub(super) fn unfinished(&self) -> Vec<Token> {
+        self.clients
+            .iter()
+            .filter(|(_, client)| client.has_more)
+            .map(|(&token, _)| Token(token))
+            .collect()
+    }
+
+    /// Drops those that never said what they are.
+    pub(super) fn handle_timeout(&mut self, now: LocalTime) {
+        self.clients
+            .retain(|_, client| client.role.is_some() || now.since(client.since) < HELLO);
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
+        self.clients
+            .values()
+            .filter(|client| client.role.is_none())
+            .map(|client| client.since.after(HELLO))
+            .min()
+    }
+
+    pub(super) fn send(&mut self, token: Token, message: &FromDaemon) {
+        if self
+            .clients
+            .get_mut(&token.0)
+            .is_some_and(|client| !client.send(message))
+        {
+            self.clients.remove(&token.0);
+        }
+    }
+
+    /// Tells the game that has this cable that its peer is gone.
+    pub(super) fn take_back(&mut self, cable: u32, name: &str, reason: &str) {
+        let message = FromDaemon::PeerDown {
+            cable: name.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.clients.retain(|_, client| {
+            if client.cable != Some(cable) {
+                return true;
+            }
+            client.cable = None;
+            client.send(&message)
+        });
+    }
+
+    /// Gives each game without a peer one of the `linked` cables that no other game has. First come, first served: a box
+    /// with three cables plays three games.
+    pub(super) fn assign(&mut self, linked: &[(u32, FromDaemon)]) {
+        for (index, message) in linked {
+            if self.clients.values().any(|client| client.cable == Some(*index)) {
+                continue;
+            }
+            let waiting = self
+                .clients
+                .iter_mut()
+                .find(|(_, client)| client.role == Some(Role::Game) && client.cable.is_none());
+            let Some((&token, client)) = waiting else { return };
+            client.cable = Some(*index);
+            if !client.send(message) {
+                self.clients.remove(&token);
+            }
+        }
+    }
+
+    /// The address of a cable's peer changed.
+    pub(super) fn update(&mut self, cable: u32, message: &FromDaemon) {
+        self.clients
+            .retain(|_, client| client.cable != Some(cable) || client.send(message));
+    }
+}
+
+impl Client {
+    fn receive(&mut self, mut wish: impl FnMut(ToDaemon)) -> Result<(), String> {
+        let mut bytes = [0; 4096];
+        self.has_more = false;
+        for _ in 0..READS {
+            let len = match self.stream.read(&mut bytes) {
+                Ok(0) => return Err("it closed the connection".into()),
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.to_string()),
+            };
+            let mut lines = std::mem::take(&mut self.lines);
+            let mut result = Ok(());
+            let cut = lines.handle_bytes(bytes.get(..len).unwrap_or_default(), |line| {
+                if result.is_ok() {
+                    result = self.handle_line(line, &mut wish);
+                }
+            });
+            self.lines = lines;
+            if let Err(error) = cut {
+                refuse(&mut self.stream, &error.to_string());
+                return Err(error.to_string());
+            }
+            result?;
+        }
+        self.has_more = true;
+        Ok(())
+    }
+
+    fn handle_line(&mut self, line: &[u8], wish: &mut impl FnMut(ToDaemon)) -> Result<(), String> {
+        let message = match control::decode::<ToDaemon>(line) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                refuse(&mut self.stream, &error.to_string());
+                return Err(error.to_string());
+            }
+        };
+        match message {
+            ToDaemon::Hello { version, role } => {
+                if version != VERSION {
+                    let mend = if version < VERSION {
+                        "update the core or tool"
+                    } else {
+                        "update peerd"
+                    };
+                    let reason = format!("it speaks version {version} and this daemon {VERSION}: {mend}");
+                    refuse(&mut self.stream, &reason);
+                    return Err(reason);
+                }
+                self.role = Some(role);
+                let welcome = FromDaemon::Welcome {
+                    version: VERSION,
+                    daemon: env!("CARGO_PKG_VERSION").to_owned(),
+                };
+                if !self.send(&welcome) {
+                    return Err("it does not read".into());
+                }
+                wish(message);
+            }
+            // Nothing before a hello.
+            _ if self.role.is_none() => return Err("it did not say hello".into()),
+            ToDaemon::Report(report) => self.report = Some(report),
+            ToDaemon::Status => wish(ToDaemon::Status),
+        }
+        Ok(())
+    }
+
+    /// False if it does not take it: a client that lets its buffer fill is as good as gone.
+    fn send(&mut self, message: &FromDaemon) -> bool {
+        let Ok(line) = control::encode(message) else {
+            log::error!("a message to a client is too long and was not sent");
+            return true;
+        };
+        self.stream.write(&line).is_ok_and(|len| len == line.len())
+    }
+}
+
+fn refuse(stream: &mut UnixStream, reason: &str) {
+    if let Ok(line) = control::encode(&FromDaemon::Refused {
+        reason: reason.to_owned(),
+    }) {
+        let _ = stream.write(&line);
+    }
+}

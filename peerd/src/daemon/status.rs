@@ -1,0 +1,122 @@
+//! The daemon's state, as `peerd status` shows it.
+
+use super::Daemon;
+use super::port::Port;
+use crate::machine::health::Health;
+use crate::machine::mac;
+use crate::sys::{clock, environment};
+use crate::wire::frame::Flags;
+use gamelink_core::time::LocalTime;
+use serde_json::{Value, json};
+
+/// Everything, small enough for one line of the control socket: about 800 bytes a cable.
+pub(super) fn status(daemon: &Daemon, now: LocalTime) -> Value {
+    let games: Vec<Value> = daemon
+        .clients
+        .games()
+        .map(|game| {
+            let cable = game
+                .cable
+                .and_then(|index| daemon.ports.get(&index))
+                .map(Port::name);
+            json!({
+                "pid": game.credentials.pid,
+                "uid": game.credentials.uid,
+                "cable": cable,
+                "report": game.report,
+            })
+        })
+        .collect();
+    json!({
+        "daemon": env!("CARGO_PKG_VERSION"),
+        "name": daemon.settings.name.to_string(),
+        "instance": daemon.instance.to_string(),
+        "uptime_s": clock::since_boot().saturating_sub(daemon.started).as_secs(),
+        "wakeups": daemon.costs.wakeups,
+        "resyncs": daemon.costs.resyncs,
+        "clients": daemon.clients.len(),
+        "clients_refused": daemon.clients.refused,
+        "cables": daemon.ports.values().take(8).map(|port| cable(port, now)).collect::<Vec<_>>(),
+        "games": games,
+    })
+}
+
+fn cable(port: &Port, now: LocalTime) -> Value {
+    let cable = &port.cable;
+    let carrier = cable.carrier().state();
+    let (peer, counters) = (cable.peer(), cable.counters());
+    let has = |flag| peer.map(|peer| peer.flags.has(flag));
+    let contested = cable.addresses().is_contested();
+    json!({
+        "interface": port.name(),
+        "index": port.link.index,
+        "driver": port.device.driver,
+        "usb_id": port.device.usb_id,
+        "usb_path": port.device.usb_path,
+        "is_certain": port.certainty == crate::sys::sysfs::Certainty::Sure,
+        "is_up": carrier.is_up,
+        "has_carrier": carrier.has_carrier,
+        "state": state(port, now),
+        "up_ms": port.link_up_since.map(|at| now.since(at).as_millis() as u64),
+        "mac": cable.repair().mine().to_string(),
+        "mac_was_random": port.device.has_random_mac,
+        "mac_repair": match cable.repair().state() {
+            mac::State::Distinct => "none needed",
+            mac::State::Refused => "refused by the driver",
+            _ => "under way",
+        },
+        "local": cable.told().map(|(_, plan)| plan.local.to_string()),
+        "peer": peer.map(|peer| json!({
+            "name": peer.identity.name.to_string(),
+            "instance": peer.identity.instance.to_string(),
+            "mac": peer.mac.to_string(),
+            "address": cable.told().map(|(_, plan)| plan.peer.to_string()),
+            "has_game": peer.flags.has(Flags::GAME),
+        })),
+        "udp": {
+            "heard_here": cable.hears_udp(now),
+            "heard_there": has(Flags::IP_HEARD),
+            "blocked_here": cable.is_udp_blocked(),
+            "blocked_there": has(Flags::SEND_BLOCKED),
+        },
+        "troubles": cable.troubles(now).map(|trouble| trouble.to_string()).collect::<Vec<_>>(),
+        "culprits": contested.then(environment::network_managers),
+        "frames": {
+            "sent": counters.sent,
+            "received": counters.received,
+            "malformed": counters.malformed,
+            "foreign": counters.foreign,
+            "stale": counters.stale,
+        },
+        "links": counters.links,
+        "mac_changes": counters.mac_changes,
+    })
+}
+
+/// One word for where a cable stands.
+pub(super) fn state(port: &Port, now: LocalTime) -> &'static str {
+    let carrier = port.cable.carrier().state();
+    match (port.cable.told().is_some(), port.cable.health(now)) {
+        (true, Health::Suspect) => "suspect",
+        (true, _) => "linked",
+        _ if !carrier.is_up => "down",
+        _ if !carrier.has_carrier => "no carrier",
+        _ if port.cable.troubles(now).any(|trouble| !trouble.is_harmless()) => "trouble",
+        (false, Health::Silent) => "searching",
+        (false, _) => "linking",
+    }
+}
+
+/// One line for `systemctl status`.
+pub(super) fn line<'a>(ports: impl Iterator<Item = &'a Port>) -> String {
+    let mut words: Vec<String> = ports
+        .map(|port| match port.cable.told() {
+            Some((name, _)) => format!("{}: linked with {name}", port.name()),
+            None => format!("{}: searching", port.name()),
+        })
+        .collect();
+    if words.is_empty() {
+        words.push("no cable".into());
+    }
+    words.join(", ")
+}

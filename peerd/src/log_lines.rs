@@ -1,0 +1,49 @@
+//! Log lines on standard error, with the priorities that the journal understands.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use std::io::Write;
+use std::sync::OnceLock;
+
+struct Lines {
+    for_journal: bool,
+}
+
+impl Log for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        // sd-daemon(3): "<N>" before a line is its priority.
+        let priority = match record.level() {
+            Level::Error => "<3>",
+            Level::Warn => "<4>",
+            Level::Info => "<6>",
+            Level::Debug | Level::Trace => "<7>",
+        };
+        let line = if self.for_journal {
+            format!("{priority}{}\n", record.args())
+        } else {
+            format!(
+                "peerd: {}: {}\n",
+                record.level().as_str().to_lowercase(),
+                record.args()
+            )
+        };
+        // Where nobody reads there is nobody to tell.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+
+    fn flush(&self) {}
+}
+
+/// Starts logging at `level`.
+pub(crate) fn start(level: LevelFilter) {
+    static LINES: OnceLock<Lines> = OnceLock::new();
+    let lines = LINES.get_or_init(|| Lines {
+        for_journal: std::env::var_os("JOURNAL_STREAM").is_some(),
+    });
+    if log::set_logger(lines).is_ok() {
+        log::set_max_level(level);
+    }
+}

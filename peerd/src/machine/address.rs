@@ -1,0 +1,269 @@
+//! The addresses of the two ends: made from what the handshake told, so that nobody has to wait for them or be asked.
+
+use super::identity::{Identity, Mac, hash64};
+use gamelink_core::time::LocalTime;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// How often an address that somebody else removes is put back before we name the culprit and slow down.
+const MAX_LOSSES: u8 = 3;
+/// Losses further apart than this are no fight.
+const FIGHT: Duration = Duration::from_secs(60);
+/// How long we then leave it.
+const TRUCE: Duration = Duration::from_secs(20);
+/// Between two tries after the kernel refused.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// What is to be in place so that both ends reach each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Ours: link-local `/64` for IPv6, `/32` with the peer's as its partner for IPv4.
+    pub(crate) local: IpAddr,
+    /// The peer's.
+    pub(crate) peer: IpAddr,
+    /// The peer's MAC, for a permanent neighbour entry: nothing is to be asked, so no firewall can be in the way.
+    pub(crate) peer_mac: Mac,
+}
+
+impl Plan {
+    /// The plan that both ends come to by themselves.
+    pub(crate) fn new(me: &Identity, peer: &Identity, peer_mac: Mac, with_v6: bool) -> Plan {
+        let (local, remote) = if with_v6 {
+            (IpAddr::V6(v6(me)), IpAddr::V6(v6(peer)))
+        } else {
+            let (mine, theirs) = v4(me, peer);
+            (IpAddr::V4(mine), IpAddr::V4(theirs))
+        };
+        Plan {
+            local,
+            peer: remote,
+            peer_mac,
+        }
+    }
+
+    fn has_addresses_of(&self, other: &Plan) -> bool {
+        (self.local, self.peer) == (other.local, other.peer)
+    }
+}
+
+fn v6(identity: &Identity) -> Ipv6Addr {
+    let hash = hash64(
+        "gamelink fe80",
+        &[&identity.instance.0, &identity.nonce.to_be_bytes()],
+    );
+    // The universal bit is cleared: this is no EUI-64 of anybody's MAC (RFC 4291, 2.5.1).
+    Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(hash & !(2 << 56)))
+}
+
+/// Two neighbours in 169.254.1.0 to 169.254.254.255 (RFC 3927, 2.1), the even one for the smaller instance.
+fn v4(me: &Identity, peer: &Identity) -> (Ipv4Addr, Ipv4Addr) {
+    let is_first = (me.instance, me.nonce) < (peer.instance, peer.nonce);
+    let (first, second) = if is_first { (me, peer) } else { (peer, me) };
+    let hash = hash64(
+        "gamelink 169.254",
+        &[
+            &first.instance.0,
+            &first.nonce.to_be_bytes(),
+            &second.instance.0,
+            &second.nonce.to_be_bytes(),
+        ],
+    );
+    let place = 0x0100 + (hash % 0xFE00) as u32;
+    let address = |end: u32| Ipv4Addr::from_bits(0xA9FE_0000 | place & !1 | end);
+    if is_first {
+        (address(0), address(1))
+    } else {
+        (address(1), address(0))
+    }
+}
+
+/// Why the kernel did not take the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// IPv6 is switched off on this interface.
+    NoV6,
+    /// Anything that may pass: no buffers, the link just went down.
+    Passing,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Put these in place, over what is there; then [`Addresses::handle_installed`].
+    Install(Plan),
+    /// Take these away.
+    Remove(Plan),
+}
+
+/// The addresses of one end of one cable.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    wanted: Option<Plan>,
+    installed: Option<Plan>,
+    /// Something of this plan may be in place.
+    touched: Option<Plan>,
+    has_v6: bool,
+    losses: u8,
+    lost: Option<LocalTime>,
+    retry: Option<LocalTime>,
+}
+
+impl Addresses {
+    pub(crate) fn new(has_v6: bool) -> Addresses {
+        Addresses {
+            wanted: None,
+            installed: None,
+            touched: None,
+            has_v6,
+            losses: 0,
+            lost: None,
+            retry: None,
+        }
+    }
+
+    pub(crate) fn has_v6(&self) -> bool {
+        self.has_v6
+    }
+
+    pub(crate) fn installed(&self) -> Option<&Plan> {
+        self.installed.as_ref()
+    }
+
+    /// Somebody removes them faster than we put them back.
+    pub(crate) fn is_contested(&self) -> bool {
+        self.losses >= MAX_LOSSES
+    }
+
+    pub(crate) fn want(&mut self, plan: Option<Plan>) {
+        if self.wanted != plan {
+            self.wanted = plan;
+            self.retry = None;
+        }
+    }
+
+    /// The kernel took the last [`Action::Install`], or did not.
+    pub(crate) fn handle_installed(&mut self, now: LocalTime, result: Result<(), Failure>) {
+        match result {
+            Ok(()) => self.installed = self.wanted,
+            Err(Failure::NoV6) => {
+                self.has_v6 = false;
+                self.wanted = None;
+            }
+            Err(Failure::Passing) => self.retry = Some(now.after(RETRY)),
+        }
+    }
+
+    /// The link was down, by our own doing: the kernel has forgotten them.
+    pub(crate) fn handle_flushed(&mut self) {
+        self.installed = None;
+        self.retry = None;
+    }
+
+    /// An address is gone from the interface.
+    pub(crate) fn handle_removed(&mut self, now: LocalTime, address: IpAddr) {
+        if self.installed.is_none_or(|plan| plan.local != address) {
+            return;
+        }
+        self.installed = None;
+        let is_fight = self.lost.is_some_and(|at| now.since(at) < FIGHT);
+        self.losses = if is_fight {
+            self.losses.saturating_add(1)
+        } else {
+            1
+        };
+        self.lost = Some(now);
+        if self.is_contested() {
+            self.retry = Some(now.after(TRUCE));
+        }
+    }
+
+    /// What to do now.
+    pub(crate) fn poll(&mut self, now: LocalTime) -> Option<Action> {
+        if let Some(old) = self.touched
+            && self.wanted.is_none_or(|wanted| !wanted.has_addresses_of(&old))
+        {
+            self.touched = None;
+            self.installed = None;
+            return Some(Action::Remove(old));
+        }
+        let wanted = self.wanted?;
+        if self.installed == Some(wanted) || self.retry.is_some_and(|at| now < at) {
+            return None;
+        }
+        self.retry = None;
+        self.touched = Some(wanted);
+        Some(Action::Install(wanted))
+    }
+
+    /// When [`poll`](Self::poll) is due.
+    pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
+        self.retry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::identity::{Instance, Name};
+
+    fn identity(n: u8) -> Identity {
+        Identity {
+            instance: Instance([n; 16]),
+            nonce: n.into(),
+            box_id: n.into(),
+            started_ms: 0,
+            name: Name::new("test"),
+        }
+    }
+
+    #[test]
+    fn both_ends_come_to_the_same_two_addresses() {
+        for (a, b) in (1..=20)
+            .flat_map(|a| (1..=20).map(move |b| (a, b)))
+            .filter(|(a, b)| a != b)
+        {
+            for with_v6 in [false, true] {
+                let mine = Plan::new(&identity(a), &identity(b), Mac::default(), with_v6);
+                let theirs = Plan::new(&identity(b), &identity(a), Mac::default(), with_v6);
+                assert_eq!((mine.local, mine.peer), (theirs.peer, theirs.local));
+                assert_ne!(mine.local, mine.peer);
+                match mine.local {
+                    IpAddr::V6(ip) => assert!(ip.is_unicast_link_local()),
+                    IpAddr::V4(ip) => {
+                        assert!(ip.is_link_local() && ip.octets()[2] != 0 && ip.octets()[2] != 255);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flushed_address_comes_back_three_times_and_then_only_slowly() {
+        let mut addresses = Addresses::new(true);
+        let plan = Plan::new(&identity(1), &identity(2), Mac::default(), true);
+        addresses.want(Some(plan));
+        let mut installs = 0;
+        for ms in 0..10_000u64 {
+            let now = LocalTime(ms * 1_000_000);
+            if let Some(Action::Install(_)) = addresses.poll(now) {
+                installs += 1;
+                addresses.handle_installed(now, Ok(()));
+                addresses.handle_removed(now, plan.local);
+            }
+        }
+        assert_eq!(installs, 3);
+        assert!(addresses.is_contested());
+        assert!(addresses.poll(LocalTime(25_000_000_000)).is_some());
+    }
+
+    #[test]
+    fn what_was_half_installed_is_removed_too() {
+        let mut addresses = Addresses::new(true);
+        addresses.want(Some(Plan::new(&identity(1), &identity(2), Mac::default(), true)));
+        assert!(matches!(addresses.poll(LocalTime(0)), Some(Action::Install(_))));
+        addresses.handle_installed(LocalTime(0), Err(Failure::Passing));
+        addresses.want(None);
+        assert!(matches!(addresses.poll(LocalTime(0)), Some(Action::Remove(_))));
+        assert_eq!(addresses.poll(LocalTime(0)), None);
+    }
+}

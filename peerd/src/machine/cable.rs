@@ -1,0 +1,551 @@
+//! One end of one cable: carrier, peer, MAC, addresses and health, put together.
+
+use super::address::{self, Addresses, Failure, Plan};
+use super::carrier::{self, Carrier, LinkState};
+use super::health::{Health, Heartbeat};
+use super::identity::{Identity, Instance, Mac, Name};
+use super::mac::{self, Repair, Seed};
+use super::trouble::{Trouble, Troubles};
+use crate::wire::frame::{Flags, Frame, FrameError, Kind, MacWord, VERSION};
+use gamelink_core::time::LocalTime;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How long a datagram of the peer proves that IP works.
+const IP_FRESH: Duration = Duration::from_secs(4);
+/// How long the link may flap after an announced change of a MAC.
+const FLAP: Duration = Duration::from_secs(2);
+/// How often a new instance is drawn because another machine has ours, before it is taken for a loop.
+const MAX_REDRAWS: u8 = 3;
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input<'a> {
+    /// The interface's state, read from the kernel.
+    Link(LinkState, Mac),
+    /// A frame, and the sibling cable of this box that sent it, if one did.
+    Frame(&'a Frame, Option<Name>),
+    /// Something that is no frame of this version.
+    BadFrame(FrameError),
+    /// The outcome of [`Output::Install`].
+    Installed(Result<(), Failure>),
+    /// An address is gone from the interface.
+    AddressRemoved(IpAddr),
+    /// The outcome of [`Output::SetMac`].
+    MacSet(Result<Mac, ()>),
+    /// A datagram of the peer came over UDP.
+    UdpHeard,
+    /// Whether this system lets us send UDP on the cable.
+    UdpBlocked(bool),
+    /// Whether a game waits for the link.
+    Game(bool),
+    /// A new identity of this process.
+    Identity(Identity),
+    /// The interface was down for a moment: the kernel has forgotten addresses and neighbours.
+    Flapped,
+    /// The machine slept, or stood still.
+    Resumed,
+    /// The interface is gone.
+    Gone,
+    /// The daemon stops.
+    Stop,
+    /// Nothing but the time.
+    Timeout,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Send this to the other end.
+    Send(Frame),
+    /// Set the interface up, or down and up.
+    Carrier(carrier::Action),
+    /// Down, set, up, read back; answered by [`Input::MacSet`].
+    SetMac(Mac),
+    /// Put addresses and the neighbour in place; answered by [`Input::Installed`].
+    Install(Plan),
+    /// Take them away.
+    Remove(Plan),
+    /// From now on frames of this instance matter most; of nobody if `None`.
+    Follow(Option<Instance>),
+    /// The peer can be reached.
+    PeerUp(Peer, Plan),
+    /// It cannot any more, and why.
+    PeerDown(Name, &'static str),
+    /// Another machine has our instance: draw a new one for the whole process.
+    Redraw,
+    /// A person should know.
+    Say(Trouble),
+}
+
+/// The other end, as it described itself last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) identity: Identity,
+    pub(crate) mac: Mac,
+    pub(crate) flags: Flags,
+    pub(crate) hears_us: bool,
+    sequence: u32,
+}
+
+/// What does not change while the interface is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) identity: Identity,
+    pub(crate) seed: Seed,
+    /// The interface belongs to a bridge or a bond: its MAC is not ours.
+    pub(crate) is_locked: bool,
+    /// The driver is to be cycled when nobody answers.
+    pub(crate) recovers: bool,
+    pub(crate) has_v6: bool,
+}
+
+/// Frames that were of no use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) malformed: u64,
+    pub(crate) foreign: u64,
+    pub(crate) stale: u64,
+    pub(crate) mac_changes: u64,
+    pub(crate) links: u64,
+}
+
+/// One end of one cable.
+#[derive(Debug)]
+pub(crate) struct Cable {
+    me: Identity,
+    carrier: Carrier,
+    heartbeat: Heartbeat,
+    repair: Repair,
+    addresses: Addresses,
+    troubles: Troubles,
+    peer: Option<Peer>,
+    /// What the games were told.
+    told: Option<(Name, Plan)>,
+    followed: Option<Instance>,
+    udp_heard: Option<LocalTime>,
+    is_udp_blocked: bool,
+    has_game: bool,
+    redraws: u8,
+    sequence: u32,
+    last_sent: Option<Frame>,
+    is_stopped: bool,
+    counters: Counters,
+    outputs: VecDeque<Output>,
+}
+
+impl Cable {
+    pub(crate) fn new(now: LocalTime, config: Config, mac: Mac) -> Cable {
+        Cable {
+            me: config.identity,
+            carrier: Carrier::new(config.recovers),
+            heartbeat: Heartbeat::new(now),
+            repair: Repair::new(config.seed, mac, config.is_locked),
+            addresses: Addresses::new(config.has_v6),
+            troubles: Troubles::default(),
+            peer: None,
+            told: None,
+            followed: None,
+            udp_heard: None,
+            is_udp_blocked: false,
+            has_game: false,
+            redraws: 0,
+            sequence: 0,
+            last_sent: None,
+            is_stopped: false,
+            counters: Counters::default(),
+            outputs: VecDeque::with_capacity(16),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.me
+    }
+
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    /// What the games were told, while it holds.
+    pub(crate) fn told(&self) -> Option<&(Name, Plan)> {
+        self.told.as_ref()
+    }
+
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.carrier
+    }
+
+    pub(crate) fn repair(&self) -> &Repair {
+        &self.repair
+    }
+
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn health(&self, now: LocalTime) -> Health {
+        self.heartbeat.health(now)
+    }
+
+    pub(crate) fn troubles(&self, now: LocalTime) -> impl Iterator<Item = Trouble> {
+        self.troubles.iter(now)
+    }
+
+    /// Whether a datagram of the peer came lately.
+    pub(crate) fn hears_udp(&self, now: LocalTime) -> bool {
+        self.udp_heard.is_some_and(|at| now.since(at) < IP_FRESH)
+    }
+
+    pub(crate) fn is_udp_blocked(&self) -> bool {
+        self.is_udp_blocked
+    }
+
+    /// When an input is due even if nothing happens.
+    pub(crate) fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {
+        if self.is_stopped {
+            return None;
+        }
+        let sends = self
+            .carrier
+            .is_plugged(now)
+            .then(|| self.heartbeat.poll_timeout(now, self.told.is_some()));
+        sends
+            .into_iter()
+            .chain(self.carrier.poll_timeout())
+            .chain(self.repair.poll_timeout())
+            .chain(self.addresses.poll_timeout())
+            .min()
+    }
+
+    /// The next thing to do; drain to `None` after each input.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(crate) fn handle_input(&mut self, now: LocalTime, input: Input<'_>) {
+        if self.is_stopped {
+            return;
+        }
+        match input {
+            Input::Link(state, mac) => {
+                if state.can_carry() && !self.carrier.state().can_carry() {
+                    self.heartbeat.wake(now);
+                }
+                self.carrier.handle_state(now, state);
+                self.repair.handle_mine(mac);
+            }
+            Input::Frame(frame, sibling) => self.handle_frame(now, frame, sibling),
+            Input::BadFrame(FrameError::Malformed) => self.counters.malformed += 1,
+            Input::BadFrame(FrameError::Version(theirs, name)) => {
+                self.counters.malformed += 1;
+                self.say(
+                    now,
+                    Trouble::Version {
+                        name,
+                        theirs,
+                        ours: VERSION,
+                    },
+                );
+            }
+            Input::Installed(result) => self.addresses.handle_installed(now, result),
+            Input::AddressRemoved(address) => {
+                self.addresses.handle_removed(now, address);
+                if self.addresses.is_contested() {
+                    self.say(now, Trouble::Contested);
+                }
+            }
+            Input::MacSet(result) => {
+                self.counters.mac_changes += u64::from(result.is_ok());
+                self.repair.handle_set(result);
+                self.addresses.handle_flushed();
+                if *self.repair.state() == mac::State::Refused {
+                    self.say(now, Trouble::MacRefused);
+                }
+            }
+            Input::UdpHeard => self.udp_heard = Some(now),
+            Input::UdpBlocked(is_blocked) => self.is_udp_blocked = is_blocked,
+            Input::Game(has_game) => self.has_game = has_game,
+            Input::Identity(identity) => {
+                self.lose(now, "this side takes a new identity");
+                self.me = identity;
+            }
+            Input::Flapped => self.addresses.handle_flushed(),
+            Input::Resumed => self.heartbeat.handle_resume(now),
+            Input::Gone => {
+                self.lose(now, "the cable was unplugged");
+                self.is_stopped = true;
+            }
+            Input::Stop => self.stop(now),
+            Input::Timeout => {}
+        }
+        if !self.is_stopped {
+            self.settle(now);
+        }
+    }
+
+    fn handle_frame(&mut self, now: LocalTime, frame: &Frame, sibling: Option<Name>) {
+        self.counters.received += 1;
+        if let Some(sibling) = sibling {
+            return self.say(now, Trouble::OneBox { other: sibling });
+        }
+        if frame.sender.instance == self.me.instance {
+            return self.meet_double(now);
+        }
+        if frame.sender.box_id == self.me.box_id {
+            return self.say(
+                now,
+                Trouble::OneBox {
+                    other: Name::default(),
+                },
+            );
+        }
+        if !self.admit(now, frame) {
+            return;
+        }
+        if frame.kind == Kind::Goodbye {
+            return self.lose(now, "its daemon has stopped");
+        }
+        let hears_us = frame.heard == self.me.instance;
+        self.peer = Some(Peer {
+            identity: frame.sender,
+            mac: frame.mac,
+            flags: frame.flags,
+            hears_us,
+            sequence: frame.sequence,
+        });
+        self.heartbeat.handle_heard(now, hears_us);
+        if !hears_us && self.told.is_some() {
+            // It lost us, or missed a frame: tell it again before it searches.
+            self.heartbeat.speak();
+        }
+        // Only once both ends play: a change of the MAC takes the link down for a moment, and play must not wait for it.
+        if hears_us && self.told.is_some() {
+            let word = frame.mac_word;
+            let (me, peer) = (self.me.instance, frame.sender.instance);
+            match self.repair.handle_frame(now, me, peer, frame.mac, word) {
+                Some(mac::Action::Set(mac)) => {
+                    self.carrier.expect_flap(now.after(FLAP));
+                    self.outputs.push_back(Output::SetMac(mac));
+                }
+                Some(mac::Action::ExpectFlap) => self.carrier.expect_flap(now.after(FLAP)),
+                None => {}
+            }
+        }
+    }
+
+    /// Our own instance came from elsewhere: a machine cloned with its random numbers, or a loop in the wire.
+    fn meet_double(&mut self, now: LocalTime) {
+        if self.redraws >= MAX_REDRAWS {
+            return self.say(now, Trouble::Loop);
+        }
+        if self.told.is_none() {
+            self.redraws += 1;
+            self.outputs.push_back(Output::Redraw);
+        }
+    }
+
+    /// Whether this frame is of the one peer that the cable has, or may become it.
+    fn admit(&mut self, now: LocalTime, frame: &Frame) -> bool {
+        let sender = &frame.sender;
+        let is_taken = frame.flags.has(Flags::LINKED) && frame.heard != self.me.instance;
+        let Some(peer) = &self.peer else {
+            if is_taken {
+                self.counters.foreign += 1;
+                self.say(now, Trouble::Taken { name: sender.name });
+                return false;
+            }
+            return frame.kind == Kind::Hello;
+        };
+        let known = &peer.identity;
+        if known.instance == sender.instance && known.nonce == sender.nonce {
+            // Replayed, or overtaken.
+            let is_newer = frame.sequence.wrapping_sub(peer.sequence).cast_signed() > 0;
+            self.counters.stale += u64::from(!is_newer);
+            return is_newer;
+        }
+        if frame.kind != Kind::Hello {
+            return false;
+        }
+        if known.box_id == sender.box_id {
+            // Plugged again, or its daemon was started again: at most one serves a cable.
+            let is_later = sender.started_ms >= known.started_ms;
+            if is_later {
+                self.lose(now, "its daemon was started again");
+            }
+            return is_later;
+        }
+        let prefers = |a: Instance, b: Instance| a.pair_key(self.me.instance) < b.pair_key(self.me.instance);
+        if !peer.hears_us && !is_taken && prefers(sender.instance, known.instance) {
+            self.lose(now, "another machine answers");
+            return true;
+        }
+        self.counters.foreign += 1;
+        if self.told.is_some() {
+            self.say(
+                now,
+                Trouble::Claimant {
+                    name: sender.name,
+                    peer: known.name,
+                },
+            );
+        }
+        false
+    }
+
+    /// Brings everything in line with what is known now.
+    fn settle(&mut self, now: LocalTime) {
+        self.udp_heard = self.udp_heard.filter(|&at| now.since(at) < IP_FRESH);
+        if self.peer.is_some() {
+            if !self.carrier.is_plugged(now) {
+                let reason = if self.carrier.state().is_up {
+                    "the cable was unplugged"
+                } else {
+                    "the interface was taken down"
+                };
+                self.lose(now, reason);
+            } else if let Some(reason) = self.heartbeat.poll_lost(now) {
+                self.lose(now, reason);
+            }
+        }
+        if self.repair.handle_timeout(now) {
+            self.heartbeat.speak();
+        }
+        let jitter = (self.me.nonce ^ u64::from(self.sequence)) as u8;
+        if let Some(action) = self.carrier.poll(now, self.peer.is_none(), jitter) {
+            self.outputs.push_back(Output::Carrier(action));
+            if action == carrier::Action::Cycle {
+                self.carrier.expect_flap(now.after(FLAP));
+            }
+        }
+        if self.carrier.is_held_down() {
+            self.say(now, Trouble::HeldDown);
+        }
+        self.settle_addresses(now);
+        self.settle_link();
+        if self
+            .last_sent
+            .is_none_or(|sent| self.frame(Kind::Hello, sent.sequence) != sent)
+        {
+            self.heartbeat.speak();
+        }
+        if self.carrier.state().can_carry() && self.heartbeat.poll_send(now, self.told.is_some()) {
+            self.send(Kind::Hello);
+        }
+    }
+
+    fn settle_addresses(&mut self, now: LocalTime) {
+        let peer = self.peer.filter(|peer| peer.hears_us);
+        if let Some(peer) = peer {
+            let with_v6 = self.addresses.has_v6() && peer.flags.has(Flags::V6);
+            self.addresses
+                .want(Some(Plan::new(&self.me, &peer.identity, peer.mac, with_v6)));
+        }
+        while let Some(action) = self.addresses.poll(now) {
+            match action {
+                // Its outcome is an input of its own.
+                address::Action::Install(plan) => return self.outputs.push_back(Output::Install(plan)),
+                address::Action::Remove(plan) => self.outputs.push_back(Output::Remove(plan)),
+            }
+        }
+    }
+
+    fn settle_link(&mut self) {
+        let Some(peer) = self.peer else { return };
+        let Some(plan) = self.addresses.installed().copied() else {
+            return;
+        };
+        if !peer.hears_us || !peer.flags.has(Flags::READY) {
+            return;
+        }
+        let is_new = self
+            .told
+            .is_none_or(|(_, told)| (told.local, told.peer) != (plan.local, plan.peer));
+        if is_new {
+            self.counters.links += 1;
+            self.redraws = 0;
+            self.told = Some((peer.identity.name, plan));
+            self.carrier.handle_peer();
+            self.follow(Some(peer.identity.instance));
+            self.outputs.push_back(Output::PeerUp(peer, plan));
+        }
+    }
+
+    fn follow(&mut self, instance: Option<Instance>) {
+        if self.followed != instance {
+            self.followed = instance;
+            self.outputs.push_back(Output::Follow(instance));
+        }
+    }
+
+    fn lose(&mut self, now: LocalTime, reason: &'static str) {
+        self.peer = None;
+        self.udp_heard = None;
+        self.is_udp_blocked = false;
+        self.repair.forget();
+        self.heartbeat.forget(now);
+        self.follow(None);
+        if let Some((name, _)) = self.told.take() {
+            self.outputs.push_back(Output::PeerDown(name, reason));
+        }
+        self.addresses.want(None);
+        if let Some(address::Action::Remove(plan)) = self.addresses.poll(now) {
+            self.outputs.push_back(Output::Remove(plan));
+        }
+    }
+
+    fn stop(&mut self, now: LocalTime) {
+        if self.carrier.state().can_carry() {
+            // Twice, as nobody answers a goodbye.
+            self.send(Kind::Goodbye);
+            self.send(Kind::Goodbye);
+        }
+        self.lose(now, "this side's daemon stops");
+        self.is_stopped = true;
+    }
+
+    fn say(&mut self, now: LocalTime, trouble: Trouble) {
+        if self.troubles.note(now, trouble) {
+            self.outputs.push_back(Output::Say(trouble));
+        }
+    }
+
+    fn send(&mut self, kind: Kind) {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.counters.sent += 1;
+        let frame = self.frame(kind, self.sequence);
+        self.last_sent = Some(frame);
+        self.outputs.push_back(Output::Send(frame));
+    }
+
+    fn frame(&self, kind: Kind, sequence: u32) -> Frame {
+        let peer = self.peer.as_ref();
+        let is_ready = peer.is_some() && self.addresses.installed().is_some();
+        let flags = Flags::default()
+            .with(Flags::V6, self.addresses.has_v6())
+            .with(Flags::READY, is_ready)
+            .with(Flags::IP_HEARD, self.udp_heard.is_some())
+            .with(Flags::GAME, self.has_game)
+            .with(Flags::LINKED, peer.is_some_and(|peer| peer.hears_us))
+            .with(Flags::SEND_BLOCKED, self.is_udp_blocked);
+        Frame {
+            kind,
+            flags,
+            sender: self.me,
+            heard: peer.map_or(Instance::NONE, |peer| peer.identity.instance),
+            sequence,
+            mac: self.repair.mine(),
+            mac_word: if peer.is_some() {
+                self.repair.word()
+            } else {
+                MacWord::None
+            },
+        }
+    }
+}

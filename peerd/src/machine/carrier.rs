@@ -1,0 +1,213 @@
+//! Whether the interface can carry frames, and what to do when it cannot.
+
+use gamelink_core::time::LocalTime;
+use std::time::Duration;
+
+/// What the kernel says of an interface, read afresh each time: an event only says that something changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinkState {
+    /// Administratively up.
+    pub(crate) is_up: bool,
+    /// The driver sees a carrier, or cannot tell and says that it does.
+    pub(crate) has_carrier: bool,
+}
+
+impl LinkState {
+    pub(crate) fn can_carry(self) -> bool {
+        self.is_up && self.has_carrier
+    }
+}
+
+/// How long a cable is silent before the driver is thought to be confused, the first time.
+const FIRST_RECOVERY: Duration = Duration::from_secs(15);
+/// And the longest pause between two attempts: a cable that leads nowhere must not be shaken all day.
+const SLOWEST_RECOVERY: Duration = Duration::from_secs(300);
+/// How often an interface that somebody takes down is brought up again before we take the hint.
+const MAX_RAISES: u8 = 3;
+/// A raise that held this long was not undone by anybody.
+const RAISE_HOLDS: Duration = Duration::from_secs(60);
+
+/// What is to be done with the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Set it up.
+    Raise,
+    /// Down and up again: some drivers are confused when one end is plugged again.
+    Cycle,
+}
+
+/// One interface's carrier.
+#[derive(Clone, Debug)]
+pub(crate) struct Carrier {
+    state: LinkState,
+    raises: u8,
+    raised: Option<LocalTime>,
+    /// Carrier loss before this moment is our own or the peer's doing, and no unplug.
+    grace: Option<LocalTime>,
+    recovery: Option<Recovery>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Recovery {
+    pause: Duration,
+    due: Option<LocalTime>,
+}
+
+impl Carrier {
+    /// With `recovers` for a driver that is cycled when no peer answers.
+    pub(crate) fn new(recovers: bool) -> Carrier {
+        Carrier {
+            state: LinkState::default(),
+            raises: 0,
+            raised: None,
+            grace: None,
+            recovery: recovers.then_some(Recovery {
+                pause: FIRST_RECOVERY,
+                due: None,
+            }),
+        }
+    }
+
+    pub(crate) fn state(&self) -> LinkState {
+        self.state
+    }
+
+    /// Whether frames can pass, or will again in a moment.
+    pub(crate) fn is_plugged(&self, now: LocalTime) -> bool {
+        self.state.can_carry() || self.grace.is_some_and(|until| now < until)
+    }
+
+    pub(crate) fn handle_state(&mut self, now: LocalTime, state: LinkState) {
+        self.state = state;
+        if state.is_up && self.raised.is_some_and(|at| now.since(at) > RAISE_HOLDS) {
+            self.raises = 0;
+        }
+    }
+
+    /// The link is about to go down and come back.
+    pub(crate) fn expect_flap(&mut self, until: LocalTime) {
+        self.grace = Some(until);
+    }
+
+    /// Somebody else takes the interface down whenever we set it up.
+    pub(crate) fn is_held_down(&self) -> bool {
+        !self.state.is_up && self.raises >= MAX_RAISES
+    }
+
+    /// A peer answers, so the driver is well.
+    pub(crate) fn handle_peer(&mut self) {
+        if let Some(recovery) = &mut self.recovery {
+            *recovery = Recovery {
+                pause: FIRST_RECOVERY,
+                due: None,
+            };
+        }
+    }
+
+    /// What to do now. `jitter` is in 0..=255: two ends that shake the cable in step would never meet.
+    pub(crate) fn poll(&mut self, now: LocalTime, is_alone: bool, jitter: u8) -> Option<Action> {
+        self.grace = self.grace.filter(|&until| now < until);
+        if !self.state.is_up && self.grace.is_none() {
+            let waits = self
+                .raised
+                .is_some_and(|at| now < at.after(raise_pause(self.raises)));
+            if self.raises >= MAX_RAISES || waits {
+                return None;
+            }
+            self.raises += 1;
+            self.raised = Some(now);
+            return Some(Action::Raise);
+        }
+        let recovery = self.recovery.as_mut()?;
+        if !is_alone || !self.state.can_carry() {
+            recovery.due = None;
+            return None;
+        }
+        match recovery.due {
+            None => {
+                recovery.due = Some(now.after(recovery.pause + recovery.pause * u32::from(jitter) / 1024));
+                None
+            }
+            Some(due) if now < due => None,
+            Some(_) => {
+                recovery.pause = (recovery.pause * 2).min(SLOWEST_RECOVERY);
+                recovery.due = None;
+                Some(Action::Cycle)
+            }
+        }
+    }
+
+    /// When [`poll`](Self::poll) is due.
+    pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
+        let raise = (!self.state.is_up && self.raises < MAX_RAISES).then(|| {
+            self.raised
+                .map_or(LocalTime(0), |at| at.after(raise_pause(self.raises)))
+        });
+        let recovery = self.recovery.and_then(|recovery| recovery.due);
+        raise.into_iter().chain(recovery).chain(self.grace).min()
+    }
+}
+
+fn raise_pause(raises: u8) -> Duration {
+    Duration::from_secs(1 << raises.min(5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UP: LinkState = LinkState {
+        is_up: true,
+        has_carrier: true,
+    };
+    const DOWN: LinkState = LinkState {
+        is_up: false,
+        has_carrier: false,
+    };
+
+    fn at(seconds: u64) -> LocalTime {
+        LocalTime(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn an_interface_that_is_taken_down_three_times_is_left_alone() {
+        let mut carrier = Carrier::new(false);
+        let mut raises = 0;
+        for second in 0..600 {
+            if carrier.poll(at(second), true, 0) == Some(Action::Raise) {
+                raises += 1;
+                carrier.handle_state(at(second), UP);
+                carrier.handle_state(at(second), DOWN);
+            }
+        }
+        assert_eq!(raises, 3);
+        assert!(carrier.is_held_down());
+    }
+
+    #[test]
+    fn a_silent_cable_is_cycled_ever_more_rarely() {
+        let mut carrier = Carrier::new(true);
+        carrier.handle_state(at(0), UP);
+        let cycles: Vec<u64> = (0..1200)
+            .filter(|&s| carrier.poll(at(s), true, 0) == Some(Action::Cycle))
+            .collect();
+        assert_eq!(cycles, [15, 46, 107, 228, 469, 770, 1071]);
+    }
+
+    #[test]
+    fn a_cable_with_a_peer_is_never_cycled() {
+        let mut carrier = Carrier::new(true);
+        carrier.handle_state(at(0), UP);
+        assert!((0..1200).all(|s| carrier.poll(at(s), false, 0).is_none()));
+    }
+
+    #[test]
+    fn an_announced_flap_is_no_unplug() {
+        let mut carrier = Carrier::new(false);
+        carrier.handle_state(at(0), UP);
+        carrier.expect_flap(at(2));
+        carrier.handle_state(at(1), DOWN);
+        assert!(carrier.is_plugged(at(1)));
+        assert!(!carrier.is_plugged(at(2)));
+    }
+}

@@ -1,0 +1,196 @@
+//! Whether the peer is alive, and when to speak.
+//!
+//! Some cables show no carrier, so only silence tells that the far end is gone. An idle link costs three frames a second each
+//! way; a peer that misses two of ours is asked more often before it is given up.
+
+use gamelink_core::time::LocalTime;
+use std::time::Duration;
+
+/// Between two frames while nobody answers: a plug at the other end is answered at once, so this bounds only the first wait.
+const SEARCHING: Duration = Duration::from_millis(20);
+/// How long that lasts after something happened; then every [`RESTING`].
+const SEARCH: Duration = Duration::from_secs(5);
+/// Between two frames on a cable that leads nowhere.
+const RESTING: Duration = Duration::from_millis(200);
+/// Between two frames while linked.
+const HEARTBEAT: Duration = Duration::from_millis(300);
+/// Between two frames while the peer is suspect.
+const ASKING: Duration = Duration::from_millis(60);
+/// Silence after which the peer is suspect: two heartbeats and some scheduling.
+const SUSPECT: Duration = Duration::from_millis(700);
+/// Silence after which it is gone: under the promised 1.5 s.
+const LOST: Duration = Duration::from_millis(1300);
+/// No two frames closer than this, so that answering at once cannot be made into a flood.
+const SPACING: Duration = Duration::from_millis(2);
+
+/// How the peer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Nobody has been heard.
+    Silent,
+    /// Heard lately.
+    Alive,
+    /// Not heard for two heartbeats.
+    Suspect,
+}
+
+/// The heartbeat of one cable.
+#[derive(Clone, Debug)]
+pub(crate) struct Heartbeat {
+    heard: Option<LocalTime>,
+    /// Since when frames of the peer do not name us.
+    unheard: Option<LocalTime>,
+    search_until: LocalTime,
+    sent: Option<LocalTime>,
+    is_urgent: bool,
+}
+
+impl Heartbeat {
+    pub(crate) fn new(now: LocalTime) -> Heartbeat {
+        Heartbeat {
+            heard: None,
+            unheard: None,
+            search_until: now.after(SEARCH),
+            sent: None,
+            is_urgent: true,
+        }
+    }
+
+    /// Something happened: search eagerly again.
+    pub(crate) fn wake(&mut self, now: LocalTime) {
+        self.search_until = now.after(SEARCH);
+        self.is_urgent = true;
+    }
+
+    /// The machine slept: the silence meanwhile says nothing about the peer.
+    pub(crate) fn handle_resume(&mut self, now: LocalTime) {
+        self.heard = self.heard.map(|_| now);
+        self.unheard = self.unheard.map(|_| now);
+        self.wake(now);
+    }
+
+    /// The peer was heard, and says whether it hears us.
+    pub(crate) fn handle_heard(&mut self, now: LocalTime, hears_us: bool) {
+        self.heard = Some(now);
+        self.unheard = if hears_us {
+            None
+        } else {
+            self.unheard.or(Some(now))
+        };
+    }
+
+    pub(crate) fn forget(&mut self, now: LocalTime) {
+        self.heard = None;
+        self.unheard = None;
+        self.wake(now);
+    }
+
+    /// The peer should know at once what we have to say now.
+    pub(crate) fn speak(&mut self) {
+        self.is_urgent = true;
+    }
+
+    pub(crate) fn health(&self, now: LocalTime) -> Health {
+        match self.heard {
+            None => Health::Silent,
+            Some(at) if now.since(at) < SUSPECT => Health::Alive,
+            Some(_) => Health::Suspect,
+        }
+    }
+
+    /// Why the peer is to be given up, if it is.
+    pub(crate) fn poll_lost(&self, now: LocalTime) -> Option<&'static str> {
+        if self.heard.is_some_and(|at| now.since(at) >= LOST) {
+            Some("nothing has been heard of it for 1.3 s: unplugged at its end, or switched off")
+        } else if self.unheard.is_some_and(|at| now.since(at) >= LOST) {
+            Some("it does not hear this side any more")
+        } else {
+            None
+        }
+    }
+
+    fn interval(&self, now: LocalTime, is_linked: bool) -> Duration {
+        match self.health(now) {
+            Health::Suspect => ASKING,
+            Health::Alive if is_linked => HEARTBEAT,
+            _ if now < self.search_until => SEARCHING,
+            _ => RESTING,
+        }
+    }
+
+    fn due(&self, now: LocalTime, is_linked: bool) -> LocalTime {
+        match self.sent {
+            None => now,
+            Some(at) if self.is_urgent => at.after(SPACING),
+            Some(at) => at.after(self.interval(now, is_linked)),
+        }
+    }
+
+    /// True when a frame is to be sent now.
+    pub(crate) fn poll_send(&mut self, now: LocalTime, is_linked: bool) -> bool {
+        let is_due = now >= self.due(now, is_linked);
+        if is_due {
+            self.sent = Some(now);
+            self.is_urgent = false;
+        }
+        is_due
+    }
+
+    /// When something is due next.
+    pub(crate) fn poll_timeout(&self, now: LocalTime, is_linked: bool) -> LocalTime {
+        let turns = [(self.heard, SUSPECT), (self.heard, LOST), (self.unheard, LOST)];
+        turns
+            .into_iter()
+            .filter_map(|(at, after)| Some(at?.after(after)))
+            .filter(|&at| at > now)
+            .chain([self.due(now, is_linked)])
+            .min()
+            .unwrap_or(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> LocalTime {
+        LocalTime(ms * 1_000_000)
+    }
+
+    #[test]
+    fn a_linked_cable_is_quiet_and_a_suspect_peer_is_asked() {
+        let mut beat = Heartbeat::new(ms(0));
+        beat.handle_heard(ms(0), true);
+        let sent: Vec<u64> = (0..1300).filter(|&t| beat.poll_send(ms(t), true)).collect();
+        assert!(sent.starts_with(&[0, 300, 600, 700, 760]), "{sent:?}");
+    }
+
+    #[test]
+    fn silence_is_given_up_within_the_promised_time_and_not_across_a_suspend() {
+        let mut beat = Heartbeat::new(ms(0));
+        beat.handle_heard(ms(0), true);
+        assert!(beat.poll_lost(ms(1299)).is_none());
+        assert!(beat.poll_lost(ms(1300)).is_some());
+        beat.handle_resume(ms(60_000));
+        assert!(beat.poll_lost(ms(60_100)).is_none());
+    }
+
+    #[test]
+    fn a_peer_that_stops_hearing_us_is_given_up() {
+        let mut beat = Heartbeat::new(ms(0));
+        for t in (0..5000).step_by(300) {
+            beat.handle_heard(ms(t), t < 1000);
+        }
+        assert!(beat.poll_lost(ms(5000)).is_some());
+    }
+
+    #[test]
+    fn answers_are_never_a_flood() {
+        let mut beat = Heartbeat::new(ms(0));
+        let sent = (0..100_000u64).filter(|us| {
+            beat.speak();
+            beat.poll_send(LocalTime(us * 10_000), false)
+        });
+        assert!(sent.count() <= 501);
+    }
+}

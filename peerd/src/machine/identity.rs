@@ -1,0 +1,149 @@
+//! Who is who: instances, boxes, MAC addresses.
+
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// 128 random bits, drawn fresh by each process: the only thing about a machine that must be unique.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Instance(pub(crate) [u8; 16]);
+
+impl Instance {
+    /// Stands for nobody.
+    pub(crate) const NONE: Instance = Instance([0; 16]);
+
+    /// A number that two instances agree on, whoever computes it: pairs that are chosen by it form no circles.
+    pub(crate) fn pair_key(self, other: Instance) -> [u8; 16] {
+        let mut key = [0; 16];
+        for ((key, a), b) in key.iter_mut().zip(self.0).zip(other.0) {
+            *key = a ^ b;
+        }
+        key
+    }
+}
+
+impl fmt::Display for Instance {
+    /// The first four bytes: enough to tell machines apart in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// An Ethernet address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Mac(pub(crate) [u8; 6]);
+
+impl Mac {
+    /// Whether a machine may have it: unicast, and not all zeros.
+    pub(crate) fn is_unicast(self) -> bool {
+        let [first, ..] = self.0;
+        first & 1 == 0 && self != Mac::default()
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// What a machine calls itself: at most 31 bytes of printable UTF-8, stored without allocation.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Name {
+    len: u8,
+    bytes: [u8; Name::MAX],
+}
+
+impl Name {
+    /// The most bytes that fit into a frame.
+    pub(crate) const MAX: usize = 31;
+
+    /// Keeps what fits and can be shown on a terminal.
+    pub(crate) fn new(text: &str) -> Name {
+        let mut name = Name::default();
+        for c in text.chars().filter(|c| !c.is_control()) {
+            let (at, mut utf8) = (usize::from(name.len), [0; 4]);
+            let encoded = c.encode_utf8(&mut utf8).as_bytes();
+            let Some(room) = name.bytes.get_mut(at..at + encoded.len()) else {
+                break;
+            };
+            room.copy_from_slice(encoded);
+            // At most MAX.
+            name.len += encoded.len() as u8;
+        }
+        name
+    }
+
+    /// From a stranger's bytes.
+    pub(crate) fn from_wire(bytes: &[u8]) -> Name {
+        Name::new(std::str::from_utf8(bytes).unwrap_or("?"))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or("?")
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.as_str() {
+            "" => "a nameless machine",
+            name => name,
+        })
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// What one end of one cable says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The process.
+    pub(crate) instance: Instance,
+    /// The cable within the process: random, fresh per plug.
+    pub(crate) nonce: u64,
+    /// The running system, the same for all processes that share a network namespace: a hash, not the boot id itself.
+    pub(crate) box_id: u64,
+    /// When the process started, in milliseconds since the box booted.
+    pub(crate) started_ms: u64,
+    /// What people call the machine.
+    pub(crate) name: Name,
+}
+
+/// The first eight bytes of a hash over `parts`, each with its length, under `label`.
+pub(crate) fn hash64(label: &str, parts: &[&[u8]]) -> u64 {
+    let mut hash = Sha256::new();
+    for part in [label.as_bytes()].iter().chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_between_characters_and_shown_safely() {
+        assert_eq!(Name::new("Ann\x1b[2J\n").as_str(), "Ann[2J");
+        assert_eq!(Name::new(&"é".repeat(40)).as_str(), "é".repeat(15));
+        assert_eq!(Name::from_wire(b"\xff\xff").as_str(), "?");
+        assert_eq!(Name::default().to_string(), "a nameless machine");
+    }
+
+    #[test]
+    fn both_ends_compute_the_same_pair_key() {
+        let (a, b) = (Instance([7; 16]), Instance([9; 16]));
+        assert_eq!(a.pair_key(b), b.pair_key(a));
+    }
+}

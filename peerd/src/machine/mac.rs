@@ -1,0 +1,337 @@
+//! Two ends with one MAC address, and how exactly one of them changes its own.
+//!
+//! The end with the smaller instance is the one to move. It announces the new MAC, waits for the acknowledgement, and only
+//! then takes the link down for the change; so the other end expects the flap. The other end moves only when the first says
+//! that its driver refuses, or says nothing for two seconds. An acknowledgement commits: who has given one does not move, so
+//! never do both.
+
+use super::identity::{Instance, Mac};
+use crate::wire::frame::MacWord;
+use gamelink_core::time::LocalTime;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use std::time::Duration;
+
+/// How long the larger instance leaves it to the smaller one; also how long a promised change may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is tried with different attempts before giving up.
+const MAX_ATTEMPTS: u8 = 8;
+
+/// What a machine's own new MAC is made of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seed {
+    /// The machine id: the key, as it must not be guessed from the outcome.
+    pub(crate) machine_id: Vec<u8>,
+    /// What tells cloned images apart: serial numbers of the board and the card.
+    pub(crate) hardware: Vec<u8>,
+    /// The USB path, so that each cable of a box has its own.
+    pub(crate) usb_path: String,
+}
+
+impl Seed {
+    /// The MAC of this attempt: the same at each plug, unicast and locally administered.
+    pub(crate) fn mac(&self, attempt: u8) -> Mac {
+        // HMAC takes a key of any length.
+        let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(&self.machine_id) else {
+            return Mac::default();
+        };
+        for part in [
+            b"gamelink cable mac".as_slice(),
+            &self.hardware,
+            self.usb_path.as_bytes(),
+            &[attempt],
+        ] {
+            hmac.update(&(part.len() as u64).to_be_bytes());
+            hmac.update(part);
+        }
+        let mut mac = [0; 6];
+        for (to, from) in mac.iter_mut().zip(hmac.finalize().into_bytes()) {
+            *to = from;
+        }
+        mac[0] = mac[0] & !1 | 2;
+        Mac(mac)
+    }
+}
+
+/// Where the repair stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No duplicate is known.
+    Distinct,
+    /// Duplicate; the other end is to move.
+    Waiting { since: LocalTime },
+    /// Duplicate; our new MAC is announced and not yet acknowledged.
+    Preparing { attempt: u8, mac: Mac },
+    /// Duplicate; we acknowledged the other end's new MAC.
+    Yielded { since: LocalTime, attempt: u8, mac: Mac },
+    /// Duplicate; the acknowledged change is being made.
+    Changing { mac: Mac },
+    /// Our driver refuses.
+    Refused,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Take the link down, set this MAC, take it up, read it back; then [`Repair::handle_set`].
+    Set(Mac),
+    /// The other end is about to do so.
+    ExpectFlap,
+}
+
+/// The MAC of one end of one cable.
+#[derive(Clone, Debug)]
+pub(crate) struct Repair {
+    seed: Seed,
+    mine: Mac,
+    state: State,
+    attempts: u8,
+}
+
+impl Repair {
+    /// `is_locked` when the interface has a master: its MAC is not ours to change.
+    pub(crate) fn new(seed: Seed, mine: Mac, is_locked: bool) -> Repair {
+        let state = if is_locked {
+            State::Refused
+        } else {
+            State::Distinct
+        };
+        Repair {
+            seed,
+            mine,
+            state,
+            attempts: 0,
+        }
+    }
+
+    pub(crate) fn mine(&self) -> Mac {
+        self.mine
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The kernel says which MAC the interface has.
+    pub(crate) fn handle_mine(&mut self, mac: Mac) {
+        self.mine = mac;
+    }
+
+    /// The peer is gone, and with it all that was agreed.
+    pub(crate) fn forget(&mut self) {
+        self.attempts = 0;
+        if self.state != State::Refused {
+            self.state = State::Distinct;
+        }
+    }
+
+    /// What our next frame says.
+    pub(crate) fn word(&self) -> MacWord {
+        match self.state {
+            State::Preparing { attempt, mac } => MacWord::Prepare(attempt, mac),
+            State::Yielded { attempt, mac, .. } => MacWord::Acknowledge(attempt, mac),
+            State::Refused => MacWord::Refused,
+            State::Distinct | State::Waiting { .. } | State::Changing { .. } => MacWord::None,
+        }
+    }
+
+    /// A frame of the peer came.
+    pub(crate) fn handle_frame(
+        &mut self,
+        now: LocalTime,
+        me: Instance,
+        peer: Instance,
+        peer_mac: Mac,
+        word: MacWord,
+    ) -> Option<Action> {
+        if peer_mac != self.mine {
+            self.forget();
+            return None;
+        }
+        match (&self.state, word) {
+            // The change is under way; frames from before it may still arrive.
+            (State::Changing { .. }, _) => None,
+            // We announced, and the peer agrees to exactly this.
+            (&State::Preparing { attempt, mac }, MacWord::Acknowledge(agreed, agreed_mac))
+                if (attempt, mac) == (agreed, agreed_mac) =>
+            {
+                self.state = State::Changing { mac };
+                Some(Action::Set(mac))
+            }
+            // Both announced: the smaller instance goes first.
+            (State::Preparing { .. }, MacWord::Prepare(..)) if me < peer => None,
+            (&State::Yielded { attempt, mac, .. }, MacWord::Prepare(a, m)) if (attempt, mac) == (a, m) => {
+                None
+            }
+            // The peer announces and we are not committed: it may.
+            (_, MacWord::Prepare(attempt, mac)) => {
+                self.state = State::Yielded {
+                    since: now,
+                    attempt,
+                    mac,
+                };
+                Some(Action::ExpectFlap)
+            }
+            // The driver refuses here, and the peer has been told.
+            (State::Refused, _) => None,
+            (State::Waiting { .. } | State::Distinct | State::Yielded { .. }, MacWord::Refused) => {
+                self.prepare(peer_mac);
+                None
+            }
+            (State::Distinct, _) => {
+                if me < peer {
+                    self.prepare(peer_mac);
+                } else {
+                    self.state = State::Waiting { since: now };
+                }
+                None
+            }
+            (State::Waiting { .. } | State::Preparing { .. } | State::Yielded { .. }, _) => None,
+        }
+    }
+
+    fn prepare(&mut self, peer_mac: Mac) {
+        while self.attempts < MAX_ATTEMPTS {
+            let attempt = self.attempts;
+            self.attempts += 1;
+            let mac = self.seed.mac(attempt);
+            if mac != self.mine && mac != peer_mac {
+                self.state = State::Preparing { attempt, mac };
+                return;
+            }
+        }
+        self.state = State::Refused;
+    }
+
+    /// The driver was asked: `Ok` with the MAC read back, `Err` if it refused.
+    pub(crate) fn handle_set(&mut self, result: Result<Mac, ()>) {
+        let State::Changing { mac } = self.state else {
+            return;
+        };
+        match result {
+            Ok(read) => {
+                self.mine = read;
+                // A driver that says yes and does nothing refuses as well.
+                self.state = if read == mac {
+                    State::Distinct
+                } else {
+                    State::Refused
+                };
+            }
+            Err(()) => self.state = State::Refused,
+        }
+    }
+
+    /// Time passes. Whether there is something new to say.
+    pub(crate) fn handle_timeout(&mut self, now: LocalTime) -> bool {
+        match self.state {
+            // The smaller instance has said nothing, or did not do what it announced.
+            State::Waiting { since } | State::Yielded { since, .. } if now.since(since) >= PATIENCE => {
+                self.prepare(self.mine);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
+        match self.state {
+            State::Waiting { since } | State::Yielded { since, .. } => Some(since.after(PATIENCE)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAME: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const SMALL: Instance = Instance([1; 16]);
+    const LARGE: Instance = Instance([2; 16]);
+
+    fn seed(id: &str) -> Seed {
+        Seed {
+            machine_id: id.into(),
+            hardware: vec![],
+            usb_path: "1-1".into(),
+        }
+    }
+
+    /// Runs both ends over lossy frames; `refuses` says whose driver does. Returns the end MACs and the number of changes.
+    fn run(refuses: [bool; 2], mut lost: impl FnMut(u32) -> bool, ids: [&str; 2]) -> ([Mac; 2], u32) {
+        let mut ends = [
+            Repair::new(seed(ids[0]), SAME, false),
+            Repair::new(seed(ids[1]), SAME, false),
+        ];
+        let names = [SMALL, LARGE];
+        let mut changes = 0;
+        for step in 0..500 {
+            let now = LocalTime(u64::from(step) * 20_000_000);
+            for me in 0..2 {
+                let (mac, word) = (ends[1 - me].mine(), ends[1 - me].word());
+                if lost(step * 2 + me as u32) {
+                    continue;
+                }
+                let action = ends[me].handle_frame(now, names[me], names[1 - me], mac, word);
+                if let Some(Action::Set(mac)) = action {
+                    changes += u32::from(!refuses[me]);
+                    ends[me].handle_set(if refuses[me] { Err(()) } else { Ok(mac) });
+                }
+                ends[me].handle_timeout(now);
+            }
+        }
+        ([ends[0].mine(), ends[1].mine()], changes)
+    }
+
+    #[test]
+    fn exactly_the_smaller_instance_moves() {
+        let ([small, large], changes) = run([false; 2], |_| false, ["a", "b"]);
+        assert_eq!((small, large, changes), (seed("a").mac(0), SAME, 1));
+    }
+
+    #[test]
+    fn the_larger_moves_when_the_smaller_ones_driver_refuses() {
+        let ([small, large], changes) = run([true, false], |_| false, ["a", "b"]);
+        assert_eq!((small, large, changes), (SAME, seed("b").mac(0), 1));
+    }
+
+    #[test]
+    fn when_both_refuse_both_stay() {
+        assert_eq!(run([true; 2], |_| false, ["a", "b"]), ([SAME; 2], 0));
+    }
+
+    #[test]
+    fn cloned_machine_ids_end_distinct() {
+        let ([small, large], changes) = run([false; 2], |_| false, ["a", "a"]);
+        assert_ne!(small, large);
+        assert_eq!(changes, 1);
+    }
+
+    #[test]
+    fn loss_never_makes_both_move() {
+        for rate in [2, 3, 5, 50] {
+            for salt in 0..200u32 {
+                let lossy = |n: u32| {
+                    let mixed = (n ^ salt.wrapping_mul(0x9E37_79B9)).wrapping_mul(0x85EB_CA6B);
+                    mixed >> 16 & 0xFF >= 256 / rate
+                };
+                let ([small, large], changes) = run([false; 2], lossy, ["a", "b"]);
+                assert!(changes <= 1, "rate 1/{rate} salt {salt}: {changes} changes");
+                assert!(small != large || rate == 50, "rate 1/{rate} salt {salt}");
+            }
+        }
+    }
+
+    #[test]
+    fn new_macs_are_stable_unicast_and_local() {
+        for attempt in 0..=255 {
+            let mac = seed("x").mac(attempt);
+            assert_eq!(mac, seed("x").mac(attempt));
+            assert_eq!(mac.0[0] & 3, 2);
+        }
+        assert_ne!(seed("x").mac(0), seed("x").mac(1));
+    }
+}

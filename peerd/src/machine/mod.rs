@@ -1,0 +1,9 @@
+//! Pure machines: what happened goes in, what is to be done comes out. No system call, clock or hidden randomness.
+
+pub(crate) mod address;
+pub(crate) mod cable;
+pub(crate) mod carrier;
+pub(crate) mod health;
+pub(crate) mod identity;
+pub(crate) mod mac;
+pub(crate) mod trouble;

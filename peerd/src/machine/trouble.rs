@@ -1,0 +1,123 @@
+//! What a person should know about a cable, in words that say the mend.
+
+use super::identity::Name;
+use gamelink_core::time::LocalTime;
+use std::fmt;
+use std::time::Duration;
+
+/// How long a trouble is shown after it was last seen.
+const FRESH: Duration = Duration::from_secs(5);
+/// How many are kept at once: the kinds below.
+const KINDS: usize = 8;
+
+/// One thing that is not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Both ends of the cable are plugged into this machine; `other` is the interface, where it is known.
+    OneBox { other: Name },
+    /// The wire gives back what we send.
+    Loop,
+    /// A machine answers that is linked with another one.
+    Taken { name: Name },
+    /// A further machine answers on a cable that has its peer.
+    Claimant { name: Name, peer: Name },
+    /// The other end runs another version.
+    Version { name: Name, theirs: u8, ours: u8 },
+    /// Something takes the interface down again and again.
+    HeldDown,
+    /// Something removes our address again and again.
+    Contested,
+    /// The driver does not let the MAC be changed.
+    MacRefused,
+}
+
+impl Trouble {
+    fn kind(&self) -> usize {
+        match self {
+            Trouble::OneBox { .. } => 0,
+            Trouble::Loop => 1,
+            Trouble::Taken { .. } => 2,
+            Trouble::Claimant { .. } => 3,
+            Trouble::Version { .. } => 4,
+            Trouble::HeldDown => 5,
+            Trouble::Contested => 6,
+            Trouble::MacRefused => 7,
+        }
+    }
+
+    /// Whether play goes on all the same.
+    pub(crate) fn is_harmless(&self) -> bool {
+        matches!(
+            self,
+            Trouble::MacRefused | Trouble::Claimant { .. } | Trouble::Contested
+        )
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::OneBox { other } if other.as_str().is_empty() => {
+                f.write_str("both ends of this cable are in this same box: plug one end into the other player's")
+            }
+            Trouble::OneBox { other } => write!(
+                f,
+                "both ends of this cable are in this same box (the other is {other}): plug one end into the other player's"
+            ),
+            Trouble::Loop => {
+                f.write_str("this cable gives back what is sent into it: look for a loop in a hub or switch")
+            }
+            Trouble::Taken { name } => write!(
+                f,
+                "{name} answers on this cable, but is linked with another machine: a cable has two ends, take out the hub or switch"
+            ),
+            Trouble::Claimant { name, peer } => write!(
+                f,
+                "{name} also answers on this cable, which is taken by {peer}: refused; a cable has two ends, take out the hub or switch"
+            ),
+            Trouble::Version { name, theirs, ours } => {
+                let mend = if theirs < ours { "update Gamelink there" } else { "update Gamelink on this side" };
+                write!(f, "{name} speaks version {theirs} of the handshake and this side {ours}: {mend}")
+            }
+            Trouble::HeldDown => f.write_str(
+                "something takes this interface down whenever it is set up: tell that network manager to leave it alone",
+            ),
+            Trouble::Contested => f.write_str(
+                "something removes the address of this interface again and again: tell that network manager to leave it alone",
+            ),
+            Trouble::MacRefused => f.write_str(
+                "both ends have the same MAC address and this driver does not let it be changed; the link works with addresses of its own",
+            ),
+        }
+    }
+}
+
+/// The troubles of a cable, at most one of each kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Troubles([Option<(LocalTime, Trouble)>; KINDS]);
+
+impl Troubles {
+    /// Keeps it. True if it is new, and so worth a line in the log.
+    pub(crate) fn note(&mut self, now: LocalTime, trouble: Trouble) -> bool {
+        let Some(slot) = self.0.get_mut(trouble.kind()) else {
+            return false;
+        };
+        let is_new = slot.is_none_or(|(at, _)| now.since(at) >= FRESH);
+        *slot = Some((now, trouble));
+        is_new
+    }
+
+    /// Those that hold now.
+    pub(crate) fn iter(&self, now: LocalTime) -> impl Iterator<Item = Trouble> {
+        self.0
+            .iter()
+            .flatten()
+            .filter(move |(at, trouble)| lasts(trouble) || now.since(*at) < FRESH)
+            .map(|&(_, t)| t)
+    }
+}
+
+/// Whether it is a fact until the cable is plugged again.
+fn lasts(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::MacRefused)
+}

@@ -1,0 +1,107 @@
+//! What the process finds out about itself and its machine at the start.
+
+use crate::machine::identity::{Instance, hash64};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+/// Random bytes from the kernel; waits for the first entropy after boot, as nothing less is random.
+pub(crate) fn random<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
+}
+
+/// A fresh instance.
+pub(crate) fn instance() -> std::io::Result<Instance> {
+    random().map(Instance)
+}
+
+/// The running system and network namespace that this process is in, hashed.
+pub(crate) fn box_id() -> u64 {
+    let boot = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = fs::metadata("/proc/self/ns/net").map_or((0, 0), |meta| (meta.dev(), meta.ino()));
+    hash64(
+        "gamelink box",
+        &[&boot, &namespace.0.to_be_bytes(), &namespace.1.to_be_bytes()],
+    )
+}
+
+/// The machine id, secret by custom: used only as a key.
+pub(crate) fn machine_id() -> Vec<u8> {
+    ["/etc/machine-id", "/var/lib/dbus/machine-id"]
+        .iter()
+        .find_map(|path| fs::read(path).ok().filter(|id| !id.is_empty()))
+        .unwrap_or_default()
+}
+
+/// What cloned images do not share: the board's serial number and the memory card's.
+pub(crate) fn hardware_ids() -> Vec<u8> {
+    let mut ids = fs::read("/proc/device-tree/serial-number").unwrap_or_default();
+    for card in ["mmc0", "mmc1"] {
+        let pattern = format!("/sys/class/mmc_host/{card}");
+        let Ok(entries) = fs::read_dir(pattern) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            ids.extend(fs::read(entry.path().join("cid")).unwrap_or_default());
+        }
+    }
+    ids
+}
+
+/// Whether IPv6 is switched on for an interface, as far as one can see before trying.
+pub(crate) fn has_v6(interface: &str) -> bool {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    fs::read_to_string(path).is_ok_and(|word| word.trim() == "0")
+}
+
+/// The host's name.
+pub(crate) fn host_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The capabilities that this process needs and does not have.
+pub(crate) fn missing_capabilities() -> Vec<&'static str> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|caps| u64::from_str_radix(caps.trim(), 16).ok())
+        .unwrap_or(u64::MAX);
+    // linux/capability.h
+    [(12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW")]
+        .into_iter()
+        .filter(|(bit, _)| effective >> bit & 1 == 0)
+        .map(|(_, name)| name)
+        .collect()
+}
+
+/// Network managers that run here and could have taken an address away.
+pub(crate) fn network_managers() -> Vec<String> {
+    const KNOWN: [&str; 7] = [
+        "NetworkManager",
+        "systemd-network",
+        "dhcpcd",
+        "dhclient",
+        "connmand",
+        "wickedd",
+        "ModemManager",
+    ];
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return vec![];
+    };
+    processes
+        .flatten()
+        .filter_map(|entry| {
+            let name = fs::read_to_string(entry.path().join("comm")).ok()?;
+            let name = name.trim();
+            // The kernel cuts names to 15 characters.
+            KNOWN
+                .iter()
+                .any(|known| name.starts_with(known) || known.starts_with(name) && name.len() == 15)
+                .then(|| format!("{name} (pid {})", entry.file_name().to_string_lossy()))
+        })
+        .collect()
+}

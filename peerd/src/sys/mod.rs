@@ -1,0 +1,11 @@
+//! The system: one kind of socket a file. The only place with unsafe code.
+#![allow(unsafe_code)]
+
+pub(crate) mod clock;
+pub(crate) mod control;
+pub(crate) mod environment;
+pub(crate) mod netlink;
+pub(crate) mod packet;
+pub(crate) mod signals;
+pub(crate) mod sysfs;
+pub(crate) mod udp;

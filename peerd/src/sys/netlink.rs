@@ -1,0 +1,144 @@
+//! The kernel's route sockets: one that listens, one that asks and is answered at once.
+
+use crate::wire::netlink::{self, Link, Message, Request};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt,
+    socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+// linux/rtnetlink.h
+const GROUP_LINK: u32 = 0x1;
+const GROUP_IPV4_ADDRESS: u32 = 0x10;
+const GROUP_IPV6_ADDRESS: u32 = 0x100;
+
+fn open(groups: u32, flags: SockFlag) -> Result<OwnedFd, Errno> {
+    let flags = flags | SockFlag::SOCK_CLOEXEC;
+    let fd = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        flags,
+        SockProtocol::NetlinkRoute,
+    )?;
+    bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+    Ok(fd)
+}
+
+/// Hears of every change of links and addresses.
+#[derive(Debug)]
+pub(crate) struct Monitor(OwnedFd);
+
+impl Monitor {
+    pub(crate) fn open() -> Result<Monitor, Errno> {
+        let groups = GROUP_LINK | GROUP_IPV4_ADDRESS | GROUP_IPV6_ADDRESS;
+        Ok(Monitor(open(groups, SockFlag::SOCK_NONBLOCK)?))
+    }
+
+    pub(crate) fn register(&self, registry: &Registry, token: Token) -> std::io::Result<()> {
+        registry.register(&mut SourceFd(&self.0.as_raw_fd()), token, Interest::READABLE)
+    }
+
+    /// Hands what has come to `take`.
+    ///
+    /// # Errors
+    /// `ENOBUFS` when the kernel dropped some: everything is to be read afresh.
+    pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(Message)) -> Result<(), Errno> {
+        loop {
+            match recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()) {
+                Ok(len) => netlink::parse(buffer.get(..len).unwrap_or_default(), |_, message| take(message)),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Asks the kernel; the answer is there when the request returns.
+#[derive(Debug)]
+pub(crate) struct Route {
+    fd: OwnedFd,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl Route {
+    pub(crate) fn open() -> Result<Route, Errno> {
+        let fd = open(0, SockFlag::empty())?;
+        // The kernel answers within the call; this only keeps a fault elsewhere from stopping the daemon.
+        setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::seconds(2))?;
+        Ok(Route {
+            fd,
+            sequence: 0,
+            buffer: vec![0; 32 * 1024],
+        })
+    }
+
+    /// Carries out a request.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub(crate) fn change(&mut self, request: Request) -> Result<(), Errno> {
+        self.ask(request, |_| {})
+    }
+
+    /// One interface as it is now, if it is there.
+    pub(crate) fn link(&mut self, index: u32) -> Option<Link> {
+        let mut found = None;
+        self.ask(Request::one_link(index), |message| {
+            if let Message::Link(link) = message {
+                found = Some(link);
+            }
+        })
+        .ok()?;
+        found
+    }
+
+    /// Hands each answer to `take`.
+    pub(crate) fn ask(&mut self, request: Request, mut take: impl FnMut(Message)) -> Result<(), Errno> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let (sequence, bytes) = (self.sequence, request.finish(self.sequence));
+        send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty())?;
+        let mut outcome = None;
+        while outcome.is_none() {
+            let len = match recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+                Ok(len) => len,
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(error),
+            };
+            let (mut is_list, mut is_one) = (false, false);
+            let bytes = self.buffer.get(..len).unwrap_or_default();
+            netlink::parse(bytes, |number, message| {
+                if number != sequence {
+                    return;
+                }
+                match message {
+                    Message::Outcome(0) | Message::Done => outcome = Some(Ok(())),
+                    Message::Outcome(error) => outcome = Some(Err(Errno::from_raw(error))),
+                    message => {
+                        is_list |= is_multi(bytes);
+                        is_one = true;
+                        take(message);
+                    }
+                }
+            });
+            // A question for one thing is answered by just that, with nothing after it.
+            if is_one && !is_list && outcome.is_none() {
+                return Ok(());
+            }
+        }
+        outcome.unwrap_or(Ok(()))
+    }
+}
+
+/// Whether the first message of a datagram is part of a list (`NLM_F_MULTI`).
+fn is_multi(bytes: &[u8]) -> bool {
+    bytes
+        .get(6..8)
+        .and_then(|flags| flags.first_chunk())
+        .is_some_and(|flags| u16::from_ne_bytes(*flags) & 2 != 0)
+}

@@ -1,0 +1,104 @@
+//! Raw frames on one interface: no firewall on INPUT sees them, and no address is needed.
+
+use crate::wire::filter::Instruction;
+use crate::wire::frame::ETHERTYPE;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
+use std::io::{self, Read};
+use std::mem::size_of;
+use std::os::fd::AsRawFd;
+
+/// From `linux/if_packet.h`: what we send ourselves is not given back to us.
+const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+
+/// A quarter of a second of frames at the rate that is read; what a flood adds is dropped by the kernel.
+const RECEIVE_BUFFER: usize = 64 * 1024;
+
+/// A packet socket of our `EtherType`, bound to one interface by its index: it survives renaming, down and up.
+#[derive(Debug)]
+pub(crate) struct PacketSocket {
+    socket: Socket,
+    broadcast: SockAddr,
+}
+
+impl PacketSocket {
+    /// # Errors
+    /// `PermissionDenied` without `CAP_NET_RAW`; else when the interface is gone.
+    pub(crate) fn open(index: u32, filter: &[Instruction]) -> io::Result<PacketSocket> {
+        // Protocol 0 receives nothing until the filter stands and the socket is bound.
+        let socket = Socket::new(Domain::PACKET, Type::DGRAM.cloexec().nonblocking(), None)?;
+        let socket = PacketSocket {
+            socket,
+            broadcast: address(index, [0xFF; 6]),
+        };
+        socket.set_filter(filter)?;
+        socket.socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        socket.ignore_outgoing()?;
+        socket.socket.bind(&address(index, [0; 6]))?;
+        Ok(socket)
+    }
+
+    fn ignore_outgoing(&self) -> io::Result<()> {
+        let on: libc::c_int = 1;
+        // SAFETY: the descriptor is open, and the option is an int that outlives the call.
+        let result = unsafe {
+            libc::setsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                PACKET_IGNORE_OUTGOING,
+                (&raw const on).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+        match result {
+            0 => Ok(()),
+            _ => match io::Error::last_os_error() {
+                // Before Linux 4.20: own frames are then told by their nonce.
+                error if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Replaces the filter that the kernel runs on each frame.
+    pub(crate) fn set_filter(&self, filter: &[Instruction]) -> io::Result<()> {
+        let filter: Vec<SockFilter> = filter
+            .iter()
+            .map(|i| SockFilter::new(i.code, i.jump_true, i.jump_false, i.operand))
+            .collect();
+        self.socket.attach_filter(&filter)
+    }
+
+    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut SourceFd(&self.socket.as_raw_fd()), token, Interest::READABLE)
+    }
+
+    pub(crate) fn deregister(&self, registry: &Registry) {
+        let _ = registry.deregister(&mut SourceFd(&self.socket.as_raw_fd()));
+    }
+
+    /// Sends to everybody on the wire: with equal MACs a frame to one could be taken for one's own.
+    pub(crate) fn send(&self, frame: &[u8]) -> io::Result<usize> {
+        self.socket.send_to(frame, &self.broadcast)
+    }
+
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.socket).read(buffer)
+    }
+}
+
+fn address(index: u32, mac: [u8; 6]) -> SockAddr {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: sockaddr_ll is one of the address types, and all its bit patterns are valid.
+    let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+    link.sll_family = libc::AF_PACKET as libc::c_ushort;
+    link.sll_protocol = ETHERTYPE.to_be();
+    link.sll_ifindex = index.cast_signed();
+    link.sll_halen = 6;
+    if let Some(room) = link.sll_addr.get_mut(..6) {
+        room.copy_from_slice(&mac);
+    }
+    // SAFETY: the storage was filled in as a sockaddr_ll, and this is its length.
+    unsafe { SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as libc::socklen_t) }
+}

@@ -1,0 +1,40 @@
+//! SIGTERM, SIGINT and SIGHUP as something to poll.
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// The signals that end the daemon.
+#[derive(Debug)]
+pub(crate) struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks them for this process and opens the descriptor that tells of them.
+    pub(crate) fn open() -> io::Result<Signals> {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            set.add(signal);
+        }
+        set.thread_block()?;
+        Ok(Signals(SignalFd::with_flags(
+            &set,
+            SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC,
+        )?))
+    }
+
+    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut SourceFd(&self.0.as_raw_fd()), token, Interest::READABLE)
+    }
+
+    /// The name of one that has come.
+    pub(crate) fn poll(&mut self) -> Option<&'static str> {
+        let signal = self.0.read_signal().ok()??;
+        Some(match i32::try_from(signal.ssi_signo).map(Signal::try_from) {
+            Ok(Ok(signal)) => signal.as_str(),
+            _ => "a signal",
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! Which interfaces are cables: by driver and by USB vendor and product.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What sysfs says of one interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Device {
+    /// The driver's name.
+    pub(crate) driver: Option<String>,
+    /// Vendor and product, as `067b:25a1`.
+    pub(crate) usb_id: Option<String>,
+    /// The place in the USB tree, as `1-1.2:1.0`.
+    pub(crate) usb_path: Option<String>,
+    /// The kernel drew the MAC at random (`NET_ADDR_RANDOM`).
+    pub(crate) has_random_mac: bool,
+}
+
+/// How sure it is that an interface is a cable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Certainty {
+    /// A driver that also serves phones and modems: nothing is changed until a peer answers.
+    Maybe,
+    /// A host-to-host cable by driver or number, or the operator's word.
+    Sure,
+}
+
+/// Drivers of nothing but host-to-host cables.
+const CABLE_DRIVERS: [&str; 2] = ["plusb", "cdc_subset"];
+/// Drivers of cables and of other things.
+const SHARED_DRIVERS: [&str; 5] = ["cdc_ether", "cdc_eem", "rndis_host", "g_ether", "configfs-gadget"];
+/// Host-to-host cables by number (`drivers/net/usb/plusb.c`, `cdc_subset.c`).
+const CABLE_IDS: [&str; 15] = [
+    "067b:0000",
+    "067b:0001",
+    "067b:25a1",
+    "067b:27a1",
+    "050d:258a",
+    "3923:7825",
+    "0402:5632",
+    "182d:207c",
+    "0525:1080",
+    "050d:0004",
+    "056c:8100",
+    "0525:9901",
+    "04e8:6601",
+    "0525:2888",
+    "1286:8001",
+];
+
+/// The cables of the operator: one `VENDOR:PRODUCT` or driver name a line, `#` starts a comment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extra(Vec<String>);
+
+impl Extra {
+    pub(crate) fn parse(text: &str) -> Extra {
+        let entry = |line: &str| {
+            line.split('#')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase()
+        };
+        Extra(text.lines().map(entry).filter(|line| !line.is_empty()).collect())
+    }
+
+    fn names(&self, text: &str) -> bool {
+        self.0.iter().any(|known| known == &text.to_ascii_lowercase())
+    }
+}
+
+impl Device {
+    /// Reads what there is; an interface without a device (veth, lo) gives nothing.
+    pub(crate) fn read(interface: &str) -> Device {
+        Device::read_under(Path::new("/sys/class/net"), interface)
+    }
+
+    fn read_under(root: &Path, interface: &str) -> Device {
+        // A name comes from the kernel, but never leave the folder.
+        if interface.contains('/') || interface.starts_with('.') {
+            return Device::default();
+        }
+        let net = root.join(interface);
+        let word = |path: PathBuf| Some(fs::read_to_string(path).ok()?.trim().to_ascii_lowercase());
+        let has_random_mac = word(net.join("addr_assign_type")).as_deref() == Some("1");
+        let Ok(device) = fs::canonicalize(net.join("device")) else {
+            return Device {
+                has_random_mac,
+                ..Device::default()
+            };
+        };
+        let base = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+        let driver = fs::canonicalize(device.join("driver"))
+            .ok()
+            .and_then(|path| base(&path));
+        let usb = device.ancestors().take(3).find_map(|path| {
+            Some(format!(
+                "{}:{}",
+                word(path.join("idVendor"))?,
+                word(path.join("idProduct"))?
+            ))
+        });
+        Device {
+            driver,
+            usb_path: usb.is_some().then(|| base(&device)).flatten(),
+            usb_id: usb,
+            has_random_mac,
+        }
+    }
+
+    /// Whether it is a cable.
+    pub(crate) fn certainty(&self, extra: &Extra) -> Option<Certainty> {
+        let driver = self.driver.as_deref().unwrap_or_default();
+        let id = self.usb_id.as_deref().unwrap_or_default();
+        if CABLE_DRIVERS.contains(&driver)
+            || CABLE_IDS.contains(&id)
+            || extra.names(driver)
+            || extra.names(id)
+        {
+            Some(Certainty::Sure)
+        } else if SHARED_DRIVERS.iter().any(|shared| driver.starts_with(shared)) {
+            Some(Certainty::Maybe)
+        } else {
+            None
+        }
+    }
+
+    /// Whether its driver is confused when one end is plugged again.
+    pub(crate) fn recovers(&self) -> bool {
+        self.driver.as_deref() == Some("plusb")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(driver: &str, id: &str) -> Device {
+        Device {
+            driver: Some(driver.into()),
+            usb_id: Some(id.into()),
+            ..Device::default()
+        }
+    }
+
+    #[test]
+    fn cables_are_known_by_driver_or_number_and_others_are_not() {
+        let none = Extra::default();
+        assert_eq!(
+            device("plusb", "067b:25a1").certainty(&none),
+            Some(Certainty::Sure)
+        );
+        assert_eq!(
+            device("cdc_ether", "12d1:1234").certainty(&none),
+            Some(Certainty::Maybe)
+        );
+        assert_eq!(device("r8152", "0bda:8153").certainty(&none), None);
+        assert_eq!(Device::default().certainty(&none), None);
+        let extra = Extra::parse("# ours\n0BDA:8153  # adapter\n\n");
+        assert_eq!(
+            device("r8152", "0bda:8153").certainty(&extra),
+            Some(Certainty::Sure)
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! The frames of the layer-2 handshake: `EtherType` 0x88B5, one fixed layout, big-endian.
+//!
+//! | bytes | what | |
+//! |---|---|---|
+//! | 0..4 | `GLNK` | the same in all versions, up to byte 72 |
+//! | 4 | version | |
+//! | 5 | kind | |
+//! | 6..8 | flags | |
+//! | 8..24 | sender's instance | |
+//! | 24..40 | instance that the sender hears, zero for none | |
+//! | 40..72 | length of the name, name | |
+//! | 72..76 | sequence | |
+//! | 76..84 | the sender's nonce for this cable | |
+//! | 84..92 | the sender's box | |
+//! | 92..100 | when the sender's process started | |
+//! | 100..106 | the sender's MAC | |
+//! | 106..114 | word about the MAC: kind, attempt, proposed MAC | |
+//! | 114..116 | zero | |
+//!
+//! Anything after that is padding. `AF_PACKET` passes every firewall on INPUT, so a frame says whether the layers above work too.
+
+use crate::machine::identity::{Identity, Instance, Mac, Name};
+
+/// "Local experimental Ethertype 1" of IEEE 802.
+pub(crate) const ETHERTYPE: u16 = 0x88B5;
+
+/// The version of this layout and of what the frames mean.
+pub(crate) const VERSION: u8 = 1;
+
+/// A frame's length, without the Ethernet header.
+pub(crate) const LEN: usize = 116;
+
+/// The first four bytes.
+pub(crate) const MAGIC: [u8; 4] = *b"GLNK";
+
+/// What a frame is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// "I am here, and hear this one."
+    Hello,
+    /// "I am about to stop."
+    Goodbye,
+}
+
+/// Facts about the sender.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub(crate) struct Flags(pub(crate) u16);
+
+impl Flags {
+    /// It can use IPv6 on this cable.
+    pub(crate) const V6: Flags = Flags(1);
+    /// Its addresses for the instance that it hears are in place.
+    pub(crate) const READY: Flags = Flags(2);
+    /// A UDP datagram of the instance that it hears arrived within the last seconds.
+    pub(crate) const IP_HEARD: Flags = Flags(4);
+    /// A game is waiting for the link.
+    pub(crate) const GAME: Flags = Flags(8);
+    /// It and the instance that it hears have heard each other.
+    pub(crate) const LINKED: Flags = Flags(16);
+    /// Its own system refuses to send UDP.
+    pub(crate) const SEND_BLOCKED: Flags = Flags(32);
+
+    pub(crate) fn has(self, flag: Flags) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    /// With `flag` set if `is_set`.
+    pub(crate) fn with(self, flag: Flags, is_set: bool) -> Flags {
+        Flags(if is_set { self.0 | flag.0 } else { self.0 & !flag.0 })
+    }
+}
+
+/// What the two sides say to each other about a duplicate MAC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum MacWord {
+    /// Nothing to say.
+    #[default]
+    None,
+    /// "I am going to take this MAC, once you have acknowledged."
+    Prepare(u8, Mac),
+    /// "Take it."
+    Acknowledge(u8, Mac),
+    /// "My driver refuses: you change yours."
+    Refused,
+}
+
+/// One frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) kind: Kind,
+    pub(crate) flags: Flags,
+    pub(crate) sender: Identity,
+    pub(crate) heard: Instance,
+    pub(crate) sequence: u32,
+    pub(crate) mac: Mac,
+    pub(crate) mac_word: MacWord,
+}
+
+/// Why a frame is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrameError {
+    /// Not ours, or damaged.
+    Malformed,
+    /// Another version of peerd, with its version and its name.
+    Version(u8, Name),
+}
+
+impl Frame {
+    /// The bytes to send after the Ethernet header.
+    pub(crate) fn encode(&self) -> [u8; LEN] {
+        let mut bytes = [0; LEN];
+        let mut at = 0;
+        let mut put = |field: &[u8]| {
+            // The fields below add up to LEN.
+            if let Some(room) = bytes.get_mut(at..at + field.len()) {
+                room.copy_from_slice(field);
+            }
+            at += field.len();
+        };
+        let name = self.sender.name.as_str().as_bytes();
+        let mut padded = [0; Name::MAX];
+        for (to, from) in padded.iter_mut().zip(name) {
+            *to = *from;
+        }
+        let (word, attempt, proposed) = match self.mac_word {
+            MacWord::None => (0, 0, Mac::default()),
+            MacWord::Prepare(attempt, mac) => (1, attempt, mac),
+            MacWord::Acknowledge(attempt, mac) => (2, attempt, mac),
+            MacWord::Refused => (3, 0, Mac::default()),
+        };
+        let kind = match self.kind {
+            Kind::Hello => 1,
+            Kind::Goodbye => 2,
+        };
+        put(&MAGIC);
+        put(&[VERSION, kind]);
+        put(&self.flags.0.to_be_bytes());
+        put(&self.sender.instance.0);
+        put(&self.heard.0);
+        // At most Name::MAX.
+        put(&[name.len() as u8]);
+        put(&padded);
+        put(&self.sequence.to_be_bytes());
+        put(&self.sender.nonce.to_be_bytes());
+        put(&self.sender.box_id.to_be_bytes());
+        put(&self.sender.started_ms.to_be_bytes());
+        put(&self.mac.0);
+        put(&[word, attempt]);
+        put(&proposed.0);
+        bytes
+    }
+
+    /// Reads what followed an Ethernet header.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Frame, FrameError> {
+        let mut rest = Reader(bytes);
+        let result = (|| {
+            if rest.array()? != MAGIC {
+                return None;
+            }
+            let [version, kind] = rest.array()?;
+            let flags = Flags(u16::from_be_bytes(rest.array()?));
+            let instance = Instance(rest.array()?);
+            let heard = Instance(rest.array()?);
+            let [len] = rest.array()?;
+            let name: [u8; Name::MAX] = rest.array()?;
+            let name = Name::from_wire(name.get(..usize::from(len))?);
+            if version != VERSION {
+                return Some(Err(FrameError::Version(version, name)));
+            }
+            let sequence = u32::from_be_bytes(rest.array()?);
+            let sender = Identity {
+                instance,
+                nonce: u64::from_be_bytes(rest.array()?),
+                box_id: u64::from_be_bytes(rest.array()?),
+                started_ms: u64::from_be_bytes(rest.array()?),
+                name,
+            };
+            let mac = Mac(rest.array()?);
+            let [word, attempt] = rest.array()?;
+            let proposed = Mac(rest.array()?);
+            let [_, _] = rest.array()?;
+            let mac_word = match word {
+                0 => MacWord::None,
+                1 if proposed.is_unicast() => MacWord::Prepare(attempt, proposed),
+                2 if proposed.is_unicast() => MacWord::Acknowledge(attempt, proposed),
+                3 => MacWord::Refused,
+                _ => return None,
+            };
+            let kind = match kind {
+                1 => Kind::Hello,
+                2 => Kind::Goodbye,
+                _ => return None,
+            };
+            if instance == Instance::NONE || !mac.is_unicast() {
+                return None;
+            }
+            Some(Ok(Frame {
+                kind,
+                flags,
+                sender,
+                heard,
+                sequence,
+                mac,
+                mac_word,
+            }))
+        })();
+        result.unwrap_or(Err(FrameError::Malformed))
+    }
+}
+
+/// Takes fields of known length off the front.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl Reader<'_> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}

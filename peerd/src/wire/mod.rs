@@ -1,0 +1,5 @@
+//! What goes over the wire and to the kernel: pure parse and emit.
+
+pub(crate) mod filter;
+pub(crate) mod frame;
+pub(crate) mod netlink;
