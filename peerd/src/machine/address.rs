@@ -198,6 +198,7 @@ impl Addresses {
     /// When [`poll`](Self::poll) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
         self.retry
+            .filter(|_| self.wanted.is_some() && self.installed != self.wanted)
     }
 }
 

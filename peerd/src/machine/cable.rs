@@ -212,12 +212,9 @@ impl Cable {
         if self.is_stopped {
             return None;
         }
-        let sends = self
-            .carrier
-            .is_plugged(now)
-            .then(|| self.heartbeat.poll_timeout(now, self.told.is_some()));
-        sends
-            .into_iter()
+        let can_send = self.carrier.state().can_carry();
+        let beat = self.heartbeat.poll_timeout(now, self.told.is_some(), can_send);
+        beat.into_iter()
             .chain(self.carrier.poll_timeout())
             .chain(self.repair.poll_timeout())
             .chain(self.addresses.poll_timeout())
@@ -374,12 +371,13 @@ impl Cable {
             return false;
         }
         if known.box_id == sender.box_id {
-            // Plugged again, or its daemon was started again: at most one serves a cable.
+            // Plugged again, or its daemon was started again: at most one serves a cable, so the old one is silent.
             let is_later = sender.started_ms >= known.started_ms;
-            if is_later {
+            let is_free = self.told.is_none() || self.heartbeat.has_missed_a_beat(now);
+            if is_later && is_free {
                 self.lose(now, "its daemon was started again");
             }
-            return is_later;
+            return is_later && is_free;
         }
         let prefers = |a: Instance, b: Instance| a.pair_key(self.me.instance) < b.pair_key(self.me.instance);
         if !peer.hears_us && !is_taken && prefers(sender.instance, known.instance) {

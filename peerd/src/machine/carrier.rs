@@ -139,11 +139,14 @@ impl Carrier {
 
     /// When [`poll`](Self::poll) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
-        let raise = (!self.state.is_up && self.raises < MAX_RAISES).then(|| {
+        let raise = (!self.state.is_up && self.grace.is_none() && self.raises < MAX_RAISES).then(|| {
             self.raised
                 .map_or(LocalTime(0), |at| at.after(raise_pause(self.raises)))
         });
-        let recovery = self.recovery.and_then(|recovery| recovery.due);
+        let recovery = self
+            .recovery
+            .and_then(|recovery| recovery.due)
+            .filter(|_| self.state.can_carry());
         raise.into_iter().chain(recovery).chain(self.grace).min()
     }
 }

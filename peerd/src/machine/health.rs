@@ -98,6 +98,12 @@ impl Heartbeat {
         }
     }
 
+    /// Whether a living peer would have been heard by now: somebody who claims to be its successor may be.
+    pub(crate) fn has_missed_a_beat(&self, now: LocalTime) -> bool {
+        self.heard
+            .is_none_or(|at| now.since(at) > HEARTBEAT + HEARTBEAT / 4)
+    }
+
     /// Why the peer is to be given up, if it is.
     pub(crate) fn poll_lost(&self, now: LocalTime) -> Option<&'static str> {
         if self.heard.is_some_and(|at| now.since(at) >= LOST) {
@@ -136,16 +142,15 @@ impl Heartbeat {
         is_due
     }
 
-    /// When something is due next.
-    pub(crate) fn poll_timeout(&self, now: LocalTime, is_linked: bool) -> LocalTime {
+    /// When something is due next: a frame where frames can go out, a verdict on the silence in any case.
+    pub(crate) fn poll_timeout(&self, now: LocalTime, is_linked: bool, can_send: bool) -> Option<LocalTime> {
         let turns = [(self.heard, SUSPECT), (self.heard, LOST), (self.unheard, LOST)];
         turns
             .into_iter()
             .filter_map(|(at, after)| Some(at?.after(after)))
             .filter(|&at| at > now)
-            .chain([self.due(now, is_linked)])
+            .chain(can_send.then(|| self.due(now, is_linked)))
             .min()
-            .unwrap_or(now)
     }
 }
 

@@ -7,3 +7,8 @@ pub(crate) mod health;
 pub(crate) mod identity;
 pub(crate) mod mac;
 pub(crate) mod trouble;
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,167 @@
+//! Frames of strangers: a million random and mutated ones change nothing for the peer, and cost no memory.
+
+use super::cable::{Cable, Config, Input, Output};
+use super::carrier::LinkState;
+use super::identity::{Identity, Instance, Mac, Name};
+use super::mac::Seed;
+use super::world::Random;
+use crate::wire::frame::{Flags, Frame, FrameError, Kind, LEN, MacWord};
+use gamelink_core::time::LocalTime;
+use std::time::Duration;
+
+const FRAMES: u32 = 1_000_000;
+
+fn identity(n: u8) -> Identity {
+    Identity {
+        instance: Instance([n; 16]),
+        nonce: n.into(),
+        box_id: n.into(),
+        started_ms: 5,
+        name: Name::new("peer"),
+    }
+}
+
+fn hello(sequence: u32) -> Frame {
+    Frame {
+        kind: Kind::Hello,
+        flags: Flags(Flags::V6.0 | Flags::READY.0 | Flags::LINKED.0),
+        sender: identity(2),
+        heard: Instance([1; 16]),
+        sequence,
+        mac: Mac([2; 6]),
+        mac_word: MacWord::None,
+    }
+}
+
+fn cable() -> Cable {
+    let config = Config {
+        identity: identity(1),
+        seed: Seed::default(),
+        is_locked: false,
+        recovers: false,
+        has_v6: true,
+    };
+    let mut cable = Cable::new(LocalTime(0), config, Mac([4; 6]));
+    let up = LinkState {
+        is_up: true,
+        has_carrier: true,
+    };
+    cable.handle_input(LocalTime(0), Input::Link(up, Mac([4; 6])));
+    cable
+}
+
+fn drain(cable: &mut Cable, now: LocalTime) -> usize {
+    let mut count = 0;
+    while let Some(output) = cable.poll_output() {
+        count += 1;
+        assert!(count < 32, "{output:?}");
+        match output {
+            Output::Install(_) => cable.handle_input(now, Input::Installed(Ok(()))),
+            Output::SetMac(mac) => cable.handle_input(now, Input::MacSet(Ok(mac))),
+            _ => {}
+        }
+    }
+    count
+}
+
+fn feed(cable: &mut Cable, now: LocalTime, bytes: &[u8]) -> usize {
+    match Frame::decode(bytes) {
+        Ok(frame) => cable.handle_input(now, Input::Frame(&frame, None)),
+        Err(error) => cable.handle_input(now, Input::BadFrame(error)),
+    }
+    drain(cable, now)
+}
+
+#[test]
+fn frames_survive_the_wire_and_padding() {
+    let mut random = Random(3);
+    for _ in 0..1000 {
+        let mac = Mac([2, 1, random.next() as u8, 4, 5, 6]);
+        let word = match random.below(4) {
+            0 => MacWord::None,
+            1 => MacWord::Prepare(random.next() as u8, mac),
+            2 => MacWord::Acknowledge(random.next() as u8, mac),
+            _ => MacWord::Refused,
+        };
+        let frame = Frame {
+            mac_word: word,
+            mac,
+            sequence: random.next() as u32,
+            ..hello(0)
+        };
+        let mut bytes = frame.encode().to_vec();
+        assert_eq!(Frame::decode(&bytes), Ok(frame));
+        bytes.resize(LEN + 30, 0xEE);
+        assert_eq!(Frame::decode(&bytes), Ok(frame));
+        bytes.truncate(LEN - 1);
+        assert_eq!(Frame::decode(&bytes), Err(FrameError::Malformed));
+    }
+}
+
+#[test]
+fn another_version_is_named() {
+    let mut bytes = hello(1).encode();
+    bytes[4] = 9;
+    // Whatever it put behind the part that all versions share.
+    bytes[72..].fill(0xFF);
+    assert_eq!(
+        Frame::decode(&bytes),
+        Err(FrameError::Version(9, Name::new("peer")))
+    );
+}
+
+/// A stranger's million frames between the peer's own: the peer stays, and little is said or done about them.
+#[test]
+fn a_million_hostile_frames_do_not_lose_the_peer() {
+    let mut random = Random(11);
+    let (mut cable, mut sequence) = (cable(), 0);
+    let (mut reactions, mut losses) = (0, 0);
+    for n in 0..FRAMES {
+        let now = LocalTime(u64::from(n) * 10_000);
+        if n % 20_000 == 0 {
+            sequence += 1;
+            feed(&mut cable, now, &hello(sequence).encode());
+        }
+        let mut bytes = Frame { sequence, ..hello(0) }.encode();
+        if n % 4 == 0 {
+            bytes.iter_mut().for_each(|byte| *byte = random.next() as u8);
+        } else {
+            // A stranger with an instance of its own, mutated; the peer's own instance is its own to ruin.
+            bytes[8..24].fill(3 + (random.next() % 200) as u8);
+            bytes[84..92].fill(random.next() as u8);
+            for _ in 0..random.below(6) {
+                let at = random.below(LEN as u64) as usize;
+                if !(8..24).contains(&at) {
+                    bytes[at] ^= 1 << random.below(8);
+                }
+            }
+        }
+        let len = if n % 7 == 0 {
+            random.below(LEN as u64 + 1) as usize
+        } else {
+            LEN
+        };
+        reactions += feed(&mut cable, now, &bytes[..len]);
+        losses += u32::from(n > 100 && cable.told().is_none());
+    }
+    assert_eq!(losses, 0);
+    // Ten virtual seconds: heartbeats, and a line now and then.
+    assert!(reactions < 200, "{reactions}");
+    assert!(cable.counters().malformed + cable.counters().foreign > 900_000);
+}
+
+/// Even with the peer's own name on them, mutated frames only ever cost the link itself.
+#[test]
+fn spoofed_frames_never_panic_or_pile_up() {
+    let mut random = Random(12);
+    let mut cable = cable();
+    for n in 0..200_000u32 {
+        let now = LocalTime(0).after(Duration::from_micros(u64::from(n) * 50));
+        let mut bytes = hello(n).encode();
+        for _ in 0..random.below(5) {
+            let at = random.below(LEN as u64) as usize;
+            bytes[at] ^= 1 << random.below(8);
+        }
+        feed(&mut cable, now, &bytes);
+    }
+}

@@ -1,0 +1,521 @@
+//! Two ends, a wire and two kernels in virtual time, shaken at random: it always comes to a link, and nothing is left over.
+
+use super::address::{Failure, Plan};
+use super::cable::{Cable, Config, Input, Output};
+use super::carrier::{Action, LinkState};
+use super::identity::{Identity, Instance, Mac, Name};
+use super::mac::Seed;
+use crate::wire::frame::Frame;
+use gamelink_core::time::LocalTime;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+const SAME: Mac = Mac([2, 0x11, 0x22, 0x33, 0x44, 0x55]);
+const STEPS: u32 = 1000;
+const SEEDS: u64 = 64;
+
+/// SplitMix64.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ z >> 31
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// What the kernel knows of one end, and the faults that it has.
+#[derive(Default)]
+struct Kernel {
+    exists: bool,
+    is_up: bool,
+    mac: Mac,
+    addresses: BTreeSet<IpAddr>,
+    neighbours: BTreeMap<IpAddr, Mac>,
+    refuses_mac: bool,
+    no_v6: bool,
+    /// The next this many requests fail as with ENOBUFS or ENODEV.
+    failing: u32,
+}
+
+#[derive(Default)]
+struct End {
+    kernel: Kernel,
+    daemon: Option<Cable>,
+    is_told: bool,
+    box_id: u64,
+}
+
+struct World {
+    now: LocalTime,
+    random: Random,
+    ends: [End; 2],
+    wire: Vec<(LocalTime, usize, Frame)>,
+    is_plugged: bool,
+    /// The driver shows whether the far end is there.
+    has_carrier_sense: bool,
+    loss_percent: u64,
+    next_instance: u64,
+    mac_changes: u32,
+    log: Vec<String>,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut random = Random(seed);
+        let mut ends = [End::default(), End::default()];
+        for (n, end) in (1..).zip(&mut ends) {
+            end.box_id = n;
+            end.kernel.refuses_mac = random.one_in(4);
+            end.kernel.no_v6 = random.one_in(4);
+        }
+        World {
+            now: LocalTime(0),
+            has_carrier_sense: random.one_in(2),
+            loss_percent: [0, 0, 5, 20][random.below(4) as usize],
+            random,
+            ends,
+            wire: vec![],
+            is_plugged: false,
+            next_instance: 1,
+            mac_changes: 0,
+            log: vec![],
+        }
+    }
+
+    fn identity(&mut self, end: usize) -> Identity {
+        self.next_instance += 1;
+        let mut instance = [0; 16];
+        instance[..8].copy_from_slice(&self.random.next().to_be_bytes());
+        instance[8..].copy_from_slice(&self.next_instance.to_be_bytes());
+        // Now and then two machines draw the same, as clones can.
+        if self.random.one_in(50) {
+            instance = [7; 16];
+        }
+        Identity {
+            instance: Instance(instance),
+            nonce: self.random.next(),
+            box_id: self.ends[end].box_id,
+            started_ms: self.now.0 / 1_000_000,
+            name: Name::new(["ann", "bob"][end]),
+        }
+    }
+
+    fn link_state(&self, end: usize) -> LinkState {
+        let kernel = &self.ends[end].kernel;
+        let far = &self.ends[1 - end].kernel;
+        let far_carries = self.is_plugged && far.exists && far.is_up;
+        LinkState {
+            is_up: kernel.is_up,
+            has_carrier: kernel.is_up && (far_carries || !self.has_carrier_sense),
+        }
+    }
+
+    fn start_daemon(&mut self, end: usize) {
+        if self.ends[end].daemon.is_some() || !self.ends[end].kernel.exists {
+            return;
+        }
+        let identity = self.identity(end);
+        let kernel = &mut self.ends[end].kernel;
+        // The daemon removes what is marked as its own.
+        kernel.addresses.clear();
+        kernel.neighbours.clear();
+        let config = Config {
+            identity,
+            seed: Seed {
+                machine_id: b"cloned".to_vec(),
+                hardware: vec![],
+                usb_path: "1-1".into(),
+            },
+            is_locked: false,
+            recovers: !self.has_carrier_sense,
+            has_v6: true,
+        };
+        self.ends[end].daemon = Some(Cable::new(self.now, config, self.ends[end].kernel.mac));
+        self.refresh();
+    }
+
+    fn input(&mut self, end: usize, input: Input<'_>) {
+        let now = self.now;
+        let Some(daemon) = &mut self.ends[end].daemon else {
+            return;
+        };
+        daemon.handle_input(now, input);
+        self.drain(end);
+    }
+
+    fn refresh(&mut self) {
+        for end in 0..2 {
+            if self.ends[end].kernel.exists {
+                let (state, mac) = (self.link_state(end), self.ends[end].kernel.mac);
+                self.input(end, Input::Link(state, mac));
+            }
+        }
+    }
+
+    fn set_up(&mut self, end: usize, is_up: bool) {
+        let kernel = &mut self.ends[end].kernel;
+        if !is_up {
+            kernel.neighbours.clear();
+            let flushed: Vec<IpAddr> = kernel.addresses.iter().copied().filter(IpAddr::is_ipv6).collect();
+            kernel.addresses.retain(IpAddr::is_ipv4);
+            kernel.is_up = false;
+            self.input(end, Input::Flapped);
+            for address in flushed {
+                if !self.ends[end].kernel.addresses.contains(&address) {
+                    self.input(end, Input::AddressRemoved(address));
+                }
+            }
+        }
+        self.ends[end].kernel.is_up = is_up && self.ends[end].kernel.exists;
+    }
+
+    fn drain(&mut self, end: usize) {
+        let mut drained = 0;
+        while let Some(output) = self.ends[end].daemon.as_mut().and_then(Cable::poll_output) {
+            drained += 1;
+            assert!(drained < 200, "an end never comes to rest: {output:?}");
+            let fails = self.ends[end].kernel.failing > 0;
+            match output {
+                Output::Send(frame) => {
+                    let far = 1 - end;
+                    let can = self.link_state(end).can_carry() && self.is_plugged;
+                    if can && self.random.below(100) >= self.loss_percent {
+                        let delay = Duration::from_micros(50 + self.random.below(2000));
+                        self.wire.push((self.now.after(delay), far, frame));
+                    }
+                }
+                Output::Carrier(action) => {
+                    if action == Action::Cycle {
+                        self.set_up(end, false);
+                    }
+                    self.set_up(end, true);
+                    self.refresh();
+                }
+                Output::SetMac(mac) => {
+                    self.set_up(end, false);
+                    let kernel = &mut self.ends[end].kernel;
+                    let result = if kernel.refuses_mac { Err(()) } else { Ok(mac) };
+                    if result.is_ok() {
+                        kernel.mac = mac;
+                        self.mac_changes += 1;
+                    }
+                    self.set_up(end, true);
+                    self.input(end, Input::MacSet(result));
+                    self.refresh();
+                }
+                Output::Install(plan) => {
+                    let result = if fails {
+                        self.ends[end].kernel.failing -= 1;
+                        Err(Failure::Passing)
+                    } else {
+                        self.install(end, &plan)
+                    };
+                    self.input(end, Input::Installed(result));
+                }
+                Output::Remove(plan) => {
+                    let kernel = &mut self.ends[end].kernel;
+                    kernel.addresses.remove(&plan.local);
+                    kernel.neighbours.remove(&plan.peer);
+                }
+                Output::PeerUp(..) => self.ends[end].is_told = true,
+                Output::PeerDown(..) => {
+                    assert!(self.ends[end].is_told, "down without up");
+                    self.ends[end].is_told = false;
+                }
+                Output::Redraw => {
+                    let identity = self.identity(end);
+                    self.input(end, Input::Identity(identity));
+                }
+                Output::Follow(_) | Output::Say(_) => {}
+            }
+        }
+    }
+
+    fn install(&mut self, end: usize, plan: &Plan) -> Result<(), Failure> {
+        let kernel = &mut self.ends[end].kernel;
+        if !kernel.is_up {
+            return Err(Failure::Passing);
+        }
+        if plan.local.is_ipv6() && kernel.no_v6 {
+            return Err(Failure::NoV6);
+        }
+        kernel.addresses.insert(plan.local);
+        kernel.neighbours.insert(plan.peer, plan.peer_mac);
+        Ok(())
+    }
+
+    /// Lets virtual time pass.
+    fn run(&mut self, span: Duration) {
+        let end_time = self.now.after(span);
+        let (start, mut turns) = (self.now, 0);
+        loop {
+            turns += 1;
+            // More than a turn a millisecond, for long, is a daemon that eats a whole core.
+            let allowed = 1000 + self.now.since(start).as_millis() as u64;
+            assert!(
+                turns < allowed,
+                "busy: {:?}",
+                self.ends.each_ref().map(|end| &end.daemon)
+            );
+            let next_frame = self.wire.iter().map(|(at, ..)| *at).min();
+            let now = self.now;
+            let due = |end: &End| end.daemon.as_ref().and_then(|daemon| daemon.poll_timeout(now));
+            let timeouts = self.ends.iter().filter_map(due).min();
+            let next = next_frame.into_iter().chain(timeouts).min().unwrap_or(end_time);
+            if next >= end_time {
+                self.now = end_time;
+                return;
+            }
+            // Real polls wake a little late.
+            self.now = self.now.max(next).after(Duration::from_micros(10));
+            while let Some(at) = self.wire.iter().position(|(at, ..)| *at <= self.now) {
+                let (_, end, frame) = self.wire.swap_remove(at);
+                if self.is_plugged && self.ends[end].kernel.is_up {
+                    self.input(end, Input::Frame(&frame, None));
+                }
+            }
+            for end in 0..2 {
+                self.input(end, Input::Timeout);
+            }
+        }
+    }
+
+    fn plug(&mut self) {
+        self.is_plugged = true;
+        for end in 0..2 {
+            let kernel = &mut self.ends[end].kernel;
+            if !kernel.exists {
+                kernel.exists = true;
+                // An old usbnet gives every device the same.
+                kernel.mac = SAME;
+            }
+            self.start_daemon(end);
+        }
+        self.refresh();
+    }
+
+    /// One end is pulled: its interface goes, the other sees it only if its driver can.
+    fn unplug(&mut self, end: usize) {
+        self.input(end, Input::Gone);
+        let end = &mut self.ends[end];
+        end.daemon = None;
+        end.kernel = Kernel {
+            refuses_mac: end.kernel.refuses_mac,
+            no_v6: end.kernel.no_v6,
+            ..Kernel::default()
+        };
+        self.is_plugged = false;
+        self.wire.clear();
+        self.refresh();
+    }
+
+    fn step(&mut self) {
+        let end = self.random.below(2) as usize;
+        let action = self.random.below(14);
+        self.log.push(format!(
+            "{:.3}s end {end} action {action}",
+            self.now.0 as f64 / 1e9
+        ));
+        match action {
+            0..=2 => self.plug(),
+            3 => self.unplug(end),
+            // The wire itself is cut.
+            4 => {
+                self.is_plugged = false;
+                self.refresh();
+            }
+            5 => {
+                let addresses = std::mem::take(&mut self.ends[end].kernel.addresses);
+                for address in addresses {
+                    self.input(end, Input::AddressRemoved(address));
+                }
+            }
+            6 => {
+                self.set_up(end, false);
+                self.refresh();
+            }
+            7 => {
+                self.set_up(end, true);
+                self.refresh();
+            }
+            // kill -9, and a new start soon.
+            8 => {
+                self.ends[end].daemon = None;
+                self.ends[end].is_told = false;
+            }
+            // A clean restart.
+            9 => {
+                self.input(end, Input::Stop);
+                if self.ends[end].daemon.take().is_some() {
+                    assert!(!self.ends[end].is_told);
+                    assert!(
+                        self.ends[end].kernel.addresses.is_empty(),
+                        "an address is left after a clean stop"
+                    );
+                }
+                self.start_daemon(end);
+            }
+            10 => self.start_daemon(end),
+            11 => self.ends[end].kernel.failing = self.random.below(4) as u32,
+            // The far side of a bus hiccup: everything in flight is lost.
+            12 => self.wire.clear(),
+            _ => self.input(end, Input::Resumed),
+        }
+        let longest = if self.random.one_in(8) { 20_000 } else { 400 };
+        let pause = self.random.below(longest);
+        self.run(Duration::from_millis(pause));
+    }
+
+    /// Plugged, started and left alone, both ends come to agree.
+    fn converge(&mut self) {
+        self.plug();
+        for end in 0..2 {
+            self.set_up(end, true);
+            self.ends[end].kernel.failing = 0;
+        }
+        self.refresh();
+        let deadline = self.now.after(Duration::from_secs(60));
+        while self.now < deadline && !self.is_linked() {
+            self.run(Duration::from_millis(100));
+        }
+        // The MAC may still be changing, and addresses that were fought over rest for a while.
+        self.run(Duration::from_secs(26));
+        assert!(self.is_linked(), "not linked");
+        let plans: Vec<Plan> = self
+            .ends
+            .iter()
+            .map(|end| end.daemon.as_ref().unwrap().told().unwrap().1)
+            .collect();
+        assert_eq!((plans[0].local, plans[0].peer), (plans[1].peer, plans[1].local));
+        let macs = [0, 1].map(|end| self.ends[end].kernel.mac);
+        let is_stuck = self.ends.iter().all(|end| end.kernel.refuses_mac);
+        assert!(macs[0] != macs[1] || is_stuck, "the MACs stay equal");
+        for (end, plan) in plans.iter().enumerate() {
+            let kernel = &self.ends[end].kernel;
+            assert_eq!(
+                kernel.addresses,
+                BTreeSet::from([plan.local]),
+                "addresses of end {end}"
+            );
+            let expected = BTreeMap::from([(plan.peer, macs[1 - end])]);
+            assert_eq!(kernel.neighbours, expected, "neighbours of end {end}");
+        }
+    }
+
+    fn is_linked(&self) -> bool {
+        self.ends
+            .iter()
+            .all(|end| end.is_told && end.daemon.as_ref().is_some_and(|of| of.told().is_some()))
+    }
+}
+
+fn shake(seed: u64) {
+    let mut world = World::new(seed);
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        for step in 1..=STEPS {
+            world.step();
+            if step % 40 == 0 {
+                world.log.push("converge".into());
+                world.converge();
+            }
+        }
+        for end in 0..2 {
+            world.input(end, Input::Stop);
+            assert!(
+                world.ends[end].kernel.addresses.is_empty() && world.ends[end].kernel.neighbours.is_empty()
+            );
+        }
+    }));
+    if let Err(panic) = result {
+        let log = world.log;
+        eprintln!(
+            "seed {seed}, last steps: {:#?}",
+            &log[log.len().saturating_sub(45)..]
+        );
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn a_shaken_pair_always_comes_to_a_link_and_leaves_nothing() {
+    let only = std::env::var("GAMELINK_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    match only {
+        Some(seed) => shake(seed),
+        None => (0..SEEDS).for_each(shake),
+    }
+}
+
+fn linked(seed: u64) -> World {
+    let mut world = World::new(seed);
+    world.loss_percent = 0;
+    world.has_carrier_sense = true;
+    for end in &mut world.ends {
+        end.kernel.refuses_mac = false;
+        end.kernel.no_v6 = false;
+    }
+    world.plug();
+    world
+}
+
+#[test]
+fn a_plugged_cable_is_linked_within_the_round_trips_of_the_handshake() {
+    for seed in 100..200 {
+        let mut world = linked(seed);
+        world.run(Duration::from_millis(60));
+        assert!(world.is_linked(), "seed {seed}");
+        world.run(Duration::from_secs(5));
+        assert_eq!(world.mac_changes, 1, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_far_end_that_goes_without_a_trace_is_noticed_in_time() {
+    for seed in 0..50 {
+        let mut world = linked(seed);
+        world.has_carrier_sense = false;
+        world.run(Duration::from_secs(5));
+        assert!(world.is_linked());
+        world.unplug(1);
+        world.run(Duration::from_millis(1400));
+        assert!(!world.ends[0].is_told, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_restart_within_the_heartbeat_is_a_new_link_before_the_old_one_would_be_lost() {
+    for seed in 0..50 {
+        let mut world = linked(seed);
+        world.run(Duration::from_secs(5));
+        world.ends[1].daemon = None;
+        world.ends[1].is_told = false;
+        world.run(Duration::from_millis(200));
+        world.start_daemon(1);
+        world.run(Duration::from_millis(400));
+        assert!(world.is_linked(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_linked_pair_sends_four_frames_a_second_each() {
+    let mut world = linked(1);
+    world.run(Duration::from_secs(5));
+    let sent = |world: &World| world.ends[0].daemon.as_ref().unwrap().counters().sent;
+    let before = sent(&world);
+    world.run(Duration::from_secs(10));
+    assert!(sent(&world) - before <= 40, "{}", sent(&world) - before);
+}
