@@ -7,6 +7,7 @@ mod daemon;
 mod log_lines;
 mod machine;
 mod sys;
+mod tools;
 mod wire;
 
 pub use cli::main;

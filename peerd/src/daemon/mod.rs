@@ -13,6 +13,7 @@ use crate::sys::netlink::{Monitor, Route};
 use crate::sys::signals::Signals;
 use crate::sys::sysfs::{Certainty, Device, Extra};
 use crate::sys::{clock, environment};
+use crate::tools::firewall::Hole;
 use crate::wire::netlink::{Link, Message, Request};
 use clients::{Clients, Wish};
 use gamelink_core::control::{BRIDGE_PORT, FromDaemon};
@@ -51,6 +52,10 @@ pub(crate) struct Settings {
     pub(crate) name: Name,
     /// The operator's own cables.
     pub(crate) extra: Extra,
+    /// Never use IPv6.
+    pub(crate) is_v4_only: bool,
+    /// Open the firewall for the cables.
+    pub(crate) manages_firewall: bool,
     /// Stop after this long without cables and clients.
     pub(crate) idle_exit: Option<Duration>,
 }
@@ -112,6 +117,8 @@ struct Daemon {
     costs: Costs,
     /// Interfaces that another daemon serves.
     claimed_elsewhere: BTreeSet<u32>,
+    /// In the firewall, by interface; closed when dropped.
+    holes: BTreeMap<u32, Hole>,
     rescan: Option<LocalTime>,
     idle_since: Option<LocalTime>,
     slept: Duration,
@@ -182,6 +189,7 @@ impl Daemon {
             notify: Notify::from_environment(clock::now()),
             costs: Costs::default(),
             claimed_elsewhere: BTreeSet::new(),
+            holes: BTreeMap::new(),
             rescan: None,
             idle_since: None,
             slept: slept(),
@@ -362,6 +370,7 @@ impl Daemon {
             if !is_there && let Some(mut port) = self.ports.remove(&index) {
                 log::info!("interface gone interface={}", port.name());
                 port.close(&mut self.route, self.poll.registry());
+                self.holes.remove(&index);
             }
         } else if let Some(link) = self.route.link(index) {
             self.consider(now, link);
@@ -409,7 +418,7 @@ impl Daemon {
             },
             is_locked: link.master.is_some(),
             recovers: device.recovers(),
-            has_v6: environment::has_v6(name),
+            has_v6: !self.settings.is_v4_only && environment::has_v6(name),
         };
         let tokens = (Token(self.next_token), Token(self.next_token + 1));
         self.next_token += 2;
@@ -450,11 +459,15 @@ impl Daemon {
     /// Carries out what the cables want, until they want nothing more.
     fn settle(&mut self, now: LocalTime) {
         let (mut must_redraw, mut has_changed) = (false, false);
-        let mut down = vec![];
+        let (mut down, mut must_open) = (vec![], vec![]);
+        let may_open = self.settings.manages_firewall;
         for (&index, port) in &mut self.ports {
             let name = port.link.name;
             port.drain(now, &mut self.route, self.poll.registry(), |event| match event {
-                Event::PeerUp => has_changed = true,
+                Event::PeerUp => {
+                    has_changed = true;
+                    must_open.extend((may_open && !self.holes.contains_key(&index)).then_some((index, name)));
+                }
                 Event::PeerDown(reason) => down.push((index, name, reason)),
                 Event::Redraw => must_redraw = true,
             });
@@ -474,6 +487,10 @@ impl Daemon {
         }
         if must_redraw {
             self.redraw(now);
+        }
+        // Last, as the firewall's own programs take their time.
+        for (index, name) in must_open {
+            self.holes.insert(index, Hole::open(name.as_str()));
         }
         let is_idle = self.ports.is_empty() && self.clients.len() == 0;
         self.idle_since = if is_idle {

@@ -3,7 +3,7 @@
 use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output, Peer};
 use crate::machine::carrier::{Action, LinkState};
-use crate::machine::identity::{Identity, Mac, Name};
+use crate::machine::identity::{Identity, Instance, Mac, Name};
 use crate::sys::control::Claim;
 use crate::sys::netlink::Route;
 use crate::sys::packet::PacketSocket;
@@ -23,6 +23,10 @@ use std::time::Duration;
 const BATCH: usize = 16;
 /// How long the socket is left alone after a full batch: bounds a flood to 16 frames in 10 ms.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Full batches in a row that make a flood.
+const FLOOD: u8 = 3;
+/// How long the kernel then passes only the peer's frames and a sample of others.
+const STRICT: Duration = Duration::from_secs(10);
 /// How often the layers above Ethernet are tried while linked.
 const PROBE: Duration = Duration::from_millis(1500);
 /// What a probe says; its sender is known by the connected socket.
@@ -53,6 +57,11 @@ pub(super) struct Port {
     probe_due: Option<LocalTime>,
     /// The socket was left with frames in it.
     paused: Option<LocalTime>,
+    /// Whom the kernel lets through when there is a flood.
+    followed: Option<Instance>,
+    full_batches: u8,
+    /// Until when the filter is strict.
+    strict: Option<LocalTime>,
     old_gen_mode: Option<AddrGenMode>,
     _claim: Claim,
 }
@@ -85,6 +94,9 @@ impl Port {
             probe: None,
             probe_due: None,
             paused: None,
+            followed: None,
+            full_batches: 0,
+            strict: None,
             old_gen_mode: None,
             _claim: claim,
         })
@@ -177,13 +189,33 @@ impl Port {
                         .handle_input(now, Input::Frame(&frame, sibling(&frame))),
                     Err(error) => self.cable.handle_input(now, Input::BadFrame(error)),
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.full_batches = 0;
+                    return;
+                }
                 // ENETDOWN once after each down; ENXIO for good after a delete, which the monitor tells as well.
                 Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
                 Err(_) => return,
             }
         }
         self.paused = Some(now.after(PAUSE));
+        self.full_batches = self.full_batches.saturating_add(1);
+        if self.full_batches >= FLOOD && self.followed.is_some() && self.strict.is_none() {
+            log::warn!(
+                "flood of frames, only the peer's are taken for a while interface={}",
+                self.name()
+            );
+            self.strict = Some(now.after(STRICT));
+            self.apply_filter();
+        }
+    }
+
+    /// Everybody is heard as long as they are few: a restarted peer, a second claimant.
+    fn apply_filter(&mut self) {
+        let peer = self.followed.filter(|_| self.strict.is_some());
+        if let Err(error) = self.socket.set_filter(&filter::program(peer)) {
+            log::warn!("socket filter not set interface={} error={error}", self.name());
+        }
     }
 
     /// Reads the peer's probes.
@@ -219,6 +251,7 @@ impl Port {
             .into_iter()
             .chain(self.probe_due)
             .chain(self.paused)
+            .chain(self.strict)
             .min()
     }
 
@@ -226,6 +259,11 @@ impl Port {
     pub(super) fn handle_timeout(&mut self, now: LocalTime, sibling: impl Fn(&Frame) -> Option<Name>) {
         if self.paused.is_some_and(|at| at <= now) {
             self.receive(now, sibling);
+        }
+        if self.strict.is_some_and(|at| at <= now) {
+            self.strict = None;
+            self.full_batches = 0;
+            self.apply_filter();
         }
         if self.probe_due.is_some_and(|at| at <= now) {
             self.send_probe(now);
@@ -261,8 +299,9 @@ impl Port {
                 }
                 Output::Remove(plan) => self.remove(&plan, route, registry),
                 Output::Follow(peer) => {
-                    if let Err(error) = self.socket.set_filter(&filter::program(peer)) {
-                        log::warn!("socket filter not set interface={} error={error}", self.name());
+                    self.followed = peer;
+                    if self.strict.take().is_some() {
+                        self.apply_filter();
                     }
                 }
                 Output::PeerUp(peer, plan) => {

@@ -9,6 +9,9 @@ use std::time::Duration;
 const MAX_LOSSES: u8 = 3;
 /// Losses further apart than this are no fight.
 const FIGHT: Duration = Duration::from_secs(60);
+/// How long the first loss is left alone: `ip address flush` goes on until it finds nothing more. The next ones ten times as long
+/// each.
+const BREATH: Duration = Duration::from_millis(30);
 /// How long we then leave it.
 const TRUCE: Duration = Duration::from_secs(20);
 /// Between two tries after the kernel refused.
@@ -172,9 +175,12 @@ impl Addresses {
             1
         };
         self.lost = Some(now);
-        if self.is_contested() {
-            self.retry = Some(now.after(TRUCE));
-        }
+        let pause = match self.losses {
+            0 | 1 => BREATH,
+            2 => BREATH * 10,
+            _ => TRUCE,
+        };
+        self.retry = Some(now.after(pause));
     }
 
     /// What to do now.

@@ -15,7 +15,7 @@ const SAME: Mac = Mac([2, 0x11, 0x22, 0x33, 0x44, 0x55]);
 const STEPS: u32 = 1000;
 const SEEDS: u64 = 64;
 
-/// SplitMix64.
+/// The generator `SplitMix64`.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {

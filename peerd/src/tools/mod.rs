@@ -1,0 +1,16 @@
+//! The commands beside `run`: they ask the daemon and show, or mend.
+
+pub(crate) mod client;
+pub(crate) mod doctor;
+pub(crate) mod firewall;
+pub(crate) mod monitor;
+pub(crate) mod options;
+pub(crate) mod relay;
+pub(crate) mod status;
+
+/// It did not work.
+pub(crate) const EXIT_FAILED: u8 = 1;
+/// No daemon answers at the control socket.
+pub(crate) const EXIT_NO_DAEMON: u8 = 3;
+/// Something is wrong with the link, or nothing is linked.
+pub(crate) const EXIT_FAULT: u8 = 4;

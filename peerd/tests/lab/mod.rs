@@ -1,0 +1,388 @@
+//! Namespaces, cables, daemons and their clients for the tests.
+
+pub(crate) use gamelink_core::control::FromDaemon as Message;
+use gamelink_core::control::{self, Role, ToDaemon, VERSION};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// What an old usbnet gives to every device of two identical images.
+pub(crate) const SAME_MAC: &str = "02:11:22:33:44:55";
+
+const PATIENCE: Duration = Duration::from_secs(12);
+
+pub(crate) fn is_root() -> bool {
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        println!(
+            "skipped: namespaces need root; run `sudo -E cargo test -p gamelink-peerd --test namespaces`"
+        );
+    }
+    is_root
+}
+
+/// Runs a shell line that must succeed; gives what it printed.
+pub(crate) fn sh(line: &str) -> String {
+    let output = run(line);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "`{line}` failed: {errors} (needs iproute2 and nftables)"
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn run(line: &str) -> Output {
+    Command::new("sh").args(["-c", line]).output().expect("sh runs")
+}
+
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Two or three machines; everything goes when this does.
+pub(crate) struct Lab {
+    namespaces: Vec<String>,
+    folder: PathBuf,
+    daemons: AtomicU32,
+}
+
+impl Lab {
+    /// Machines without a cable. `None` without root.
+    pub(crate) fn empty(name: &str) -> Option<Lab> {
+        Lab::with(name, 2)
+    }
+
+    fn with(name: &str, machines: usize) -> Option<Lab> {
+        if !is_root() {
+            return None;
+        }
+        let id = std::process::id();
+        let folder = std::env::temp_dir().join(format!("gamelink-lab-{id}-{name}"));
+        fs::create_dir_all(&folder).unwrap();
+        let namespaces: Vec<String> = (0..machines).map(|n| format!("gl{id}{name}{n}")).collect();
+        for ns in &namespaces {
+            sh(&format!("ip netns add {ns} && ip -n {ns} link set lo up"));
+        }
+        Some(Lab {
+            namespaces,
+            folder,
+            daemons: AtomicU32::new(0),
+        })
+    }
+
+    /// Two machines with a cable.
+    pub(crate) fn pair(name: &str) -> Option<Lab> {
+        let lab = Lab::empty(name)?;
+        lab.plug("usb0");
+        Some(lab)
+    }
+
+    /// Machines on a hub, which shows a carrier whatever the others do.
+    pub(crate) fn hub(name: &str, machines: usize) -> Option<Lab> {
+        let mut lab = Lab::with(name, machines)?;
+        let hub = format!("gl{}{name}h", std::process::id());
+        sh(&format!(
+            "ip netns add {hub} && ip -n {hub} link add hub type bridge && ip -n {hub} link set hub up"
+        ));
+        for (n, ns) in lab.namespaces.iter().enumerate() {
+            sh(&format!(
+                "ip -n {hub} link add port{n} type veth peer name usb0 netns {ns} && ip -n {hub} link set port{n} master hub up"
+            ));
+        }
+        lab.namespaces.push(hub);
+        Some(lab)
+    }
+
+    pub(crate) fn namespace(&self, end: usize) -> &str {
+        &self.namespaces[end]
+    }
+
+    pub(crate) fn plug(&self, name: &str) {
+        let [a, b] = &self.namespaces[..] else {
+            panic!("a pair")
+        };
+        sh(&format!(
+            "ip -n {a} link add {name} address {SAME_MAC} type veth peer name {name} netns {b} address {SAME_MAC}"
+        ));
+    }
+
+    pub(crate) fn unplug(&self, name: &str) {
+        sh(&format!("ip -n {} link del {name}", self.namespaces[0]));
+    }
+
+    pub(crate) fn mac(&self, end: usize, name: &str) -> String {
+        let json = sh(&format!("ip -n {} -j link show {name}", self.namespaces[end]));
+        let links: Value = serde_json::from_str(&json).unwrap();
+        links[0]["address"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn addresses(&self, end: usize, name: &str) -> String {
+        sh(&format!("ip -n {} addr show {name}", self.namespaces[end]))
+    }
+
+    pub(crate) fn neighbours(&self, end: usize) -> String {
+        sh(&format!("ip -n {} neigh", self.namespaces[end]))
+    }
+
+    /// Starts a daemon; for `usb0` unless the arguments name interfaces.
+    pub(crate) fn daemon(&self, end: usize, arguments: &[&str]) -> Daemon {
+        self.start(end, &format!("{end}"), arguments)
+    }
+
+    /// Starts another one in the same machine.
+    pub(crate) fn second_daemon(&self, end: usize) -> Daemon {
+        self.start(end, &format!("{end}-second"), &[])
+    }
+
+    fn start(&self, end: usize, name: &str, arguments: &[&str]) -> Daemon {
+        let number = self.daemons.fetch_add(1, Ordering::Relaxed);
+        let socket = self.folder.join(format!("{name}.sock"));
+        let log = self.folder.join(format!("{name}-{number}.log"));
+        let mut command = Command::new("ip");
+        command
+            .args([
+                "netns",
+                "exec",
+                &self.namespaces[end],
+                env!("CARGO_BIN_EXE_peerd"),
+                "run",
+            ])
+            .args(["--name", &format!("player-{end}"), "--control"])
+            .arg(&socket)
+            .args(arguments)
+            .stderr(File::create(&log).unwrap());
+        if !arguments.contains(&"--interface") {
+            command.args(["--interface", "usb0"]);
+        }
+        let child = command.spawn().expect("ip runs");
+        let daemon = Daemon { child, socket, log };
+        eventually("the daemon answers", || daemon.try_status().is_some());
+        daemon
+    }
+
+    /// Runs one of the tools in a machine; its exit code and what it printed.
+    pub(crate) fn tool(&self, end: usize, daemon: &Daemon, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new("ip")
+            .args([
+                "netns",
+                "exec",
+                &self.namespaces[end],
+                env!("CARGO_BIN_EXE_peerd"),
+            ])
+            .args(arguments)
+            .arg("--control")
+            .arg(&daemon.socket)
+            .output()
+            .expect("ip runs");
+        (
+            output.status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for ns in &self.namespaces {
+            run(&format!("ip netns del {ns}"));
+        }
+        if std::thread::panicking() {
+            eprintln!("logs are kept in {}", self.folder.display());
+        } else {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// A running daemon; killed when this goes.
+pub(crate) struct Daemon {
+    child: Child,
+    socket: PathBuf,
+    log: PathBuf,
+}
+
+impl Daemon {
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Client {
+        let mut stream = UnixStream::connect(&self.socket).expect("the daemon listens");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // It may have closed before it read all of it.
+        let _ = stream.write_all(bytes);
+        Client(BufReader::new(stream))
+    }
+
+    fn client(&self, role: Role) -> Option<Client> {
+        let stream = UnixStream::connect(&self.socket).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let mut client = Client(BufReader::new(stream));
+        client.send(&ToDaemon::Hello {
+            version: VERSION,
+            role,
+        })?;
+        matches!(client.receive()?, Message::Welcome { .. }).then_some(client)
+    }
+
+    /// Connects as a game.
+    pub(crate) fn game(&self) -> Client {
+        self.client(Role::Game).expect("the daemon welcomes a game")
+    }
+
+    pub(crate) fn try_game(&self) -> Option<Client> {
+        self.client(Role::Game)
+    }
+
+    fn try_status(&self) -> Option<Value> {
+        let mut client = self.client(Role::Tool)?;
+        client.send(&ToDaemon::Status)?;
+        match client.receive()? {
+            Message::Status(status) => Some(status),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        self.try_status().expect("the daemon gives its status")
+    }
+
+    fn cables(&self) -> Vec<Value> {
+        self.status()["cables"].as_array().cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn states(&self) -> Vec<String> {
+        self.cables()
+            .iter()
+            .map(|cable| cable["state"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let of = |cable: &Value| cable["troubles"].as_array().cloned().unwrap_or_default();
+        self.cables()
+            .iter()
+            .flat_map(of)
+            .map(|words| words.as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Whether UDP of the peer is heard here, and ours there.
+    pub(crate) fn udp(&self) -> (bool, bool) {
+        let cables = self.cables();
+        let Some(udp) = cables.first().map(|cable| &cable["udp"]) else {
+            return (false, false);
+        };
+        (udp["heard_here"] == true, udp["heard_there"] == true)
+    }
+
+    pub(crate) fn terminate(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Whether it stops by itself in time.
+    pub(crate) fn wait(&mut self, patience: Duration) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < patience {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.success();
+            }
+            sleep(Duration::from_millis(20));
+        }
+        false
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What a game is told.
+#[derive(Debug)]
+pub(crate) struct PeerUp {
+    pub(crate) cable: String,
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) bind: String,
+}
+
+/// A client of the control socket.
+pub(crate) struct Client(BufReader<UnixStream>);
+
+impl Client {
+    fn send(&mut self, message: &ToDaemon) -> Option<()> {
+        self.0
+            .get_mut()
+            .write_all(&control::encode(message).unwrap())
+            .ok()
+    }
+
+    fn receive(&mut self) -> Option<Message> {
+        let mut line = vec![];
+        self.0.read_until(b'\n', &mut line).ok()?;
+        control::decode(&line).ok()?
+    }
+
+    pub(crate) fn first(mut self) -> Option<Message> {
+        self.receive()
+    }
+
+    pub(crate) fn refused(mut self) -> String {
+        match self.receive() {
+            Some(Message::Refused { reason }) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn try_peer_up(&mut self) -> Option<PeerUp> {
+        match self.receive()? {
+            Message::PeerUp {
+                cable,
+                name,
+                address,
+                bind,
+            } => Some(PeerUp {
+                cable,
+                name,
+                address,
+                bind: bind.unwrap(),
+            }),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn peer_up(&mut self) -> PeerUp {
+        self.try_peer_up().expect("the daemon tells of a peer")
+    }
+
+    pub(crate) fn peer_down(&mut self) -> String {
+        match self.receive() {
+            Some(Message::PeerDown { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The daemon on real interfaces: veth pairs between network namespaces, made and removed by each test.
+//!
+//! Needs root, `ip` (iproute2) and, for the firewall, `nft` (nftables).
+
+mod lab;
+
+use lab::{Daemon, Lab, Message, SAME_MAC, eventually, is_root, sh};
+use std::time::{Duration, Instant};
+
+#[test]
+fn one_mac_at_both_ends_becomes_a_link_with_two() {
+    let Some(lab) = Lab::pair("mac") else { return };
+    let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let (mut game_a, mut game_b) = (a.game(), b.game());
+    let (up_a, up_b) = (game_a.peer_up(), game_b.peer_up());
+    assert_eq!((up_a.name.as_str(), up_b.name.as_str()), ("player-1", "player-0"));
+    assert_eq!(up_a.bind, up_b.address);
+    assert_eq!(up_b.bind, up_a.address);
+    let macs = || [0, 1].map(|end| lab.mac(end, "usb0"));
+    eventually("distinct MACs", || macs()[0] != macs()[1]);
+    // Exactly one end moved.
+    assert_eq!(macs().iter().filter(|mac| mac.as_str() == SAME_MAC).count(), 1);
+    // What the kernel forgot with the link down is back, and carries datagrams.
+    eventually("UDP heard at both ends", || {
+        a.udp() == (true, true) && b.udp() == (true, true)
+    });
+}
+
+#[test]
+fn both_games_are_told_soon_after_the_plug() {
+    let Some(lab) = Lab::empty("soon") else { return };
+    let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let (mut game_a, mut game_b) = (a.game(), b.game());
+    let mut times = vec![];
+    for _ in 0..50 {
+        let start = Instant::now();
+        lab.plug("usb0");
+        game_a.peer_up();
+        game_b.peer_up();
+        times.push(start.elapsed());
+        lab.unplug("usb0");
+        game_a.peer_down();
+        game_b.peer_down();
+    }
+    times.sort();
+    println!("told after median {:?}, longest of 50 {:?}", times[25], times[49]);
+    assert!(times[49] < Duration::from_millis(150), "{:?}", times[49]);
+}
+
+#[test]
+fn three_cables_with_one_mac_are_three_links_for_three_games() {
+    let Some(lab) = Lab::empty("three") else { return };
+    let names = ["usb0", "usb1", "usb2"];
+    names.iter().for_each(|name| lab.plug(name));
+    let all = [
+        "--interface",
+        "usb0",
+        "--interface",
+        "usb1",
+        "--interface",
+        "usb2",
+    ];
+    let daemons = [lab.daemon(0, &all), lab.daemon(1, &all)];
+    for daemon in &daemons {
+        eventually("three links", || {
+            daemon.states().iter().filter(|state| *state == "linked").count() == 3
+        });
+        let mut games = [daemon.game(), daemon.game(), daemon.game()];
+        let mut cables = games.each_mut().map(|game| game.peer_up().cable);
+        cables.sort();
+        assert_eq!(cables, names);
+    }
+}
+
+#[test]
+fn both_ends_in_one_box_are_named_in_words() {
+    let Some(lab) = Lab::empty("onebox") else { return };
+    let ns = lab.namespace(0);
+    sh(&format!(
+        "ip -n {ns} link add usb0 address {SAME_MAC} type veth peer name usb1 address {SAME_MAC}"
+    ));
+    let daemon = lab.daemon(0, &["--interface", "usb0", "--interface", "usb1"]);
+    eventually("said", || {
+        daemon
+            .troubles()
+            .iter()
+            .any(|words| words.contains("same box (the other is usb1)"))
+    });
+    eventually("no link", || daemon.states() == ["trouble", "trouble"]);
+}
+
+#[test]
+fn without_ipv6_the_link_is_made_with_ipv4() {
+    let Some(lab) = Lab::pair("v4") else { return };
+    sh(&format!(
+        "ip netns exec {} sysctl -qw net.ipv6.conf.usb0.disable_ipv6=1",
+        lab.namespace(1)
+    ));
+    let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    assert!(a.game().peer_up().address.starts_with("169.254."));
+    assert!(b.game().peer_up().address.starts_with("169.254."));
+    eventually("UDP heard", || a.udp() == (true, true) && b.udp() == (true, true));
+}
+
+#[test]
+fn a_flushed_address_comes_back() {
+    let Some(lab) = Lab::pair("flush") else { return };
+    let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let address = a.game().peer_up().bind;
+    b.game().peer_up();
+    let address = address
+        .trim_start_matches('[')
+        .split('%')
+        .next()
+        .unwrap()
+        .to_owned();
+    eventually("settled", || a.udp() == (true, true));
+    sh(&format!("ip -n {} addr flush dev usb0", lab.namespace(0)));
+    eventually("address back", || lab.addresses(0, "usb0").contains(&address));
+}
+
+#[test]
+fn a_clean_stop_tells_the_peer_at_once_and_leaves_nothing() {
+    let Some(lab) = Lab::pair("stop") else { return };
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let mut game = b.game();
+    game.peer_up();
+    a.game().peer_up();
+    eventually("settled", || a.udp() == (true, true));
+    let start = Instant::now();
+    a.terminate();
+    let stopped = start.elapsed();
+    assert_eq!(game.peer_down(), "its daemon has stopped");
+    println!("stopped after {stopped:?}, peer told after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(200));
+    assert!(!lab.addresses(0, "usb0").contains("fe80") && !lab.neighbours(0).contains("PERMANENT"));
+    assert!(!a.socket().exists());
+}
+
+#[test]
+fn what_a_killed_daemon_left_is_removed_at_the_next_start() {
+    let Some(lab) = Lab::pair("kill") else { return };
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let mut game = b.game();
+    let old = game.peer_up().address;
+    eventually("settled", || a.udp() == (true, true));
+    a.kill();
+    assert!(lab.addresses(0, "usb0").contains("fe80"));
+    let start = Instant::now();
+    let a = lab.daemon(0, &[]);
+    game.peer_down();
+    let new = game.peer_up().address;
+    println!("linked again {:?} after the new start", start.elapsed());
+    // Sooner than the old one would have been given up.
+    assert!(
+        start.elapsed() < Duration::from_millis(1000),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_ne!(old, new);
+    eventually("only the new address", || {
+        lab.addresses(0, "usb0").matches("fe80").count() == 1
+    });
+    eventually("only one neighbour", || {
+        lab.neighbours(0).matches("PERMANENT").count() == 1
+    });
+    drop(a);
+}
+
+#[test]
+fn a_far_end_that_dies_without_carrier_loss_is_noticed_in_time() {
+    let Some(lab) = Lab::hub("silent", 2) else { return };
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let mut game = b.game();
+    game.peer_up();
+    a.game().peer_up();
+    eventually("settled", || a.udp() == (true, true));
+    let start = Instant::now();
+    a.kill();
+    game.peer_down();
+    println!("noticed after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(1500));
+}
+
+#[test]
+fn a_second_claimant_is_refused_and_named() {
+    let Some(lab) = Lab::hub("claim", 3) else { return };
+    let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    a.game().peer_up();
+    b.game().peer_up();
+    let c = lab.daemon(2, &[]);
+    eventually("named at the linked ends", || {
+        a.troubles()
+            .iter()
+            .any(|words| words.contains("player-2 also answers"))
+    });
+    eventually("said to the third", || {
+        c.troubles()
+            .iter()
+            .any(|words| words.contains("is linked with another"))
+    });
+    assert_eq!(
+        (a.states(), b.states()),
+        (vec!["linked".to_owned()], vec!["linked".to_owned()])
+    );
+}
+
+#[test]
+fn a_second_daemon_leaves_the_interface_to_the_first() {
+    let Some(lab) = Lab::pair("two") else { return };
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    a.game().peer_up();
+    let second = lab.second_daemon(0);
+    eventually("said", || {
+        second.log().contains("another peerd serves interface=usb0")
+    });
+    assert!(second.states().is_empty());
+    a.terminate();
+    eventually("taken over", || second.states() == ["linked"]);
+    drop(b);
+}
+
+#[test]
+fn renaming_a_linked_interface_disturbs_nothing() {
+    let Some(lab) = Lab::pair("name") else { return };
+    let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    a.game().peer_up();
+    b.game().peer_up();
+    eventually("settled", || a.udp() == (true, true));
+    sh(&format!(
+        "ip -n {} link set usb0 name gamelink0",
+        lab.namespace(0)
+    ));
+    eventually("new name", || a.status()["cables"][0]["interface"] == "gamelink0");
+    assert_eq!(a.status()["cables"][0]["links"], 1);
+    assert_eq!(b.states(), ["linked"]);
+}
+
+#[test]
+fn a_firewall_is_found_on_its_side_and_opened_when_asked_to() {
+    let Some(lab) = Lab::pair("wall") else { return };
+    let ns = lab.namespace(0);
+    let nft = |line: &str| sh(&format!("ip netns exec {ns} nft '{line}'"));
+    nft("add table inet mine");
+    nft("add chain inet mine in { type filter hook input priority 0; policy drop; }");
+    nft("add rule inet mine in iifname lo accept");
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    eventually("the side that drops", || {
+        a.udp() == (false, true) && b.udp() == (true, false)
+    });
+    eventually("the doctor has seen enough", || {
+        let (code, text) = lab.tool(0, &a, &["doctor"]);
+        code == 4
+            && text.contains("this machine's firewall drops")
+            && text.contains("nft insert rule inet mine in iifname \"usb0\" udp dport 56400-56401 accept")
+    });
+    let (code, text) = lab.tool(1, &b, &["doctor"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("the firewall of player-0 drops"), "{text}");
+    a.terminate();
+    let rules = || sh(&format!("ip netns exec {ns} nft list ruleset"));
+    let before = rules();
+    let mut a = lab.daemon(0, &["--manage-firewall"]);
+    eventually("UDP passes", || {
+        a.udp() == (true, true) && b.udp() == (true, true)
+    });
+    assert!(rules().contains("comment \"gamelink\""));
+    let (code, text) = lab.tool(0, &a, &["doctor"]);
+    assert_eq!(code, 0, "{text}");
+    a.terminate();
+    assert_eq!(rules(), before);
+}
+
+#[test]
+fn clients_that_misbehave_are_refused_and_others_served() {
+    let Some(lab) = Lab::pair("bad") else { return };
+    let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    for line in [
+        b"\xff\xfe nonsense\n".as_slice(),
+        b"{\"type\":\"hello\",\"version\":99,\"role\":\"game\"}\n",
+        &[b'x'; 40_000],
+    ] {
+        let reason = a.raw(line).refused();
+        assert!(!reason.is_empty());
+    }
+    assert!(
+        a.raw(b"{\"type\":\"hello\",\"version\":99,\"role\":\"game\"}\n")
+            .refused()
+            .contains("update peerd")
+    );
+    // A crowd: the last are turned away in words, and leave room when they go.
+    let crowd: Vec<_> = (0..40)
+        .map(|_| a.raw(b"{\"type\":\"hello\",\"version\":1,\"role\":\"tool\"}\n"))
+        .collect();
+    assert!(
+        crowd
+            .into_iter()
+            .filter_map(lab::Client::first)
+            .any(|m| matches!(m, Message::Refused { .. }))
+    );
+    eventually("served again", || {
+        a.try_game().is_some_and(|mut game| game.try_peer_up().is_some())
+    });
+    drop(b);
+}
+
+#[test]
+fn it_refuses_to_run_without_its_capabilities_and_names_them() {
+    if !is_root() {
+        return;
+    }
+    let output = std::process::Command::new("setpriv")
+        .args([
+            "--bounding-set=-net_raw",
+            "--inh-caps=-net_raw",
+            env!("CARGO_BIN_EXE_peerd"),
+            "run",
+        ])
+        .output()
+        .expect("setpriv (util-linux) runs");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && words.contains("peerd needs CAP_NET_RAW:"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_daemon_without_cables_and_clients_stops_when_asked_to() {
+    let Some(lab) = Lab::empty("idle") else { return };
+    let mut a: Daemon = lab.daemon(0, &["--exit-idle", "1"]);
+    assert!(a.wait(Duration::from_secs(5)));
+}
