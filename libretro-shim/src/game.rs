@@ -18,6 +18,8 @@ const IDLE: SerialControl = SerialControl(0x7E);
 
 /// How many frames pass between two looks whether netplay runs: about a second.
 const NETPLAY_PERIOD: u32 = 60;
+/// While nobody uses the cable a state is kept only every half second: a transfer that begins finds one not much older.
+const IDLE_SNAPSHOT_PERIOD: u32 = 30;
 /// For how many frames a second jump of the game is not worth a word: rewind is one a frame.
 const JUMP_SILENCE: u32 = 600;
 /// For how many frames netplay counts as running after a state was saved for it.
@@ -120,11 +122,8 @@ impl Game {
         let watch = Stopwatch::start();
         self.show_waiting();
         if let Some(port) = self.working_port() {
-            if self
-                .frames
-                .fetch_add(1, Ordering::Relaxed)
-                .is_multiple_of(NETPLAY_PERIOD)
-            {
+            let number = self.frames.fetch_add(1, Ordering::Relaxed);
+            if number.is_multiple_of(NETPLAY_PERIOD) {
                 self.look_for_netplay(port, ffi::savestate_context());
             }
             if let Some(notice) = port.poll_notice() {
@@ -134,9 +133,11 @@ impl Game {
                 }
             }
             let serial_control = ffi::serial_control();
-            if !port.is_linked() {
+            let status = port.status();
+            let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
+            if !status.is_linked {
                 lock(&self.snapshots).clear();
-            } else if port.is_safe(serial_control) {
+            } else if is_safe && (status.is_busy || number.is_multiple_of(IDLE_SNAPSHOT_PERIOD)) {
                 self.take_snapshot(core);
             }
             port.frame_start(serial_control);

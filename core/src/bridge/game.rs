@@ -13,6 +13,7 @@ pub(super) const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
 impl Bridge {
     pub(super) fn handle_request(&mut self, now: LocalTime, byte: u8, speed: Speed, is_enabled: bool) {
         self.last_active = now;
+        self.last_byte = Some(now);
         self.stats.counters.requests += 1;
         self.stats.counters.torn += u64::from(is_enabled && self.has_taken);
         if std::mem::take(&mut self.has_orphan) {
@@ -50,6 +51,7 @@ impl Bridge {
 
     pub(super) fn handle_reply(&mut self, now: LocalTime, byte: u8) {
         self.last_active = now;
+        self.last_byte = Some(now);
         self.has_taken = true;
         if std::mem::take(&mut self.has_orphan) {
             self.stats.counters.stray_replies += 1;

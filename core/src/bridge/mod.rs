@@ -133,6 +133,8 @@ pub struct Bridge {
     /// The player knows that the peer is paused.
     has_told_pause: bool,
     last_active: LocalTime,
+    /// When a byte was last asked for or answered here.
+    last_byte: Option<LocalTime>,
     sequence: u64,
     /// The peer's newest stamp and when it arrived.
     echo: Option<(u64, LocalTime)>,
@@ -169,6 +171,7 @@ impl Default for Bridge {
             peer_paused_since: None,
             has_told_pause: false,
             last_active: LocalTime::default(),
+            last_byte: None,
             sequence: 0,
             echo: None,
             retransmit: None,
@@ -296,6 +299,12 @@ impl Bridge {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         !self.transfer.is_delivered() && !self.has_orphan && self.waits_since.is_none()
+    }
+
+    /// When a byte was last asked for or answered at this end.
+    #[must_use]
+    pub fn last_byte(&self) -> Option<LocalTime> {
+        self.last_byte
     }
 
     /// A word for where the session stands: `unplugged`, `searching`, `linked`, `peer paused`.

@@ -5,7 +5,7 @@ use super::daemon::Daemon;
 use super::game_port::GamePort;
 use super::peer_port::{Buffer, PeerPort, Received};
 use super::report::Report;
-use super::{FrameEnd, FrameStart, Notice, SerialProbe, StartError, thread, time};
+use super::{FrameEnd, FrameStart, Notice, SerialProbe, StartError, Status, thread, time};
 use crate::bridge::{Bridge, Input, Latency, Output};
 use crate::control::FromDaemon;
 use crate::protocol::MAX_DATAGRAM;
@@ -24,6 +24,9 @@ const NOTICES: usize = 16;
 /// Datagrams read in one go: a whole receive buffer of small ones, so that silence is judged on what has arrived, and no
 /// more, so that a flood cannot keep the lock.
 const BATCH: usize = 512;
+
+/// A game that has just used the cable does so again within this time.
+const BUSY: Duration = Duration::from_secs(2);
 
 pub(super) struct Hub {
     bridge: Bridge,
@@ -69,12 +72,16 @@ impl Hub {
         self.game.address()
     }
 
-    pub(super) fn is_quiet(&self) -> bool {
-        self.bridge.is_quiet() && !self.is_owed
-    }
-
-    pub(super) fn is_linked(&self) -> bool {
-        self.bridge.is_linked()
+    pub(super) fn status(&self) -> Status {
+        let is_busy = self
+            .bridge
+            .last_byte()
+            .is_some_and(|last| time::now().since(last) < BUSY);
+        Status {
+            is_linked: self.bridge.is_linked(),
+            is_quiet: self.bridge.is_quiet() && !self.is_owed,
+            is_busy,
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {

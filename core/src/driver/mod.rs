@@ -106,6 +106,20 @@ pub struct FrameEnd {
     pub hook_time: Duration,
 }
 
+/// How a link stands at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Both sides know each other.
+    pub is_linked: bool,
+    /// No byte is between the core and the bridge, so the core may be saved or its socket replaced.
+    ///
+    /// A byte is handed over only at the start of a frame, to a listening game, and taken at the core's first poll; so its
+    /// 4096 cycles are over before the frame is.
+    pub is_quiet: bool,
+    /// A byte was asked for or answered here in the last two seconds.
+    pub is_busy: bool,
+}
+
 /// Reads FF02 out of the core's memory; called only while the emulation thread waits for a byte inside the core.
 pub type SerialProbe = Box<dyn Fn() -> SerialControl + Send>;
 
@@ -224,19 +238,22 @@ impl Link {
         }
     }
 
-    /// Whether no byte is between the core and the bridge, so that the core may be saved or its socket replaced.
-    ///
-    /// A byte is handed over only at the start of a frame, to a listening game, and taken at the core's first poll; so its
-    /// 4096 cycles are over before the frame is.
+    /// How the link stands at this moment.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        self.shared.lock().is_quiet()
+    pub fn status(&self) -> Status {
+        self.shared.lock().status()
     }
 
     /// Whether both sides know each other now.
     #[must_use]
     pub fn is_linked(&self) -> bool {
-        self.shared.lock().is_linked()
+        self.status().is_linked
+    }
+
+    /// Whether no byte is between the core and the bridge: see [`Status::is_quiet`].
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.status().is_quiet
     }
 
     /// Tells the link that the core has just re-read its options and so opened a new connection.

@@ -1,7 +1,7 @@
 //! The game's serial port as a client of our own listener on 127.0.0.1.
 
 use crate::options::Answers;
-use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice, SerialProbe, StartError};
+use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice, SerialProbe, StartError, Status};
 use gamelink_core::serial::SerialControl;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -63,6 +63,11 @@ impl Port {
     /// Whether a peer's game is at the other end, so that bytes may be under way.
     pub(crate) fn is_linked(&self) -> bool {
         self.link.is_linked()
+    }
+
+    /// How the link stands, for several questions in one.
+    pub(crate) fn status(&self) -> Status {
+        self.link.status()
     }
 
     /// Whether no transfer is in flight: the core may be saved, and its socket replaced.
