@@ -7,6 +7,7 @@ use gamelink_core::serial::SerialControl;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixListener;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -230,6 +231,48 @@ fn the_daemon_says_where_the_peer_is_and_may_come_and_go() {
         "a restarted daemon does not disturb the session"
     );
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn after_a_panic_the_game_is_answered_and_the_player_told() {
+    let (mut a, b) = linked();
+    a.link
+        .set_serial_probe(Some(Box::new(|| panic!("a probe that fails, as the test wants"))));
+    a.core.write_all(&[7, 0]).unwrap();
+    assert_eq!(a.read(), [0xFF, 0x80]);
+    until("the player is told", || {
+        std::iter::from_fn(|| a.link.poll_notice()).any(|n| n == Notice::Failed)
+    });
+    a.core.write_all(&[8, 0]).unwrap();
+    assert_eq!(a.read(), [0xFF, 0x80], "an unplugged cable, but no frozen game");
+    a.frame(IDLE);
+    until("the peer finds the silence", || !b.link.is_linked());
+}
+
+#[test]
+fn strangers_at_the_game_port_do_not_hold_up_the_frames() {
+    let (a, _b) = linked();
+    let address = a.link.game_address();
+    let script = format!(
+        "for i in $(seq 300); do exec 3<>/dev/tcp/{}/{}; exec 3>&-; done",
+        address.ip(),
+        address.port()
+    );
+    let mut flood = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut longest = Duration::ZERO;
+    while flood.try_wait().unwrap().is_none() {
+        let start = Instant::now();
+        a.frame(IDLE);
+        longest = longest.max(start.elapsed());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // Seconds before connections were bounded; generous, as the machine may be busy.
+    assert!(longest < Duration::from_millis(500), "{longest:?}");
+    assert!(a.link.is_linked());
 }
 
 #[test]

@@ -86,10 +86,13 @@ impl Game {
         *lock(&self.snapshots) = Snapshots::new(size);
         *lock(&self.values) = read_values(keys);
         self.read_own_options();
-        if let Some(port) = self.port()
-            && ffi::serial_control().is_some()
-        {
+        let Some(port) = self.port() else { return };
+        if ffi::serial_control().is_some() {
             port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
+        } else {
+            // A byte may be handed only to a game that is seen to listen.
+            port.set_unplugged(Reason::Blind, true);
+            self.tell(Severity::Error, messages::BLIND);
         }
     }
 
@@ -160,10 +163,11 @@ impl Game {
         }
         let has_advanced = ffi::progress() != frame.progress;
         let hook_time = Duration::from_nanos(self.carried.swap(0, Ordering::Relaxed));
-        port.frame_end(has_advanced, hook_time + watch.elapsed());
+        let told = watch.elapsed();
+        port.frame_end(has_advanced, hook_time + told);
         port.pace();
         // What the report itself and the pause took counts in the next one.
-        self.carry(watch.elapsed());
+        self.carry(watch.elapsed().saturating_sub(told));
     }
 
     /// Whether the core must read its options again; `is_changed` where the frontend has any change.
@@ -216,8 +220,8 @@ impl Game {
         if context == SavestateContext::Netplay || port.is_safe(ffi::serial_control()) {
             return core.serialize(out);
         }
-        let has_copied = lock(&self.snapshots).copy_to(out);
-        has_copied || core.serialize(out)
+        // Rather no state than one with a garbled byte: the frontend says so, and the next frame is safe.
+        lock(&self.snapshots).copy_to(out)
     }
 
     /// The game has gone elsewhere: by a reset, or by a loaded state.

@@ -27,6 +27,14 @@ pub(crate) const RUN_AHEAD: &str = "Run-ahead is off: it would send every byte o
 pub(crate) const JUMP: &str =
     "Link cable: the other game has not gone back with this one; the two may disagree from here on";
 
+/// What a byte that only one of the two games took gets said.
+pub(crate) const OUT_OF_STEP: &str =
+    "Link cable: a byte came too late, so the two games may disagree; if they do, link them anew";
+
+/// What a core that does not show its serial port gets said.
+pub(crate) const BLIND: &str = "This Gambatte does not show its serial port, so the link cable stays unplugged. \
+    Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
+
 /// What a mistake of our own gets said.
 pub(crate) const BROKEN: &str =
     "Gamelink has failed and pulled the link cable out; the game goes on without it";
@@ -42,6 +50,8 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
         Notice::PeerPaused => (Severity::Info, format!("Link cable: {other} has paused")),
         Notice::PeerResumed => (Severity::Info, format!("Link cable: {other} goes on")),
         Notice::PeerGone => (Severity::Warning, format!("Link cable: {other} is gone")),
+        Notice::OutOfStep => (Severity::Warning, OUT_OF_STEP.into()),
+        Notice::Failed => (Severity::Error, BROKEN.into()),
         Notice::VersionMismatch { ours, theirs } => {
             let older = if ours < theirs {
                 "this machine"

@@ -61,7 +61,7 @@ impl Bridge {
             Reply::Taken => self.stats.counters.peer_taken += 1,
             Reply::TooLate => {
                 self.stats.counters.peer_taken += 1;
-                self.stats.counters.too_late += 1;
+                self.tell_too_late();
             }
             Reply::Stray => {
                 self.stats.counters.stray_replies += 1;
@@ -84,8 +84,10 @@ impl Bridge {
             // The peer stopped offering: tell it at once that somebody listens.
             self.must_transmit = true;
         }
-        // A call that emulated nothing gave the game no chance to arm; one that has a byte cannot be given another.
-        if (self.boundary == self.frames && is_armed == Some(false)) || self.has_orphan {
+        // A game that already has a byte cannot be given another.
+        let is_armed = if self.has_orphan { Some(false) } else { is_armed };
+        // A call that emulated nothing gave the game no chance to arm.
+        if self.boundary == self.frames && is_armed == Some(false) {
             return;
         }
         self.boundary = self.frames;
@@ -102,6 +104,14 @@ impl Bridge {
                 self.has_refused = true;
                 self.must_transmit = true;
             }
+        }
+    }
+
+    /// A byte was taken on one side only.
+    pub(super) fn tell_too_late(&mut self) {
+        self.stats.counters.too_late += 1;
+        if !std::mem::replace(&mut self.has_told_step, true) {
+            self.notify(super::Notice::OutOfStep);
         }
     }
 

@@ -146,7 +146,8 @@ pub struct Bridge {
     goodbye: Option<u64>,
     complete: Option<u8>,
     deliver: Option<(u8, Speed)>,
-    refused_version: Option<u16>,
+    has_told_version: bool,
+    has_told_step: bool,
 }
 
 impl Default for Bridge {
@@ -180,7 +181,8 @@ impl Default for Bridge {
             goodbye: None,
             complete: None,
             deliver: None,
-            refused_version: None,
+            has_told_version: false,
+            has_told_step: false,
         }
     }
 }
@@ -341,10 +343,22 @@ impl Bridge {
         &mut self.stats.counters
     }
 
+    /// An unplugged bridge in the place of this one, which cannot be trusted any more; the core may still hold a byte of it.
+    #[must_use]
+    pub fn broken(&self) -> Bridge {
+        let has_orphan = self.has_orphan || self.transfer.is_delivered();
+        Bridge {
+            has_orphan,
+            frames: self.frames,
+            ..Bridge::default()
+        }
+    }
+
     fn plug(&mut self, now: LocalTime, nonce: u64) {
         self.unplug();
         self.session = Session::new(nonce);
         self.forget_peer();
+        self.has_told_version = false;
         self.is_plugged = true;
         self.goodbye = None;
         self.heartbeat = now;
@@ -388,9 +402,9 @@ impl Bridge {
         self.clock.reset();
         self.echo = None;
         self.has_refused = false;
+        self.has_told_step = false;
         self.peer_paused_since = None;
         self.has_told_pause = false;
-        self.refused_version = None;
     }
 
     fn notify(&mut self, notice: Notice) {

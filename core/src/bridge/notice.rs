@@ -13,6 +13,10 @@ pub enum Notice {
     PeerResumed,
     /// Nothing has been heard of the peer for a second, or it said goodbye.
     PeerGone,
+    /// A byte was taken on one side only, because its wait had ended on the other: the two games may now disagree.
+    OutOfStep,
+    /// A mistake of our own: the cable stays unplugged until the game is loaded again.
+    Failed,
     /// The peer speaks another version of the protocol.
     VersionMismatch {
         /// This side's version.
@@ -22,7 +26,7 @@ pub enum Notice {
     },
 }
 
-/// More than a player reads in a frame; a flapping link fills it and loses the rest.
+/// More than a player reads in a frame; a flapping link fills it and loses the oldest.
 const CAPACITY: usize = 8;
 
 /// Notices not yet taken, oldest first.
@@ -36,12 +40,13 @@ impl Default for Notices {
 }
 
 impl Notices {
-    /// Adds one; false if there was no room.
+    /// Adds one; false if the oldest had to go for it.
     pub(super) fn push(&mut self, notice: Notice) -> bool {
         let has_room = self.0.len() < CAPACITY;
-        if has_room {
-            self.0.push_back(notice);
+        if !has_room {
+            self.0.pop_front();
         }
+        self.0.push_back(notice);
         has_room
     }
 

@@ -119,7 +119,8 @@ impl Session {
             self.retire(before);
         }
         self.candidate = None;
-        self.last_heard = now;
+        // Stamps come from the wall clock, which may be set back.
+        self.last_heard = self.last_heard.max(now);
         if is_new_peer || !self.is_linked {
             self.is_linked = true;
             return Standing::Linked { is_new_peer };

@@ -1,7 +1,7 @@
 //! Two bridges joined by a perfect wire, in virtual time.
 
 use super::*;
-use crate::protocol::{Header, Writer};
+use crate::protocol::{Header, VERSION, Writer};
 use crate::serial::UNPLUGGED;
 
 const MS: Duration = Duration::from_millis(1);
@@ -317,6 +317,45 @@ fn a_byte_of_a_session_that_is_over_is_answered_to_nobody() {
         pair.input(1, Input::Reply { byte: 3 });
         assert_eq!(pair.ends[0].read.last(), Some(&3));
     }
+}
+
+#[test]
+fn an_orphan_does_not_keep_the_peer_from_being_refused() {
+    let mut pair = Pair::linked();
+    pair.request(0, 1);
+    pair.frame(1, true);
+    pair.ends[0].bridge = Bridge::default();
+    pair.input(0, Input::Plug { nonce: 33 });
+    pair.frames();
+    pair.request(0, 2);
+    for _ in 0..3 {
+        pair.frame(1, true);
+    }
+    assert_eq!(pair.ends[0].read.last(), Some(&UNPLUGGED));
+}
+
+#[test]
+fn another_version_is_told_once_whatever_numbers_come() {
+    let mut pair = Pair::new();
+    pair.input(0, Input::Plug { nonce: 1 });
+    for version in 2..9_u16 {
+        let mut bytes = *b"GBLC\0\0";
+        bytes[4..].copy_from_slice(&version.to_le_bytes());
+        pair.input(
+            0,
+            Input::Datagram {
+                bytes: &bytes,
+                received: pair.now,
+            },
+        );
+    }
+    assert_eq!(
+        pair.ends[0].notices,
+        [Notice::VersionMismatch {
+            ours: VERSION,
+            theirs: 2
+        }]
+    );
 }
 
 #[test]

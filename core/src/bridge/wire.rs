@@ -28,7 +28,8 @@ impl Bridge {
             }
             Err(DecodeError::Version(theirs)) => {
                 self.stats.counters.dropped_version += 1;
-                if self.refused_version.replace(theirs) != Some(theirs) && !self.is_linked() {
+                // Told once: the number comes from outside and may change with every datagram.
+                if !self.is_linked() && !std::mem::replace(&mut self.has_told_version, true) {
                     self.notify(Notice::VersionMismatch {
                         ours: VERSION,
                         theirs,
@@ -152,7 +153,7 @@ impl Bridge {
                 self.finish(now, UNPLUGGED);
             }
             Judgement::Repeated => {}
-            Judgement::TooLate => self.stats.counters.too_late += 1,
+            Judgement::TooLate => self.tell_too_late(),
             Judgement::Nonsense => self.stats.counters.nonsense += 1,
         }
     }

@@ -1,11 +1,18 @@
 //! The loopback TCP port that the stock core connects to as a "Network Client".
 
+use super::journal::Journal;
+use super::thread;
 use crate::serial::{Decoder, GameMessage};
+use log::Level;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry};
+use nix::sys::socket::{SockaddrIn, getpeername, getsockname};
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// Connections looked at in one go: the core makes one, and a stranger's flood must not keep the lock.
+const ACCEPT_BATCH: usize = 4;
 
 /// The listener and, once the core has connected, its stream.
 pub(super) struct GamePort {
@@ -13,6 +20,7 @@ pub(super) struct GamePort {
     address: SocketAddrV4,
     stream: Option<TcpStream>,
     has_been_connected: bool,
+    has_refused: bool,
     decoder: Decoder,
 }
 
@@ -28,6 +36,7 @@ impl GamePort {
             address,
             stream: None,
             has_been_connected: false,
+            has_refused: false,
             decoder: Decoder::default(),
         })
     }
@@ -36,31 +45,35 @@ impl GamePort {
         self.address
     }
 
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut self.listener, token, Interest::READABLE)
+    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.register(&mut self.listener, thread::LISTENER, Interest::READABLE)
     }
 
     /// Takes the newest connection of this process, if there is one; true if it replaced another.
-    pub(super) fn accept(&mut self, registry: &Registry, token: Token) -> bool {
+    ///
+    /// Any program of this machine may connect: only a few are looked at in one go.
+    pub(super) fn accept(&mut self, registry: &Registry, journal: &mut Journal) -> bool {
         let mut has_replaced = false;
-        loop {
+        for _ in 0..ACCEPT_BATCH {
             let (mut stream, from) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => return has_replaced,
             };
             if !is_of_this_process(from, self.address) {
-                log::warn!(
-                    "refused a connection to the game port that is not this process's own from={from}"
-                );
+                if !std::mem::replace(&mut self.has_refused, true) {
+                    journal.note(Level::Warn, || {
+                        format!("refused connections of other programs to the game port from={from}")
+                    });
+                }
                 continue;
             }
             // Two bytes must leave at once: the game waits for them.
             let set_up = stream
                 .set_nodelay(true)
-                .and_then(|()| registry.register(&mut stream, token, Interest::READABLE));
+                .and_then(|()| registry.register(&mut stream, thread::GAME, Interest::READABLE));
             if let Err(error) = set_up {
-                log::warn!("game connection refused error={error}");
+                journal.note(Level::Warn, || format!("game connection refused error={error}"));
                 continue;
             }
             // The old one may have been seen to end already.
@@ -68,6 +81,13 @@ impl GamePort {
             self.stream = Some(stream);
             self.decoder = Decoder::default();
         }
+        // More may be waiting, and an edge-triggered poll would not say so again.
+        if let Err(error) = registry.reregister(&mut self.listener, thread::LISTENER, Interest::READABLE) {
+            journal.note(Level::Warn, || {
+                format!("game port not polled again error={error}")
+            });
+        }
+        has_replaced
     }
 
     /// The next message of the core; `None` when there is nothing more now.
@@ -100,14 +120,16 @@ impl GamePort {
     }
 
     /// Writes one message in one piece. The core reads each before the next is written, so there is always room.
-    pub(super) fn send(&mut self, message: GameMessage) {
+    pub(super) fn send(&mut self, message: GameMessage, journal: &mut Journal) {
         let Some(stream) = &mut self.stream else { return };
         let bytes = message.encode();
         match stream.write(&bytes) {
             Ok(len) if len == bytes.len() => {}
             result => {
                 // Half a message would shift every later one: better no connection, which the core opens anew.
-                log::warn!("game connection dropped result={result:?}");
+                journal.note(Level::Warn, || {
+                    format!("game connection dropped result={result:?}")
+                });
                 self.stream = None;
             }
         }
@@ -115,45 +137,21 @@ impl GamePort {
 }
 
 /// Whether the connection from `from` to our `listener` was made by this process: any user may connect to 127.0.0.1.
+///
+/// The other end is then one of our own descriptors.
 fn is_of_this_process(from: SocketAddr, listener: SocketAddrV4) -> bool {
-    let IpAddr::V4(ip) = from.ip() else { return false };
-    let from = SocketAddrV4::new(ip, from.port());
-    inode_of(from, listener).is_some_and(|inode| holds_socket(&inode))
-}
-
-/// The inode of the socket with this local and remote address (`/proc/net/tcp`, proc(5)).
-fn inode_of(local: SocketAddrV4, remote: SocketAddrV4) -> Option<String> {
-    // The kernel prints the address as one native-endian number.
-    let field = |address: SocketAddrV4| {
-        format!(
-            "{:08X}:{:04X}",
-            u32::from_ne_bytes(address.ip().octets()),
-            address.port()
-        )
-    };
-    let (local, remote) = (field(local), field(remote));
-    let table = fs::File::open("/proc/thread-self/net/tcp")
-        .or_else(|_| fs::File::open("/proc/net/tcp"))
-        .ok()?;
-    BufReader::new(table)
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| {
-            let mut fields = line.split_ascii_whitespace();
-            let is_it = fields.nth(1) == Some(&local) && fields.next() == Some(&remote);
-            is_it.then(|| fields.nth(6).map(str::to_owned)).flatten()
-        })
-}
-
-/// Whether one of this process's descriptors is the socket with this inode.
-fn holds_socket(inode: &str) -> bool {
-    let wanted = format!("socket:[{inode}]");
+    let SocketAddr::V4(from) = from else { return false };
+    let (from, listener) = (SockaddrIn::from(from), SockaddrIn::from(listener));
     let Ok(descriptors) = fs::read_dir("/proc/self/fd") else {
         return false;
     };
     descriptors
         .flatten()
-        .any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str()))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .any(|fd| {
+            getsockname::<SockaddrIn>(fd).is_ok_and(|local| local == from)
+                && getpeername::<SockaddrIn>(fd).is_ok_and(|remote| remote == listener)
+        })
 }
 
 #[cfg(test)]

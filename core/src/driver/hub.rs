@@ -3,6 +3,7 @@
 use super::address::{BindAddress, PeerAddress};
 use super::daemon::Daemon;
 use super::game_port::GamePort;
+use super::journal::Journal;
 use super::peer_port::{Buffer, PeerPort, Received};
 use super::report::Report;
 use super::{FrameEnd, FrameStart, Notice, SerialProbe, StartError, Status, thread, time};
@@ -12,6 +13,7 @@ use crate::protocol::MAX_DATAGRAM;
 use crate::serial::{GameMessage, UNPLUGGED};
 use crate::time::LocalTime;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use log::Level;
 use mio::{Interest, Registry};
 use std::io;
 use std::net::SocketAddrV4;
@@ -40,6 +42,9 @@ pub(super) struct Hub {
     /// The game waits in a read until it is answered.
     is_owed: bool,
     notices: Sender<Notice>,
+    /// To take the oldest out where nobody does.
+    oldest: Receiver<Notice>,
+    journal: Journal,
     probe: Option<SerialProbe>,
     hooks: Latency,
     /// The datagram being sent.
@@ -49,7 +54,7 @@ pub(super) struct Hub {
 impl Hub {
     pub(super) fn open(registry: Registry) -> io::Result<(Hub, Receiver<Notice>)> {
         let mut game = GamePort::open()?;
-        game.register(&registry, thread::LISTENER)?;
+        game.register(&registry)?;
         let (notices, receiver) = bounded(NOTICES);
         let hub = Hub {
             bridge: Bridge::default(),
@@ -61,6 +66,8 @@ impl Hub {
             is_enabled: true,
             is_owed: false,
             notices,
+            oldest: receiver.clone(),
+            journal: Journal::default(),
             probe: None,
             hooks: Latency::default(),
             buffer: [0; MAX_DATAGRAM],
@@ -166,8 +173,8 @@ impl Hub {
 
     /// Takes whatever has arrived, then does what is due.
     pub(super) fn service(&mut self) {
-        self.service_game();
         self.service_peer();
+        self.service_game();
         let now = time::now();
         self.bridge.handle_timeout(now);
         self.drain(now);
@@ -179,14 +186,22 @@ impl Hub {
             return;
         };
         // A daemon that goes away takes nothing with it: the peer is where it was, and silence is found without it.
-        daemon.handle_timeout(now, &self.bridge, &self.registry, thread::DAEMON);
-        daemon.receive(|message| self.handle_daemon(message));
+        let mut journal = self.journal.take();
+        daemon.handle_timeout(now, &self.bridge, &self.registry, &mut journal);
+        let mut messages = Vec::new();
+        daemon.receive(&self.registry, &mut journal, |message| messages.push(message));
+        self.journal = journal;
         self.daemon = Some(daemon);
+        messages
+            .into_iter()
+            .for_each(|message| self.handle_daemon(message));
     }
 
     fn handle_daemon(&mut self, message: FromDaemon) {
         match message {
-            FromDaemon::Welcome { version, daemon } => log::info!("daemon={daemon} version={version}"),
+            FromDaemon::Welcome { version, daemon } => {
+                self.note(Level::Info, || format!("daemon={daemon} version={version}"));
+            }
             FromDaemon::PeerUp {
                 cable,
                 name,
@@ -195,25 +210,31 @@ impl Hub {
             } => {
                 let bind = bind.map(|bind| bind.parse()).transpose();
                 let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
-                    log::warn!(
-                        "the daemon told of a peer without a usable address cable={cable} address={address}"
-                    );
-                    return;
+                    let line = || {
+                        format!(
+                            "the daemon told of a peer without a usable address cable={cable} address={address}"
+                        )
+                    };
+                    return self.note(Level::Warn, line);
                 };
                 let is_known = self.peer.as_ref().is_some_and(|peer| *peer.peer() == address);
                 self.told = Some((cable, name));
                 // A daemon that was restarted tells again of what it finds: the session goes on.
                 if !is_known && let Err(error) = self.set_peer(Some(address), bind) {
-                    log::error!("{error}");
+                    self.note(Level::Error, || error.to_string());
                 }
             }
             FromDaemon::PeerDown { cable, reason } => {
                 if self.told.take_if(|(told, _)| *told == cable).is_some() {
-                    log::info!("peer gone cable={cable} reason={reason}");
+                    self.note(Level::Info, || format!("peer gone cable={cable} reason={reason}"));
                     let _ = self.set_peer(None, None);
                 }
             }
-            FromDaemon::Refused { reason } => log::error!("the daemon refuses to serve this game: {reason}"),
+            FromDaemon::Refused { reason } => {
+                self.note(Level::Error, || {
+                    format!("the daemon refuses to serve this game: {reason}")
+                });
+            }
             FromDaemon::Status(_) => {}
         }
     }
@@ -221,7 +242,7 @@ impl Hub {
     /// Takes what the core wrote, and its new connection if it opened one.
     pub(super) fn service_game(&mut self) {
         self.read_game();
-        if self.game.accept(&self.registry, thread::GAME) {
+        if self.game.accept(&self.registry, &mut self.journal) {
             self.is_owed = false;
             self.input(Input::CoreReconnected);
         }
@@ -234,6 +255,10 @@ impl Hub {
                 GameMessage::Reply { byte } => self.input(Input::Reply { byte }),
                 GameMessage::Request { byte, speed } => {
                     self.is_owed = true;
+                    if self.bridge.is_offer_waiting() {
+                        // The peer may have withdrawn it: look before the game takes it for good.
+                        self.service_peer();
+                    }
                     // The core writes SC after it has sent, so bit 7 still shows what the port did before.
                     let is_enabled = self.probe.as_ref().is_some_and(|probe| probe().0 & 0x80 != 0);
                     self.input(Input::Request {
@@ -278,9 +303,12 @@ impl Hub {
             match output {
                 Output::Complete { byte } => {
                     self.is_owed = false;
-                    self.game.send(GameMessage::Reply { byte });
+                    self.game.send(GameMessage::Reply { byte }, &mut self.journal);
                 }
-                Output::Deliver { byte, speed } => self.game.send(GameMessage::Request { byte, speed }),
+                Output::Deliver { byte, speed } => {
+                    self.game
+                        .send(GameMessage::Request { byte, speed }, &mut self.journal);
+                }
                 Output::Transmit { len } => {
                     let bytes = self.buffer.get(..len).unwrap_or_default();
                     if let Some(peer) = &mut self.peer
@@ -289,23 +317,39 @@ impl Hub {
                         self.bridge.counters_mut().send_errors += 1;
                     }
                 }
-                Output::Notify(notice) => {
-                    log::info!("link notice={notice:?}");
-                    if self.notices.try_send(notice).is_err() {
-                        self.bridge.counters_mut().notices_lost += 1;
-                    }
-                }
+                Output::Notify(notice) => self.notify(notice),
             }
         }
     }
 
+    /// Leaves word for the emulation thread; where nobody takes them, the oldest go.
+    fn notify(&mut self, notice: Notice) {
+        if self.notices.is_full() && self.oldest.try_recv().is_ok() {
+            self.bridge.counters_mut().notices_lost += 1;
+        }
+        // There is room: nobody else sends.
+        let _ = self.notices.try_send(notice);
+    }
+
+    fn note(&mut self, level: Level, line: impl FnOnce() -> String) {
+        self.journal.note(level, line);
+    }
+
+    /// What is to be logged once the lock is free.
+    pub(super) fn take_journal(&mut self) -> Journal {
+        self.journal.take()
+    }
+
     /// After a panic: an unplugged cable that still answers the game.
     pub(super) fn fail(&mut self) {
-        log::error!("the link failed and is unplugged until the game is loaded again");
-        self.bridge = Bridge::default();
+        self.bridge = self.bridge.broken();
         self.peer = None;
+        self.daemon = None;
+        self.probe = None;
         if std::mem::take(&mut self.is_owed) {
-            self.game.send(GameMessage::Reply { byte: UNPLUGGED });
+            self.game
+                .send(GameMessage::Reply { byte: UNPLUGGED }, &mut self.journal);
         }
+        self.notify(Notice::Failed);
     }
 }

@@ -11,6 +11,7 @@ mod address;
 mod daemon;
 mod game_port;
 mod hub;
+mod journal;
 mod peer_port;
 mod report;
 mod thread;
@@ -157,8 +158,8 @@ impl Link {
     /// Opens the sockets and starts to look for the peer.
     ///
     /// # Errors
-    /// When a socket cannot be opened or bound, or the thread cannot be started. An address or an interface that is not
-    /// there yet is no error: the link is made when it comes.
+    /// When a socket cannot be opened or bound, or the thread cannot be started. A peer whose address or interface is not there
+    /// yet is no error: the link is made when it comes. An own address in [`Config::bind`] must be there.
     pub fn start(config: &Config) -> Result<Link, StartError> {
         let poll = mio::Poll::new().map_err(StartError::Thread)?;
         let waker = mio::Waker::new(poll.registry(), thread::WAKER).map_err(StartError::Thread)?;

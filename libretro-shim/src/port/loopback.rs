@@ -23,6 +23,8 @@ pub(crate) enum Reason {
     Netplay = 2,
     /// A panic: nothing of ours is trusted any more.
     Broken = 4,
+    /// The core does not show FF02.
+    Blind = 8,
 }
 
 impl Port {

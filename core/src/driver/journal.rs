@@ -1,0 +1,33 @@
+//! Log lines written while the lock is held, to be logged when it is not.
+//!
+//! The log ends in the frontend's own callback, and nothing of the frontend is called under the lock.
+
+use log::Level;
+
+/// More than this between two flushes says nothing new.
+const CAPACITY: usize = 16;
+
+/// Lines that wait to be logged; bounded.
+#[derive(Debug, Default)]
+pub(super) struct Journal(Vec<(Level, String)>);
+
+impl Journal {
+    /// Notes one line; dropped where too many wait.
+    pub(super) fn note(&mut self, level: Level, line: impl FnOnce() -> String) {
+        if self.0.len() < CAPACITY && log::log_enabled!(level) {
+            self.0.push((level, line()));
+        }
+    }
+
+    /// Gives the lines away; allocates nothing where there are none.
+    pub(super) fn take(&mut self) -> Journal {
+        std::mem::take(self)
+    }
+
+    /// Logs the lines. Hold no lock.
+    pub(super) fn flush(self) {
+        for (level, line) in self.0 {
+            log::log!(level, "{line}");
+        }
+    }
+}
