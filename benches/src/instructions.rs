@@ -1,0 +1,157 @@
+//! What a frame costs in instructions, counted by callgrind: no other program's noise is in that.
+
+use anyhow::{Context as _, Result, bail};
+use gamelink_fixtures::frontend::Pace;
+use gamelink_fixtures::netns::Namespace;
+use gamelink_fixtures::pair::{
+    Cores, Launch, Order, PLAYER_COMMAND, PlayerConfig, Settings, Side, Wire, now_ns,
+};
+use gamelink_fixtures::rom::Rom;
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a frame of an armed, idle game costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Instructions {
+    /// Which core, and whether linked.
+    pub name: &'static str,
+    /// Instructions of the whole process for each frame.
+    pub per_frame: f64,
+    /// Frames counted.
+    pub frames: u64,
+}
+
+/// Whether callgrind is on this machine.
+#[must_use]
+pub fn is_there() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join("valgrind").is_file())
+}
+
+const SHORT: u64 = 120;
+const LONG: u64 = 420;
+
+/// Counts a frame of the stock core alone, of ours without a peer, and of ours with one; about half a minute.
+///
+/// # Errors
+/// When something is missing or a game does not link.
+pub fn run(player: &Path) -> Result<Vec<Instructions>> {
+    let cases = [
+        ("stock core, no link", false, false),
+        ("ours, no peer", true, false),
+        ("ours, linked", true, true),
+    ];
+    let mut counted = Vec::new();
+    for (name, is_ours, is_linked) in cases {
+        // What loading costs is the same in both and goes out by the difference.
+        let short = count(player, is_ours, is_linked, SHORT)?;
+        let long = count(player, is_ours, is_linked, LONG)?;
+        let frames = long.0.saturating_sub(short.0);
+        if frames == 0 {
+            bail!("callgrind's player ran no frames");
+        }
+        counted.push(Instructions {
+            name,
+            per_frame: long.1.saturating_sub(short.1) as f64 / frames as f64,
+            frames,
+        });
+    }
+    Ok(counted)
+}
+
+/// Frames and instructions of one run.
+fn count(player: &Path, is_ours: bool, is_linked: bool, frames: u64) -> Result<(u64, u64)> {
+    let folder = std::env::temp_dir().join(format!("gamelink-callgrind-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let result = count_in(&folder, player, is_ours, is_linked, frames);
+    let _ = std::fs::remove_dir_all(&folder);
+    result
+}
+
+fn count_in(folder: &Path, player: &Path, is_ours: bool, is_linked: bool, frames: u64) -> Result<(u64, u64)> {
+    let wire = Wire::direct()?;
+    let out = folder.join("callgrind.out");
+    let game = folder.join("game.gb");
+    std::fs::write(&game, Rom::Tetris.image())?;
+    let player = player.display().to_string();
+    let out_argument = format!("--callgrind-out-file={}", out.display());
+    let under = ["--tool=callgrind", "-q", &out_argument, &player, PLAYER_COMMAND];
+    let (machine_a, peer_b) = wire.a();
+    let (machine_b, peer_a) = wire.b();
+    let start = |name, program: &Path, arguments: &[&str], machine: &Namespace, peer| -> Result<Side> {
+        let cores = if is_ours {
+            Cores::gamelink()?
+        } else {
+            Cores::stock()?
+        };
+        let Settings {
+            core,
+            mut options,
+            mut environment,
+        } = cores.settings(peer, &folder.join(name));
+        if !is_ours {
+            options.clear();
+        }
+        if !is_linked {
+            environment.retain(|(key, _)| key != "GAMELINK_PEER");
+        }
+        let side = Side::start(&Launch {
+            name,
+            program,
+            arguments,
+            machine,
+            environment,
+            player: PlayerConfig {
+                core,
+                game: game.clone(),
+                options,
+                rhythm: Pace::GAME_BOY.into(),
+                seed: 1,
+                frames_per_status: 1,
+            },
+            folder,
+        })?;
+        side.wait_until_loaded()?;
+        Ok(side)
+    };
+    let mut peer = match is_linked {
+        true => Some(start(
+            "peer",
+            Path::new(&player),
+            &[PLAYER_COMMAND],
+            machine_b,
+            peer_a,
+        )?),
+        false => None,
+    };
+    let mut side = start("counted", Path::new("valgrind"), &under, machine_a, peer_b)?;
+    for side in peer.iter_mut().chain([&mut side]) {
+        side.order(&Order::Start { at_ns: now_ns() })?;
+    }
+    let limit = Duration::from_secs(60);
+    let played = side.wait_for("enough frames", limit, |words| {
+        let status = words.statuses.last()?;
+        (status.frames >= frames).then_some(())
+    });
+    played.context("under callgrind")?;
+    if is_linked
+        && side
+            .words(|words| words.message_ns("Link cable connected", 0))
+            .is_none()
+    {
+        bail!("the game under callgrind never linked");
+    }
+    side.end_within(Duration::from_secs(20));
+    let played = side.words(|words| words.statuses.last().map_or(0, |status| status.frames));
+    let text = std::fs::read_to_string(&out).context("callgrind has written nothing")?;
+    let total = text
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("summary:")
+                .or_else(|| line.strip_prefix("totals:"))
+        })
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .context("callgrind has written no sum")?;
+    Ok((played, total))
+}

@@ -1,0 +1,80 @@
+//! Runs the benchmarks and writes `bench.json`, `bench.md` and the pictures; `cargo lab bench` starts it with all parts in place.
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use gamelink_benches::plan::Plan;
+use gamelink_benches::{micro, plots, run, table};
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Latency and cost of Gamelink, beside the stock link and the bare socket in the same run.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Under a minute: whether everything works, not how well.
+    #[arg(long)]
+    quick: bool,
+    /// Only the pure code, which needs neither root nor a core.
+    #[arg(long)]
+    micro: bool,
+    /// Where the results go.
+    #[arg(long, value_name = "DIR", default_value = "target/lab/bench")]
+    out: PathBuf,
+    /// The program that plays: a `lab`.
+    #[arg(long, value_name = "FILE", required_unless_present = "micro")]
+    lab: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match bench(&Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(arguments: &Arguments) -> Result<ExitCode> {
+    let lab = match &arguments.lab {
+        Some(lab) if !arguments.micro => lab,
+        _ => {
+            for cost in micro::run() {
+                println!(
+                    "{:>8.0} ns (least {:.0})  {}",
+                    cost.nanos, cost.least_nanos, cost.name
+                );
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let plan = if arguments.quick {
+        Plan::quick()
+    } else {
+        Plan::whole()
+    };
+    let results = run::run(&plan, lab)?;
+    let out = &arguments.out;
+    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    let write = |name: &str, text: &str| {
+        let file = out.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    let markdown = table::markdown(&results);
+    write("bench.json", &serde_json::to_string_pretty(&results)?)?;
+    write("bench.md", &markdown)?;
+    for (name, svg) in plots::all(&results) {
+        write(name, &svg)?;
+    }
+    println!("{markdown}");
+    println!("written to {}", out.display());
+    let faults = results.faults();
+    for fault in &faults {
+        eprintln!("bench: {fault}");
+    }
+    Ok(if faults.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,188 @@
+//! The bare socket on the same path: what nobody can beat who waits for an answer.
+
+use anyhow::{Context as _, Result};
+use gamelink_fixtures::impair::Conditions;
+use gamelink_fixtures::netns::{Cable, RelayedCable};
+use gamelink_fixtures::pair::{Kind, PORT, Points, Wire, now_ns, sleep_until_ns};
+use serde::Serialize;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ping {
+    /// `UDP` or `TCP`.
+    pub protocol: &'static str,
+    /// One-way delay of the path.
+    pub delay_ms: f64,
+    /// Whether a relay stands between, as it does for pairs.
+    pub is_relayed: bool,
+    /// Nanoseconds from one ping to the next; 0 for back to back.
+    pub spacing_ns: u64,
+    /// Round trips, in microseconds.
+    pub round_trip_us: Points,
+    /// Pings that nobody answered.
+    pub lost: u64,
+}
+
+/// As an emulator's frames follow each other.
+pub const FRAME_NS: u64 = 16_742_706;
+
+/// As long as one of our datagrams with one event.
+const LENGTH: usize = 152;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// One end of either protocol.
+enum Socket {
+    Udp(UdpSocket),
+    Tcp(TcpStream),
+}
+
+impl Socket {
+    fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Socket::Udp(socket) => socket.send(bytes).map(drop),
+            Socket::Tcp(stream) => stream.write_all(bytes),
+        }
+    }
+
+    fn receive(&mut self, bytes: &mut [u8]) -> std::io::Result<()> {
+        match self {
+            Socket::Udp(socket) => socket.recv(bytes).map(drop),
+            Socket::Tcp(stream) => stream.read_exact(bytes),
+        }
+    }
+
+    fn prepare(self) -> std::io::Result<Socket> {
+        match &self {
+            Socket::Udp(socket) => socket.set_read_timeout(Some(PATIENCE))?,
+            Socket::Tcp(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn at(address: Ipv4Addr) -> SocketAddr {
+    SocketAddr::from((address, PORT))
+}
+
+/// Measures UDP and TCP on one path, at an emulator's spacing and back to back.
+///
+/// # Errors
+/// When the path cannot be made.
+pub fn run(delay_ms: f64, is_relayed: bool, time: Duration) -> Result<Vec<Ping>> {
+    let mut pings = Vec::new();
+    for protocol in ["UDP", "TCP"] {
+        let wire = match (is_relayed, protocol) {
+            (false, _) => Wire::direct()?,
+            (true, protocol) => {
+                let kind = if protocol == "UDP" {
+                    Kind::Datagrams
+                } else {
+                    Kind::Bytes
+                };
+                let delay = Duration::from_secs_f64(delay_ms / 1e3);
+                Wire::relayed(kind, Conditions::delayed(delay), 1)?
+            }
+        };
+        let (near, far) = match protocol {
+            "UDP" => udp(&wire, is_relayed),
+            _ => tcp(&wire, is_relayed),
+        }
+        .with_context(|| format!("cannot open {protocol} sockets on the path"))?;
+        let answering = std::thread::spawn(move || answer(far));
+        let mut near = near;
+        for spacing_ns in [FRAME_NS, 0] {
+            // Back to back needs less time for as many.
+            let time = if spacing_ns == 0 { time / 3 } else { time };
+            let (round_trip_us, lost) = measure(&mut near, spacing_ns, time);
+            pings.push(Ping {
+                protocol,
+                delay_ms,
+                is_relayed,
+                spacing_ns,
+                round_trip_us,
+                lost,
+            });
+        }
+        let _ = near.send(&[1; LENGTH]);
+        let _ = answering.join();
+    }
+    Ok(pings)
+}
+
+fn udp(wire: &Wire, is_relayed: bool) -> Result<(Socket, Socket)> {
+    let (own_a, own_b) = match is_relayed {
+        true => (RelayedCable::ADDRESS_A, RelayedCable::ADDRESS_B),
+        false => (Cable::ADDRESS_A, Cable::ADDRESS_B),
+    };
+    let open = |(machine, peer): (
+        &gamelink_fixtures::netns::Namespace,
+        gamelink_fixtures::netns::Address,
+    ),
+                own: Ipv4Addr| {
+        machine.within(|| {
+            let socket = UdpSocket::bind(at(own))?;
+            socket.connect(at(peer.v4))?;
+            Socket::Udp(socket).prepare()
+        })
+    };
+    Ok((open(wire.a(), own_a.v4)??, open(wire.b(), own_b.v4)??))
+}
+
+fn tcp(wire: &Wire, is_relayed: bool) -> Result<(Socket, Socket)> {
+    let ((a, to_b), (b, to_a)) = (wire.a(), wire.b());
+    let connect = |peer: Ipv4Addr| TcpStream::connect_timeout(&at(peer), Duration::from_secs(2));
+    let (near, far) = if is_relayed {
+        (a.within(|| connect(to_b.v4))??, b.within(|| connect(to_a.v4))??)
+    } else {
+        let listener = b.within(|| TcpListener::bind(at(Cable::ADDRESS_B.v4)))??;
+        let near = a.within(|| connect(to_b.v4))??;
+        (near, listener.accept()?.0)
+    };
+    Ok((Socket::Tcp(near).prepare()?, Socket::Tcp(far).prepare()?))
+}
+
+/// Sends back what comes, until what comes begins with a 1 or nothing comes.
+fn answer(mut socket: Socket) {
+    let mut bytes = [0; LENGTH];
+    // Longer than any pause between two measurements.
+    let mut silences = 0;
+    while silences < 6 {
+        match socket.receive(&mut bytes) {
+            Ok(()) if bytes.first() == Some(&1) => return,
+            Ok(()) => {
+                silences = 0;
+                if socket.send(&bytes).is_err() {
+                    return;
+                }
+            }
+            Err(_) => silences += 1,
+        }
+    }
+}
+
+/// Sleeps to each moment as a frontend does, then sends and waits for the answer in the kernel.
+fn measure(socket: &mut Socket, spacing_ns: u64, time: Duration) -> (Points, u64) {
+    let end_ns = now_ns() + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let mut bytes = [0; LENGTH];
+    let mut times = Vec::new();
+    let mut lost = 0;
+    let mut due_ns = now_ns();
+    while now_ns() < end_ns {
+        sleep_until_ns(due_ns);
+        let start_ns = now_ns();
+        let answer = socket.send(&bytes).and_then(|()| socket.receive(&mut bytes));
+        match answer {
+            Ok(()) => times.push(now_ns() - start_ns),
+            Err(_) => lost += 1,
+        }
+        due_ns = (due_ns + spacing_ns).max(now_ns().saturating_sub(spacing_ns));
+    }
+    (Points::of(times), lost)
+}
