@@ -8,8 +8,8 @@ use gamelink_fixtures::pair::{PairReport, Points};
 /// A picture: its file name and its text.
 pub type Plot = (&'static str, String);
 
-const STOCK: &str = "#c0392b";
-const OURS: &str = "#2471a3";
+/// Of the cores, in the order in which they take turns: the stock one first.
+const COLORS: [&str; 5] = ["#c0392b", "#2471a3", "#8e44ad", "#d68910", "#17202a"];
 const UDP: &str = "#27ae60";
 const TCP: &str = "#7d6608";
 
@@ -94,68 +94,69 @@ fn series(name: &str, color: &'static str, is_dashed: bool, points: Vec<(usize, 
     }
 }
 
+/// A point of a distribution: its name, and how to take it.
+type Share = (&'static str, fn(&Points) -> f64);
+
+/// The cores that took part, each with its colour.
+fn contestants(results: &Results) -> Vec<(&'static str, &'static str)> {
+    let mut names: Vec<&'static str> = Vec::new();
+    for run in &results.runs {
+        if !names.contains(&run.core) {
+            names.push(run.core);
+        }
+    }
+    names.into_iter().zip(COLORS).collect()
+}
+
 /// How long the game stands still for a byte, beside the bare socket.
 fn waits(results: &Results) -> Chart {
     let title = "One exchange a frame: time in retro_run of the clocking side";
-    let one = "one a frame";
-    let run_us = |core, value: fn(&Points) -> f64| {
-        line(results, one, core, move |report| {
-            value(&report.clocking().figures.run_us)
+    let run_ms = |core, value: fn(&Points) -> f64| {
+        line(results, "one a frame", core, move |report| {
+            value(&report.clocking().figures.run_us) / 1e3
         })
     };
+    let mut all = Vec::new();
+    for (core, color) in contestants(results) {
+        all.push(series(
+            &format!("{core}, p99"),
+            color,
+            true,
+            run_ms(core, |points| points.p99),
+        ));
+        all.push(series(
+            &format!("{core}, p50"),
+            color,
+            false,
+            run_ms(core, |points| points.p50),
+        ));
+    }
+    for (protocol, color) in [("TCP", TCP), ("UDP", UDP)] {
+        let points = ping_line(results, protocol, true, |points| points.p50 / 1e3);
+        all.push(series(
+            &format!("bare {protocol} round trip, p50"),
+            color,
+            false,
+            points,
+        ));
+    }
     Chart {
-        series: vec![
-            series("stock, p99", STOCK, true, run_us("stock", |points| points.p99)),
-            series("stock, p50", STOCK, false, run_us("stock", |points| points.p50)),
-            series(
-                "gamelink, p99",
-                OURS,
-                true,
-                run_us("gamelink", |points| points.p99),
-            ),
-            series(
-                "gamelink, p50",
-                OURS,
-                false,
-                run_us("gamelink", |points| points.p50),
-            ),
-            series(
-                "bare TCP round trip, p50",
-                TCP,
-                false,
-                ping_line(results, "TCP", true, |points| points.p50),
-            ),
-            series(
-                "bare UDP round trip, p50",
-                UDP,
-                false,
-                ping_line(results, "UDP", true, |points| points.p50),
-            ),
-        ],
-        ..chart(results, title, "microseconds", true)
+        series: all,
+        ..chart(results, title, "milliseconds", true)
     }
 }
 
 /// Frames a second.
 fn fps(results: &Results) -> Chart {
-    let of = |pattern, core| line(results, pattern, core, |report| report.clocking().figures.fps);
+    let mut all = Vec::new();
+    for (core, color) in contestants(results) {
+        for (pattern, is_dashed) in [("one a frame", false), ("back to back", true)] {
+            let points = line(results, pattern, core, |report| report.clocking().figures.fps);
+            all.push(series(&format!("{core}, {pattern}"), color, is_dashed, points));
+        }
+    }
     Chart {
-        series: vec![
-            series(
-                "gamelink, one a frame",
-                OURS,
-                false,
-                of("one a frame", "gamelink"),
-            ),
-            series(
-                "gamelink, back to back",
-                OURS,
-                true,
-                of("back to back", "gamelink"),
-            ),
-            series("stock, one a frame", STOCK, false, of("one a frame", "stock")),
-            series("stock, back to back", STOCK, true, of("back to back", "stock")),
-        ],
+        series: all,
         ..chart(
             results,
             "Frames a second of the clocking side",
@@ -167,29 +168,27 @@ fn fps(results: &Results) -> Chart {
 
 /// Exchanges a second.
 fn exchanges(results: &Results) -> Chart {
-    let of = |core| {
-        line(results, "back to back", core, |report| {
+    let mut all = Vec::new();
+    for (core, color) in contestants(results) {
+        let points = line(results, "back to back", core, |report| {
             report.clocking().figures.exchanges_per_second
-        })
-    };
-    let per_second = |points: &Points| if points.p50 > 0.0 { 1e6 / points.p50 } else { 0.0 };
+        });
+        all.push(series(core, color, false, points));
+    }
+    for (protocol, color) in [("UDP", UDP), ("TCP", TCP)] {
+        let points = ping_line(results, protocol, false, |points| match points.p50 {
+            micros if micros > 0.0 => 1e6 / micros,
+            _ => 0.0,
+        });
+        all.push(series(
+            &format!("bare {protocol} round trips"),
+            color,
+            true,
+            points,
+        ));
+    }
     Chart {
-        series: vec![
-            series("gamelink", OURS, false, of("gamelink")),
-            series("stock", STOCK, false, of("stock")),
-            series(
-                "bare UDP round trips",
-                UDP,
-                false,
-                ping_line(results, "UDP", false, per_second),
-            ),
-            series(
-                "bare TCP round trips",
-                TCP,
-                false,
-                ping_line(results, "TCP", false, per_second),
-            ),
-        ],
+        series: all,
         ..chart(
             results,
             "Back to back: exchanges a second",
@@ -201,35 +200,36 @@ fn exchanges(results: &Results) -> Chart {
 
 /// The distribution at one delay.
 fn percentiles(results: &Results) -> Chart {
-    let delay_ms = 1.0;
-    let points_of = |core: &str| -> Vec<(usize, f64)> {
-        let is_it = |run: &&Run| {
-            run.group == Group::Delays
-                && run.name == "one a frame"
-                && run.core == core
-                && run.delay_ms == delay_ms
-        };
-        let Some(report) = results
-            .runs
-            .iter()
-            .filter(is_it)
-            .find_map(|run| run.report.as_ref())
-        else {
-            return Vec::new();
-        };
-        let Points {
-            p50, p99, p999, max, ..
-        } = report.clocking().figures.run_us;
-        [p50, p99, p999, max].into_iter().enumerate().collect()
+    let delay_ms = if results.is_quick { 5.0 } else { 1.0 };
+    let points_of = |core: &str, value: fn(&Points) -> f64| -> Option<f64> {
+        let values = line(results, "one a frame", core, move |report| {
+            value(&report.clocking().figures.run_us) / 1e3
+        });
+        let place = delays(results).iter().position(|delay| *delay == delay_ms)?;
+        values
+            .into_iter()
+            .find_map(|(at, value)| (at == place).then_some(value))
     };
+    let shares: [Share; 4] = [
+        ("50 %", |points| points.p50),
+        ("99 %", |points| points.p99),
+        ("99.9 %", |points| points.p999),
+        ("all", |points| points.max),
+    ];
+    let all = contestants(results).into_iter().map(|(core, color)| {
+        let points = shares.iter().enumerate();
+        let points = points.filter_map(|(place, (_, value))| Some((place, points_of(core, *value)?)));
+        series(core, color, false, points.collect())
+    });
     Chart {
-        title: "One exchange a frame at 1 ms: retro_run of the clocking side".to_owned(),
+        series: all.collect(),
         across: "share of the frames that took at most this",
-        places: ["50 %", "99 %", "99.9 %", "all"].map(str::to_owned).to_vec(),
-        series: vec![
-            series("stock", STOCK, false, points_of("stock")),
-            series("gamelink", OURS, false, points_of("gamelink")),
-        ],
-        ..chart(results, "", "microseconds", true)
+        places: shares.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        ..chart(
+            results,
+            &format!("One exchange a frame at {delay_ms} ms: retro_run of the clocking side"),
+            "milliseconds",
+            true,
+        )
     }
 }

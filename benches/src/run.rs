@@ -81,7 +81,7 @@ pub fn run(plan: &Plan, player: &Path) -> Result<Results> {
     let start = Instant::now();
     netns::sweep()?;
     let machine = Machine::here();
-    let cores = [Cores::stock()?, Cores::gamelink()?];
+    let cores = contestants()?;
     let costs = micro::run();
     let mut pings = Vec::new();
     let mut runs = Vec::new();
@@ -130,6 +130,11 @@ pub fn run(plan: &Plan, player: &Path) -> Result<Results> {
         costs,
         instructions: counted,
     })
+}
+
+/// The cores that take turns, the stock one first.
+fn contestants() -> Result<Vec<Cores>> {
+    Ok(vec![Cores::stock()?, Cores::gamelink()?])
 }
 
 fn run_case(plan: &Plan, case: &Case, cores: &Cores, player: &Path) -> Run {

@@ -30,6 +30,10 @@ const RIGHT: f64 = 225.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
 
+/// No axis ends below or above these: beyond, steps would overflow.
+const MIN_SCALE: f64 = 1e-6;
+const MAX_SCALE: f64 = 1e15;
+
 impl Chart {
     /// The whole picture.
     pub(crate) fn svg(&self) -> String {
@@ -122,7 +126,7 @@ impl Chart {
                 .iter()
                 .flat_map(|series| series.points.iter().map(|point| point.1))
         };
-        let most = values().fold(f64::MIN_POSITIVE, f64::max);
+        let most = values().fold(MIN_SCALE, f64::max).min(MAX_SCALE);
         if self.is_logarithmic {
             let least = values().filter(|value| *value > 0.0).fold(most, f64::min);
             let (from, to) = (least.log10().floor(), most.log10().ceil());
@@ -160,7 +164,7 @@ fn number(value: f64) -> String {
     match value {
         value if value >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
         value if value >= 1.0 => format!("{value:.1}"),
-        value => format!("{value:.3}"),
+        value => format!("{value:.4}").trim_end_matches('0').to_owned(),
     }
 }
 
