@@ -96,6 +96,9 @@ struct Run {
     /// Serve this interface, whatever it is, and no others but those named so; may be given several times.
     #[arg(long, value_name = "NAME")]
     interface: Vec<String>,
+    /// Also look for machines on this LAN interface, whose MAC and addresses are never touched; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    lan: Vec<String>,
     /// Where games and tools connect.
     #[arg(long, value_name = "PATH", env = "GAMELINK_CONTROL", default_value = DEFAULT_SOCKET)]
     control: PathBuf,
@@ -179,6 +182,7 @@ impl Run {
         let name = self.name.unwrap_or_else(environment::host_name);
         let settings = Settings {
             interfaces: self.interface,
+            lan: self.lan,
             control: self.control,
             name: Name::new(&name),
             extra,

@@ -111,6 +111,11 @@ impl Clients {
         self.games().any(|game| game.cable.is_none_or(|of| of == cable))
     }
 
+    /// Whether a game has this cable.
+    pub(super) fn has(&self, cable: u32) -> bool {
+        self.games().any(|game| game.cable == Some(cable))
+    }
+
     /// Reads what one client wrote.
     pub(super) fn receive(&mut self, token: Token, mut wish: impl FnMut(Wish)) {
         let Some(client) = self.clients.get_mut(&token.0) else {

@@ -1,11 +1,13 @@
 //! The daemon: all cables of the box on one poll.
 
 mod clients;
+mod lan;
 mod notify;
 mod port;
 mod status;
 
 use crate::machine::cable::{Config, Input};
+use crate::machine::discovery::Lan;
 use crate::machine::identity::{Identity, Instance, Name};
 use crate::machine::mac::Seed;
 use crate::sys::control::{self, ABSTRACT_NAME, SocketFile};
@@ -19,6 +21,7 @@ use clients::{Clients, Wish};
 use gamelink_core::control::{BRIDGE_PORT, FromDaemon};
 use gamelink_core::driver::PeerAddress;
 use gamelink_core::time::LocalTime;
+use lan::LanPort;
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token};
 use nix::errno::Errno;
@@ -46,6 +49,8 @@ const RETRY_CLAIM: Duration = Duration::from_secs(1);
 pub(crate) struct Settings {
     /// Interfaces to serve whatever they are; with one of these, no others.
     pub(crate) interfaces: Vec<String>,
+    /// Interfaces to look for machines on, whose MAC and addresses are not ours.
+    pub(crate) lan: Vec<String>,
     /// Where to listen.
     pub(crate) control: PathBuf,
     /// What to call ourselves.
@@ -109,6 +114,7 @@ struct Daemon {
     _socket_file: Option<SocketFile>,
     clients: Clients,
     ports: BTreeMap<u32, Port>,
+    lans: BTreeMap<u32, LanPort>,
     instance: Instance,
     box_id: u64,
     started: Duration,
@@ -182,6 +188,7 @@ impl Daemon {
             _socket_file: socket_file,
             clients: Clients::default(),
             ports: BTreeMap::new(),
+            lans: BTreeMap::new(),
             instance: environment::instance().map_err(system("the random source"))?,
             box_id: environment::box_id(),
             started: clock::since_boot(),
@@ -241,6 +248,7 @@ impl Daemon {
         self.ports
             .values()
             .filter_map(|port| port.poll_timeout(now))
+            .chain(self.lans.values().map(|port| port.lan.poll_timeout()))
             .chain(self.clients.poll_timeout())
             .chain(self.notify.poll_timeout())
             .chain(self.rescan)
@@ -254,6 +262,13 @@ impl Daemon {
         for port in self.ports.values_mut() {
             let own = port.link.index;
             port.handle_timeout(now, |frame| sibling(&nonces, own, frame.sender.nonce));
+        }
+        for port in self
+            .lans
+            .values_mut()
+            .filter(|port| port.lan.poll_timeout() <= now)
+        {
+            port.lan.handle_timeout(now);
         }
         self.clients.handle_timeout(now);
         self.notify.handle_timeout(now);
@@ -292,6 +307,9 @@ impl Daemon {
                 return port.receive_probe(now);
             }
         }
+        if self.lans.values_mut().any(|port| port.receive(now, token)) {
+            return;
+        }
         self.receive_client(now, token);
     }
 
@@ -311,8 +329,20 @@ impl Daemon {
 
     /// Tells the cables whether anybody wants to play, and the games of the peers.
     fn serve_games(&mut self, now: LocalTime) {
-        let linked: Vec<(u32, FromDaemon)> = self.ports.values().filter_map(peer_up).collect();
+        let mut linked: Vec<(u32, FromDaemon)> = self.ports.values().filter_map(peer_up).collect();
+        // A cable that somebody plugs in means more than a LAN that happens to be there.
+        for lan in self.lans.values() {
+            if linked.iter().any(|(cable, _)| !self.clients.has(*cable)) {
+                self.clients
+                    .take_back(lan.key(), lan.name.as_str(), "a cable is plugged in");
+            }
+        }
+        linked.extend(self.lans.values().filter_map(LanPort::peer_up));
         self.clients.assign(&linked);
+        for port in self.lans.values_mut() {
+            let wants = self.clients.wants(port.key());
+            port.lan.set_game(now, wants);
+        }
         for (&index, port) in &mut self.ports {
             port.cable
                 .handle_input(now, Input::Game(self.clients.wants(index)));
@@ -373,6 +403,7 @@ impl Daemon {
                 self.holes.remove(&index);
             }
         } else if let Some(link) = self.route.link(index) {
+            self.consider_lan(now, &link);
             self.consider(now, link);
         }
     }
@@ -395,7 +426,9 @@ impl Daemon {
     fn consider(&mut self, now: LocalTime, link: Link) {
         let name = link.name.as_str();
         let is_named = self.settings.interfaces.iter().any(|of| of == name);
-        if !link.is_ethernet || !self.settings.interfaces.is_empty() && !is_named {
+        let is_excluded = self.settings.lan.iter().any(|of| of == name)
+            || !self.settings.interfaces.is_empty() && !is_named;
+        if !link.is_ethernet || is_excluded {
             return;
         }
         let device = Device::read(name);
@@ -446,6 +479,23 @@ impl Daemon {
         }
     }
 
+    fn consider_lan(&mut self, now: LocalTime, link: &Link) {
+        let is_asked = self.settings.lan.iter().any(|of| of == link.name.as_str());
+        if !is_asked || self.lans.contains_key(&link.index) {
+            return;
+        }
+        let Ok(identity) = self.identity() else { return };
+        let lan = Lan::new(now, identity, BRIDGE_PORT);
+        let next = &mut self.next_token;
+        let port = LanPort::open(link.name, link.index, lan, self.poll.registry(), || {
+            *next += 1;
+            Token(*next - 1)
+        });
+        log::info!("looking for machines lan={}", link.name);
+        self.lans.insert(link.index, port);
+        self.serve_games(now);
+    }
+
     fn identity(&self) -> io::Result<Identity> {
         Ok(Identity {
             instance: self.instance,
@@ -476,6 +526,11 @@ impl Daemon {
             has_changed = true;
             self.clients.take_back(index, name.as_str(), reason);
         }
+        for port in self.lans.values_mut() {
+            let (key, name) = (port.key(), port.name);
+            let clients = &mut self.clients;
+            has_changed |= port.drain(|reason| clients.take_back(key, name.as_str(), reason));
+        }
         if has_changed {
             for port in self.ports.values() {
                 if let Some((index, message)) = peer_up(port) {
@@ -492,7 +547,7 @@ impl Daemon {
         for (index, name) in must_open {
             self.holes.insert(index, Hole::open(name.as_str()));
         }
-        let is_idle = self.ports.is_empty() && self.clients.len() == 0;
+        let is_idle = self.ports.is_empty() && self.lans.is_empty() && self.clients.len() == 0;
         self.idle_since = if is_idle {
             self.idle_since.or(Some(now))
         } else {
@@ -506,6 +561,9 @@ impl Daemon {
         };
         log::warn!("another machine has this instance, drew a new one");
         self.instance = instance;
+        // The LANs start anew with it.
+        self.lans.clear();
+        self.rescan = Some(now);
         let fresh: Vec<_> = self.ports.keys().copied().collect();
         for index in fresh {
             let Ok(identity) = self.identity() else { return };

@@ -370,7 +370,15 @@ impl Port {
         let index = self.index();
         self.silence_kernel(route);
         let fail = |error: Errno| {
-            log::warn!(
+            // ENODEV, ENETDOWN: just pulled out, as the monitor will say.
+            let is_gone = [Errno::ENODEV, Errno::ENETDOWN].contains(&error);
+            let level = if is_gone {
+                log::Level::Debug
+            } else {
+                log::Level::Warn
+            };
+            log::log!(
+                level,
                 "address not set interface={} address={} error={error}",
                 self.link.name,
                 plan.local

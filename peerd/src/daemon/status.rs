@@ -1,6 +1,7 @@
 //! The daemon's state, as `peerd status` shows it.
 
 use super::Daemon;
+use super::lan::LanPort;
 use super::port::Port;
 use crate::machine::health::Health;
 use crate::machine::mac;
@@ -15,10 +16,11 @@ pub(super) fn status(daemon: &Daemon, now: LocalTime) -> Value {
         .clients
         .games()
         .map(|game| {
-            let cable = game
-                .cable
-                .and_then(|index| daemon.ports.get(&index))
-                .map(Port::name);
+            let cable = game.cable.and_then(|key| {
+                let cable = daemon.ports.get(&key).map(Port::name);
+                let lan = || Some(daemon.lans.values().find(|lan| lan.key() == key)?.name.as_str());
+                cable.or_else(lan)
+            });
             json!({
                 "pid": game.credentials.pid,
                 "uid": game.credentials.uid,
@@ -37,6 +39,7 @@ pub(super) fn status(daemon: &Daemon, now: LocalTime) -> Value {
         "clients": daemon.clients.len(),
         "clients_refused": daemon.clients.refused,
         "cables": daemon.ports.values().take(8).map(|port| cable(port, now)).collect::<Vec<_>>(),
+        "lans": daemon.lans.values().take(2).map(LanPort::status).collect::<Vec<_>>(),
         "games": games,
     })
 }

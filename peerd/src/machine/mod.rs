@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod cable;
 pub(crate) mod carrier;
+pub(crate) mod discovery;
 pub(crate) mod health;
 pub(crate) mod identity;
 pub(crate) mod mac;

@@ -4,6 +4,7 @@
 pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod environment;
+pub(crate) mod multicast;
 pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod signals;

@@ -369,7 +369,7 @@ impl Client {
                 cable,
                 name,
                 address,
-                bind: bind.unwrap(),
+                bind: bind.unwrap_or_default(),
             }),
             other => panic!("{other:?}"),
         }

@@ -1,0 +1,152 @@
+//! One LAN interface: its machine with its two sockets. Its MAC and addresses are never touched.
+
+use crate::machine::discovery::{Lan, Output};
+use crate::machine::identity::Name;
+use crate::sys::multicast::LanSocket;
+use crate::wire::beacon::Beacon;
+use gamelink_core::control::FromDaemon;
+use gamelink_core::driver::PeerAddress;
+use gamelink_core::time::LocalTime;
+use mio::{Registry, Token};
+use serde_json::{Value, json};
+use std::net::{IpAddr, SocketAddr};
+
+/// Beacons read at once.
+const BATCH: usize = 32;
+/// Added to an interface's index, so that no cable has the same number.
+const NOT_A_CABLE: u32 = 1 << 31;
+
+/// One LAN.
+#[derive(Debug)]
+pub(super) struct LanPort {
+    pub(super) name: Name,
+    pub(super) index: u32,
+    pub(super) lan: Lan,
+    sockets: Vec<(Token, LanSocket)>,
+}
+
+impl LanPort {
+    pub(super) fn open(
+        name: Name,
+        index: u32,
+        lan: Lan,
+        registry: &Registry,
+        mut next: impl FnMut() -> Token,
+    ) -> LanPort {
+        let mut sockets = vec![];
+        for is_v6 in [true, false] {
+            let token = next();
+            let opened = LanSocket::open(index, name.as_str(), is_v6)
+                .and_then(|socket| socket.register(registry, token).map(|()| socket));
+            match opened {
+                Ok(socket) => sockets.push((token, socket)),
+                Err(error) => log::info!("no multicast interface={name} v6={is_v6} error={error}"),
+            }
+        }
+        LanPort {
+            name,
+            index,
+            lan,
+            sockets,
+        }
+    }
+
+    /// The number by which the clients' table knows this LAN's one peer.
+    pub(super) fn key(&self) -> u32 {
+        self.index | NOT_A_CABLE
+    }
+
+    /// Reads what came, if the token is one of ours.
+    pub(super) fn receive(&mut self, now: LocalTime, token: Token) -> bool {
+        let Some((_, socket)) = self.sockets.iter().find(|(of, _)| *of == token) else {
+            return false;
+        };
+        let mut bytes = [0; 256];
+        for _ in 0..BATCH {
+            match socket.receive(&mut bytes) {
+                Ok(Some((len, from))) => {
+                    if let Ok(beacon) = Beacon::decode(bytes.get(..len).unwrap_or_default()) {
+                        self.lan.handle_beacon(now, from, &beacon);
+                    }
+                }
+                Ok(None) => {}
+                Err(_) => return true,
+            }
+        }
+        // What else is there waits for the next beacon: an edge-triggered poll tells of that one.
+        true
+    }
+
+    /// Carries out what the machine wants. True when the peer came or went.
+    pub(super) fn drain(&mut self, mut down: impl FnMut(&'static str)) -> bool {
+        let mut has_changed = false;
+        while let Some(output) = self.lan.poll_output() {
+            match output {
+                Output::Announce(beacon) => {
+                    for (_, socket) in &self.sockets {
+                        // No address yet, or no network: the next one may pass.
+                        let _ = socket.announce(&beacon.encode());
+                    }
+                }
+                Output::Answer(to, beacon) => {
+                    if let Some((_, socket)) = self.sockets.iter().find(|(_, of)| of.is_v6() == to.is_ipv6())
+                    {
+                        let _ = socket.send(to, &beacon.encode());
+                    }
+                }
+                Output::PeerUp(name, address) => {
+                    log::info!("link up lan={} peer={name} address={address}", self.name);
+                    has_changed = true;
+                }
+                Output::PeerDown(reason) => {
+                    log::info!("link down lan={} reason={reason}", self.name);
+                    down(reason);
+                    has_changed = true;
+                }
+            }
+        }
+        has_changed
+    }
+
+    /// What a game is told of the peer, if there is one.
+    pub(super) fn peer_up(&self) -> Option<(u32, FromDaemon)> {
+        let (name, address) = self.lan.linked_address()?;
+        let message = FromDaemon::PeerUp {
+            cable: self.name.to_string(),
+            name: name.to_string(),
+            address: self.address(address).to_string(),
+            bind: None,
+        };
+        Some((self.key(), message))
+    }
+
+    fn address(&self, address: SocketAddr) -> PeerAddress {
+        let is_local = matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+        PeerAddress {
+            ip: address.ip(),
+            port: address.port(),
+            interface: is_local.then(|| self.name.to_string()),
+        }
+    }
+
+    pub(super) fn status(&self) -> Value {
+        let linked = self.lan.linked().map(|machine| machine.instance);
+        let machines: Vec<Value> = self
+            .lan
+            .machines()
+            .iter()
+            .take(12)
+            .map(|machine| {
+                json!({
+                    "name": machine.name.to_string(),
+                    "instance": machine.instance.to_string(),
+                    "address": machine.address.to_string(),
+                    "has_game": machine.has_game,
+                    "round_trip_us": machine.round_trip.map(|trip| trip.as_micros() as u64),
+                    "is_linked": Some(machine.instance) == linked,
+                })
+            })
+            .collect();
+        json!({ "interface": self.name.to_string(), "machines": machines })
+    }
+}

@@ -1,0 +1,102 @@
+//! UDP multicast on one LAN interface, for beacons.
+
+use super::udp::PORT;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use nix::cmsg_space;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::AsRawFd;
+
+/// Our link-local group: transient, so not to be confused with an assigned one (RFC 4291, 2.7).
+const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0x474c, 0x4e42);
+/// Its like for IPv4, of administrative scope (RFC 2365).
+const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 71, 76);
+/// What has this hop limit came from the same link: a router would have taken one (RFC 5082).
+const HOPS: u8 = 255;
+
+/// One family's socket on one interface.
+#[derive(Debug)]
+pub(crate) struct LanSocket {
+    socket: Socket,
+    group: SockAddr,
+}
+
+impl LanSocket {
+    pub(crate) fn open(index: u32, name: &str, is_v6: bool) -> io::Result<LanSocket> {
+        let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
+        let socket = Socket::new(domain, Type::DGRAM.cloexec().nonblocking(), Some(Protocol::UDP))?;
+        socket.set_reuse_address(true)?;
+        // Beacons of other interfaces do not come in here, and ours do not go out there.
+        socket.bind_device(Some(name.as_bytes()))?;
+        let group: SocketAddr = if is_v6 {
+            socket.set_only_v6(true)?;
+            socket.bind(&SockAddr::from(SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT))))?;
+            socket.join_multicast_v6(&GROUP_V6, index)?;
+            socket.set_multicast_if_v6(index)?;
+            socket.set_multicast_loop_v6(false)?;
+            socket.set_multicast_hops_v6(HOPS.into())?;
+            socket.set_unicast_hops_v6(HOPS.into())?;
+            setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
+            SocketAddrV6::new(GROUP_V6, PORT, 0, index).into()
+        } else {
+            socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT))))?;
+            socket.join_multicast_v4_n(&GROUP_V4, &InterfaceIndexOrAddress::Index(index))?;
+            socket.set_multicast_loop_v4(false)?;
+            socket.set_multicast_ttl_v4(HOPS.into())?;
+            socket.set_ttl_v4(HOPS.into())?;
+            setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?;
+            SocketAddr::from((GROUP_V4, PORT))
+        };
+        Ok(LanSocket {
+            socket,
+            group: group.into(),
+        })
+    }
+
+    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut SourceFd(&self.socket.as_raw_fd()), token, Interest::READABLE)
+    }
+
+    pub(crate) fn is_v6(&self) -> bool {
+        self.group.is_ipv6()
+    }
+
+    /// Sends to everybody on the link.
+    pub(crate) fn announce(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.send_to(bytes, &self.group)
+    }
+
+    pub(crate) fn send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.send_to(bytes, &to.into())
+    }
+
+    /// The next datagram that came from this very link: its length and its sender; `None` for one that did not.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is no more.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        let mut slices = [IoSliceMut::new(buffer)];
+        let mut space = cmsg_space!(libc::c_int, libc::c_int);
+        let fd = self.socket.as_raw_fd();
+        let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
+        let hops = message.cmsgs()?.find_map(|cmsg| match cmsg {
+            ControlMessageOwned::Ipv4Ttl(hops) | ControlMessageOwned::Ipv6HopLimit(hops) => Some(hops),
+            _ => None,
+        });
+        let from = message.address.and_then(|address| {
+            let v4 = address
+                .as_sockaddr_in()
+                .map(|v4| SocketAddr::from((v4.ip(), v4.port())));
+            v4.or_else(|| {
+                let v6 = address.as_sockaddr_in6()?;
+                Some(SocketAddrV6::new(v6.ip(), v6.port(), 0, v6.scope_id()).into())
+            })
+        });
+        Ok(from
+            .filter(|_| hops == Some(HOPS.into()))
+            .map(|from| (message.bytes, from)))
+    }
+}
