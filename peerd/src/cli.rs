@@ -122,6 +122,12 @@ struct Run {
     verbose: u8,
 }
 
+/// The command line as data, for a man page and shell completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {

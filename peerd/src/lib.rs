@@ -10,4 +10,4 @@ mod sys;
 mod tools;
 mod wire;
 
-pub use cli::main;
+pub use cli::{command, main};

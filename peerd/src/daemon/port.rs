@@ -119,10 +119,13 @@ impl Port {
                 index: of,
                 local,
                 partner,
-                is_ours: true,
+                is_ours,
+                is_like_ours,
                 ..
             } = message
                 && of == index
+                // That mode is what we leave behind, too; nobody else sets it on a cable.
+                && (is_ours || is_like_ours && self.link.addr_gen_mode == Some(AddrGenMode::NONE))
             {
                 leftovers.push(Request::remove_address(index, local, partner));
             }

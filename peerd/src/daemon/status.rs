@@ -7,11 +7,25 @@ use crate::machine::health::Health;
 use crate::machine::mac;
 use crate::sys::{clock, environment};
 use crate::wire::frame::Flags;
+use gamelink_core::control::MAX_LINE;
 use gamelink_core::time::LocalTime;
 use serde_json::{Value, json};
 
 /// Everything, small enough for one line of the control socket: about 800 bytes a cable.
 pub(super) fn status(daemon: &Daemon, now: LocalTime) -> Value {
+    // Many games or machines with long names must not cost the answer: the least important goes first.
+    let mut status = everything(daemon, now);
+    for part in ["lans", "games", "cables"] {
+        if status.to_string().len() < MAX_LINE - 256 {
+            break;
+        }
+        status[part] = json!([]);
+        status["is_cut_short"] = json!(true);
+    }
+    status
+}
+
+fn everything(daemon: &Daemon, now: LocalTime) -> Value {
     let games: Vec<Value> = daemon
         .clients
         .games()

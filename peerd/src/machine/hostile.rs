@@ -150,6 +150,35 @@ fn a_million_hostile_frames_do_not_lose_the_peer() {
     assert!(cable.counters().malformed + cable.counters().foreign > 900_000);
 }
 
+/// What clients of the control socket may write: read or refused, never more.
+#[test]
+fn a_million_hostile_control_lines_are_read_or_refused() {
+    use gamelink_core::control::{self, LinkReport, Role, ToDaemon, VERSION};
+    let mut random = Random(13);
+    let seeds: Vec<Vec<u8>> = [
+        ToDaemon::Hello {
+            version: VERSION,
+            role: Role::Game,
+        },
+        ToDaemon::Report(LinkReport::default()),
+        ToDaemon::Status,
+    ]
+    .iter()
+    .map(|message| control::encode(message).unwrap())
+    .collect();
+    let mut read = 0;
+    for n in 0..FRAMES {
+        let mut line = seeds[n as usize % seeds.len()].clone();
+        line.pop();
+        for _ in 0..random.below(4) {
+            let at = random.below(line.len() as u64) as usize;
+            line[at] = random.next() as u8;
+        }
+        read += u32::from(control::decode::<ToDaemon>(&line).is_ok());
+    }
+    assert!((FRAMES / 5..FRAMES).contains(&read), "{read}");
+}
+
 /// Even with the peer's own name on them, mutated frames only ever cost the link itself.
 #[test]
 fn spoofed_frames_never_panic_or_pile_up() {

@@ -88,6 +88,14 @@ pub(crate) fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
             ],
         });
     }
+    if status.games.is_empty() {
+        findings.push(Finding {
+            interface: None,
+            is_fault: false,
+            what: "no game waits for the link on this machine".into(),
+            mend: vec!["start RetroArch with the Gamelink core, or `peerd relay` for a stock core".into()],
+        });
+    }
     for cable in &status.cables {
         judge_cable(cable, firewalls, &mut findings);
     }
@@ -136,6 +144,14 @@ fn judge_cable(cable: &CableStatus, firewalls: &[Firewall], findings: &mut Vec<F
     // Both sides have tried by then, and said so.
     if up_ms < SETTLED_MS {
         return;
+    }
+    if !peer.has_game {
+        let what = format!("no game waits for the link on {}", peer.name);
+        find(
+            false,
+            what,
+            vec!["start RetroArch with the Gamelink core there".into()],
+        );
     }
     let udp = cable.udp;
     let open = || -> Vec<String> {
@@ -195,6 +211,13 @@ mod tests {
     use super::*;
     use crate::tools::client::{PeerStatus, UdpStatus};
 
+    fn faults(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
+        judge(status, firewalls)
+            .into_iter()
+            .filter(|finding| finding.is_fault)
+            .collect()
+    }
+
     fn linked(udp: UdpStatus) -> Status {
         let cable = CableStatus {
             interface: "usb0".into(),
@@ -202,6 +225,7 @@ mod tests {
             up_ms: Some(10_000),
             peer: Some(PeerStatus {
                 name: "bob".into(),
+                has_game: true,
                 ..PeerStatus::default()
             }),
             udp,
@@ -223,20 +247,20 @@ mod tests {
 
     #[test]
     fn the_side_that_drops_is_named() {
-        assert!(judge(&linked(udp(true, true)), &[]).is_empty());
-        let here = judge(&linked(udp(false, true)), &[Firewall::Iptables]);
+        assert!(faults(&linked(udp(true, true)), &[]).is_empty());
+        let here = faults(&linked(udp(false, true)), &[Firewall::Iptables]);
         assert_eq!(here.len(), 1);
         assert!(here[0].what.starts_with("this machine's firewall"));
         assert!(here[0].mend[0].starts_with("iptables -I INPUT -i usb0 -p udp --dport 56400:56401"));
-        let there = judge(&linked(udp(true, false)), &[]);
+        let there = faults(&linked(udp(true, false)), &[]);
         assert!(there[0].what.starts_with("the firewall of bob"));
-        assert_eq!(judge(&linked(udp(false, false)), &[]).len(), 2);
+        assert_eq!(faults(&linked(udp(false, false)), &[]).len(), 2);
     }
 
     #[test]
     fn a_link_that_has_just_come_up_is_not_judged() {
         let mut status = linked(udp(false, false));
         status.cables[0].up_ms = Some(100);
-        assert!(judge(&status, &[]).is_empty());
+        assert!(faults(&status, &[]).is_empty());
     }
 }

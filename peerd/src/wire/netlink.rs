@@ -258,6 +258,7 @@ pub(crate) enum Message {
         local: IpAddr,
         partner: IpAddr,
         is_ours: bool,
+        is_like_ours: bool,
         is_gone: bool,
     },
     /// A neighbour is there.
@@ -290,9 +291,10 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Message> {
         DEL_LINK => Message::LinkGone(u32_at(body, 4)?),
         NEW_ADDR | DEL_ADDR => {
             let (family, index) = (*body.first()?, u32_at(body, 4)?);
-            let (mut local, mut partner, mut is_ours) = (None, None, false);
+            let (mut local, mut partner, mut is_ours, mut flags) = (None, None, false, 0);
             for (kind, value) in attributes(body.get(8..)?) {
                 match kind {
+                    IFA_FLAGS => flags = u32_at(value, 0)?,
                     IFA_LOCAL => local = ip(family, value),
                     IFA_ADDRESS => partner = ip(family, value),
                     IFA_PROTO => is_ours = value.first() == Some(&OURS),
@@ -300,11 +302,13 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Message> {
                 }
             }
             let local = local.or(partner)?;
+            let partner = partner.unwrap_or(local);
             Message::Address {
                 index,
                 local,
-                partner: partner.unwrap_or(local),
+                partner,
                 is_ours,
+                is_like_ours: is_like_ours(local, partner, flags),
                 is_gone: kind == DEL_ADDR,
             }
         }
@@ -326,6 +330,17 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Message> {
         }
         _ => Message::Other,
     })
+}
+
+/// Whether it has the form of ours: before Linux 5.18 the kernel keeps no mark.
+fn is_like_ours(local: IpAddr, partner: IpAddr, flags: u32) -> bool {
+    match (local, partner) {
+        (IpAddr::V4(local), IpAddr::V4(partner)) => {
+            local != partner && local.is_link_local() && partner.is_link_local()
+        }
+        (IpAddr::V6(local), _) => local.is_unicast_link_local() && flags & IFA_F_NODAD != 0,
+        _ => false,
+    }
 }
 
 fn parse_link(body: &[u8]) -> Option<Link> {
@@ -411,6 +426,7 @@ mod tests {
             local,
             partner: local,
             is_ours: true,
+            is_like_ours: true,
             is_gone: false,
         };
         assert_eq!(seen, [(9, expected)]);
