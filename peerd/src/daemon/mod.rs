@@ -1,22 +1,22 @@
 //! The daemon: all cables of the box on one poll.
 
 mod clients;
+mod interfaces;
 mod lan;
 mod notify;
 mod port;
+mod settings;
 mod status;
 
-use crate::machine::cable::{Config, Input};
-use crate::machine::discovery::Lan;
-use crate::machine::identity::{Identity, Instance, Name};
-use crate::machine::mac::Seed;
+pub(crate) use settings::{RunError, Settings};
+
+use crate::machine::cable::Input;
+use crate::machine::identity::{Instance, Name};
 use crate::sys::control::{self, ABSTRACT_NAME, SocketFile};
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::signals::Signals;
-use crate::sys::sysfs::{Certainty, Device, Extra};
 use crate::sys::{clock, environment};
 use crate::tools::firewall::Hole;
-use crate::wire::netlink::{Link, Message, Request};
 use clients::{Clients, Wish};
 use gamelink_core::control::{BRIDGE_PORT, FromDaemon};
 use gamelink_core::driver::PeerAddress;
@@ -28,10 +28,8 @@ use nix::errno::Errno;
 use notify::Notify;
 use port::{Event, Port};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 const SIGNALS: Token = Token(0);
@@ -41,62 +39,6 @@ const FIRST_DYNAMIC: usize = 16;
 
 /// A clock difference that grew by this much means that the machine slept.
 const SLEPT: Duration = Duration::from_millis(500);
-/// How soon an interface that another daemon held is tried again.
-const RETRY_CLAIM: Duration = Duration::from_secs(1);
-
-/// What `peerd run` was asked to do.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// Interfaces to serve whatever they are; with one of these, no others.
-    pub(crate) interfaces: Vec<String>,
-    /// Interfaces to look for machines on, whose MAC and addresses are not ours.
-    pub(crate) lan: Vec<String>,
-    /// Where to listen.
-    pub(crate) control: PathBuf,
-    /// What to call ourselves.
-    pub(crate) name: Name,
-    /// The operator's own cables.
-    pub(crate) extra: Extra,
-    /// Never use IPv6.
-    pub(crate) is_v4_only: bool,
-    /// Open the firewall for the cables.
-    pub(crate) manages_firewall: bool,
-    /// Stop after this long without cables and clients.
-    pub(crate) idle_exit: Option<Duration>,
-}
-
-/// Why the daemon cannot run.
-#[derive(Debug)]
-pub(crate) enum RunError {
-    Capabilities(Vec<&'static str>),
-    Control(PathBuf, io::Error),
-    System(&'static str, io::Error),
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RunError::Capabilities(missing) => write!(
-                f,
-                "peerd needs {}: start it as root, or with `systemctl start peerd`, or give it the capabilities with \
-                 `setcap cap_net_admin,cap_net_raw+ep` on its file",
-                missing.join(" and ")
-            ),
-            RunError::Control(path, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
-                f,
-                "a daemon already listens at {}: stop it, or name another place with --control",
-                path.display()
-            ),
-            RunError::Control(path, error) => write!(
-                f,
-                "cannot listen at {}: {error}; make the folder writable or name another place with --control",
-                path.display()
-            ),
-            RunError::System(what, error) => write!(f, "cannot open {what}: {error}"),
-        }
-    }
-}
-
 /// Counts what the daemon costs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Costs {
@@ -349,163 +291,6 @@ impl Daemon {
         }
     }
 
-    fn receive_monitor(&mut self, now: LocalTime) {
-        let mut buffer = [0; 16 * 1024];
-        let (mut links, mut removed, mut flapped) = (BTreeSet::new(), vec![], BTreeSet::new());
-        let result = self.monitor.receive(&mut buffer, |message| match message {
-            Message::Link(link) => {
-                links.insert(link.index);
-                if !link.is_up {
-                    flapped.insert(link.index);
-                }
-            }
-            Message::LinkGone(index) => {
-                links.insert(index);
-            }
-            Message::Address {
-                index,
-                local,
-                is_gone: true,
-                ..
-            } => removed.push((index, local)),
-            _ => {}
-        });
-        if let Err(error) = result {
-            // ENOBUFS: the kernel dropped some of what it had to say.
-            self.costs.resyncs += 1;
-            log::debug!("reading all interfaces afresh error={error}");
-            flapped.extend(self.ports.keys());
-            self.rescan(now);
-        }
-        for index in flapped {
-            if let Some(port) = self.ports.get_mut(&index) {
-                port.cable.handle_input(now, Input::Flapped);
-            }
-        }
-        for index in links {
-            self.refresh(now, index);
-        }
-        for (index, address) in removed {
-            if let Some(port) = self.ports.get_mut(&index) {
-                port.check_removed(now, address, &mut self.route);
-            }
-        }
-    }
-
-    fn refresh(&mut self, now: LocalTime, index: u32) {
-        if let Some(port) = self.ports.get_mut(&index) {
-            let is_there = port.refresh(now, &mut self.route);
-            // What it still has to say is said before it goes.
-            self.settle(now);
-            if !is_there && let Some(mut port) = self.ports.remove(&index) {
-                log::info!("interface gone interface={}", port.name());
-                port.close(&mut self.route, self.poll.registry());
-                self.holes.remove(&index);
-            }
-        } else if let Some(link) = self.route.link(index) {
-            self.consider_lan(now, &link);
-            self.consider(now, link);
-        }
-    }
-
-    /// Looks at all interfaces.
-    fn rescan(&mut self, now: LocalTime) {
-        self.rescan = None;
-        let mut indices: BTreeSet<u32> = self.ports.keys().copied().collect();
-        let _ = self.route.ask(Request::all_links(), |message| {
-            if let Message::Link(link) = message {
-                indices.insert(link.index);
-            }
-        });
-        for index in indices {
-            self.refresh(now, index);
-        }
-    }
-
-    /// Takes an interface into service if it is a cable.
-    fn consider(&mut self, now: LocalTime, link: Link) {
-        let name = link.name.as_str();
-        let is_named = self.settings.interfaces.iter().any(|of| of == name);
-        let is_excluded = self.settings.lan.iter().any(|of| of == name)
-            || !self.settings.interfaces.is_empty() && !is_named;
-        if !link.is_ethernet || is_excluded {
-            return;
-        }
-        let device = Device::read(name);
-        let certainty = if is_named {
-            Some(Certainty::Sure)
-        } else {
-            device.certainty(&self.settings.extra)
-        };
-        let Some(certainty) = certainty else { return };
-        let identity = match self.identity() {
-            Ok(identity) => identity,
-            Err(error) => return log::error!("no random numbers error={error}"),
-        };
-        let config = Config {
-            identity,
-            seed: Seed {
-                machine_id: environment::machine_id(),
-                hardware: environment::hardware_ids(),
-                usb_path: device.usb_path.clone().unwrap_or_else(|| name.to_owned()),
-            },
-            is_locked: link.master.is_some(),
-            recovers: device.recovers(),
-            has_v6: !self.settings.is_v4_only && environment::has_v6(name),
-        };
-        let tokens = (Token(self.next_token), Token(self.next_token + 1));
-        self.next_token += 2;
-        match Port::open(now, link, device, certainty, config, self.poll.registry(), tokens) {
-            Ok(mut port) => {
-                self.claimed_elsewhere.remove(&link.index);
-                log::info!(
-                    "cable found interface={name} mac={} certainty={certainty:?}",
-                    link.mac
-                );
-                port.prepare(&mut self.route);
-                port.refresh(now, &mut self.route);
-                self.ports.insert(link.index, port);
-                self.serve_games(now);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                if self.claimed_elsewhere.insert(link.index) {
-                    log::warn!(
-                        "another peerd serves interface={name}: stop it, or leave the interface to it; waiting"
-                    );
-                }
-                self.rescan = Some(now.after(RETRY_CLAIM));
-            }
-            Err(error) => log::warn!("cannot serve interface={name} error={error}"),
-        }
-    }
-
-    fn consider_lan(&mut self, now: LocalTime, link: &Link) {
-        let is_asked = self.settings.lan.iter().any(|of| of == link.name.as_str());
-        if !is_asked || self.lans.contains_key(&link.index) {
-            return;
-        }
-        let Ok(identity) = self.identity() else { return };
-        let lan = Lan::new(now, identity, BRIDGE_PORT);
-        let next = &mut self.next_token;
-        let port = LanPort::open(link.name, link.index, lan, self.poll.registry(), || {
-            *next += 1;
-            Token(*next - 1)
-        });
-        log::info!("looking for machines lan={}", link.name);
-        self.lans.insert(link.index, port);
-        self.serve_games(now);
-    }
-
-    fn identity(&self) -> io::Result<Identity> {
-        Ok(Identity {
-            instance: self.instance,
-            nonce: u64::from_ne_bytes(environment::random()?),
-            box_id: self.box_id,
-            started_ms: u64::try_from(self.started.as_millis()).unwrap_or(u64::MAX),
-            name: self.settings.name,
-        })
-    }
-
     /// Carries out what the cables want, until they want nothing more.
     fn settle(&mut self, now: LocalTime) {
         let (mut must_redraw, mut has_changed) = (false, false);
@@ -553,24 +338,6 @@ impl Daemon {
         } else {
             None
         };
-    }
-
-    fn redraw(&mut self, now: LocalTime) {
-        let Ok(instance) = environment::instance() else {
-            return;
-        };
-        log::warn!("another machine has this instance, drew a new one");
-        self.instance = instance;
-        // The LANs start anew with it.
-        self.lans.clear();
-        self.rescan = Some(now);
-        let fresh: Vec<_> = self.ports.keys().copied().collect();
-        for index in fresh {
-            let Ok(identity) = self.identity() else { return };
-            if let Some(port) = self.ports.get_mut(&index) {
-                port.set_identity(now, identity);
-            }
-        }
     }
 
     fn notice_sleep(&mut self, now: LocalTime) {

@@ -1,15 +1,16 @@
 //! One end of one cable: carrier, peer, MAC, addresses and health, put together.
 
-use super::address::{self, Addresses, Failure, Plan};
-use super::carrier::{self, Carrier, LinkState};
+pub(crate) use super::cable_io::{Config, Counters, Input, Output, Peer};
+
+use super::address::{self, Addresses, Plan};
+use super::carrier::{self, Carrier};
 use super::health::{Health, Heartbeat};
 use super::identity::{Identity, Instance, Mac, Name};
-use super::mac::{self, Repair, Seed};
+use super::mac::{self, Repair};
 use super::trouble::{Trouble, Troubles};
 use crate::wire::frame::{Flags, Frame, FrameError, Kind, MacWord, VERSION};
 use gamelink_core::time::LocalTime;
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long a datagram of the peer proves that IP works.
@@ -18,100 +19,6 @@ const IP_FRESH: Duration = Duration::from_secs(4);
 const FLAP: Duration = Duration::from_secs(2);
 /// How often a new instance is drawn because another machine has ours, before it is taken for a loop.
 const MAX_REDRAWS: u8 = 3;
-
-/// What happened.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Input<'a> {
-    /// The interface's state, read from the kernel.
-    Link(LinkState, Mac),
-    /// A frame, and the sibling cable of this box that sent it, if one did.
-    Frame(&'a Frame, Option<Name>),
-    /// Something that is no frame of this version.
-    BadFrame(FrameError),
-    /// The outcome of [`Output::Install`].
-    Installed(Result<(), Failure>),
-    /// An address is gone from the interface.
-    AddressRemoved(IpAddr),
-    /// The outcome of [`Output::SetMac`].
-    MacSet(Result<Mac, ()>),
-    /// A datagram of the peer came over UDP.
-    UdpHeard,
-    /// Whether this system lets us send UDP on the cable.
-    UdpBlocked(bool),
-    /// Whether a game waits for the link.
-    Game(bool),
-    /// A new identity of this process.
-    Identity(Identity),
-    /// The interface was down for a moment: the kernel has forgotten addresses and neighbours.
-    Flapped,
-    /// The machine slept, or stood still.
-    Resumed,
-    /// The interface is gone.
-    Gone,
-    /// The daemon stops.
-    Stop,
-    /// Nothing but the time.
-    Timeout,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Output {
-    /// Send this to the other end.
-    Send(Frame),
-    /// Set the interface up, or down and up.
-    Carrier(carrier::Action),
-    /// Down, set, up, read back; answered by [`Input::MacSet`].
-    SetMac(Mac),
-    /// Put addresses and the neighbour in place; answered by [`Input::Installed`].
-    Install(Plan),
-    /// Take them away.
-    Remove(Plan),
-    /// From now on frames of this instance matter most; of nobody if `None`.
-    Follow(Option<Instance>),
-    /// The peer can be reached.
-    PeerUp(Peer, Plan),
-    /// It cannot any more, and why.
-    PeerDown(Name, &'static str),
-    /// Another machine has our instance: draw a new one for the whole process.
-    Redraw,
-    /// A person should know.
-    Say(Trouble),
-}
-
-/// The other end, as it described itself last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
-    pub(crate) identity: Identity,
-    pub(crate) mac: Mac,
-    pub(crate) flags: Flags,
-    pub(crate) hears_us: bool,
-    sequence: u32,
-}
-
-/// What does not change while the interface is there.
-#[derive(Clone, Debug)]
-pub(crate) struct Config {
-    pub(crate) identity: Identity,
-    pub(crate) seed: Seed,
-    /// The interface belongs to a bridge or a bond: its MAC is not ours.
-    pub(crate) is_locked: bool,
-    /// The driver is to be cycled when nobody answers.
-    pub(crate) recovers: bool,
-    pub(crate) has_v6: bool,
-}
-
-/// Frames that were of no use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters {
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
-    pub(crate) malformed: u64,
-    pub(crate) foreign: u64,
-    pub(crate) stale: u64,
-    pub(crate) mac_changes: u64,
-    pub(crate) links: u64,
-}
 
 /// One end of one cable.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod cable;
+mod cable_io;
 pub(crate) mod carrier;
 pub(crate) mod discovery;
 pub(crate) mod health;
@@ -9,6 +10,8 @@ pub(crate) mod identity;
 pub(crate) mod mac;
 pub(crate) mod trouble;
 
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -1,0 +1,198 @@
+//! The interfaces of the machine: which are ours, and what happens to them.
+
+use super::Daemon;
+use super::lan::LanPort;
+use super::port::Port;
+use crate::machine::cable::{Config, Input};
+use crate::machine::discovery::Lan;
+use crate::machine::identity::Identity;
+use crate::machine::mac::Seed;
+use crate::sys::environment;
+use crate::sys::sysfs::{Certainty, Device};
+use crate::wire::netlink::{Link, Message, Request};
+use gamelink_core::control::BRIDGE_PORT;
+use gamelink_core::time::LocalTime;
+use mio::Token;
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+/// How soon an interface that another daemon held is tried again.
+const RETRY_CLAIM: Duration = Duration::from_secs(1);
+
+impl Daemon {
+    pub(super) fn receive_monitor(&mut self, now: LocalTime) {
+        let mut buffer = [0; 16 * 1024];
+        let (mut links, mut removed, mut flapped) = (BTreeSet::new(), vec![], BTreeSet::new());
+        let result = self.monitor.receive(&mut buffer, |message| match message {
+            Message::Link(link) => {
+                links.insert(link.index);
+                if !link.is_up {
+                    flapped.insert(link.index);
+                }
+            }
+            Message::LinkGone(index) => {
+                links.insert(index);
+            }
+            Message::Address {
+                index,
+                local,
+                is_gone: true,
+                ..
+            } => removed.push((index, local)),
+            _ => {}
+        });
+        if let Err(error) = result {
+            // ENOBUFS: the kernel dropped some of what it had to say.
+            self.costs.resyncs += 1;
+            log::debug!("reading all interfaces afresh error={error}");
+            flapped.extend(self.ports.keys());
+            self.rescan(now);
+        }
+        for index in flapped {
+            if let Some(port) = self.ports.get_mut(&index) {
+                port.cable.handle_input(now, Input::Flapped);
+            }
+        }
+        for index in links {
+            self.refresh(now, index);
+        }
+        for (index, address) in removed {
+            if let Some(port) = self.ports.get_mut(&index) {
+                port.check_removed(now, address, &mut self.route);
+            }
+        }
+    }
+
+    pub(super) fn refresh(&mut self, now: LocalTime, index: u32) {
+        if let Some(port) = self.ports.get_mut(&index) {
+            let is_there = port.refresh(now, &mut self.route);
+            // What it still has to say is said before it goes.
+            self.settle(now);
+            if !is_there && let Some(mut port) = self.ports.remove(&index) {
+                log::info!("interface gone interface={}", port.name());
+                port.close(&mut self.route, self.poll.registry());
+                self.holes.remove(&index);
+            }
+        } else if let Some(link) = self.route.link(index) {
+            self.consider_lan(now, &link);
+            self.consider(now, link);
+        }
+    }
+
+    /// Looks at all interfaces.
+    pub(super) fn rescan(&mut self, now: LocalTime) {
+        self.rescan = None;
+        let mut indices: BTreeSet<u32> = self.ports.keys().copied().collect();
+        let _ = self.route.ask(Request::all_links(), |message| {
+            if let Message::Link(link) = message {
+                indices.insert(link.index);
+            }
+        });
+        for index in indices {
+            self.refresh(now, index);
+        }
+    }
+
+    /// Takes an interface into service if it is a cable.
+    pub(super) fn consider(&mut self, now: LocalTime, link: Link) {
+        let name = link.name.as_str();
+        let is_named = self.settings.interfaces.iter().any(|of| of == name);
+        let is_excluded = self.settings.lan.iter().any(|of| of == name)
+            || !self.settings.interfaces.is_empty() && !is_named;
+        if !link.is_ethernet || is_excluded {
+            return;
+        }
+        let device = Device::read(name);
+        let certainty = if is_named {
+            Some(Certainty::Sure)
+        } else {
+            device.certainty(&self.settings.extra)
+        };
+        let Some(certainty) = certainty else { return };
+        let identity = match self.identity() {
+            Ok(identity) => identity,
+            Err(error) => return log::error!("no random numbers error={error}"),
+        };
+        let config = Config {
+            identity,
+            seed: Seed {
+                machine_id: environment::machine_id(),
+                hardware: environment::hardware_ids(),
+                usb_path: device.usb_path.clone().unwrap_or_else(|| name.to_owned()),
+            },
+            is_locked: link.master.is_some(),
+            recovers: device.recovers(),
+            has_v6: !self.settings.is_v4_only && environment::has_v6(name),
+        };
+        let tokens = (Token(self.next_token), Token(self.next_token + 1));
+        self.next_token += 2;
+        match Port::open(now, link, device, certainty, config, self.poll.registry(), tokens) {
+            Ok(mut port) => {
+                self.claimed_elsewhere.remove(&link.index);
+                log::info!(
+                    "cable found interface={name} mac={} certainty={certainty:?}",
+                    link.mac
+                );
+                port.prepare(&mut self.route);
+                port.refresh(now, &mut self.route);
+                self.ports.insert(link.index, port);
+                self.serve_games(now);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if self.claimed_elsewhere.insert(link.index) {
+                    log::warn!(
+                        "another peerd serves interface={name}: stop it, or leave the interface to it; waiting"
+                    );
+                }
+                self.rescan = Some(now.after(RETRY_CLAIM));
+            }
+            Err(error) => log::warn!("cannot serve interface={name} error={error}"),
+        }
+    }
+
+    pub(super) fn consider_lan(&mut self, now: LocalTime, link: &Link) {
+        let is_asked = self.settings.lan.iter().any(|of| of == link.name.as_str());
+        if !is_asked || self.lans.contains_key(&link.index) {
+            return;
+        }
+        let Ok(identity) = self.identity() else { return };
+        let lan = Lan::new(now, identity, BRIDGE_PORT);
+        let next = &mut self.next_token;
+        let port = LanPort::open(link.name, link.index, lan, self.poll.registry(), || {
+            *next += 1;
+            Token(*next - 1)
+        });
+        log::info!("looking for machines lan={}", link.name);
+        self.lans.insert(link.index, port);
+        self.serve_games(now);
+    }
+
+    pub(super) fn identity(&self) -> io::Result<Identity> {
+        Ok(Identity {
+            instance: self.instance,
+            nonce: u64::from_ne_bytes(environment::random()?),
+            box_id: self.box_id,
+            started_ms: u64::try_from(self.started.as_millis()).unwrap_or(u64::MAX),
+            name: self.settings.name,
+        })
+    }
+
+    pub(super) fn redraw(&mut self, now: LocalTime) {
+        let Ok(instance) = environment::instance() else {
+            return;
+        };
+        log::warn!("another machine has this instance, drew a new one");
+        self.instance = instance;
+        // The LANs start anew with it.
+        self.lans.clear();
+        self.rescan = Some(now);
+        let fresh: Vec<_> = self.ports.keys().copied().collect();
+        for index in fresh {
+            let Ok(identity) = self.identity() else { return };
+            if let Some(port) = self.ports.get_mut(&index) {
+                port.set_identity(now, identity);
+            }
+        }
+    }
+}

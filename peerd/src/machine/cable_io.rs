@@ -1,0 +1,103 @@
+//! What goes into a cable's machine and what comes out.
+
+use super::address::{Failure, Plan};
+use super::carrier::{self, LinkState};
+use super::identity::{Identity, Instance, Mac, Name};
+use super::mac::Seed;
+use super::trouble::Trouble;
+use crate::wire::frame::{Flags, Frame, FrameError};
+use std::net::IpAddr;
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input<'a> {
+    /// The interface's state, read from the kernel.
+    Link(LinkState, Mac),
+    /// A frame, and the sibling cable of this box that sent it, if one did.
+    Frame(&'a Frame, Option<Name>),
+    /// Something that is no frame of this version.
+    BadFrame(FrameError),
+    /// The outcome of [`Output::Install`].
+    Installed(Result<(), Failure>),
+    /// An address is gone from the interface.
+    AddressRemoved(IpAddr),
+    /// The outcome of [`Output::SetMac`].
+    MacSet(Result<Mac, ()>),
+    /// A datagram of the peer came over UDP.
+    UdpHeard,
+    /// Whether this system lets us send UDP on the cable.
+    UdpBlocked(bool),
+    /// Whether a game waits for the link.
+    Game(bool),
+    /// A new identity of this process.
+    Identity(Identity),
+    /// The interface was down for a moment: the kernel has forgotten addresses and neighbours.
+    Flapped,
+    /// The machine slept, or stood still.
+    Resumed,
+    /// The interface is gone.
+    Gone,
+    /// The daemon stops.
+    Stop,
+    /// Nothing but the time.
+    Timeout,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Send this to the other end.
+    Send(Frame),
+    /// Set the interface up, or down and up.
+    Carrier(carrier::Action),
+    /// Down, set, up, read back; answered by [`Input::MacSet`].
+    SetMac(Mac),
+    /// Put addresses and the neighbour in place; answered by [`Input::Installed`].
+    Install(Plan),
+    /// Take them away.
+    Remove(Plan),
+    /// From now on frames of this instance matter most; of nobody if `None`.
+    Follow(Option<Instance>),
+    /// The peer can be reached.
+    PeerUp(Peer, Plan),
+    /// It cannot any more, and why.
+    PeerDown(Name, &'static str),
+    /// Another machine has our instance: draw a new one for the whole process.
+    Redraw,
+    /// A person should know.
+    Say(Trouble),
+}
+
+/// The other end, as it described itself last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) identity: Identity,
+    pub(crate) mac: Mac,
+    pub(crate) flags: Flags,
+    pub(crate) hears_us: bool,
+    pub(super) sequence: u32,
+}
+
+/// What does not change while the interface is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) identity: Identity,
+    pub(crate) seed: Seed,
+    /// The interface belongs to a bridge or a bond: its MAC is not ours.
+    pub(crate) is_locked: bool,
+    /// The driver is to be cycled when nobody answers.
+    pub(crate) recovers: bool,
+    pub(crate) has_v6: bool,
+}
+
+/// Frames that were of no use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) malformed: u64,
+    pub(crate) foreign: u64,
+    pub(crate) stale: u64,
+    pub(crate) mac_changes: u64,
+    pub(crate) links: u64,
+}

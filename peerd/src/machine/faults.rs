@@ -1,0 +1,187 @@
+//! What the shaken world must show: random steps, faults after every single step of a plug, and the promised times.
+
+use super::cable::Input;
+use super::world::World;
+use std::time::Duration;
+
+const STEPS: u32 = 1000;
+const SEEDS: u64 = 64;
+
+/// What can happen at any moment.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// Somebody takes the interface down.
+    Down,
+    /// The end is pulled out: the interface is deleted.
+    Delete,
+    /// From now on the driver refuses to change the MAC (EBUSY).
+    Busy,
+    /// The next requests fail (ENODEV, ENOBUFS).
+    Failing,
+    /// Another manager flushes the addresses.
+    Flush,
+    /// kill -9, and a new start.
+    Kill,
+    /// What is on the wire is lost.
+    Lost,
+}
+
+const FAULTS: [Fault; 7] = [
+    Fault::Down,
+    Fault::Delete,
+    Fault::Busy,
+    Fault::Failing,
+    Fault::Flush,
+    Fault::Kill,
+    Fault::Lost,
+];
+
+fn strike(world: &mut World, end: usize, fault: Fault) {
+    match fault {
+        Fault::Down => {
+            world.set_up(end, false);
+            world.refresh();
+        }
+        Fault::Delete => world.unplug(end),
+        Fault::Busy => world.ends[end].kernel.refuses_mac = true,
+        Fault::Failing => world.ends[end].kernel.failing = 3,
+        Fault::Flush => {
+            for address in std::mem::take(&mut world.ends[end].kernel.addresses) {
+                world.input(end, Input::AddressRemoved(address));
+            }
+        }
+        Fault::Kill => {
+            world.ends[end].daemon = None;
+            world.ends[end].is_told = false;
+            world.start_daemon(end);
+        }
+        Fault::Lost => world.wire.clear(),
+    }
+}
+
+#[test]
+fn a_fault_after_any_step_of_a_plug_is_got_over() {
+    let mut struck = 0;
+    for fault in FAULTS {
+        for end in 0..2 {
+            for seed in 0..4 {
+                for at in 1.. {
+                    let mut world = linked(seed);
+                    let limit = world.now.after(Duration::from_millis(400));
+                    while world.outputs < at && world.now < limit {
+                        world.run(Duration::from_micros(20));
+                    }
+                    if world.outputs < at {
+                        break;
+                    }
+                    strike(&mut world, end, fault);
+                    world.run(Duration::from_millis(50));
+                    world
+                        .log
+                        .push(format!("{fault:?} at end {end} after output {at}, seed {seed}"));
+                    world.converge();
+                    struck += 1;
+                }
+            }
+        }
+    }
+    assert!(struck > 500, "{struck}");
+}
+
+fn shake(seed: u64) {
+    let mut world = World::new(seed);
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        for step in 1..=STEPS {
+            world.step();
+            if step % 40 == 0 {
+                world.log.push("converge".into());
+                world.converge();
+            }
+        }
+        for end in 0..2 {
+            world.input(end, Input::Stop);
+            assert!(
+                world.ends[end].kernel.addresses.is_empty() && world.ends[end].kernel.neighbours.is_empty()
+            );
+        }
+    }));
+    if let Err(panic) = result {
+        let log = world.log;
+        eprintln!(
+            "seed {seed}, last steps: {:#?}",
+            &log[log.len().saturating_sub(45)..]
+        );
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn a_shaken_pair_always_comes_to_a_link_and_leaves_nothing() {
+    let only = std::env::var("GAMELINK_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    match only {
+        Some(seed) => shake(seed),
+        None => (0..SEEDS).for_each(shake),
+    }
+}
+
+fn linked(seed: u64) -> World {
+    let mut world = World::new(seed);
+    world.loss_percent = 0;
+    world.has_carrier_sense = true;
+    for end in &mut world.ends {
+        end.kernel.refuses_mac = false;
+        end.kernel.no_v6 = false;
+    }
+    world.plug();
+    world
+}
+
+#[test]
+fn a_plugged_cable_is_linked_within_the_round_trips_of_the_handshake() {
+    for seed in 100..200 {
+        let mut world = linked(seed);
+        world.run(Duration::from_millis(60));
+        assert!(world.is_linked(), "seed {seed}");
+        world.run(Duration::from_secs(5));
+        assert_eq!(world.mac_changes, 1, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_far_end_that_goes_without_a_trace_is_noticed_in_time() {
+    for seed in 0..50 {
+        let mut world = linked(seed);
+        world.has_carrier_sense = false;
+        world.run(Duration::from_secs(5));
+        assert!(world.is_linked());
+        world.unplug(1);
+        world.run(Duration::from_millis(1400));
+        assert!(!world.ends[0].is_told, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_restart_within_the_heartbeat_is_a_new_link_before_the_old_one_would_be_lost() {
+    for seed in 0..50 {
+        let mut world = linked(seed);
+        world.run(Duration::from_secs(5));
+        world.ends[1].daemon = None;
+        world.ends[1].is_told = false;
+        world.run(Duration::from_millis(200));
+        world.start_daemon(1);
+        world.run(Duration::from_millis(400));
+        assert!(world.is_linked(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_linked_pair_sends_four_frames_a_second_each() {
+    let mut world = linked(1);
+    world.run(Duration::from_secs(5));
+    let sent = |world: &World| world.ends[0].daemon.as_ref().unwrap().counters().sent;
+    let before = sent(&world);
+    world.run(Duration::from_secs(10));
+    assert!(sent(&world) - before <= 40, "{}", sent(&world) - before);
+}
