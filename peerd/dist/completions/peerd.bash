@@ -3,15 +3,20 @@
 _peerd() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
 	case $previous in
-	--interface | --lan)
+	--interface)
 		words=$(cd /sys/class/net && echo *)
+		;;
+	--control | --cables-file | --config)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
 		;;
 	*)
 		case ${COMP_WORDS[1]} in
-		run) words="--systemd --interface --lan --manage-firewall --help" ;;
-		status | doctor) words="--json --help" ;;
-		monitor | relay) words="--help" ;;
-		options) words="--undo --direct --help" ;;
+		run) words="--interface --control --name --cables-file --ipv4 --manage-firewall --exit-idle --verbose --help" ;;
+		status | doctor) words="--control --json --help" ;;
+		monitor) words="--control --help" ;;
+		relay) words="--control --port --peer --verbose --help" ;;
+		options) words="--control --config --port --direct --undo --help" ;;
 		*) words="run status monitor doctor relay options help --help --version" ;;
 		esac
 		;;

@@ -1,11 +1,21 @@
 # fish completion for peerd(8)
-set -l commands run status monitor doctor relay options help
+set -l commands run status doctor monitor relay options help
 complete -c peerd -f
 complete -c peerd -n "not __fish_seen_subcommand_from $commands" -a "$commands"
-complete -c peerd -n "__fish_seen_subcommand_from run" -l systemd -d "As peerd.service starts it"
-complete -c peerd -n "__fish_seen_subcommand_from run" -l interface -x -a "(ls /sys/class/net)" -d "Serve this interface only"
-complete -c peerd -n "__fish_seen_subcommand_from run" -l lan -x -a "(ls /sys/class/net)" -d "Look for peers there too"
-complete -c peerd -n "__fish_seen_subcommand_from run" -l manage-firewall -d "Open our port"
+set -l run "__fish_seen_subcommand_from run"
+set -l relay "__fish_seen_subcommand_from relay"
+set -l options "__fish_seen_subcommand_from options"
+complete -c peerd -n "__fish_seen_subcommand_from $commands" -l control -r -F -d "Where the daemon listens"
+complete -c peerd -n "$run" -l interface -x -a "(ls /sys/class/net)" -d "Serve this interface"
+complete -c peerd -n "$run" -l name -x -d "What the other player sees"
+complete -c peerd -n "$run" -l cables-file -r -F -d "A list of further cables"
+complete -c peerd -n "$run" -l ipv4 -d "Use IPv4 on the cables"
+complete -c peerd -n "$run" -l manage-firewall -d "Let our ports in on the cables"
+complete -c peerd -n "$run" -l exit-idle -x -d "Stop after this many seconds without a cable"
 complete -c peerd -n "__fish_seen_subcommand_from status doctor" -l json -d "For programs"
-complete -c peerd -n "__fish_seen_subcommand_from options" -l undo -d "Put them back"
-complete -c peerd -n "__fish_seen_subcommand_from options" -l direct -d "One side server, the other client"
+complete -c peerd -n "$relay" -l port -x -d "Where the stock core connects"
+complete -c peerd -n "$relay" -l peer -x -d "The other end"
+complete -c peerd -n "$options" -l config -r -F -d "RetroArch's folder"
+complete -c peerd -n "$options" -l port -x -d "Of the relay"
+complete -c peerd -n "$options" -l direct -d "One side server, the other client"
+complete -c peerd -n "$options" -l undo -d "Put back what was there"
