@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use gamelink_benches::plan::Plan;
-use gamelink_benches::{micro, plots, run, table};
+use gamelink_benches::{machine, micro, plots, run, table};
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +17,9 @@ struct Arguments {
     /// Only the pure code, which needs neither root nor a core.
     #[arg(long)]
     micro: bool,
+    /// All that is measured goes before ordinary programs: for a machine that is busy with other things.
+    #[arg(long)]
+    real_time: bool,
     /// Where the results go.
     #[arg(long, value_name = "DIR", default_value = "target/lab/bench")]
     out: PathBuf,
@@ -36,6 +39,9 @@ fn main() -> ExitCode {
 }
 
 fn bench(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.real_time {
+        machine::go_before_others()?;
+    }
     let lab = match &arguments.lab {
         Some(lab) if !arguments.micro => lab,
         _ => {

@@ -104,7 +104,7 @@ impl Plan {
             for phase_us in [4200, 12600] {
                 cases.push(Case {
                     phase: Duration::from_micros(phase_us),
-                    ..case(Group::Delays, "one a frame", Rom::TetrisAuto, delay_ms, 4.0)
+                    ..case(Group::Delays, "one a frame", Rom::TetrisAuto, delay_ms, 3.0)
                 });
             }
             cases.push(case(
@@ -115,8 +115,8 @@ impl Plan {
                 4.0,
             ));
         }
-        cases.push(case(Group::Cable, "one a frame", Rom::TetrisAuto, 0.0, 4.0));
-        cases.push(case(Group::Cable, "back to back", Rom::PokemonAuto, 0.0, 4.0));
+        cases.push(case(Group::Cable, "one a frame", Rom::TetrisAuto, 0.0, 3.0));
+        cases.push(case(Group::Cable, "back to back", Rom::PokemonAuto, 0.0, 3.0));
         let patterns = [
             ("one a frame, halting", Rom::TetrisHalt),
             ("alternating", Rom::Alternate),
@@ -135,7 +135,7 @@ impl Plan {
             cases,
             ping_delays_ms: DELAYS_MS.to_vec(),
             ping_time: Duration::from_secs(2),
-            settle: Duration::from_millis(1500),
+            settle: Duration::from_secs(1),
             has_instructions: true,
         }
     }
@@ -143,7 +143,7 @@ impl Plan {
 
 /// One exchange a frame on paths and frontends that are not even.
 fn uneven() -> impl Iterator<Item = Case> {
-    let one = |name, delay_ms| case(Group::Conditions, name, Rom::TetrisAuto, delay_ms, 5.0);
+    let one = |name, delay_ms| case(Group::Conditions, name, Rom::TetrisAuto, delay_ms, 4.0);
     let grid = |rate_hz| Rhythm::from(Pace::Grid { rate_hz });
     let free = Rhythm::from(FREE);
     [
