@@ -296,7 +296,14 @@ fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched
     });
     drop(last);
     assert!(first.peer_down().contains("not on this network any more"));
-    let after = [0, 1, 2].map(|end| (lab.mac(end, "usb0"), lab.addresses(end, "usb0")));
+    // The same with the interface itself.
+    let mut last = daemons[2].game();
+    assert_eq!(first.peer_up().name, "player-2");
+    last.peer_up();
+    sh(&format!("ip -n {} link del usb0", lab.namespace(2)));
+    assert_eq!(last.peer_down(), "the interface is gone");
+    first.peer_down();
+    let after = [0, 1].map(|end| (lab.mac(end, "usb0"), lab.addresses(end, "usb0")));
     let words = |text: &str| text.matches("inet").count();
     for (before, after) in before.iter().zip(&after) {
         assert_eq!((&before.0, words(&before.1)), (&after.0, words(&after.1)));

@@ -77,13 +77,15 @@ impl Daemon {
         } else if let Some(link) = self.route.link(index) {
             self.consider_lan(now, &link);
             self.consider(now, link);
+        } else {
+            self.leave_lan(index, "the interface is gone");
         }
     }
 
     /// Looks at all interfaces.
     pub(super) fn rescan(&mut self, now: LocalTime) {
         self.rescan = None;
-        let mut indices: BTreeSet<u32> = self.ports.keys().copied().collect();
+        let mut indices: BTreeSet<u32> = self.ports.keys().chain(self.lans.keys()).copied().collect();
         let _ = self.route.ask(Request::all_links(), |message| {
             if let Message::Link(link) = message {
                 indices.insert(link.index);
@@ -168,6 +170,13 @@ impl Daemon {
         self.serve_games(now);
     }
 
+    pub(super) fn leave_lan(&mut self, index: u32, reason: &str) {
+        if let Some(lan) = self.lans.remove(&index) {
+            log::info!("left lan={} reason={reason}", lan.name);
+            self.clients.take_back(lan.key(), lan.name.as_str(), reason);
+        }
+    }
+
     pub(super) fn identity(&self) -> io::Result<Identity> {
         Ok(Identity {
             instance: self.instance,
@@ -185,7 +194,9 @@ impl Daemon {
         log::warn!("another machine has this instance, drew a new one");
         self.instance = instance;
         // The LANs start anew with it.
-        self.lans.clear();
+        for index in self.lans.keys().copied().collect::<Vec<_>>() {
+            self.leave_lan(index, "this side takes a new identity");
+        }
         self.rescan = Some(now);
         let fresh: Vec<_> = self.ports.keys().copied().collect();
         for index in fresh {

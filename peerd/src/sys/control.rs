@@ -1,6 +1,7 @@
 //! The control socket's listeners: a path, an abstract name, or what systemd hands over.
 
 use mio::net::{UnixListener, UnixStream};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{getsockopt, sockopt};
 use std::fs::{self, Permissions};
 use std::io;
@@ -37,6 +38,8 @@ pub(crate) fn passed_listeners() -> Vec<UnixListener> {
         .filter_map(|fd| {
             // SAFETY: systemd passes these descriptors to this very process, and this runs once, before any is opened.
             let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+            // Not for the firewall's programs that we start.
+            fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
             from_std(unix::UnixListener::from(fd)).ok()
         })
         .collect()
