@@ -4,7 +4,7 @@
 
 mod lab;
 
-use lab::{Daemon, Lab, Message, SAME_MAC, eventually, is_root, sh};
+use lab::{Client, Daemon, Lab, Message, SAME_MAC, eventually, is_root, sh};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -311,6 +311,44 @@ fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched
 }
 
 #[test]
+fn a_cable_comes_before_a_lan() {
+    let Some(lab) = Lab::hub("both", 2) else { return };
+    let (a, b) = (lab.namespace(0), lab.namespace(1));
+    sh(&format!(
+        "ip -n {a} link set usb0 up && ip -n {b} link set usb0 up"
+    ));
+    let daemons = [0, 1].map(|end| lab.daemon(end, &["--interface", "cable0", "--lan", "usb0"]));
+    let mut games = daemons.each_ref().map(Daemon::game);
+    assert!(
+        games
+            .each_mut()
+            .map(Client::peer_up)
+            .iter()
+            .all(|up| up.cable == "usb0")
+    );
+    sh(&format!(
+        "ip -n {a} link add cable0 address {SAME_MAC} type veth peer name cable0 netns {b} address {SAME_MAC}"
+    ));
+    for game in &mut games {
+        // For the cable, or because the other end has already left for it.
+        game.peer_down();
+        assert_eq!(game.peer_up().cable, "cable0");
+    }
+    // And without the cable the LAN serves again.
+    sh(&format!("ip -n {a} link del cable0"));
+    for game in &mut games {
+        game.peer_down();
+    }
+    assert!(
+        games
+            .each_mut()
+            .map(Client::peer_up)
+            .iter()
+            .all(|up| up.cable == "usb0")
+    );
+}
+
+#[test]
 fn clients_that_misbehave_are_refused_and_others_served() {
     let Some(lab) = Lab::pair("bad") else { return };
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
@@ -334,7 +372,7 @@ fn clients_that_misbehave_are_refused_and_others_served() {
     assert!(
         crowd
             .into_iter()
-            .filter_map(lab::Client::first)
+            .filter_map(Client::first)
             .any(|m| matches!(m, Message::Refused { .. }))
     );
     eventually("served again", || {

@@ -295,12 +295,14 @@ impl Daemon {
     fn settle(&mut self, now: LocalTime) {
         let (mut must_redraw, mut has_changed) = (false, false);
         let (mut down, mut must_open) = (vec![], vec![]);
+        let mut up = BTreeSet::new();
         let may_open = self.settings.manages_firewall;
         for (&index, port) in &mut self.ports {
             let name = port.link.name;
             port.drain(now, &mut self.route, self.poll.registry(), |event| match event {
                 Event::PeerUp => {
                     has_changed = true;
+                    up.insert(index);
                     must_open.extend((may_open && !self.holes.contains_key(&index)).then_some((index, name)));
                 }
                 Event::PeerDown(reason) => down.push((index, name, reason)),
@@ -317,7 +319,8 @@ impl Daemon {
             has_changed |= port.drain(|reason| clients.take_back(key, name.as_str(), reason));
         }
         if has_changed {
-            for port in self.ports.values() {
+            // A game that has the cable already is told of the new address.
+            for port in self.ports.values().filter(|port| up.contains(&port.link.index)) {
                 if let Some((index, message)) = peer_up(port) {
                     self.clients.update(index, &message);
                 }

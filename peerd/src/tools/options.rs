@@ -151,14 +151,18 @@ fn edit(request: &Request<'_>, wanted: Wanted) -> Result<Vec<PathBuf>, String> {
             "RetroArch runs (process {pid}) and would overwrite the options when it closes: leave it first, then try again"
         ));
     }
-    let mut files = option_files(&folder);
+    edit_files(&folder, request.is_undo, wanted)
+}
+
+fn edit_files(folder: &Path, is_undo: bool, wanted: Wanted) -> Result<Vec<PathBuf>, String> {
+    let mut files = option_files(folder);
     let core_file = folder.join("config").join(CORE).join(format!("{CORE}.opt"));
-    if !request.is_undo && !files.contains(&core_file) {
+    if !is_undo && !files.contains(&core_file) {
         files.push(core_file);
     }
     let mut done = vec![];
     for file in files {
-        let result = if request.is_undo {
+        let result = if is_undo {
             undo(&file, wanted)
         } else {
             apply(&file, wanted)
@@ -349,17 +353,6 @@ mod tests {
         folder
     }
 
-    fn request(folder: &Path, is_undo: bool) -> Request<'_> {
-        let folder = Some(folder.to_owned());
-        Request {
-            folder,
-            control: Path::new("/nowhere"),
-            port: 56_400,
-            is_direct: false,
-            is_undo,
-        }
-    }
-
     #[test]
     fn both_vocabularies_say_the_same_address() {
         let lines = Wanted {
@@ -385,7 +378,7 @@ mod tests {
         fs::write(&game, old_game).unwrap();
         fs::write(&global, "# mine\nother_core = \"x\"\n").unwrap();
         let created = folder.join("config").join(CORE).join("Gambatte.opt");
-        let files = edit(&request(&folder, false), CLIENT).unwrap();
+        let files = edit_files(&folder, false, CLIENT).unwrap();
         assert_eq!(files.len(), 3);
         for file in [&game, &global, &created] {
             assert_eq!(
@@ -394,8 +387,8 @@ mod tests {
             );
         }
         // A second run finds nothing to do, and does not back up its own work.
-        assert!(edit(&request(&folder, false), CLIENT).unwrap().is_empty());
-        assert_eq!(edit(&request(&folder, true), CLIENT).unwrap().len(), 3);
+        assert!(edit_files(&folder, false, CLIENT).unwrap().is_empty());
+        assert_eq!(edit_files(&folder, true, CLIENT).unwrap().len(), 3);
         assert_eq!(fs::read_to_string(&game).unwrap(), old_game);
         assert_eq!(
             fs::read_to_string(&global).unwrap(),
@@ -415,12 +408,12 @@ mod tests {
         let folder = scratch("since");
         let game = folder.join("config").join(CORE).join("Gambatte.opt");
         fs::write(&game, "a = \"1\"\n").unwrap();
-        edit(&request(&folder, false), CLIENT).unwrap();
+        edit_files(&folder, false, CLIENT).unwrap();
         let text = fs::read_to_string(&game)
             .unwrap()
             .replace("a = \"1\"", "a = \"2\"");
         fs::write(&game, text).unwrap();
-        edit(&request(&folder, true), CLIENT).unwrap();
+        edit_files(&folder, true, CLIENT).unwrap();
         assert_eq!(fs::read_to_string(&game).unwrap(), "a = \"2\"\n");
         fs::remove_dir_all(folder).unwrap();
     }
