@@ -19,10 +19,10 @@ const TIGHT: usize = 3;
 const REST: u32 = 120;
 /// The rest grows by this power of two at most when steps do not help: a step every four minutes.
 const MOST_FAILURES: u32 = 7;
-/// What a step leaves of the wait, besides the round trip: room for the peer's frame to come early.
+/// What a step leaves of the wait at most, besides the round trip: room for the peer's frame to come early.
 const MARGIN: Duration = Duration::from_millis(4);
 /// A shorter step is not worth its late frame.
-const LEAST_STEP: Duration = Duration::from_millis(3);
+const LEAST_STEP: Duration = Duration::from_millis(2);
 
 /// Watches the waits of one side and says when to step.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -88,9 +88,10 @@ impl Pacing {
             return Duration::ZERO;
         }
         let wait = self.median();
-        let step = wait
-            .saturating_sub(round_trip + MARGIN)
-            .min(TCycles::FRAME.nominal_duration());
+        // On a long path little of the frame is left: a third of it before, two behind.
+        let period = TCycles::FRAME.nominal_duration();
+        let margin = (period.saturating_sub(round_trip) / 3).min(MARGIN);
+        let step = wait.saturating_sub(round_trip + margin).min(period);
         if step < LEAST_STEP {
             return Duration::ZERO;
         }
@@ -116,16 +117,26 @@ mod tests {
     const RUN: Duration = Duration::from_micros(200);
 
     /// A frontend that asks once a frame, `phase` before the peer's frame starts; how many of its frames are late.
-    fn play(frames: u32, mut phase: Duration, is_grid: bool, drift: Duration) -> (u32, Duration) {
+    fn play(frames: u32, phase: Duration, is_grid: bool, drift: Duration) -> (u32, Duration) {
+        play_over(Duration::ZERO, frames, phase, is_grid, drift)
+    }
+
+    fn play_over(
+        round_trip: Duration,
+        frames: u32,
+        mut phase: Duration,
+        is_grid: bool,
+        drift: Duration,
+    ) -> (u32, Duration) {
         let mut pacing = Pacing::default();
         let (mut late, mut due) = (0, LocalTime(1_000_000_000));
         for _ in 0..frames {
-            phase = (phase + drift).min(PERIOD);
+            phase = (phase + drift).clamp(round_trip, PERIOD.max(round_trip));
             let start = due;
             pacing.handle_frame_start(start);
             pacing.handle_wait(phase);
             pacing.handle_frame_end(start.after(phase + RUN));
-            let end = start.after(phase + RUN + pacing.step(Duration::ZERO));
+            let end = start.after(phase + RUN + pacing.step(round_trip));
             due = due.after(PERIOD);
             if end > due {
                 late += 1;
@@ -148,6 +159,13 @@ mod tests {
         let (late, phase) = play(6000, PERIOD, false, Duration::ZERO);
         assert!(late <= WINDOW as u32 + 1, "{late}");
         assert!(phase < PERIOD / 2, "{phase:?}");
+    }
+
+    #[test]
+    fn a_round_trip_of_ten_milliseconds_still_fits_into_a_frame() {
+        let (late, phase) = play_over(Duration::from_millis(10), 6000, PERIOD, false, Duration::ZERO);
+        assert!(late <= WINDOW as u32 + 1, "{late}");
+        assert!(phase < Duration::from_millis(13), "{phase:?}");
     }
 
     #[test]
