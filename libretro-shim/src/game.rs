@@ -7,6 +7,7 @@ use crate::options::{self, Answers};
 use crate::port::{Port, Reason};
 use crate::snapshot::Snapshots;
 use crate::updates::Updates;
+use gamelink_core::driver::Link;
 use gamelink_core::serial::SerialControl;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -87,6 +88,12 @@ impl Game {
         *lock(&self.values) = read_values(keys);
         self.read_own_options();
         let Some(port) = self.port() else { return };
+        let way = if port.link().is_direct() {
+            "direct"
+        } else {
+            "loopback"
+        };
+        log::info!("link cable: the core's port is {way}");
         if ffi::serial_control().is_some() {
             port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
         } else {
@@ -235,6 +242,11 @@ impl Game {
             self.jump_told.store(now.max(1), Ordering::Relaxed);
             self.tell(Severity::Warning, messages::JUMP);
         }
+    }
+
+    /// The link that the core's own calls go to; after a panic too, for the core must be answered.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.port().map(Port::link)
     }
 
     fn port(&self) -> Option<&Port> {

@@ -8,8 +8,8 @@ use crate::game::Game;
 use crate::messages::{self, Severity};
 use crate::options::{Declaration, LinkKey};
 use crate::port::Port;
-use crate::settings::Settings;
-use gamelink_core::driver::Config;
+use crate::settings::{self, Settings};
+use gamelink_core::driver::{Config, Link};
 use libc::c_char;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,14 @@ impl Session {
         }
     }
 
+    /// Calls the link of the loaded game, if there is one.
+    pub(crate) fn with_link<T>(&self, otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
+        match self.loaded() {
+            Some((_, game)) => game.link().map_or(otherwise, call),
+            None => otherwise,
+        }
+    }
+
     /// Calls the core, if there is one.
     pub(crate) fn with_core<T>(&self, otherwise: T, call: impl FnOnce(&Core) -> T) -> T {
         match self.stock() {
@@ -98,7 +106,12 @@ impl Session {
             return;
         }
         match find::open() {
-            Ok(core) => {
+            Ok(mut core) => {
+                if settings::wants_direct_port()
+                    && let Err(reason) = core.take_over_sockets()
+                {
+                    log::info!("the core keeps its own sockets, on 127.0.0.1: {reason}");
+                }
                 let stock = Arc::new(Stock {
                     core,
                     declared: Mutex::default(),

@@ -9,6 +9,14 @@ use std::str::FromStr;
 /// The variable that names the stock core's file.
 pub(crate) const GAMBATTE: &str = "GAMELINK_GAMBATTE";
 
+/// The variable that says how the core's serial port reaches the link: `loopback`, or `direct`, which is the default.
+pub(crate) const PORT: &str = "GAMELINK_PORT";
+
+/// Whether the core's socket calls are to be answered in this process; a word that is not known counts as none.
+pub(crate) fn wants_direct_port() -> bool {
+    std::env::var_os(PORT).is_none_or(|port| port != "loopback")
+}
+
 /// How to start the link, and what is wrong with the wishes.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {

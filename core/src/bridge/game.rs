@@ -14,6 +14,7 @@ impl Bridge {
     pub(super) fn handle_request(&mut self, now: LocalTime, byte: u8, speed: Speed, is_enabled: bool) {
         self.last_active = now;
         self.last_byte = Some(now);
+        self.has_clocked = true;
         self.stats.counters.requests += 1;
         self.stats.counters.torn += u64::from(is_enabled && self.has_taken);
         if std::mem::take(&mut self.has_orphan) {
@@ -49,6 +50,15 @@ impl Bridge {
         }
     }
 
+    pub(super) fn handle_poll(&mut self) {
+        if self.has_orphan {
+            return;
+        }
+        if let Boundary::Deliver(byte, speed) = self.transfer.handle_boundary(Some(true)) {
+            self.deliver = Some((byte, speed));
+        }
+    }
+
     pub(super) fn handle_reply(&mut self, now: LocalTime, byte: u8) {
         self.last_active = now;
         self.last_byte = Some(now);
@@ -69,12 +79,15 @@ impl Bridge {
             }
         }
         self.has_refused = false;
+        self.meet.handle_take();
         self.must_transmit = true;
     }
 
     pub(super) fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>) {
         self.last_active = now;
         self.pacing.handle_frame_start(now);
+        self.meet.handle_frame_start(now);
+        self.is_resting = false;
         self.has_taken = false;
         if std::mem::take(&mut self.is_paused) {
             self.must_transmit = true;
@@ -107,6 +120,17 @@ impl Bridge {
         }
     }
 
+    pub(super) fn handle_frame_end(&mut self, now: LocalTime, has_advanced: bool) {
+        self.frames = self.frames.saturating_add(has_advanced.into());
+        self.pacing.handle_frame_end(now);
+        self.meet.handle_frame_end(now);
+        // The peer's game may be kept waiting for the next byte: none comes before the next frame.
+        if std::mem::take(&mut self.has_clocked) && self.is_linked() {
+            self.is_resting = true;
+            self.must_transmit = true;
+        }
+    }
+
     /// A byte was taken on one side only.
     pub(super) fn tell_too_late(&mut self) {
         self.stats.counters.too_late += 1;
@@ -136,6 +160,7 @@ impl Bridge {
     pub(super) fn finish(&mut self, now: LocalTime, byte: u8) {
         if let Some(since) = self.waits_since {
             self.pacing.handle_wait(now.since(since));
+            self.meet.handle_wait(now.since(since));
             self.stats.wait.record(now.since(since));
         }
         self.end_wait(now);

@@ -5,6 +5,7 @@
 //! made, nothing in it allocates.
 
 mod game;
+mod meet;
 mod notice;
 mod pacing;
 pub mod peer;
@@ -23,6 +24,7 @@ use crate::clock::ClockSync;
 use crate::protocol::MAX_DATAGRAM;
 use crate::serial::Speed;
 use crate::time::LocalTime;
+use meet::Meet;
 use notice::Notices;
 use pacing::Pacing;
 use peer::Peer;
@@ -62,6 +64,8 @@ pub enum Input<'a> {
         /// Whether SC still shows a transfer enabled. If the game has just taken a byte, that byte is lost to it: torn.
         is_enabled: bool,
     },
+    /// The game listens and looks whether a byte is there: one that waits is handed over now, not at the next frame.
+    Poll,
     /// The game answered [`Output::Deliver`].
     Reply {
         /// The byte that it shifted out.
@@ -113,6 +117,7 @@ pub struct Bridge {
     transfer: Transfer,
     clock: ClockSync,
     pacing: Pacing,
+    meet: Meet,
     stats: Stats,
     notices: Notices,
     is_plugged: bool,
@@ -126,6 +131,10 @@ pub struct Bridge {
     /// The game took a byte of the peer since the last boundary.
     has_taken: bool,
     has_refused: bool,
+    /// The game clocked a transfer in the frame that runs.
+    has_clocked: bool,
+    /// A frame in which the game clocked is over.
+    is_resting: bool,
     /// The core has a byte of a session that is over, and answers it next.
     has_orphan: bool,
     is_paused: bool,
@@ -158,6 +167,7 @@ impl Default for Bridge {
             transfer: Transfer::default(),
             clock: ClockSync::default(),
             pacing: Pacing::default(),
+            meet: Meet::default(),
             stats: Stats::default(),
             notices: Notices::default(),
             is_plugged: false,
@@ -167,6 +177,8 @@ impl Default for Bridge {
             is_armed: false,
             has_taken: false,
             has_refused: false,
+            has_clocked: false,
+            is_resting: false,
             has_orphan: false,
             is_paused: true,
             peer_paused_since: None,
@@ -199,12 +211,10 @@ impl Bridge {
                 speed,
                 is_enabled,
             } => self.handle_request(now, byte, speed, is_enabled),
+            Input::Poll => self.handle_poll(),
             Input::Reply { byte } => self.handle_reply(now, byte),
             Input::FrameStart { is_armed } => self.handle_frame_start(now, is_armed),
-            Input::FrameEnd { has_advanced } => {
-                self.frames = self.frames.saturating_add(has_advanced.into());
-                self.pacing.handle_frame_end(now);
-            }
+            Input::FrameEnd { has_advanced } => self.handle_frame_end(now, has_advanced),
             Input::CoreReconnected => {
                 self.stats.counters.core_reconnects += 1;
                 self.deliver = None;
@@ -283,6 +293,21 @@ impl Bridge {
         } else {
             Duration::ZERO
         }
+    }
+
+    /// Until when the armed game, whose frame would else run on without a byte, should be kept in its poll for the next one.
+    ///
+    /// `None`, as nearly always, is not at all. The answer changes with each input: ask again after one.
+    #[must_use]
+    pub fn meeting(&self) -> Option<LocalTime> {
+        let is_awaited = self.is_linked() && self.is_quiet() && !self.peer.is_paused();
+        self.meet.deadline(self.peer.rests_until()).filter(|_| is_awaited)
+    }
+
+    /// The emulation thread has been kept in a poll for so long, as [`meeting`](Self::meeting) said.
+    pub fn handle_meeting(&mut self, wait: Duration) {
+        self.meet.handle_wait(wait);
+        self.stats.meeting.record(wait);
     }
 
     /// Whether both sides know each other now.

@@ -29,6 +29,8 @@ pub struct Peer {
     last_advance: LocalTime,
     last_heard: LocalTime,
     is_paused: bool,
+    /// When its next frame begins, where a frame is over in which its game clocked.
+    rests_until: Option<LocalTime>,
     /// A wait ended because its frames did not advance, and they have not since.
     has_stalled: bool,
     /// Requests since the peer's game refused one, until it arms or clocks.
@@ -55,6 +57,9 @@ impl Peer {
         self.newest = header.sequence;
         self.last_heard = now;
         self.is_paused = header.flags.contains(Flags::PAUSED);
+        // The first byte of its next frame takes as long to arrive as this word did.
+        self.rests_until =
+            (header.rest != 0).then(|| now.after(Duration::from_micros(u64::from(header.rest))));
         if header.flags.contains(Flags::ARMED) {
             self.refused = None;
         }
@@ -86,6 +91,12 @@ impl Peer {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.is_paused
+    }
+
+    /// When the first byte of the peer's next frame can be here, where its game clocks and it rests between two frames.
+    #[must_use]
+    pub fn rests_until(&self) -> Option<LocalTime> {
+        self.rests_until
     }
 
     /// Whether a request is worth offering now; the peer is linked.

@@ -125,6 +125,8 @@ pub struct Stats {
     pub wait: Latency,
     /// Round trips between the bridges, from each datagram that answers another.
     pub round_trip: Latency,
+    /// How long each poll of the listening game waited for a byte that was on its way.
+    pub meeting: Latency,
     /// By how much each datagram's own offset differed from the filtered one.
     pub offset_deviation: Latency,
 }

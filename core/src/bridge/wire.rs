@@ -177,6 +177,7 @@ impl Bridge {
             sequence: self.sequence,
             sent: now.0,
             frames: self.frames,
+            rest: if self.is_resting { self.meet.rest(now) } else { 0 },
             ..Header::default()
         };
         let is_hello = !self.session.knows(header.to);

@@ -2,6 +2,7 @@
 
 use super::address::{BindAddress, PeerAddress};
 use super::daemon::Daemon;
+use super::direct::Direct;
 use super::game_port::GamePort;
 use super::journal::Journal;
 use super::peer_port::{Buffer, PeerPort, Received};
@@ -14,10 +15,13 @@ use crate::serial::{GameMessage, UNPLUGGED};
 use crate::time::LocalTime;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::Level;
+use mio::net::UdpSocket;
+use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Notices that wait for the emulation thread; more than anybody reads in a second.
@@ -34,11 +38,14 @@ pub(super) struct Hub {
     bridge: Bridge,
     registry: Registry,
     game: GamePort,
+    pub(super) direct: Direct,
     peer: Option<PeerPort>,
     daemon: Option<Daemon>,
     /// The cable and the name of the peer that the daemon told of.
     told: Option<(String, String)>,
     is_enabled: bool,
+    /// The helper thread's poll watches the peer's socket.
+    is_watched: bool,
     /// The game waits in a read until it is answered.
     is_owed: bool,
     notices: Sender<Notice>,
@@ -60,10 +67,12 @@ impl Hub {
             bridge: Bridge::default(),
             registry,
             game,
+            direct: Direct::default(),
             peer: None,
             daemon: None,
             told: None,
             is_enabled: true,
+            is_watched: false,
             is_owed: false,
             notices,
             oldest: receiver.clone(),
@@ -84,16 +93,45 @@ impl Hub {
             .bridge
             .last_byte()
             .is_some_and(|last| time::now().since(last) < BUSY);
+        // Without a view of SC, a byte just taken counts as being shifted until the game looks for the next.
+        let is_shifting =
+            self.direct.is_shifting && self.probe.as_ref().is_none_or(|probe| probe().is_armed());
         Status {
             is_linked: self.bridge.is_linked(),
-            is_quiet: self.bridge.is_quiet() && !self.is_owed,
+            is_quiet: self.bridge.is_quiet() && !self.is_owed && !is_shifting,
             is_busy,
         }
     }
 
+    /// When the helper thread has something to do.
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
         let daemon = self.daemon.as_ref().map(Daemon::poll_timeout);
-        self.bridge.poll_timeout().into_iter().chain(daemon).min()
+        let bridge = self.direct.attended_until().or_else(|| self.bridge_timeout());
+        bridge.into_iter().chain(daemon).min()
+    }
+
+    pub(super) fn bridge_timeout(&self) -> Option<LocalTime> {
+        self.bridge.poll_timeout()
+    }
+
+    pub(super) fn meeting(&self) -> Option<LocalTime> {
+        self.bridge.meeting()
+    }
+
+    pub(super) fn handle_meeting(&mut self, wait: Duration) {
+        self.bridge.handle_meeting(wait);
+    }
+
+    pub(super) fn is_offer_waiting(&self) -> bool {
+        self.bridge.is_offer_waiting()
+    }
+
+    pub(super) fn is_owed(&self) -> bool {
+        self.is_owed
+    }
+
+    pub(super) fn peer_socket(&self) -> Option<Arc<UdpSocket>> {
+        self.peer.as_ref().map(PeerPort::socket)
     }
 
     pub(super) fn peer_name(&self) -> Option<String> {
@@ -118,16 +156,30 @@ impl Hub {
         bind: Option<BindAddress>,
     ) -> Result<(), StartError> {
         self.input(Input::Unplug);
-        self.peer = None;
+        self.close_peer();
         let Some(peer) = peer else { return Ok(()) };
         let open = |(address, error)| StartError::PeerPort(address, error);
-        let mut port = PeerPort::open(peer, bind).map_err(open)?;
+        let port = PeerPort::open(peer, bind).map_err(open)?;
         self.registry
-            .register(port.socket(), thread::PEER, Interest::READABLE)
+            .register(
+                &mut SourceFd(&port.descriptor()),
+                thread::PEER,
+                Interest::READABLE,
+            )
             .map_err(StartError::Thread)?;
+        self.is_watched = true;
         self.peer = Some(port);
         self.plug();
         Ok(())
+    }
+
+    fn close_peer(&mut self) {
+        if let Some(peer) = self.peer.take()
+            && std::mem::take(&mut self.is_watched)
+        {
+            // Another thread may hold the socket a little longer: closing alone would not end the watch. It cannot fail.
+            let _ = self.registry.deregister(&mut SourceFd(&peer.descriptor()));
+        }
     }
 
     pub(super) fn set_enabled(&mut self, is_enabled: bool) {
@@ -155,7 +207,9 @@ impl Hub {
 
     /// Runs on the emulation thread.
     pub(super) fn frame_start(&mut self, frame: FrameStart) {
-        if self.bridge.is_offer_waiting() {
+        if self.direct.is_connected {
+            self.look(time::now());
+        } else if self.bridge.is_offer_waiting() {
             // The peer may have withdrawn it: look before the game takes it for good.
             self.service_peer();
         }
@@ -173,12 +227,56 @@ impl Hub {
 
     /// Takes whatever has arrived, then does what is due.
     pub(super) fn service(&mut self) {
-        self.service_peer();
+        let is_attended = self
+            .direct
+            .attended_until()
+            .is_some_and(|until| time::now() < until);
+        if !is_attended {
+            self.watch();
+            self.service_peer();
+        }
         self.service_game();
         let now = time::now();
+        if !is_attended {
+            self.handle_timeout(now);
+        }
+        self.service_daemon(now);
+    }
+
+    /// The emulation thread serves the peer from now on, and the helper thread is not woken for it.
+    pub(super) fn attend(&mut self, now: LocalTime) {
+        self.direct.attended = Some(now);
+        if let Some(peer) = &self.peer
+            && std::mem::take(&mut self.is_watched)
+            && let Err(error) = self.registry.deregister(&mut SourceFd(&peer.descriptor()))
+        {
+            self.journal
+                .note(Level::Warn, || format!("peer socket still polled error={error}"));
+        }
+    }
+
+    /// The helper thread serves the peer again.
+    fn watch(&mut self) {
+        self.direct.attended = None;
+        if self.is_watched {
+            return;
+        }
+        let Some(peer) = &self.peer else { return };
+        let descriptor = peer.descriptor();
+        let result = self
+            .registry
+            .register(&mut SourceFd(&descriptor), thread::PEER, Interest::READABLE);
+        match result {
+            Ok(()) => self.is_watched = true,
+            Err(error) => self
+                .journal
+                .note(Level::Warn, || format!("peer socket not polled error={error}")),
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: LocalTime) {
         self.bridge.handle_timeout(now);
         self.drain(now);
-        self.service_daemon(now);
     }
 
     fn service_daemon(&mut self, now: LocalTime) {
@@ -243,39 +341,49 @@ impl Hub {
     pub(super) fn service_game(&mut self) {
         self.read_game();
         if self.game.accept(&self.registry, &mut self.journal) {
-            self.is_owed = false;
-            self.input(Input::CoreReconnected);
+            self.handle_reconnect();
         }
         self.read_game();
     }
 
+    /// The core has opened its connection anew.
+    pub(super) fn handle_reconnect(&mut self) {
+        self.is_owed = false;
+        self.input(Input::CoreReconnected);
+    }
+
     fn read_game(&mut self) {
         while let Some(message) = self.game.receive() {
-            match message {
-                GameMessage::Reply { byte } => self.input(Input::Reply { byte }),
-                GameMessage::Request { byte, speed } => {
-                    self.is_owed = true;
-                    if self.bridge.is_offer_waiting() {
-                        // The peer may have withdrawn it: look before the game takes it for good.
-                        self.service_peer();
-                    }
-                    // The core writes SC after it has sent, so bit 7 still shows what the port did before.
-                    let is_enabled = self.probe.as_ref().is_some_and(|probe| probe().0 & 0x80 != 0);
-                    self.input(Input::Request {
-                        byte,
-                        speed,
-                        is_enabled,
-                    });
-                    if self.bridge.is_quiet() {
-                        // Answered, or it read what had been handed to it.
-                        self.is_owed = false;
-                    }
+            self.handle_game(message);
+        }
+    }
+
+    /// Takes what the core wrote.
+    pub(super) fn handle_game(&mut self, message: GameMessage) {
+        match message {
+            GameMessage::Reply { byte } => self.input(Input::Reply { byte }),
+            GameMessage::Request { byte, speed } => {
+                self.is_owed = true;
+                if self.bridge.is_offer_waiting() {
+                    // The peer may have withdrawn it: look before the game takes it for good.
+                    self.service_peer();
+                }
+                // The core writes SC after it has sent, so bit 7 still shows what the port did before.
+                let is_enabled = self.probe.as_ref().is_some_and(|probe| probe().0 & 0x80 != 0);
+                self.input(Input::Request {
+                    byte,
+                    speed,
+                    is_enabled,
+                });
+                if self.bridge.is_quiet() {
+                    // Answered, or it read what had been handed to it.
+                    self.is_owed = false;
                 }
             }
         }
     }
 
-    fn service_peer(&mut self) {
+    pub(super) fn service_peer(&mut self) {
         let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
         for _ in 0..BATCH {
             let Some(peer) = &mut self.peer else { return };
@@ -289,10 +397,12 @@ impl Hub {
             }
         }
         // More may be waiting, and an edge-triggered poll would not say so again.
-        thread::poll_again(&mut self.peer, &self.registry);
+        if self.is_watched {
+            thread::poll_again(self.peer.as_ref(), &self.registry);
+        }
     }
 
-    fn input(&mut self, input: Input<'_>) {
+    pub(super) fn input(&mut self, input: Input<'_>) {
         let now = time::now();
         self.bridge.handle_input(now, input);
         self.drain(now);
@@ -303,11 +413,10 @@ impl Hub {
             match output {
                 Output::Complete { byte } => {
                     self.is_owed = false;
-                    self.game.send(GameMessage::Reply { byte }, &mut self.journal);
+                    self.send_game(GameMessage::Reply { byte });
                 }
                 Output::Deliver { byte, speed } => {
-                    self.game
-                        .send(GameMessage::Request { byte, speed }, &mut self.journal);
+                    self.send_game(GameMessage::Request { byte, speed });
                 }
                 Output::Transmit { len } => {
                     let bytes = self.buffer.get(..len).unwrap_or_default();
@@ -319,6 +428,14 @@ impl Hub {
                 }
                 Output::Notify(notice) => self.notify(notice),
             }
+        }
+    }
+
+    fn send_game(&mut self, message: GameMessage) {
+        if self.direct.is_connected {
+            self.direct.send(message);
+        } else {
+            self.game.send(message, &mut self.journal);
         }
     }
 
@@ -343,12 +460,11 @@ impl Hub {
     /// After a panic: an unplugged cable that still answers the game.
     pub(super) fn fail(&mut self) {
         self.bridge = self.bridge.broken();
-        self.peer = None;
+        self.close_peer();
         self.daemon = None;
         self.probe = None;
         if std::mem::take(&mut self.is_owed) {
-            self.game
-                .send(GameMessage::Reply { byte: UNPLUGGED }, &mut self.journal);
+            self.send_game(GameMessage::Reply { byte: UNPLUGGED });
         }
         self.notify(Notice::Failed);
     }

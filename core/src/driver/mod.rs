@@ -9,6 +9,7 @@
 
 mod address;
 mod daemon;
+mod direct;
 mod game_port;
 mod hub;
 mod journal;

@@ -12,11 +12,13 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, 
 use nix::sys::time::TimeSpec;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 
 /// A socket that hears one peer.
 pub(super) struct PeerPort {
-    socket: UdpSocket,
+    /// Shared with the emulation thread while that waits on it without the lock.
+    socket: Arc<UdpSocket>,
     peer: PeerAddress,
     /// Number of the peer's interface, once it is there; 0 for an address without one.
     scope: Option<u32>,
@@ -55,7 +57,7 @@ impl PeerPort {
             log::warn!("no kernel receive stamps error={error}");
         }
         let mut port = PeerPort {
-            socket,
+            socket: Arc::new(socket),
             peer,
             scope: None,
             control: cmsg_space!(TimeSpec),
@@ -68,8 +70,12 @@ impl PeerPort {
         &self.peer
     }
 
-    pub(super) fn socket(&mut self) -> &mut UdpSocket {
-        &mut self.socket
+    pub(super) fn socket(&self) -> Arc<UdpSocket> {
+        Arc::clone(&self.socket)
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 
     /// Sends one datagram.

@@ -22,6 +22,8 @@ pub struct Report {
     pub counters: Counters,
     /// How long the game waited for each byte that it asked for.
     pub wait_us: Summary,
+    /// How long the listening game's polls waited for a byte that was on its way.
+    pub meeting_us: Summary,
     /// Round trips between the two bridges.
     pub round_trip_us: Summary,
     /// The peer's clock minus ours.
@@ -46,6 +48,7 @@ impl Report {
             frames: bridge.frames(),
             counters: stats.counters.clone(),
             wait_us: stats.wait.summary(),
+            meeting_us: stats.meeting.summary(),
             round_trip_us: stats.round_trip.summary(),
             // A span in microseconds keeps its last nanosecond in an f64 for 285 years.
             offset_us: clock.offset().map(|offset| offset.0 as f64 / 1e3),

@@ -2,6 +2,7 @@
 
 use super::peer_port::PeerPort;
 use super::{Shared, time};
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -62,9 +63,9 @@ fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
 }
 
 /// Makes the poll report the peer's socket once more.
-pub(super) fn poll_again(peer: &mut Option<PeerPort>, registry: &Registry) {
+pub(super) fn poll_again(peer: Option<&PeerPort>, registry: &Registry) {
     if let Some(peer) = peer
-        && let Err(error) = registry.reregister(peer.socket(), PEER, Interest::READABLE)
+        && let Err(error) = registry.reregister(&mut SourceFd(&peer.descriptor()), PEER, Interest::READABLE)
     {
         log::warn!("peer socket not polled again error={error}");
     }

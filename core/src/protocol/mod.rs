@@ -11,7 +11,7 @@
 //! | 8 | 16 | session: the sender's nonce, the receiver's nonce (0: not known yet) |
 //! | 24 | 16 | sequence of this datagram; highest sequence received from the other side |
 //! | 40 | 24 | sender's clock as this left; the receiver's newest stamp; how long that was held (ns) |
-//! | 64 | 12 | sender's emulated position: frames (8), T-cycles within the frame (4) |
+//! | 64 | 12 | sender's emulated position: frames (8); how long its game rests (4, microseconds) |
 //! | 76 | 4 | epoch |
 //! | 80 | 16 | how many of the receiver's offers the sender has judged; how many of its own have ended |
 //! | 96 | 16 | reserved for an authenticator |
@@ -95,8 +95,9 @@ pub struct Header {
     pub held: u64,
     /// Frames that the sender has emulated since its start.
     pub frames: u64,
-    /// T-cycles emulated within the frame; 0 at its boundary.
-    pub cycles: u32,
+    /// A frame in which the sender's game clocked is over, and the next begins in so many microseconds, as far as the sender knows: no
+    /// byte comes before that. 0 where nothing is known.
+    pub rest: u32,
     /// Counts the sender's replaced histories; 0 in strict mode.
     pub epoch: u32,
     /// How many of the receiver's offers the sender has judged.

@@ -1,7 +1,8 @@
 //! The stock core: its library, and its 25 functions.
 
 use super::abi::*;
-use super::{environment, frontend};
+use super::imports::{ReplaceError, Replaced};
+use super::{environment, frontend, socket};
 use crate::elf::{self, BadLibrary};
 use libc::{c_char, c_uint, c_void};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -112,6 +113,8 @@ vtable! {
 pub(crate) struct Core {
     vtable: Vtable,
     identity: Identity,
+    /// Goes before the library: it puts the library's own functions back.
+    replaced: Option<Replaced>,
     /// Keeps the code of `vtable` in memory.
     _library: Library,
 }
@@ -154,6 +157,7 @@ impl Core {
         Ok(Core {
             vtable,
             identity,
+            replaced: None,
             _library: library,
         })
     }
@@ -161,6 +165,18 @@ impl Core {
     /// What the core says of itself.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Has the core's socket calls end in our link, from its next connection on.
+    ///
+    /// # Errors
+    /// Where that cannot be done; the core then uses real sockets.
+    pub(crate) fn take_over_sockets(&mut self) -> Result<(), ReplaceError> {
+        let inside = self.vtable.retro_run as *const c_void;
+        // SAFETY: `replaced` goes before the library; nothing of the core runs, for it has not been started; the functions have the types
+        // of those that they replace.
+        self.replaced = Some(unsafe { socket::take_over(inside) }?);
+        Ok(())
     }
 
     /// Gives the core our callbacks, and those of the frontend's that it may have directly, as far as they are known.
@@ -204,8 +220,6 @@ impl Core {
         reset = retro_reset();
         /// Unloads the game.
         unload_game = retro_unload_game();
-        /// How large a state is. The stock core runs its encoder for this, and polls the link in it.
-        serialize_size = retro_serialize_size() -> usize;
         /// Removes all cheats.
         cheat_reset = retro_cheat_reset();
         /// The television's standard.
@@ -218,16 +232,26 @@ impl Core {
         set_controller_port_device = retro_set_controller_port_device(port: c_uint, device: c_uint);
     }
 
+    /// How large a state is. The stock core runs its encoder for this, and polls the link in it.
+    pub(crate) fn serialize_size(&self) -> usize {
+        // SAFETY: a core's function, loaded by its name.
+        socket::with_silent_link(|| unsafe { (self.vtable.retro_serialize_size)() })
+    }
+
     /// Saves the state into `out`, which is of the size that `serialize_size` said.
     pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
-        unsafe { (self.vtable.retro_serialize)(out.as_mut_ptr().cast(), out.len()) }
+        socket::with_silent_link(|| unsafe {
+            (self.vtable.retro_serialize)(out.as_mut_ptr().cast(), out.len())
+        })
     }
 
     /// Loads a state.
     pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
-        unsafe { (self.vtable.retro_unserialize)(state.as_ptr().cast(), state.len()) }
+        socket::with_silent_link(|| unsafe {
+            (self.vtable.retro_unserialize)(state.as_ptr().cast(), state.len())
+        })
     }
 
     /// Loads a game.

@@ -13,9 +13,11 @@ mod environment;
 mod exports;
 mod frontend;
 mod guard;
+mod imports;
 mod log;
 mod memory;
 mod place;
+mod socket;
 
 pub(crate) use self::clock::Stopwatch;
 pub(crate) use self::core::{Core, Identity, OpenError};

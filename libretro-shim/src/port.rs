@@ -1,4 +1,7 @@
-//! The game's serial port as a client of our own listener on 127.0.0.1.
+//! How the game's serial port reaches the bridge.
+//!
+//! The stock core is told to be a "Network Client" of a port on 127.0.0.1 that the link owns. Where its socket calls could be replaced
+//! (`ffi::socket`), they end in the link at once: the direct port. Otherwise it connects there in earnest: the loopback port.
 
 use crate::options::Answers;
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice, SerialProbe, StartError, Status};
@@ -60,6 +63,11 @@ impl Port {
             self.link.set_enabled(after == 0);
         }
         before != after
+    }
+
+    /// The link itself, for the core's own calls.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Whether a peer's game is at the other end, so that bytes may be under way.
