@@ -1,0 +1,179 @@
+//! Two links on real sockets whose cores call them directly; each core is a thread of this test.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link};
+use gamelink_core::serial::SerialControl;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const ARMED: SerialControl = SerialControl(0x80);
+const IDLE: SerialControl = SerialControl(0x00);
+const PERIOD: Duration = Duration::from_nanos(16_742_706);
+
+/// A link whose core has connected directly.
+fn link(own: &str, peer: &str) -> Link {
+    let link = Link::start(&Config {
+        peer: Some(peer.parse().unwrap()),
+        bind: Some(own.parse().unwrap()),
+        ..Config::default()
+    })
+    .unwrap();
+    assert!(!link.is_direct());
+    link.game_connect();
+    assert!(link.is_direct());
+    link
+}
+
+fn frame(link: &Link, serial_control: SerialControl, run: impl FnOnce()) {
+    link.frame_start(FrameStart {
+        serial_control: Some(serial_control),
+    });
+    run();
+    link.frame_end(FrameEnd {
+        has_advanced: true,
+        hook_time: Duration::ZERO,
+    });
+}
+
+fn link_up(a: &Link, b: &Link) {
+    let start = Instant::now();
+    // Not "peer paused": each has heard of a frame of the other.
+    while [a, b].iter().any(|link| link.report().state != "linked") {
+        assert!(start.elapsed() < Duration::from_secs(10), "not linked");
+        frame(a, IDLE, || {});
+        frame(b, IDLE, || {});
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Takes whatever is there and answers with its complement; gives the byte.
+fn take(link: &Link) -> Option<u8> {
+    if !link.game_poll() {
+        return None;
+    }
+    let [byte, kind] = link.game_read();
+    assert_eq!(kind, 0, "a request");
+    link.game_write([!byte, 0x80]);
+    Some(byte)
+}
+
+#[test]
+fn bytes_cross_and_meet_in_the_poll() {
+    let a = link("127.0.0.51:56451", "127.0.0.52:56451");
+    let b = link("127.0.0.52:56451", "127.0.0.51:56451");
+    link_up(&a, &b);
+    let is_over = AtomicBool::new(false);
+    let taken = std::thread::scope(|scope| {
+        let answers = scope.spawn(|| {
+            let mut taken = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                frame(&b, ARMED, || {
+                    for _ in 0..17 {
+                        taken.extend(take(&b));
+                    }
+                });
+                std::thread::sleep(PERIOD.saturating_sub(start.elapsed()));
+            }
+            taken
+        });
+        for first in (0..240_u8).step_by(8) {
+            let start = Instant::now();
+            frame(&a, IDLE, || {
+                for byte in first..first + 8 {
+                    a.game_write([byte, 0]);
+                    assert_eq!(a.game_read(), [!byte, 0x80]);
+                }
+            });
+            std::thread::sleep(PERIOD.saturating_sub(start.elapsed()));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        answers.join().unwrap()
+    });
+    assert_eq!(taken, (0..240).collect::<Vec<u8>>());
+    let (a, b) = (a.report(), b.report());
+    assert_eq!((a.counters.taken, b.counters.peer_taken), (240, 240));
+    assert!(b.meeting_us.count > 0, "the game that answers waited: {b:?}");
+}
+
+#[test]
+fn without_a_peer_a_request_reads_ff_at_once() {
+    let link = Link::start(&Config::default()).unwrap();
+    link.game_connect();
+    for byte in 0..100 {
+        frame(&link, IDLE, || {
+            link.game_write([byte, 0]);
+            assert_eq!(link.game_read(), [0xFF, 0x80]);
+        });
+        frame(&link, ARMED, || assert!(!link.game_poll()));
+    }
+}
+
+#[test]
+fn a_game_that_is_asked_and_does_not_listen_refuses() {
+    let a = link("127.0.0.53:56453", "127.0.0.54:56453");
+    let b = link("127.0.0.54:56453", "127.0.0.53:56453");
+    link_up(&a, &b);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                frame(&b, IDLE, || {});
+                std::thread::sleep(PERIOD);
+            }
+        });
+        a.game_write([7, 0]);
+        assert_eq!(a.game_read(), [0xFF, 0x80]);
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(a.report().counters.refused, 1);
+}
+
+#[test]
+fn a_cable_pulled_while_the_game_waits_ends_the_wait() {
+    let a = link("127.0.0.55:56455", "127.0.0.56:56455");
+    let b = link("127.0.0.56:56455", "127.0.0.55:56455");
+    link_up(&a, &b);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            a.set_enabled(false);
+        });
+        a.game_write([7, 0]);
+        assert_eq!(a.game_read(), [0xFF, 0x80]);
+    });
+    assert!(!a.is_linked());
+}
+
+#[test]
+fn a_byte_just_taken_is_not_a_safe_moment_until_the_next_look() {
+    let a = link("127.0.0.57:56457", "127.0.0.58:56457");
+    let b = link("127.0.0.58:56457", "127.0.0.57:56457");
+    b.set_serial_probe(Some(Box::new(|| ARMED)));
+    link_up(&a, &b);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            a.game_write([7, 0]);
+            assert_eq!(a.game_read(), [!7, 0x80]);
+        });
+        let start = Instant::now();
+        while take(&b).is_none() {
+            assert!(start.elapsed() < Duration::from_secs(10));
+            frame(&b, ARMED, || {});
+        }
+        assert!(!b.is_quiet(), "its shift runs");
+        assert!(!b.game_poll());
+        assert!(b.is_quiet());
+    });
+}
+
+#[test]
+fn in_a_menu_the_link_stays_up_without_frames() {
+    let a = link("127.0.0.59:56459", "127.0.0.60:56459");
+    let b = link("127.0.0.60:56459", "127.0.0.59:56459");
+    link_up(&a, &b);
+    std::thread::sleep(Duration::from_millis(2500));
+    assert!(a.is_linked() && b.is_linked());
+    assert_eq!((a.report().state, a.report().counters.losses), ("peer paused", 0));
+}
