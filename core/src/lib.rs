@@ -11,3 +11,4 @@ pub mod driver;
 pub mod protocol;
 pub mod serial;
 pub mod time;
+pub mod timeline;

@@ -58,6 +58,8 @@ impl Flags {
     pub const ARMED: Flags = Flags(1);
     /// No frame has been emulated for a while: a menu, a pause.
     pub const PAUSED: Flags = Flags(1 << 1);
+    /// This side can go back and mend: its peer may replace what it has sent.
+    pub const MENDS: Flags = Flags(1 << 3);
     /// This side unplugs: the last datagram of its session.
     pub const GOODBYE: Flags = Flags(1 << 2);
 
