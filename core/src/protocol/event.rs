@@ -1,6 +1,7 @@
-//! What a datagram carries behind its header: runs of offers and of verdicts.
+//! What a datagram carries behind its header: runs of offers and of verdicts, and what timelines say.
 
-use super::{CONFIG, DecodeError};
+use super::mend::{ENDING_LEN, EndingRun, Line, REPLACE_LEN, ReplaceRun};
+use super::{CONFIG, COUNT_LIMIT, DecodeError};
 use crate::serial::Speed;
 use bincode::{BorrowDecode, Encode};
 
@@ -47,6 +48,12 @@ pub enum Event<'a> {
     Offers(OfferRun<'a>),
     /// Consecutive verdicts on offers of the receiver.
     Verdicts(VerdictRun<'a>),
+    /// Where the sender's timeline stands.
+    Line(Line),
+    /// Consecutive epochs of the sender, and from where each replaced its offers.
+    Replaces(ReplaceRun<'a>),
+    /// How consecutive offers of the receiver ended in the sender's timeline.
+    Endings(EndingRun<'a>),
 }
 
 /// Consecutive offers: the first one's number, frame and judged count, then four bytes each.
@@ -82,7 +89,8 @@ pub struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    pub(super) fn check(bytes: &'a [u8]) -> Result<Events<'a>, DecodeError> {
+    /// Looks at all of them once.
+    pub(crate) fn check(bytes: &'a [u8]) -> Result<Events<'a>, DecodeError> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let (event, after) = step(rest).ok_or(DecodeError::Malformed)?;
@@ -92,6 +100,11 @@ impl<'a> Events<'a> {
             rest = after;
         }
         Ok(Events { rest: bytes })
+    }
+
+    /// The events that are left, as they were encoded.
+    pub(crate) fn as_bytes(&self) -> &'a [u8] {
+        self.rest
     }
 }
 
@@ -119,8 +132,11 @@ impl Event<'_> {
         let (len, entry, numbers) = match self {
             Event::Offers(run) => (run.entries.len(), OFFER_LEN, [run.first, run.frame, run.judged]),
             Event::Verdicts(run) => (run.entries.len(), VERDICT_LEN, [run.first, 0, 0]),
+            Event::Replaces(run) => (run.entries.len(), REPLACE_LEN, [run.base, 0, 0]),
+            Event::Endings(run) => (run.entries.len(), ENDING_LEN, [run.first, 0, 0]),
+            Event::Line(line) => return line.received <= COUNT_LIMIT && line.sent <= COUNT_LIMIT,
         };
-        // 256 * 1200 bounds the sum of all one-byte steps in a datagram.
+        // 256 * 1200 bounds the sum of all one-byte steps in a datagram, and of the one two-byte step in a replacement.
         len > 0 && len.is_multiple_of(entry) && numbers.iter().all(|n| n.checked_add(256 * 1200).is_some())
     }
 }

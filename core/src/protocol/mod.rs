@@ -18,9 +18,11 @@
 //! | 112 | | events, each a 4-byte tag and its body, up to the end of the datagram |
 
 mod event;
+mod mend;
 mod writer;
 
 pub use event::{Event, Events, Offer, OfferRun, Outcome, Verdict, VerdictRun};
+pub use mend::{Ending, EndingRun, Line, ReplaceRun};
 pub use writer::Writer;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
@@ -226,10 +228,51 @@ mod tests {
             match event {
                 Event::Offers(run) => seen_offers.extend(run),
                 Event::Verdicts(run) => seen_verdicts.extend(run),
+                other => panic!("{other:?}"),
             }
         }
         assert_eq!(seen_offers, offers);
         assert_eq!(seen_verdicts, verdicts);
+    }
+
+    #[test]
+    fn what_timelines_say_survives_the_wire() {
+        let line = Line {
+            line: 3,
+            peer_line: 4,
+            their_epoch: 5,
+            received: 6,
+            sent: 7,
+            announced: Some(0x55),
+        };
+        let replaces: Vec<_> = (0..32).map(|n| (9 + n, 1_000_000 - 7 * u64::from(n))).collect();
+        let endings: Vec<_> = (0..128_u64)
+            .map(|n| match n % 3 {
+                0 => (n, Ending::Refused),
+                1 => (n, Ending::Paired { byte: 7 }),
+                _ => (n, Ending::Taken { byte: 8 }),
+            })
+            .collect();
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut writer = Writer::new(&mut buffer, &header()).unwrap();
+        assert!(writer.line(line));
+        assert_eq!(writer.replaces(replaces.iter().copied()), 32);
+        assert_eq!(writer.endings(endings.iter().copied()), 128);
+        let len = writer.finish();
+        let (_, events) = decode(&buffer[..len]).unwrap();
+        let (mut seen_replaces, mut seen_endings, mut seen_line) = (vec![], vec![], None);
+        for event in events {
+            match event {
+                Event::Line(line) => seen_line = Some(line),
+                Event::Replaces(run) => seen_replaces.extend(run),
+                Event::Endings(run) => seen_endings.extend(run),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(
+            (seen_line, seen_replaces, seen_endings),
+            (Some(line), replaces, endings)
+        );
     }
 
     #[test]

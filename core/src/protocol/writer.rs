@@ -1,6 +1,9 @@
 //! Builds one datagram in the caller's buffer.
 
 use super::event::{OFFER_LEN, OFFER_RUN_LEN, VERDICT_LEN, VERDICT_RUN_LEN};
+use super::mend::{
+    ENDING_LEN, ENDING_RUN_LEN, Ending, EndingRun, Line, REPLACE_LEN, REPLACE_RUN_LEN, ReplaceRun,
+};
 use super::{
     CONFIG, Event, Header, MAGIC, MAX_DATAGRAM, Offer, OfferRun, Outcome, VERSION, Verdict, VerdictRun,
 };
@@ -85,6 +88,69 @@ impl<'a> Writer<'a> {
             written += used / VERDICT_LEN;
         }
         written
+    }
+
+    /// Appends where the sender's timeline stands; false if it does not fit.
+    pub fn line(&mut self, line: Line) -> bool {
+        self.put(Event::Line(line))
+    }
+
+    /// Appends replacements of consecutive epochs, each with the number of the first offer that it replaced; says how
+    /// many of them fitted. The numbers must lie within 65 536 of each other.
+    pub fn replaces(&mut self, replaces: impl Iterator<Item = (u32, u64)> + Clone) -> usize {
+        let Some(base) = replaces.clone().map(|(_, from)| from).min() else {
+            return 0;
+        };
+        let mut replaces = replaces.peekable();
+        let Some(&(first, _)) = replaces.peek() else {
+            return 0;
+        };
+        let mut entries = [0; RUN_BYTES];
+        let room = self.room(REPLACE_RUN_LEN).min(RUN_BYTES);
+        let mut expected = first;
+        let used = gather(&mut replaces, &mut entries, room, |(epoch, from)| {
+            let step = u16::try_from(from - base).ok()?;
+            if *epoch != expected {
+                return None;
+            }
+            expected = expected.saturating_add(1);
+            Some(step.to_le_bytes())
+        });
+        let run = ReplaceRun {
+            first,
+            base,
+            entries: entries.get(..used).unwrap_or_default(),
+        };
+        if used == 0 || !self.put(Event::Replaces(run)) {
+            return 0;
+        }
+        used / REPLACE_LEN
+    }
+
+    /// Appends how consecutive offers of the receiver ended; says how many of them fitted.
+    pub fn endings(&mut self, endings: impl Iterator<Item = (u64, Ending)>) -> usize {
+        let mut endings = endings.peekable();
+        let Some(&(first, _)) = endings.peek() else {
+            return 0;
+        };
+        let mut entries = [0; RUN_BYTES];
+        let room = self.room(ENDING_RUN_LEN).min(RUN_BYTES);
+        let mut expected = first;
+        let used = gather(&mut endings, &mut entries, room, |(number, ending)| {
+            if *number != expected {
+                return None;
+            }
+            expected = expected.saturating_add(1);
+            Some(ending.encode())
+        });
+        let run = EndingRun {
+            first,
+            entries: entries.get(..used).unwrap_or_default(),
+        };
+        if used == 0 || !self.put(Event::Endings(run)) {
+            return 0;
+        }
+        used / ENDING_LEN
     }
 
     /// Ends the datagram and says how long it is.

@@ -31,7 +31,7 @@
 //!         Step::Load { slot }    => unserialise the buffer `slot`,
 //!         Step::Replay { frame } => run one frame with the inputs kept for `frame`: no picture, no sound, no side effect;
 //!                                   timeline.frame_end(boundary),
-//!         Step::Save { slot }    => timeline.saved(serialise into the buffer `slot`),
+//!         Step::Save { slot, .. } => timeline.saved(serialise into the buffer `slot`),
 //!         Step::Live { frame }   => run one frame for the player and keep its inputs under `frame`;
 //!                                   timeline.frame_end(boundary),
 //!         Step::Hold             => show the last picture again, with silence,
@@ -60,9 +60,29 @@
 //!
 //! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set how far the game may run ahead.
 
-use crate::protocol::{Events, Header, Writer};
-use crate::serial::{SerialControl, Speed, UNPLUGGED};
+mod counters;
+mod hooks;
+mod joint;
+mod judging;
+mod offers;
+mod reach;
+mod ring;
+mod states;
+mod steps;
+mod wire;
+
+pub use counters::Counters;
+
+use crate::serial::SerialControl;
+use hooks::Port;
+use joint::Joint;
+use judging::Judging;
+use offers::{Answer, Kind, Offers};
+use reach::Reach;
+use states::{State, States};
 use std::time::Duration;
+use steps::Then;
+use wire::Inbox;
 
 /// What is to be done next in this slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +96,8 @@ pub enum Step {
     Save {
         /// Number of the buffer.
         slot: usize,
+        /// A transfer is in flight: repair the state and load it again. Only where [`Timeline::set_repairs`] allowed it.
+        is_in_flight: bool,
     },
     /// Emulate this frame again, unseen, then call [`Timeline::frame_end`].
     Replay {
@@ -113,98 +135,203 @@ pub struct Confirmed {
     pub state: Option<(usize, u64)>,
 }
 
+/// Where a slot stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No slot is under way.
+    Between,
+    /// What comes next has to be found.
+    Deciding,
+    /// A correction, between two of its frames.
+    Mending { until: u64 },
+    /// A frame of a correction runs.
+    Replaying { until: u64 },
+    /// The frame of this slot runs.
+    Running,
+    /// A state is to be saved.
+    Keeping {
+        state: State,
+        is_in_flight: bool,
+        then: Then,
+    },
+    /// The caller saves it.
+    Saving { state: State, then: Then },
+    /// The slot has had its frame, or held.
+    Ending,
+}
+
+impl Phase {
+    /// Whether the core runs a frame.
+    fn is_running(self) -> bool {
+        matches!(self, Phase::Running | Phase::Replaying { .. })
+    }
+}
+
 /// The history of one game and of its link, as far back as it may still change.
+///
+/// Nothing in it allocates after it was made.
 #[derive(Clone, Debug)]
 pub struct Timeline {
+    /// Frames emulated in this timeline; in a replay, the number of the frame that is repeated.
     frame: u64,
-    has_run: bool,
+    phase: Phase,
+    port: Port,
+    offers: Offers,
+    judging: Judging,
+    states: States,
+    reach: Reach,
+    joint: Joint,
+    inbox: Inbox,
+    counters: Counters,
+    is_plugged: bool,
+    /// There is a first state: what crosses the port is history from there on.
+    is_open: bool,
+    /// The stretch is over, and what was open has not yet been replayed as unplugged.
+    is_closing: bool,
+    /// Whether the core is between two frames with no transfer in flight.
+    is_here_safe: bool,
+    /// Whether the caller can save a state with a transfer in flight.
+    has_repairs: bool,
+    /// What was taken in this frame has been replaced.
+    back_to: Option<u64>,
+    /// The live frame of this slot has been undone.
+    is_undone: bool,
+    /// A replay takes nothing anew before this frame.
+    not_before: u64,
+    /// Corrections in this slot.
+    mends: u32,
+    /// Calls in a row that emulated nothing, in a replay.
+    repeats: u32,
+    /// The first frame since which the game has not listened, or could not have been given a byte.
+    unarmed_since: u64,
+    /// Whether a byte could have been given when the live frame began.
+    was_ready: bool,
+    /// What the game would answer next: number of the peer's offer, byte.
+    announced: Option<(u64, u8)>,
+    /// Slots since anything happened.
+    quiet: u32,
 }
 
 impl Timeline {
-    /// A timeline that is not plugged in, for a caller with so many buffers for states.
+    /// A timeline that is not plugged in, for a caller with so many buffers for states; 48 are enough.
     #[must_use]
-    pub fn new(_slots: usize) -> Timeline {
+    pub fn new(slots: usize) -> Timeline {
         Timeline {
             frame: 0,
-            has_run: false,
+            phase: Phase::Between,
+            port: Port::default(),
+            offers: Offers::new(),
+            judging: Judging::new(),
+            states: States::new(slots),
+            reach: Reach::default(),
+            joint: Joint::default(),
+            inbox: Inbox::default(),
+            counters: Counters::default(),
+            is_plugged: false,
+            is_open: false,
+            is_closing: false,
+            is_here_safe: true,
+            has_repairs: false,
+            back_to: None,
+            is_undone: false,
+            not_before: 0,
+            mends: 0,
+            repeats: 0,
+            unarmed_since: 0,
+            was_ready: false,
+            announced: None,
+            quiet: 0,
         }
     }
 
-    /// The core looks for a byte of the peer. `Some`: it takes it, and calls [`taken`](Self::taken) before anything else.
-    pub fn poll(&mut self) -> Option<(u8, Speed)> {
-        None
-    }
-
-    /// The core took the byte that [`poll`](Self::poll) gave, and this is its own SB.
-    pub fn taken(&mut self, _byte: u8) {}
-
-    /// The game starts a transfer with its own clock; the byte that it reads.
-    pub fn request(&mut self, _byte: u8, _speed: Speed) -> u8 {
-        UNPLUGGED
-    }
-
-    /// What is to be done next; see the module.
-    pub fn step(&mut self) -> Step {
-        if std::mem::replace(&mut self.has_run, true) {
-            self.has_run = false;
-            return Step::Done;
+    /// A session with a peer that mends is up. `is_new_peer`: not the one of the last session, or it restarted.
+    pub fn plug(&mut self, is_new_peer: bool) {
+        if is_new_peer {
+            self.end_stretch();
+            self.joint.forget_peer();
+            self.inbox.reset();
         }
-        Step::Live { frame: self.frame }
+        self.is_plugged = true;
+        self.quiet = 0;
     }
 
-    /// The frame that the last step asked for has been emulated.
-    pub fn frame_end(&mut self, boundary: Boundary) {
-        self.frame += u64::from(boundary.has_advanced);
+    /// The session is over: what is not confirmed reads 0xFF, from the next slot on.
+    pub fn unplug(&mut self) {
+        self.is_plugged = false;
+        self.end_stretch();
     }
 
-    /// The state that the last step asked for has been kept, or could not be.
-    pub fn saved(&mut self, _is_kept: bool) {}
+    /// Whether bytes can cross now.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.is_open && !self.is_closing
+    }
 
     /// The oldest frame whose inputs may be asked for again.
     #[must_use]
     pub fn oldest_frame(&self) -> u64 {
-        self.frame
+        self.states.oldest().map_or(self.frame, |state| state.frame)
     }
 
     /// Up to where nothing can change any more.
     #[must_use]
     pub fn confirmed(&self) -> Confirmed {
+        let frame = self.oldest_open();
+        let state = self.states.oldest().filter(|state| state.frame <= frame);
         Confirmed {
-            frame: self.frame,
-            state: None,
+            frame,
+            state: state.map(|state| (state.slot, state.frame)),
         }
     }
 
-    /// A session with a peer that mends is up. `is_new_peer`: not the one of the last session, or it restarted.
-    pub fn plug(&mut self, _is_new_peer: bool) {}
-
-    /// The session is over: what is not confirmed reads 0xFF, from the next slot on.
-    pub fn unplug(&mut self) {}
-
-    /// Whether bytes can cross now.
-    #[must_use]
-    pub fn is_linked(&self) -> bool {
-        false
-    }
-
-    /// A datagram of the session, older ones too.
-    pub fn handle_datagram(&mut self, _header: &Header, _events: Events<'_>) {}
-
-    /// Whether the peer should hear of something now.
-    #[must_use]
-    pub fn must_transmit(&self) -> bool {
-        false
-    }
-
-    /// Fills in what the header says of the timeline.
-    pub fn write_header(&self, _header: &mut Header) {}
-
-    /// Appends what the peer has not acknowledged, as much as fits.
-    pub fn write_events(&mut self, _writer: &mut Writer<'_>) {}
-
     /// How long a word and its answer take now, with all but rare delays.
-    pub fn set_round_trip(&mut self, _round_trip: Duration) {}
+    pub fn set_round_trip(&mut self, round_trip: Duration) {
+        self.reach.set_round_trip(round_trip);
+    }
 
-    /// What one replayed frame cost on this machine.
-    pub fn handle_replay_cost(&mut self, _cost: Duration) {}
+    /// What one replayed frame cost on this machine, its state included.
+    pub fn handle_replay_cost(&mut self, cost: Duration) {
+        self.reach.handle_cost(cost);
+    }
+
+    /// Whether a state saved with a transfer in flight can be repaired; replays get shorter where it can.
+    pub fn set_repairs(&mut self, has_repairs: bool) {
+        self.has_repairs = has_repairs;
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The stretch is over here: what is open will be replayed as unplugged.
+    fn end_stretch(&mut self) {
+        self.joint.end();
+        self.announced = None;
+        self.quiet = 0;
+        if self.is_open {
+            self.is_closing = true;
+        } else {
+            self.offers.reset();
+            self.judging.reset();
+        }
+    }
+
+    fn count_replace(&mut self, cancelled: u64) {
+        self.counters.replaces += 1;
+        self.counters.cancelled += cancelled;
+        self.quiet = 0;
+    }
+
+    fn count_answer(&mut self, answer: Answer) {
+        self.reach.handle_verdicts(1);
+        self.quiet = 0;
+        self.counters.answered += 1;
+        match answer.kind {
+            Kind::Taken => {}
+            Kind::Refused => self.counters.refused += 1,
+            Kind::Paired => self.counters.paired += 1,
+        }
+    }
 }

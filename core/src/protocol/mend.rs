@@ -1,0 +1,105 @@
+//! What two timelines say to each other besides their offers: where each stands, what it replaced, how offers ended.
+
+use bincode::{BorrowDecode, Decode, Encode};
+
+/// Where the sender's timeline stands, and how far it knows the receiver's. One in each datagram that speaks of timelines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
+pub struct Line {
+    /// Counts the stretches between plugging in and unplugging, at the sender.
+    pub line: u32,
+    /// The receiver's number of the same kind as the sender knows it; 0 for none.
+    pub peer_line: u32,
+    /// The receiver's newest epoch that the sender has followed.
+    pub their_epoch: u32,
+    /// How many of the receiver's offers the sender has, in that epoch.
+    pub received: u64,
+    /// How many offers the sender's timeline has made.
+    pub sent: u64,
+    /// What the sender's game would answer to the next offer: the one whose number is the header's judged count.
+    pub announced: Option<u8>,
+}
+
+/// How an offer ended, where both sides may go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// The game took the byte and gave this one.
+    Taken {
+        /// The byte that the game shifted out.
+        byte: u8,
+    },
+    /// The game had its chance and was not listening.
+    Refused,
+    /// It met an offer of the other game, made at the same instant with this byte.
+    Paired {
+        /// That offer's byte.
+        byte: u8,
+    },
+}
+
+/// Consecutive epochs: the first one's number, a base, then two bytes each: by how much the number of the first offer
+/// that the epoch replaced exceeds the base, little endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
+pub struct ReplaceRun<'a> {
+    pub(super) first: u32,
+    pub(super) base: u64,
+    pub(super) entries: &'a [u8],
+}
+
+/// Consecutive endings: the first one's number, then two bytes each: 0 and the byte taken, 1 and 0 for refused, or 2 and
+/// the byte of the paired offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
+pub struct EndingRun<'a> {
+    pub(super) first: u64,
+    pub(super) entries: &'a [u8],
+}
+
+pub(super) const REPLACE_LEN: usize = 2;
+/// Bytes of a run before its entries: tag, number, base, length.
+pub(super) const REPLACE_RUN_LEN: usize = 4 + 4 + 8 + 8;
+pub(super) const ENDING_LEN: usize = 2;
+/// Bytes of a run before its entries: tag, number, length.
+pub(super) const ENDING_RUN_LEN: usize = 4 + 8 + 8;
+
+impl Ending {
+    pub(super) fn encode(self) -> [u8; ENDING_LEN] {
+        match self {
+            Ending::Taken { byte } => [0, byte],
+            Ending::Refused => [1, 0],
+            Ending::Paired { byte } => [2, byte],
+        }
+    }
+}
+
+/// An epoch, and the number of the first offer that it replaced.
+impl Iterator for ReplaceRun<'_> {
+    type Item = (u32, u64);
+
+    fn next(&mut self) -> Option<(u32, u64)> {
+        let (&step, rest) = self.entries.split_first_chunk()?;
+        let epoch = self.first;
+        self.first = self.first.saturating_add(1);
+        self.entries = rest;
+        Some((
+            epoch,
+            self.base.saturating_add(u64::from(u16::from_le_bytes(step))),
+        ))
+    }
+}
+
+/// The number of an offer, and how it ended.
+impl Iterator for EndingRun<'_> {
+    type Item = (u64, Ending);
+
+    fn next(&mut self) -> Option<(u64, Ending)> {
+        let (&[kind, byte], rest) = self.entries.split_first_chunk()?;
+        let ending = match kind & 3 {
+            0 => Ending::Taken { byte },
+            1 => Ending::Refused,
+            _ => Ending::Paired { byte },
+        };
+        let number = self.first;
+        self.first = self.first.saturating_add(1);
+        self.entries = rest;
+        Some((number, ending))
+    }
+}

@@ -1,0 +1,56 @@
+//! What a timeline has done, counted.
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames emulated for the player.
+    pub live: u64,
+    /// Slots in which the game stood still.
+    pub holds: u64,
+    /// Corrections.
+    pub corrections: u64,
+    /// Of these, made because the peer replaced what this game had taken.
+    pub replaced: u64,
+    /// Frames emulated again.
+    pub replayed: u64,
+    /// The longest replay, in frames.
+    pub longest_replay: u64,
+    /// Live frames that were undone.
+    pub undone: u64,
+    /// Transfers that this game clocked while linked, replays not counted.
+    pub requests: u64,
+    /// Of these, those that met the verdict itself.
+    pub known: u64,
+    /// Guessed by an announcement or by the verdict before a replacement.
+    pub hinted: u64,
+    /// Guessed by the last verdict.
+    pub repeated: u64,
+    /// Guesses that were wrong; each starts a correction, and those behind it in the same one are not counted.
+    pub wrong: u64,
+    /// Epochs begun here.
+    pub replaces: u64,
+    /// Offers that these made void.
+    pub cancelled: u64,
+    /// Verdicts received, and pairs.
+    pub answered: u64,
+    /// Of these, refusals.
+    pub refused: u64,
+    /// Of these, pairs of offers made at the same instant.
+    pub paired: u64,
+    /// Offers of the peer that this game took, replays not counted.
+    pub taken: u64,
+    /// Offers of the peer that were refused here.
+    pub peer_refused: u64,
+    /// Takes that a replay could not repeat at the same poll, and took at the first chance after.
+    pub late_takes: u64,
+    /// What a replay did differently though its past was the same: the core is not repeatable.
+    pub unrepeatable: u64,
+    /// Datagrams that came too late to say anything new.
+    pub outdated: u64,
+    /// Datagrams whose numbers make no sense.
+    pub nonsense: u64,
+    /// Stretches that ended because the history could not be kept.
+    pub failures: u64,
+    /// Stretches that began.
+    pub joins: u64,
+}

@@ -1,0 +1,158 @@
+//! The serial port inside a running core.
+
+use super::judging::{Judgement, Place};
+use super::offers::{Own, Sent, Source};
+use super::steps::RARE;
+use super::{Phase, Timeline};
+use crate::serial::{Speed, UNPLUGGED};
+
+/// What has happened at the port in the frame that runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Port {
+    pub(super) polls: u32,
+    requests: u32,
+    takes: u64,
+    /// The core was given a byte and names its own next.
+    is_handed: bool,
+    /// The core took a byte and has not looked for another since: it is being shifted.
+    pub(super) is_shifting: bool,
+    /// The rest of the frame is worth nothing: it will be undone.
+    pub(super) is_spoiled: bool,
+}
+
+impl Timeline {
+    /// The core looks for a byte of the peer. `Some`: it takes it, and calls [`taken`](Self::taken) before anything else.
+    pub fn poll(&mut self) -> Option<(u8, Speed)> {
+        if !self.phase.is_running() {
+            return None;
+        }
+        self.port.polls = self.port.polls.saturating_add(1);
+        self.port.is_shifting = false;
+        if !self.is_open || self.port.is_spoiled {
+            return None;
+        }
+        let now = (self.frame, self.port.polls);
+        let is_due = match self.judging.recorded() {
+            // A core that was restored need not look at the same moments; then it takes the byte at the first chance after.
+            Some(judgement) => match judgement.place {
+                Place::Poll(poll) if (judgement.frame, poll) <= now => {
+                    if (judgement.frame, poll) != now {
+                        self.counters.late_takes += 1;
+                        (judgement.frame, judgement.place) = (now.0, Place::Poll(now.1));
+                    }
+                    true
+                }
+                _ => false,
+            },
+            None => self.may_take() && self.judging.is_spaced(self.port.takes),
+        };
+        let offer = is_due.then(|| self.judging.get(self.judging.next)).flatten()?;
+        self.port.is_handed = true;
+        Some((offer.byte, offer.speed))
+    }
+
+    /// The core took the byte that [`poll`](Self::poll) gave, and this is its own SB.
+    pub fn taken(&mut self, byte: u8) {
+        if std::mem::take(&mut self.port.is_handed) {
+            self.judge(Place::Poll(self.port.polls), byte);
+            self.port.takes += 1;
+            self.port.is_shifting = true;
+        }
+    }
+
+    /// The game starts a transfer with its own clock; the byte that it reads.
+    pub fn request(&mut self, byte: u8, speed: Speed) -> u8 {
+        if !self.phase.is_running() || !self.is_open {
+            return UNPLUGGED;
+        }
+        self.port.requests = self.port.requests.saturating_add(1);
+        self.port.is_shifting = false;
+        if self.port.is_spoiled {
+            return self.offers.best(self.offers.next).0.byte;
+        }
+        if let Some(theirs) = self.meet(byte) {
+            return theirs;
+        }
+        // Unplugged: what has no verdict never gets one.
+        if self.is_closing && self.offers.next >= self.offers.answered() {
+            return UNPLUGGED;
+        }
+        let sent = self.offers.send(Own {
+            byte,
+            speed,
+            frame: self.frame,
+            judged: self.judging.next,
+            ..Own::default()
+        });
+        match sent {
+            Sent::Again | Sent::New => {}
+            Sent::Replaced(cancelled) => self.count_replace(cancelled),
+            Sent::Unrepeatable => {
+                self.counters.unrepeatable += 1;
+                self.offers.next += 1;
+            }
+            Sent::Full => {
+                self.port.is_spoiled = true;
+                return self.offers.best(self.offers.next).0.byte;
+            }
+        }
+        let (answer, source) = self.offers.answer();
+        if self.phase == Phase::Running {
+            self.counters.requests += 1;
+            match source {
+                Source::Known => self.counters.known += 1,
+                Source::Hint => self.counters.hinted += 1,
+                Source::Last => self.counters.repeated += 1,
+            }
+        }
+        self.judging.next += u64::from(answer.is_paired());
+        answer.byte
+    }
+
+    /// A game that clocks while an offer waits takes it in the same act; the peer's byte.
+    fn meet(&mut self, byte: u8) -> Option<u8> {
+        let now = (self.frame, self.port.requests);
+        let is_due = match self.judging.recorded() {
+            Some(judgement) => match judgement.place {
+                Place::Request(request) => (judgement.frame, request) <= now,
+                _ => false,
+            },
+            None => self.may_take(),
+        };
+        let theirs = is_due
+            .then(|| self.judging.get(self.judging.next))
+            .flatten()?
+            .byte;
+        self.judge(Place::Request(self.port.requests), byte);
+        Some(theirs)
+    }
+
+    fn judge(&mut self, place: Place, byte: u8) {
+        let before = self.judging.judged();
+        let judgement = Judgement {
+            frame: self.frame,
+            place,
+            byte: Some(byte),
+        };
+        if !self.judging.judge(judgement) {
+            self.counters.unrepeatable += 1;
+        }
+        self.counters.taken += self.judging.judged() - before;
+    }
+
+    /// Whether the peer's next offer may be taken anew, here in this timeline.
+    ///
+    /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change. And not before
+    /// all that the peer had judged when it made the offer has been sent in this timeline.
+    fn may_take(&self) -> bool {
+        !self.is_closing
+            && self.frame >= self.not_before
+            && self.stale() < RARE
+            && self.offers.are_all_answered()
+            && self.judging.room() > 0
+            && self
+                .judging
+                .head()
+                .is_some_and(|head| head.judged <= self.offers.next)
+    }
+}

@@ -1,0 +1,229 @@
+//! The armed half: the peer's offers, and what this game did with each.
+
+use super::offers::PLACES;
+use super::ring::Ring;
+use crate::serial::Speed;
+
+/// Offers behind the oldest state that are kept all the same: the spacing of takes looks back over the frame's own.
+const KEPT_FOR_SPACING: u64 = 64;
+
+/// Whole frames without listening after which an offer that could have been taken is refused.
+const UNARMED_LIMIT: u64 = 2;
+
+/// One transfer that the peer's game clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Theirs {
+    pub(super) byte: u8,
+    pub(super) speed: Speed,
+    /// The peer's frame in which it was made.
+    pub(super) frame: u64,
+    /// How many of our offers its maker had judged before it.
+    pub(super) judged: u64,
+    /// Our first frame that could see it.
+    pub(super) arrived: u64,
+}
+
+/// Where in a frame something was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Place {
+    /// In this poll of the frame, the first being 1.
+    Poll(u32),
+    /// In this request of the frame: the game clocked while the offer waited.
+    Request(u32),
+    /// By an offer of our own that was made at the same instant.
+    Pair,
+    /// At the frame's end: nobody had listened.
+    #[default]
+    End,
+}
+
+/// What became of one offer of the peer, here.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Judgement {
+    /// Our frame in which it was judged.
+    pub(super) frame: u64,
+    pub(super) place: Place,
+    /// Our game's byte; nothing where it was refused.
+    pub(super) byte: Option<u8>,
+}
+
+/// All offers of the peer that are still of interest.
+#[derive(Clone, Debug)]
+pub(super) struct Judging {
+    /// How many this timeline has judged, as far as it has been emulated.
+    pub(super) next: u64,
+    list: Ring<Theirs>,
+    judgements: Ring<Judgement>,
+    /// The newest epoch of the peer that is known.
+    pub(super) epoch: u32,
+    /// The peer said that its offers before this one are final. It may be ahead of what has been judged here.
+    pub(super) settled: u64,
+    /// The peer's timeline has made so many; what is in the list behind that may be withdrawn.
+    pub(super) sent: u64,
+    /// Judgements before this one are pairs or older than one: both sides know them.
+    paired: u64,
+}
+
+impl Judging {
+    pub(super) fn new() -> Judging {
+        Judging {
+            next: 0,
+            list: Ring::new(PLACES),
+            judgements: Ring::new(PLACES),
+            epoch: 0,
+            settled: 0,
+            sent: 0,
+            paired: 0,
+        }
+    }
+
+    /// Begins anew, as with a peer that knows of nothing.
+    pub(super) fn reset(&mut self) {
+        self.next = 0;
+        self.list.reset();
+        self.judgements.reset();
+        (self.epoch, self.settled, self.sent, self.paired) = (0, 0, 0, 0);
+    }
+
+    /// How many offers have been received, in this epoch.
+    pub(super) fn received(&self) -> u64 {
+        self.list.end()
+    }
+
+    /// How many have been judged for good, as far as is known here.
+    pub(super) fn judged(&self) -> u64 {
+        self.judgements.end()
+    }
+
+    pub(super) fn get(&self, number: u64) -> Option<&Theirs> {
+        self.list.get(number)
+    }
+
+    pub(super) fn judgement(&self, number: u64) -> Option<&Judgement> {
+        self.judgements.get(number)
+    }
+
+    /// The oldest judgement that the peer may still make void.
+    pub(super) fn first_open(&self) -> Option<&Judgement> {
+        self.judgements.get(self.settled)
+    }
+
+    /// How many offers more can be judged.
+    pub(super) fn room(&self) -> usize {
+        self.judgements.room()
+    }
+
+    /// The next offer of the peer, if this timeline has judged all before it and never judged this one.
+    pub(super) fn head(&self) -> Option<&Theirs> {
+        (self.next == self.judged())
+            .then(|| self.list.get(self.next))
+            .flatten()
+    }
+
+    /// The judgement that this timeline comes to next, in a replay.
+    pub(super) fn recorded(&mut self) -> Option<&mut Judgement> {
+        self.judgements.get_mut(self.next)
+    }
+
+    /// Judges the next offer, or does again what was recorded. False if the game gave another byte than it had.
+    pub(super) fn judge(&mut self, judgement: Judgement) -> bool {
+        let is_same = match self.judgements.get(self.next) {
+            Some(before) => before.byte == judgement.byte,
+            None => self.judgements.push(judgement),
+        };
+        self.next += 1;
+        is_same
+    }
+
+    /// The next offer met one of ours that was made at the same instant.
+    pub(super) fn judge_pair(&mut self, frame: u64, byte: u8) {
+        let is_kept = self.judgements.push(Judgement {
+            frame,
+            place: Place::Pair,
+            byte: Some(byte),
+        });
+        debug_assert!(is_kept, "the room was looked at before");
+        self.paired = self.judged();
+    }
+
+    /// A replay comes to the end of a frame: what was refused there is refused again.
+    pub(super) fn replay_refusals(&mut self, frame: u64) {
+        while let Some(judgement) = self.judgements.get(self.next)
+            && judgement.place == Place::End
+            && judgement.frame <= frame
+        {
+            self.next += 1;
+        }
+    }
+
+    /// Refuses what could have been taken for two whole frames, at the end of `frame`; how many that were.
+    ///
+    /// `unarmed_since` is the first frame since which the game has not listened, or could not have been given a byte.
+    pub(super) fn refuse(&mut self, frame: u64, unarmed_since: u64, made: u64) -> u64 {
+        let mut refused = 0;
+        while let Some(head) = self.head()
+            && head.judged <= made
+            && (frame + 1).saturating_sub(head.arrived.max(unarmed_since)) >= UNARMED_LIMIT
+            && self.judgements.push(Judgement {
+                frame,
+                place: Place::End,
+                byte: None,
+            })
+        {
+            self.next += 1;
+            refused += 1;
+        }
+        refused
+    }
+
+    /// Whether the game may take one more in this frame, in which it has taken so many.
+    ///
+    /// The peer's game made its offers with pauses between them that cannot be seen from here. So no more are taken in
+    /// a frame than the peer made in the densest of the frames that they come from.
+    pub(super) fn is_spaced(&self, taken: u64) -> bool {
+        let oldest = self.next.saturating_sub(taken);
+        taken == 0 || taken < self.density(self.next).max(self.density(oldest))
+    }
+
+    /// How many offers the peer made in the frame of this one.
+    fn density(&self, number: u64) -> u64 {
+        let Some(own) = self.list.get(number) else {
+            return 0;
+        };
+        let is_of_frame = |n: u64| self.list.get(n).is_some_and(|other| other.frame == own.frame);
+        let before = (0..KEPT_FOR_SPACING)
+            .take_while(|back| number.checked_sub(back + 1).is_some_and(is_of_frame))
+            .count();
+        let behind = (1..KEPT_FOR_SPACING)
+            .take_while(|ahead| is_of_frame(number + ahead))
+            .count();
+        let all = (before + behind + 1) as u64;
+        // So many in one frame need the fast clock: then they follow one another at once, and there is nothing to space.
+        if all >= KEPT_FOR_SPACING { u64::MAX } else { all }
+    }
+
+    /// An offer arrived; false if it is not the next, or has no room.
+    pub(super) fn handle_offer(&mut self, number: u64, offer: Theirs) -> bool {
+        number == self.received() && self.list.push(offer)
+    }
+
+    /// Whether the peer may still replace from this number on.
+    pub(super) fn is_replaceable(&self, from: u64) -> bool {
+        from >= self.paired && from >= self.settled.min(self.judged())
+    }
+
+    /// The peer's offers from this number on are void; the frame in which the first of them was judged, if one was.
+    pub(super) fn handle_replace(&mut self, from: u64) -> Option<u64> {
+        self.epoch = self.epoch.saturating_add(1);
+        self.list.truncate(from);
+        let frame = self.judgements.get(from).map(|judgement| judgement.frame);
+        self.judgements.truncate(from);
+        frame
+    }
+
+    /// Forgets what no replay can reach: the oldest state was saved before this number.
+    pub(super) fn release(&mut self, number: u64) {
+        self.list.release(number.saturating_sub(KEPT_FOR_SPACING));
+        self.judgements.release(number.min(self.settled));
+    }
+}

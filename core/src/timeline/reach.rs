@@ -1,0 +1,140 @@
+//! How far a game may run ahead of what is known.
+
+use crate::time::TCycles;
+use std::time::Duration;
+
+/// Frames beyond the round trip that the clocking side may be ahead of its verdicts: the peer's game needs a frame or two to listen.
+const LEAD: u64 = 3;
+/// As long as offers are refused, each verdict comes this many frames later.
+const REFUSAL: u64 = 3;
+/// The clocking side is never further ahead than this, however long the path.
+const MOST_CLOCKING: u64 = 30;
+/// Frames that the armed side may be ahead of the peer's word that a take is final.
+const MOST_ARMED: u64 = 40;
+/// A machine so slow that not even this fits must wait in other ways.
+const LEAST: u64 = 2;
+/// Offers that may be open beyond what the peer takes in a round trip.
+const WINDOW: u64 = 10;
+/// Slots over which the peer's best rate of verdicts is looked for.
+const RATES: usize = 60;
+
+/// What limits running ahead, measured.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    round_trip: u64,
+    /// What one replayed frame costs; a mean that follows increases at once.
+    cost: Duration,
+    /// Verdicts that arrived in each of the last slots.
+    rates: [u32; RATES],
+    slot: usize,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Reach {
+            round_trip: 1,
+            cost: Duration::ZERO,
+            rates: [0; RATES],
+            slot: 0,
+        }
+    }
+}
+
+impl Reach {
+    pub(super) fn set_round_trip(&mut self, round_trip: Duration) {
+        let period = TCycles::FRAME.nominal_duration().as_nanos();
+        let frames = round_trip.as_nanos().div_ceil(period);
+        self.round_trip = u64::try_from(frames).unwrap_or(u64::MAX).min(MOST_ARMED) + 1;
+    }
+
+    pub(super) fn handle_cost(&mut self, cost: Duration) {
+        self.cost = cost.max((self.cost * 15 + cost) / 16);
+    }
+
+    /// So many verdicts arrived.
+    pub(super) fn handle_verdicts(&mut self, count: u64) {
+        if let Some(rate) = self.rates.get_mut(self.slot % RATES) {
+            *rate = rate.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// A slot is over.
+    pub(super) fn handle_slot(&mut self) {
+        self.slot = (self.slot + 1) % RATES;
+        if let Some(rate) = self.rates.get_mut(self.slot) {
+            *rate = 0;
+        }
+    }
+
+    /// Frames that may pass between an offer and its verdict.
+    pub(super) fn clocking(&self, is_refused: bool) -> u64 {
+        let refusal = if is_refused { REFUSAL } else { 0 };
+        (self.round_trip + LEAD + refusal)
+            .min(MOST_CLOCKING)
+            .min(self.affordable())
+    }
+
+    /// Frames that may pass between a take and the word that it is final.
+    pub(super) fn armed(&self) -> u64 {
+        MOST_ARMED.min(self.affordable())
+    }
+
+    /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.
+    pub(super) fn window(&self) -> u64 {
+        let best = self.rates.iter().copied().max().unwrap_or(0).max(1);
+        u64::from(best) * self.round_trip + WINDOW
+    }
+
+    /// Frames back before which a replay takes nothing anew: else each replacement is taken at the old place, and the
+    /// open past never gets shorter.
+    pub(super) fn floor(&self) -> u64 {
+        self.round_trip + 1
+    }
+
+    /// Frames whose replay costs a quarter of a frame.
+    fn affordable(&self) -> u64 {
+        let quarter = TCycles::FRAME.nominal_duration().as_nanos() / 4;
+        let frames = quarter / self.cost.as_nanos().max(1);
+        u64::try_from(frames).unwrap_or(u64::MAX).max(LEAST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_horizon_is_the_round_trip_and_three_frames() {
+        let mut reach = Reach::default();
+        assert_eq!(reach.clocking(false), 4);
+        reach.set_round_trip(Duration::from_millis(200));
+        assert_eq!((reach.clocking(false), reach.armed()), (12 + 1 + 3, 40));
+        reach.set_round_trip(Duration::MAX);
+        assert_eq!(reach.clocking(false), MOST_CLOCKING);
+    }
+
+    #[test]
+    fn a_slow_machine_runs_less_far_ahead() {
+        let mut reach = Reach::default();
+        reach.set_round_trip(Duration::from_millis(200));
+        reach.handle_cost(Duration::from_micros(600));
+        assert_eq!((reach.clocking(false), reach.armed()), (6, 6));
+        reach.handle_cost(Duration::from_millis(50));
+        assert_eq!(reach.clocking(false), LEAST);
+        for _ in 0..200 {
+            reach.handle_cost(Duration::from_micros(10));
+        }
+        assert_eq!(reach.armed(), MOST_ARMED, "one slow frame is forgotten");
+    }
+
+    #[test]
+    fn the_window_follows_the_peers_best_rate() {
+        let mut reach = Reach::default();
+        assert_eq!(reach.window(), 11);
+        reach.handle_verdicts(9);
+        reach.handle_slot();
+        assert_eq!(reach.window(), 19);
+        (0..RATES).for_each(|_| reach.handle_slot());
+        assert_eq!(reach.window(), 11);
+    }
+}

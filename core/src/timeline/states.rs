@@ -1,0 +1,128 @@
+//! Which buffers of the caller hold states of the core, and of which moments.
+
+/// A state of the core between two frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    /// The caller's buffer.
+    pub(super) slot: usize,
+    /// The frame that starts from it.
+    pub(super) frame: u64,
+    /// How many offers the timeline had made.
+    pub(super) made: u64,
+    /// How many of the peer's it had judged.
+    pub(super) judged: u64,
+}
+
+/// The states that are kept, oldest first.
+#[derive(Clone, Debug)]
+pub(super) struct States {
+    kept: Vec<State>,
+    free: Vec<usize>,
+}
+
+impl States {
+    pub(super) fn new(slots: usize) -> States {
+        States {
+            kept: Vec::with_capacity(slots),
+            free: (0..slots).rev().collect(),
+        }
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.free.extend(self.kept.drain(..).map(|state| state.slot));
+    }
+
+    pub(super) fn oldest(&self) -> Option<State> {
+        self.kept.first().copied()
+    }
+
+    pub(super) fn newest(&self) -> Option<State> {
+        self.kept.last().copied()
+    }
+
+    /// A buffer for the next state; one that is least missed is given up if none is free.
+    pub(super) fn free_slot(&mut self) -> Option<usize> {
+        if self.free.is_empty() {
+            // The oldest is the only way back to what is still open. Of the others, the one whose loss leaves the smallest gap.
+            let (place, _) = self
+                .kept
+                .windows(3)
+                .map(|three| three[2].frame - three[0].frame)
+                .enumerate()
+                .min_by_key(|(_, gap)| *gap)?;
+            self.free.push(self.kept.remove(place + 1).slot);
+        }
+        self.free.last().copied()
+    }
+
+    /// The buffer that [`free_slot`](Self::free_slot) named holds this state now.
+    pub(super) fn keep(&mut self, state: State) {
+        if self.free.last() == Some(&state.slot) {
+            self.free.pop();
+            self.kept.push(state);
+        }
+    }
+
+    /// The newest state from which this frame can be emulated again; newer ones are given up.
+    pub(super) fn go_back(&mut self, frame: u64) -> Option<State> {
+        let place = self.kept.iter().rposition(|state| state.frame <= frame)?;
+        for state in self.kept.drain(place + 1..) {
+            self.free.push(state.slot);
+        }
+        self.kept.last().copied()
+    }
+
+    /// Gives up all states but the newest one from which this frame can be emulated, and those after it.
+    pub(super) fn release(&mut self, frame: u64) {
+        let old = self
+            .kept
+            .iter()
+            .rposition(|state| state.frame <= frame)
+            .unwrap_or(0);
+        for state in self.kept.drain(..old) {
+            self.free.push(state.slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn save(states: &mut States, frame: u64) {
+        let slot = states.free_slot().unwrap();
+        states.keep(State {
+            slot,
+            frame,
+            made: 0,
+            judged: 0,
+        });
+    }
+
+    #[test]
+    fn the_oldest_state_is_kept_however_few_buffers_there_are() {
+        let mut states = States::new(4);
+        for frame in 0..100 {
+            save(&mut states, frame);
+        }
+        assert_eq!(states.oldest().unwrap().frame, 0);
+        assert_eq!(states.go_back(99).unwrap().frame, 99);
+        assert!(states.go_back(98).unwrap().frame < 99);
+    }
+
+    #[test]
+    fn the_newest_state_at_or_before_a_frame_is_gone_back_to() {
+        let mut states = States::new(8);
+        for frame in [3, 7, 9] {
+            save(&mut states, frame);
+        }
+        assert_eq!(states.go_back(2), None);
+        assert_eq!(states.go_back(8).unwrap().frame, 7);
+        assert_eq!(states.go_back(9).unwrap().frame, 7, "what came after is void");
+        save(&mut states, 12);
+        states.release(11);
+        assert_eq!(states.oldest().unwrap().frame, 7);
+        states.release(12);
+        assert_eq!(states.oldest().unwrap().frame, 12);
+    }
+}

@@ -1,0 +1,402 @@
+//! What is to be done between frames: corrections, the live frame or a hold, states.
+
+use super::hooks::Port;
+use super::offers::{Answer, Kind};
+use super::states::State;
+use super::{Boundary, Phase, Step, Timeline};
+
+/// Corrections in one slot; more wait for the next one.
+const MENDS_PER_SLOT: u32 = 8;
+
+/// Places that must be free before a frame starts: no game does more transfers in a frame, not with the fast clock either.
+const FRAME_ROOM: usize = 640;
+
+/// Calls of a core that only repeats its picture, in a row, before a replay goes on without the frame.
+const REPEATS: u32 = 4;
+
+/// Without a state for so many frames a game that is armed gets no byte until a boundary is safe: a shift lasts less than a
+/// frame, so that is the next one. Some games' shifts would cross every boundary for ever.
+pub(super) const RARE: u64 = 20;
+
+/// Without a state for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
+const RARE_REPAIRED: u64 = 8;
+
+/// Where a save leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Decide,
+    Mend { until: u64 },
+    End,
+}
+
+impl From<Then> for Phase {
+    fn from(then: Then) -> Phase {
+        match then {
+            Then::Decide => Phase::Deciding,
+            Then::Mend { until } => Phase::Mending { until },
+            Then::End => Phase::Ending,
+        }
+    }
+}
+
+impl Timeline {
+    /// What is to be done next; see the module.
+    pub fn step(&mut self) -> Step {
+        loop {
+            match self.phase {
+                Phase::Between => {
+                    self.read_inbox();
+                    self.mends = 0;
+                    self.phase = Phase::Deciding;
+                }
+                Phase::Deciding => {
+                    if let Some(step) = self.decide() {
+                        return step;
+                    }
+                }
+                // A correction, between two of its frames.
+                Phase::Mending { until } if self.frame < until => {
+                    self.port = Port::default();
+                    self.phase = Phase::Replaying { until };
+                    return Step::Replay { frame: self.frame };
+                }
+                Phase::Mending { .. } => {
+                    self.not_before = 0;
+                    self.phase = Phase::Deciding;
+                }
+                Phase::Keeping {
+                    state,
+                    is_in_flight,
+                    then,
+                } => {
+                    self.phase = Phase::Saving { state, then };
+                    return Step::Save {
+                        slot: state.slot,
+                        is_in_flight,
+                    };
+                }
+                // The caller did not say how its last step ended: nothing came of it.
+                Phase::Saving { .. } => self.saved(false),
+                Phase::Replaying { until } => self.phase = Phase::Mending { until },
+                Phase::Running => self.phase = Phase::Ending,
+                Phase::Ending => {
+                    self.end_slot();
+                    self.phase = Phase::Between;
+                    return Step::Done;
+                }
+            }
+        }
+    }
+
+    /// The frame that the last step asked for has been emulated.
+    pub fn frame_end(&mut self, boundary: Boundary) {
+        match self.phase {
+            Phase::Replaying { until } => self.end_replay(until, boundary),
+            Phase::Running => self.end_live(boundary),
+            _ => {}
+        }
+    }
+
+    /// The state that the last step asked for has been kept, or could not be.
+    pub fn saved(&mut self, is_kept: bool) {
+        let Phase::Saving { state, then } = self.phase else {
+            return;
+        };
+        self.phase = then.into();
+        if is_kept && then == Then::Decide && self.joint.is_joined() {
+            // The first state: from here on, everything can be undone.
+            self.states.keep(state);
+            self.is_open = true;
+            self.counters.joins += 1;
+        } else if is_kept && self.is_open {
+            self.states.keep(state);
+        } else {
+            // A later boundary may be better.
+            self.is_here_safe = false;
+        }
+    }
+
+    fn decide(&mut self) -> Option<Step> {
+        if self.is_open {
+            if let Some(frame) = self.correction() {
+                let may_replace = self.is_closing || self.offers.may_replace();
+                if self.mends < MENDS_PER_SLOT && may_replace {
+                    return self.go_back(frame);
+                }
+                return Some(self.hold());
+            }
+            if self.is_closing {
+                self.close();
+                return None;
+            }
+            self.release();
+        }
+        if self.joint.is_joined()
+            && !self.is_open
+            && self.is_here_safe
+            && let Some(slot) = self.states.free_slot()
+        {
+            let state = self.state_here(slot);
+            self.phase = Phase::Keeping {
+                state,
+                is_in_flight: false,
+                then: Then::Decide,
+            };
+            return None;
+        }
+        if std::mem::take(&mut self.is_undone) || self.must_hold() {
+            return Some(self.hold());
+        }
+        self.port = Port::default();
+        self.phase = Phase::Running;
+        self.was_ready = self.is_open && self.offers.are_all_answered();
+        Some(Step::Live { frame: self.frame })
+    }
+
+    fn hold(&mut self) -> Step {
+        self.counters.holds += 1;
+        self.phase = Phase::Ending;
+        Step::Hold
+    }
+
+    /// The oldest frame that has to be emulated again, if one has.
+    fn correction(&mut self) -> Option<u64> {
+        if let Some(frame) = self.back_to {
+            return Some(frame);
+        }
+        if !self.is_closing {
+            self.pair();
+        }
+        let wrong = self.offers.check(self.is_closing)?.frame;
+        self.counters.wrong += 1;
+        Some(wrong)
+    }
+
+    fn go_back(&mut self, frame: u64) -> Option<Step> {
+        let oldest = self.oldest_open();
+        let Some(state) = self.states.go_back(frame) else {
+            self.fail();
+            return None;
+        };
+        let until = self.frame;
+        self.mends += 1;
+        self.counters.corrections += 1;
+        self.counters.replaced += u64::from(self.back_to.is_some());
+        self.counters.longest_replay = self.counters.longest_replay.max(until - state.frame);
+        self.not_before = until.saturating_sub(self.reach.floor()).max(oldest);
+        self.back_to = None;
+        self.frame = state.frame;
+        self.offers.next = state.made;
+        self.judging.next = state.judged;
+        self.repeats = 0;
+        self.phase = Phase::Mending { until };
+        Some(Step::Load { slot: state.slot })
+    }
+
+    fn end_replay(&mut self, until: u64, boundary: Boundary) {
+        self.phase = Phase::Mending { until };
+        if !boundary.has_advanced {
+            self.repeats += 1;
+            if self.repeats < REPEATS {
+                return;
+            }
+            self.counters.unrepeatable += 1;
+        }
+        self.repeats = 0;
+        self.counters.replayed += 1;
+        self.judging.replay_refusals(self.frame);
+        self.frame += 1;
+        if self.port.is_spoiled {
+            self.fail();
+            return;
+        }
+        self.keep(boundary, Then::Mend { until });
+    }
+
+    fn end_live(&mut self, boundary: Boundary) {
+        self.phase = Phase::Ending;
+        if !boundary.has_advanced {
+            return;
+        }
+        if self.port.is_spoiled {
+            self.counters.undone += 1;
+            self.back_to = Some(self.back_to.map_or(self.frame, |frame| frame.min(self.frame)));
+            self.is_undone = true;
+            self.phase = Phase::Deciding;
+            return;
+        }
+        self.counters.live += 1;
+        self.refuse();
+        self.frame += 1;
+        self.keep(boundary, Then::End);
+        self.announce(boundary);
+    }
+
+    /// Keeps a state of this boundary if it is safe, or can be made so.
+    fn keep(&mut self, boundary: Boundary, then: Then) {
+        let control = boundary.serial_control;
+        let is_in_flight = control.is_clocking() || (self.port.is_shifting && control.0 & 0x80 != 0);
+        self.is_here_safe = !is_in_flight;
+        let may_repair = self.has_repairs && (then != Then::End || self.stale() >= RARE_REPAIRED);
+        if !self.is_open || (is_in_flight && !may_repair) {
+            return;
+        }
+        if let Some(slot) = self.states.free_slot() {
+            let state = self.state_here(slot);
+            self.phase = Phase::Keeping {
+                state,
+                is_in_flight,
+                then,
+            };
+        }
+    }
+
+    /// Frames since the newest state.
+    pub(super) fn stale(&self) -> u64 {
+        self.states
+            .newest()
+            .map_or(0, |state| self.frame.saturating_sub(state.frame))
+    }
+
+    fn state_here(&self, slot: usize) -> State {
+        State {
+            slot,
+            frame: self.frame,
+            made: self.offers.next,
+            judged: self.judging.next,
+        }
+    }
+
+    /// At the end of a live frame: what could have been taken for two whole frames, and was not, is refused.
+    fn refuse(&mut self) {
+        let is_ready = self.is_open && !self.is_closing && self.offers.are_all_answered();
+        if self.port.polls > 0 || !is_ready || !self.was_ready {
+            self.unarmed_since = self.frame + 1;
+        }
+        if is_ready && self.offers.end() == self.offers.next {
+            let refused = self
+                .judging
+                .refuse(self.frame, self.unarmed_since, self.offers.next);
+            self.counters.peer_refused += refused;
+        }
+    }
+
+    /// Notes what the game would answer next, if it listens.
+    fn announce(&mut self, boundary: Boundary) {
+        let is_next = self.judging.next == self.judging.judged() && self.judging.head().is_none();
+        let listens = boundary.serial_control.is_armed() && self.is_here_safe && self.is_open;
+        let announced = (is_next && listens).then_some((self.judging.next, boundary.serial_byte));
+        if announced != self.announced {
+            self.announced = announced;
+            self.quiet = 0;
+        }
+    }
+
+    fn end_slot(&mut self) {
+        self.reach.handle_slot();
+        self.quiet = self.quiet.saturating_add(1);
+        if !self.is_open {
+            return;
+        }
+        // Lazy cancellation: what the replay and the frame after it did not send again is withdrawn now.
+        if self.back_to.is_none() && self.offers.may_replace() {
+            let cancelled = self.offers.withdraw_rest();
+            if cancelled > 0 {
+                self.count_replace(cancelled);
+            }
+        }
+        if !self.is_closing {
+            self.pair();
+        }
+        self.release();
+    }
+
+    /// Offers of both sides that were made at the same instant are each other's answers.
+    ///
+    /// The oldest open offer here and the oldest unjudged one of the peer, where neither maker had judged the other's. Both
+    /// must be certain: all before them is final on both sides. Then both sides find the same two, whatever the network does.
+    pub(super) fn pair(&mut self) {
+        while self.back_to.is_none() && self.offers.check(false).is_none() {
+            let (ours, theirs) = (self.offers.answered(), self.judging.judged());
+            let (Some(own), Some(other)) = (self.offers.first_unanswered(), self.judging.get(theirs)) else {
+                return;
+            };
+            let is_certain = self.offers.settled() == ours
+                && self.judging.settled >= theirs
+                && self.judging.sent > theirs
+                && self.judging.room() > 0;
+            if !is_certain || own.judged != theirs || other.judged != ours {
+                return;
+            }
+            let (frame, byte) = (own.frame, own.byte);
+            let answer = Answer {
+                byte: other.byte,
+                kind: Kind::Paired,
+            };
+            if !self.offers.handle_answer(answer) {
+                return;
+            }
+            self.judging.judge_pair(frame, byte);
+            self.count_answer(answer);
+        }
+    }
+
+    /// Whether the next frame would be too far ahead of what is known.
+    fn must_hold(&mut self) -> bool {
+        if !self.is_open {
+            return false;
+        }
+        let unanswered = self.offers.first_unanswered().map(|own| own.frame);
+        let horizon = self.reach.clocking(self.offers.last().kind == Kind::Refused);
+        let is_ahead = unanswered.is_some_and(|frame| self.frame.saturating_sub(frame) >= horizon);
+        let open = self.judging.first_open().map(|judgement| judgement.frame);
+        let is_open_long = open.is_some_and(|frame| self.frame.saturating_sub(frame) >= self.reach.armed());
+        let outstanding = self.offers.next.saturating_sub(self.offers.answered());
+        let is_full = self.offers.room() < FRAME_ROOM || self.judging.room() < FRAME_ROOM;
+        if is_full && unanswered.is_none() && open.is_none() {
+            // Nothing is open, yet the history cannot be let go: no boundary has been safe for seconds.
+            self.fail();
+            return false;
+        }
+        is_ahead || is_open_long || outstanding > self.reach.window() || is_full
+    }
+
+    /// The oldest frame that may still change.
+    pub(super) fn oldest_open(&self) -> u64 {
+        let made = self.offers.first_open().map(|own| own.frame);
+        let judged = self.judging.first_open().map(|judgement| judgement.frame);
+        [made, judged, self.back_to]
+            .into_iter()
+            .flatten()
+            .fold(self.frame, u64::min)
+    }
+
+    /// Gives up what no correction can reach.
+    fn release(&mut self) {
+        self.states.release(self.oldest_open());
+        if let Some(state) = self.states.oldest() {
+            self.offers.release(state.made);
+            self.judging.release(state.judged);
+        }
+    }
+
+    /// The history cannot be kept: as if the cable had been pulled here.
+    fn fail(&mut self) {
+        self.counters.failures += 1;
+        self.end_stretch();
+        self.close();
+    }
+
+    /// What was open has been replayed as unplugged: both games go on, each on its own.
+    fn close(&mut self) {
+        self.is_open = false;
+        self.is_closing = false;
+        self.offers.reset();
+        self.judging.reset();
+        self.states.reset();
+        self.back_to = None;
+        self.not_before = 0;
+        self.announced = None;
+        self.phase = Phase::Deciding;
+    }
+}
