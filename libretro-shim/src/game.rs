@@ -2,6 +2,7 @@
 
 use crate::ffi::{self, Core, Progress, SavestateContext, Stopwatch};
 use crate::lifecycle::lock;
+use crate::mending::Mending;
 use crate::messages::{self, Severity};
 use crate::options::{self, Answers};
 use crate::port::{Port, Reason};
@@ -42,6 +43,8 @@ pub(crate) struct Game {
     updates: Mutex<Updates>,
     /// The core's own options, as it last read them.
     values: Mutex<Vec<Option<CString>>>,
+    /// Where this game goes on and mends; taken out while the core runs, for no lock is held then.
+    mending: Mutex<Option<Mending>>,
     snapshots: Mutex<Snapshots>,
     state_size: OnceLock<usize>,
     /// Messages for the first frame: before it, a frontend may not have a screen yet.
@@ -70,6 +73,7 @@ impl Game {
             was_refused_run_ahead: AtomicBool::new(false),
             updates: Mutex::default(),
             values: Mutex::default(),
+            mending: Mutex::default(),
             snapshots: Mutex::default(),
             state_size: OnceLock::new(),
             waiting: Mutex::new(waiting),
@@ -81,7 +85,7 @@ impl Game {
     }
 
     /// The core has loaded the game: everything that is asked once is asked now, while no transfer can be in flight.
-    pub(crate) fn handle_loaded(&self, core: &Core, keys: &[CString]) {
+    pub(crate) fn handle_loaded(&self, core: &Core, keys: &[CString], wants_mending: bool) {
         let size = core.serialize_size();
         let _ = self.state_size.set(size);
         *lock(&self.snapshots) = Snapshots::new(size);
@@ -96,6 +100,10 @@ impl Game {
         log::info!("link cable: the core's port is {way}");
         if ffi::serial_control().is_some() {
             port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
+            if wants_mending && port.link().is_direct() && size > 0 {
+                *lock(&self.mending) = Some(Mending::new(core, size));
+                port.link().set_mending(true);
+            }
         } else {
             // A byte may be handed only to a game that is seen to listen.
             port.set_unplugged(Reason::Blind, true);
@@ -147,7 +155,10 @@ impl Game {
             let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
             if !status.is_linked {
                 lock(&self.snapshots).clear();
-            } else if is_safe && (status.is_busy || number.is_multiple_of(IDLE_SNAPSHOT_PERIOD)) {
+            } else if is_safe
+                && !status.is_mending
+                && (status.is_busy || number.is_multiple_of(IDLE_SNAPSHOT_PERIOD))
+            {
                 self.take_snapshot(core);
             }
             port.frame_start(serial_control);
@@ -156,6 +167,26 @@ impl Game {
         Frame {
             progress: ffi::progress(),
         }
+    }
+
+    /// The core's part: one frame, with what must be mended before it.
+    pub(crate) fn run(&self, core: &Core) {
+        let mending = lock(&self.mending).take();
+        match (mending, self.working_port()) {
+            (Some(mut mending), Some(port)) => {
+                mending.slot(core, port.link());
+                *lock(&self.mending) = Some(mending);
+            }
+            (mending, _) => {
+                core.run();
+                *lock(&self.mending) = mending;
+            }
+        }
+    }
+
+    /// Where the frontend finds the battery RAM, if not in the core.
+    pub(crate) fn save_ram(&self) -> Option<*mut libc::c_void> {
+        lock(&self.mending).as_mut()?.save_ram()
     }
 
     /// Right after the core ran.
@@ -224,6 +255,15 @@ impl Game {
             }
             return false;
         }
+        if port.status().is_mending {
+            let mending = lock(&self.mending);
+            if mending
+                .as_ref()
+                .is_some_and(|mending| mending.confirmed_state(port.link(), out))
+            {
+                return true;
+            }
+        }
         if context == SavestateContext::Netplay || port.is_safe(ffi::serial_control()) {
             return core.serialize(out);
         }
@@ -235,6 +275,7 @@ impl Game {
     pub(crate) fn handle_jump(&self) {
         lock(&self.snapshots).clear();
         let Some(port) = self.working_port() else { return };
+        port.link().jump();
         let now = self.frames.load(Ordering::Relaxed);
         let last = self.jump_told.load(Ordering::Relaxed);
         let is_news = last == 0 || now.wrapping_sub(last) > JUMP_SILENCE;

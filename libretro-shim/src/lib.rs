@@ -19,6 +19,7 @@ mod ffi;
 mod find;
 mod game;
 mod lifecycle;
+mod mending;
 mod messages;
 pub mod options;
 mod port;

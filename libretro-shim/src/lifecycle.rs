@@ -10,7 +10,7 @@ use crate::options::{Declaration, LinkKey};
 use crate::port::Port;
 use crate::settings::{self, Settings};
 use gamelink_core::driver::{Config, Link};
-use libc::c_char;
+use libc::{c_char, c_uint, c_void};
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -82,6 +82,14 @@ impl Session {
             Stage::Loaded(stock, game) => Some((stock, game)),
             _ => None,
         }
+    }
+
+    /// `retro_get_memory_data`: the core's own, but for battery RAM that may still be undone.
+    pub(crate) fn memory_data(&self, id: c_uint) -> *mut c_void {
+        let copy = (id == ffi::SAVE_RAM)
+            .then(|| self.loaded()?.1.save_ram())
+            .flatten();
+        copy.unwrap_or_else(|| self.with_core(std::ptr::null_mut(), |core| core.memory_data(id)))
     }
 
     /// Calls the link of the loaded game, if there is one.
@@ -158,7 +166,7 @@ impl Session {
         let game = Arc::new(plug_in(declared.has_link));
         self.set_stage(Stage::Loaded(Arc::clone(&stock), Arc::clone(&game)));
         if call(&stock.core) {
-            game.handle_loaded(&stock.core, &declared.keys);
+            game.handle_loaded(&stock.core, &declared.keys, settings::wants_mending());
             return true;
         }
         log::error!("the stock core does not take this game");
@@ -249,7 +257,7 @@ pub(crate) fn run_frame() {
         return;
     };
     let frame = ffi::guard(None, || Some(game.before_run(&stock.core)));
-    stock.core.run();
+    game.run(&stock.core);
     if let Some(frame) = frame {
         game.after_run(&frame);
     }

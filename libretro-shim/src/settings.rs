@@ -12,6 +12,14 @@ pub(crate) const GAMBATTE: &str = "GAMELINK_GAMBATTE";
 /// The variable that says how the core's serial port reaches the link: `loopback`, or `direct`, which is the default.
 pub(crate) const PORT: &str = "GAMELINK_PORT";
 
+/// The variable that says how waits are served: `strict` waits for every byte, `automatic` goes on with a guess and mends it.
+pub(crate) const MODE: &str = "GAMELINK_MODE";
+
+/// Whether the game may go on with a guess where the peer's can too.
+pub(crate) fn wants_mending() -> bool {
+    std::env::var_os(MODE).is_some_and(|mode| mode == "automatic")
+}
+
 /// Whether the core's socket calls are to be answered in this process; a word that is not known counts as none.
 pub(crate) fn wants_direct_port() -> bool {
     std::env::var_os(PORT).is_none_or(|port| port != "loopback")

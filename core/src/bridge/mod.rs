@@ -6,6 +6,7 @@
 
 mod game;
 mod meet;
+mod mend;
 mod notice;
 mod pacing;
 pub mod peer;
@@ -17,6 +18,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use mend::STATES;
 pub use notice::Notice;
 pub use stats::{Counters, Latency, Stats, Summary};
 
@@ -24,6 +26,7 @@ use crate::clock::ClockSync;
 use crate::protocol::MAX_DATAGRAM;
 use crate::serial::Speed;
 use crate::time::LocalTime;
+use crate::timeline::Timeline;
 use meet::Meet;
 use notice::Notices;
 use pacing::Pacing;
@@ -115,6 +118,10 @@ pub struct Bridge {
     session: Session,
     peer: Peer,
     transfer: Transfer,
+    /// Where this side can go on and mend.
+    timeline: Option<Box<Timeline>>,
+    /// In this session both can.
+    is_mending: bool,
     clock: ClockSync,
     pacing: Pacing,
     meet: Meet,
@@ -165,6 +172,8 @@ impl Default for Bridge {
             session: Session::new(1),
             peer: Peer::default(),
             transfer: Transfer::default(),
+            timeline: None,
+            is_mending: false,
             clock: ClockSync::default(),
             pacing: Pacing::default(),
             meet: Meet::default(),
@@ -410,6 +419,7 @@ impl Bridge {
 
     /// Ends what is under way with a peer that is not there any more.
     fn interrupt(&mut self) {
+        self.unplug_timeline();
         self.transfer.forget_waiting();
         if let Some(byte) = self.transfer.give_up() {
             self.stats.counters.timeouts_silent += 1;

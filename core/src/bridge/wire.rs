@@ -45,6 +45,7 @@ impl Bridge {
                     self.interrupt();
                     self.forget_peer();
                 }
+                self.plug_timeline(&header, is_new_peer);
                 self.stats.counters.links += 1;
                 self.notify(Notice::Linked);
                 self.must_transmit = true;
@@ -67,6 +68,9 @@ impl Bridge {
         if header.flags.contains(Flags::GOODBYE) {
             self.session.handle_goodbye();
             self.lose(now);
+            return;
+        }
+        if self.mend_datagram(&header, &events) {
             return;
         }
         if self.transfer.handle_settled(header.settled) {
@@ -169,6 +173,7 @@ impl Bridge {
         let flags = Flags::default()
             .with(Flags::ARMED, self.is_armed)
             .with(Flags::PAUSED, self.is_paused)
+            .with(Flags::MENDS, self.can_mend())
             .with(Flags::GOODBYE, goodbye.is_some());
         let mut header = Header {
             flags,
@@ -185,6 +190,7 @@ impl Bridge {
             header.acknowledged = self.peer.newest();
             header.judged = self.transfer.judged();
             header.settled = self.transfer.settled();
+            self.write_timeline_header(&mut header);
             if let Some((stamp, received)) = self.echo {
                 header.echo = stamp;
                 header.held = u64::try_from(now.since(received).as_nanos()).unwrap_or(u64::MAX);
@@ -192,7 +198,7 @@ impl Bridge {
         }
         let mut writer = Writer::new(buffer, &header)?;
         // To a peer that may be another one than before, nothing is said of this session, and never more than it asked.
-        if !is_hello {
+        if !is_hello && !self.write_timeline(&mut writer) {
             writer.verdicts(self.transfer.verdict().into_iter());
             writer.offers(self.transfer.pending().into_iter());
         }

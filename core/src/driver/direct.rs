@@ -8,8 +8,10 @@
 use super::hub::Hub;
 use super::{Link, Shared, time};
 use crate::bridge::Input;
+use crate::bridge::STATES;
 use crate::serial::{GameMessage, UNPLUGGED};
 use crate::time::LocalTime;
+use crate::timeline::{Boundary, Confirmed, Step};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -87,6 +89,9 @@ impl Link {
     pub fn game_poll(&self) -> bool {
         let mut hub = self.shared.lock();
         hub.direct.is_shifting = false;
+        if hub.is_mending() {
+            return hub.mending_poll();
+        }
         let mut now = time::now();
         let since = now;
         loop {
@@ -127,8 +132,60 @@ impl Link {
     pub fn game_write(&self, bytes: [u8; 2]) {
         let mut hub = self.shared.lock();
         let message = GameMessage::decode(bytes);
+        if hub.is_mending() {
+            return hub.handle_mending_game(message);
+        }
         hub.direct.is_shifting |= matches!(message, GameMessage::Reply { .. });
         hub.handle_game(message);
+    }
+}
+
+/// Going on and mending: the owner of the core runs it as the bridge says.
+impl Link {
+    /// Whether this side goes on with a guess and mends it, where the peer can too; needs the direct port. Until then, and towards
+    /// another peer, every byte is waited for.
+    ///
+    /// From now on the owner of the core does what [`step`](Link::step) says, and keeps [`STATES`] buffers for states.
+    pub fn set_mending(&self, is_mending: bool) {
+        self.shared.lock().set_mending(is_mending);
+    }
+
+    /// How many buffers for states the owner of the core keeps.
+    pub const STATES: usize = STATES;
+
+    /// What is to be done next in this call of `retro_run`: see [`crate::timeline`].
+    #[must_use]
+    pub fn step(&self) -> Step {
+        self.shared.lock().step()
+    }
+
+    /// The frame that the last step asked for has been emulated.
+    pub fn boundary(&self, boundary: Boundary) {
+        self.shared.lock().bridge_mut().handle_boundary(boundary);
+    }
+
+    /// The state that the last step asked for has been kept, or could not be.
+    pub fn saved(&self, is_kept: bool) {
+        self.shared.lock().bridge_mut().handle_saved(is_kept);
+    }
+
+    /// What one replayed frame cost.
+    pub fn replay_cost(&self, cost: Duration) {
+        self.shared.lock().bridge_mut().handle_replay_cost(cost);
+    }
+
+    /// The game has gone elsewhere, by a loaded state or a reset.
+    pub fn jump(&self) {
+        self.shared.lock().bridge_mut().handle_jump();
+    }
+
+    /// Up to where nothing can change any more, and the oldest frame whose inputs may be asked for again. `None` where all is as it
+    /// is: nothing is open.
+    #[must_use]
+    pub fn confirmed(&self) -> (Option<Confirmed>, u64) {
+        let mut hub = self.shared.lock();
+        let bridge = hub.bridge_mut();
+        (bridge.confirmed(), bridge.oldest_frame())
     }
 }
 
@@ -152,6 +209,24 @@ impl Hub {
             self.input(Input::Poll);
         }
         self.direct.has_delivery()
+    }
+
+    /// The same in a session that mends: what is known decides, and nothing waits.
+    fn mending_poll(&mut self) -> bool {
+        if let Some((byte, speed)) = self.bridge_mut().mending_poll() {
+            self.direct.send(GameMessage::Request { byte, speed });
+        }
+        self.direct.has_delivery()
+    }
+
+    fn handle_mending_game(&mut self, message: GameMessage) {
+        match message {
+            GameMessage::Reply { byte } => self.bridge_mut().mending_taken(byte),
+            GameMessage::Request { byte, speed } => {
+                let byte = self.bridge_mut().mending_request(byte, speed);
+                self.direct.send(GameMessage::Reply { byte });
+            }
+        }
     }
 
     /// Serves the peer on the emulation thread.

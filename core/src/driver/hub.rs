@@ -13,6 +13,7 @@ use crate::control::FromDaemon;
 use crate::protocol::MAX_DATAGRAM;
 use crate::serial::{GameMessage, UNPLUGGED};
 use crate::time::LocalTime;
+use crate::timeline::Step;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::Level;
 use mio::net::UdpSocket;
@@ -99,6 +100,7 @@ impl Hub {
         Status {
             is_linked: self.bridge.is_linked(),
             is_quiet: self.bridge.is_quiet() && !self.is_owed && !is_shifting,
+            is_mending: self.bridge.is_mending(),
             is_busy,
         }
     }
@@ -108,6 +110,29 @@ impl Hub {
         let daemon = self.daemon.as_ref().map(Daemon::poll_timeout);
         let bridge = self.direct.attended_until().or_else(|| self.bridge_timeout());
         bridge.into_iter().chain(daemon).min()
+    }
+
+    pub(super) fn bridge_mut(&mut self) -> &mut Bridge {
+        &mut self.bridge
+    }
+
+    pub(super) fn is_mending(&self) -> bool {
+        self.bridge.is_mending()
+    }
+
+    pub(super) fn set_mending(&mut self, is_mending: bool) {
+        self.bridge.set_mending(is_mending);
+        // What the peer knows of this side is no longer so: a new session says it.
+        self.input(Input::Unplug);
+        self.plug();
+    }
+
+    pub(super) fn step(&mut self) -> Step {
+        let step = self.bridge.step();
+        if step == Step::Done {
+            self.drain(time::now());
+        }
+        step
     }
 
     pub(super) fn bridge_timeout(&self) -> Option<LocalTime> {

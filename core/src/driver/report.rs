@@ -1,6 +1,7 @@
 //! The statistics file.
 
 use crate::bridge::{Bridge, Counters, Summary};
+use crate::timeline;
 use serde::Serialize;
 use std::fs;
 use std::io;
@@ -13,13 +14,15 @@ pub struct Report {
     pub version: &'static str,
     /// Where the session stands: `unplugged`, `searching`, `linked` or `peer paused`.
     pub state: &'static str,
-    /// How waits are served; `strict` waits for every byte.
+    /// How waits are served; `strict` waits for every byte, `automatic` goes on with a guess and mends it.
     pub mode: &'static str,
     /// Frames emulated.
     pub frames: u64,
     /// What is only counted.
     #[serde(flatten)]
     pub counters: Counters,
+    /// What going on and mending has done, where this side can.
+    pub mending: Option<timeline::Counters>,
     /// How long the game waited for each byte that it asked for.
     pub wait_us: Summary,
     /// How long the listening game's polls waited for a byte that was on its way.
@@ -44,7 +47,12 @@ impl Report {
         Report {
             version: env!("CARGO_PKG_VERSION"),
             state: bridge.state(),
-            mode: "strict",
+            mode: if bridge.is_mending() {
+                "automatic"
+            } else {
+                "strict"
+            },
+            mending: bridge.timeline_counters().copied(),
             frames: bridge.frames(),
             counters: stats.counters.clone(),
             wait_us: stats.wait.summary(),

@@ -1,7 +1,9 @@
 //! What a timeline has done, counted.
 
+use serde::Serialize;
+
 /// Counts since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Frames emulated for the player.
     pub live: u64,

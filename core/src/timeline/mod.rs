@@ -261,6 +261,16 @@ impl Timeline {
         self.end_stretch();
     }
 
+    /// The game has left its own history, by a loaded state or a reset: what is open is given up as it stands, and a new stretch begins
+    /// with the peer from here.
+    pub fn abandon(&mut self) {
+        if self.is_open {
+            self.end_stretch();
+            self.close();
+            self.phase = Phase::Between;
+        }
+    }
+
     /// Whether bytes can cross now.
     #[must_use]
     pub fn is_linked(&self) -> bool {

@@ -388,7 +388,7 @@ impl Timeline {
     }
 
     /// What was open has been replayed as unplugged: both games go on, each on its own.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.is_open = false;
         self.is_closing = false;
         self.offers.reset();

@@ -2,7 +2,7 @@
 
 use super::abi::*;
 use super::imports::{ReplaceError, Replaced};
-use super::{environment, frontend, socket};
+use super::{environment, frontend, socket, stage};
 use crate::elf::{self, BadLibrary};
 use libc::{c_char, c_uint, c_void};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -197,16 +197,12 @@ impl Core {
         unsafe { (self.vtable.retro_set_environment)(environment::environment) };
     }
 
-    /// Gives the core the frontend's input callbacks.
+    /// Gives the core our input callbacks, which ask the frontend's or give what was recorded.
     pub(crate) fn set_input(&self) {
-        if let Some(callback) = frontend::INPUT_POLL.get() {
-            // SAFETY: the frontend's own callback, made for this.
-            unsafe { (self.vtable.retro_set_input_poll)(callback) };
-        }
-        if let Some(callback) = frontend::INPUT_STATE.get() {
-            // SAFETY: the frontend's own callback, made for this.
-            unsafe { (self.vtable.retro_set_input_state)(callback) };
-        }
+        // SAFETY: the callback lives as long as this library, which outlives the core.
+        unsafe { (self.vtable.retro_set_input_poll)(stage::input_poll) };
+        // SAFETY: as above.
+        unsafe { (self.vtable.retro_set_input_state)(stage::input_state) };
     }
 
     plain! {

@@ -3,7 +3,7 @@
 use super::abi::*;
 use super::declare::{self, Owned, OwnedV2};
 use super::frontend::call;
-use super::{guard, memory};
+use super::{guard, memory, stage};
 use crate::lifecycle::session;
 use crate::options::{Declaration, Form, LinkKey};
 use libc::{c_uint, c_void};
@@ -44,6 +44,13 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
             // SAFETY: the command takes a `retro_variable`.
             unsafe { get_variable(data.cast()) }
         }
+        // A frame that is emulated again changes no option and tells the player nothing.
+        GET_VARIABLE_UPDATE if !data.is_null() && stage::mode() == stage::Mode::Replay => {
+            // SAFETY: as below.
+            unsafe { data.cast::<bool>().write(false) };
+            true
+        }
+        SET_MESSAGE | SET_MESSAGE_EXT if stage::mode() == stage::Mode::Replay => true,
         GET_VARIABLE_UPDATE if !data.is_null() => {
             let is_updated = session().poll_option_update(is_variable_update);
             // SAFETY: the command takes a `bool` to fill in, and this one is not null.

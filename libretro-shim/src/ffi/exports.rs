@@ -247,9 +247,7 @@ pub extern "C" fn retro_get_region() -> c_uint {
 /// libretro.h: where a kind of memory is.
 #[unsafe(no_mangle)]
 pub extern "C" fn retro_get_memory_data(id: c_uint) -> *mut c_void {
-    guard(std::ptr::null_mut(), || {
-        session().with_core(std::ptr::null_mut(), |core| core.memory_data(id))
-    })
+    guard(std::ptr::null_mut(), || session().memory_data(id))
 }
 
 /// libretro.h: how large a kind of memory is.

@@ -2,6 +2,7 @@
 
 use super::abi::*;
 use super::log::c_string;
+use super::stage;
 use crate::messages::Severity;
 use crate::options::DISABLED;
 use libc::{c_char, c_int, c_uint, c_void};
@@ -94,6 +95,9 @@ pub(super) unsafe extern "C" fn video_refresh(
     if !data.is_null() {
         PICTURES.fetch_add(1, Ordering::Relaxed);
     }
+    if stage::take_picture(data, width, height, pitch) {
+        return;
+    }
     if let Some(callback) = VIDEO_REFRESH.get() {
         // SAFETY: the core's own arguments, for the frontend's own callback.
         unsafe { callback(data, width, height, pitch) };
@@ -103,6 +107,9 @@ pub(super) unsafe extern "C" fn video_refresh(
 /// The core's sound, one frame.
 pub(super) unsafe extern "C" fn audio_sample(left: i16, right: i16) {
     AUDIO_FRAMES.fetch_add(1, Ordering::Relaxed);
+    if stage::take_sound(&[left, right]) {
+        return;
+    }
     if let Some(callback) = AUDIO_SAMPLE.get() {
         // SAFETY: the core's own arguments, for the frontend's own callback.
         unsafe { callback(left, right) };
@@ -112,6 +119,11 @@ pub(super) unsafe extern "C" fn audio_sample(left: i16, right: i16) {
 /// The core's sound, many frames.
 pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, frames: usize) -> usize {
     AUDIO_FRAMES.fetch_add(frames as u64, Ordering::Relaxed);
+    if stage::mode() != stage::Mode::Open && !data.is_null() {
+        // SAFETY: the core's own pointer and count: two numbers a sample.
+        stage::take_sound(unsafe { std::slice::from_raw_parts(data, frames.saturating_mul(2)) });
+        return frames;
+    }
     match AUDIO_SAMPLE_BATCH.get() {
         // SAFETY: the core's own arguments, for the frontend's own callback.
         Some(callback) => unsafe { callback(data, frames) },

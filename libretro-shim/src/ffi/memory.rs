@@ -31,6 +31,14 @@ pub(crate) fn serial_control() -> Option<SerialControl> {
     (value & UNUSED_BITS == UNUSED_BITS).then_some(SerialControl(value))
 }
 
+/// FF01, the serial byte, which lies right before FF02; where and when that can be read.
+pub(crate) fn serial_byte() -> Option<u8> {
+    serial_control()?;
+    let register = REGISTER.load(Ordering::Relaxed).wrapping_sub(1);
+    // SAFETY: the registers lie in one array, as the map says of both layouts; otherwise as in `serial_control`.
+    Some(unsafe { AtomicU8::from_ptr(register) }.load(Ordering::Relaxed))
+}
+
 /// Stops reading: the memory is about to go.
 pub(crate) fn forget_memory_map() {
     REGISTER.store(std::ptr::null_mut(), Ordering::Relaxed);

@@ -17,7 +17,9 @@ mod imports;
 mod log;
 mod memory;
 mod place;
+mod save_ram;
 mod socket;
+pub(crate) mod stage;
 
 pub(crate) use self::clock::Stopwatch;
 pub(crate) use self::core::{Core, Identity, OpenError};
@@ -26,5 +28,6 @@ pub(crate) use self::frontend::{
     show,
 };
 pub(crate) use self::guard::guard;
-pub(crate) use self::memory::{forget_memory_map, serial_control};
+pub(crate) use self::memory::{forget_memory_map, serial_byte, serial_control};
 pub(crate) use self::place::{is_loaded, own_file};
+pub(crate) use self::save_ram::{SAVE_RAM, SaveRam};

@@ -1,0 +1,165 @@
+//! The bridge's side towards the timeline: a session in which both go on and mend instead of waiting.
+//!
+//! Both sides say in every datagram whether they can; where both do, offers and verdicts travel as the timelines' words, and
+//! the strict exchange is idle. The choice holds for a session.
+
+use super::Bridge;
+use crate::protocol::{Events, Flags, Header, Writer};
+use crate::serial::Speed;
+use crate::timeline::{Boundary, Confirmed, Counters, Step, Timeline};
+use std::time::Duration;
+
+/// Buffers for states that the owner of the core keeps: see [`Timeline::new`].
+pub const STATES: usize = 48;
+
+impl Bridge {
+    /// Whether this side goes on and mends where the peer can too. The owner of the core then does what
+    /// [`step`](Self::step) says. Say so before a peer is plugged in.
+    pub fn set_mending(&mut self, is_mending: bool) {
+        self.timeline = is_mending.then(|| Box::new(Timeline::new(STATES)));
+        self.is_mending = false;
+    }
+
+    /// Whether the owner of the core must ask for [`step`](Self::step)s.
+    #[must_use]
+    pub fn can_mend(&self) -> bool {
+        self.timeline.is_some()
+    }
+
+    /// Whether bytes cross by the timelines' words in this session.
+    #[must_use]
+    pub fn is_mending(&self) -> bool {
+        self.is_mending
+    }
+
+    /// What is to be done next around a frame: see [`crate::timeline`]. A live frame alone where nothing can be mended.
+    pub fn step(&mut self) -> Step {
+        let round_trip = self.slow_round_trip();
+        let Some(timeline) = &mut self.timeline else {
+            return Step::Done;
+        };
+        timeline.set_round_trip(round_trip);
+        let step = timeline.step();
+        if step == Step::Done && self.is_mending && timeline.must_transmit() {
+            self.must_transmit = true;
+        }
+        step
+    }
+
+    /// The frame that the last step asked for has been emulated.
+    pub fn handle_boundary(&mut self, boundary: Boundary) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.frame_end(boundary);
+        }
+    }
+
+    /// The state that the last step asked for has been kept, or could not be.
+    pub fn handle_saved(&mut self, is_kept: bool) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.saved(is_kept);
+        }
+    }
+
+    /// What one replayed frame cost.
+    pub fn handle_replay_cost(&mut self, cost: Duration) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.handle_replay_cost(cost);
+        }
+    }
+
+    /// The game has gone elsewhere, by a loaded state or a reset: its history is no history any more.
+    pub fn handle_jump(&mut self) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.abandon();
+        }
+    }
+
+    /// The listening game looks for a byte, in a session that mends.
+    pub fn mending_poll(&mut self) -> Option<(u8, Speed)> {
+        self.timeline.as_mut()?.poll()
+    }
+
+    /// The game took it and answered.
+    pub fn mending_taken(&mut self, byte: u8) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.taken(byte);
+        }
+    }
+
+    /// The game clocks a transfer, in a session that mends; the byte that it reads.
+    pub fn mending_request(&mut self, byte: u8, speed: Speed) -> u8 {
+        self.timeline
+            .as_mut()
+            .map_or(crate::serial::UNPLUGGED, |timeline| timeline.request(byte, speed))
+    }
+
+    /// Up to where nothing can change any more; `None` where everything is as it is.
+    #[must_use]
+    pub fn confirmed(&self) -> Option<Confirmed> {
+        let timeline = self.timeline.as_ref()?;
+        timeline.is_linked().then(|| timeline.confirmed())
+    }
+
+    /// The oldest frame whose inputs may be asked for again.
+    #[must_use]
+    pub fn oldest_frame(&self) -> u64 {
+        self.timeline
+            .as_ref()
+            .map_or(0, |timeline| timeline.oldest_frame())
+    }
+
+    /// What the timeline has counted.
+    #[must_use]
+    pub fn timeline_counters(&self) -> Option<&Counters> {
+        self.timeline.as_deref().map(Timeline::counters)
+    }
+
+    /// A session has begun or come back.
+    pub(super) fn plug_timeline(&mut self, header: &Header, is_new_peer: bool) {
+        let Some(timeline) = &mut self.timeline else {
+            return;
+        };
+        self.is_mending = header.flags.contains(Flags::MENDS);
+        if self.is_mending {
+            timeline.plug(is_new_peer);
+        }
+    }
+
+    /// It is over: what is open reads 0xFF.
+    pub(super) fn unplug_timeline(&mut self) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.unplug();
+        }
+        self.is_mending = false;
+    }
+
+    /// True where the timeline takes what this datagram says of bytes.
+    pub(super) fn mend_datagram(&mut self, header: &Header, events: &Events<'_>) -> bool {
+        if !self.is_mending {
+            return false;
+        }
+        if let Some(timeline) = &mut self.timeline {
+            timeline.handle_datagram(header, events.clone());
+        }
+        true
+    }
+
+    pub(super) fn write_timeline_header(&self, header: &mut Header) {
+        if self.is_mending
+            && let Some(timeline) = &self.timeline
+        {
+            timeline.write_header(header);
+        }
+    }
+
+    /// True where the timeline has said what there is to say of bytes.
+    pub(super) fn write_timeline(&self, writer: &mut Writer<'_>) -> bool {
+        if !self.is_mending {
+            return false;
+        }
+        if let Some(timeline) = &self.timeline {
+            timeline.write_events(writer);
+        }
+        true
+    }
+}

@@ -1,0 +1,309 @@
+//! What passes between the core and the frontend while frames are undone and emulated again.
+//!
+//! A live frame's picture and sound are kept until it is known whether it stands; its inputs are recorded. A replayed frame gets the
+//! recorded inputs, and nothing that it hands over reaches the frontend. Otherwise everything passes.
+
+use super::frontend::{AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH};
+use libc::{c_uint, c_void};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What happens to what passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Mode {
+    /// It passes.
+    Open = 0,
+    /// Pictures and sound are kept, inputs recorded.
+    Live = 1,
+    /// Nothing passes, inputs are the recorded ones.
+    Replay = 2,
+}
+
+static MODE: AtomicU8 = AtomicU8::new(Mode::Open as u8);
+static STAGE: Mutex<Stage> = Mutex::new(Stage::empty());
+
+/// Sound of more than this in one frame is dropped: a frame has about 550 samples, at most 1100.
+const SAMPLES_MAX: usize = 16_384;
+/// Inputs asked for in one frame; the stock core asks for 16 buttons at most.
+const INPUTS_MAX: usize = 64;
+/// Frames whose inputs are kept; more than any correction goes back.
+const FRAMES_MAX: usize = 1024;
+
+/// In a replay these are up: the core changes palettes with the shoulder buttons, and would do it again.
+const SIDE_EFFECTS: [c_uint; 4] = [10, 11, 12, 13];
+/// `RETRO_DEVICE_ID_JOYPAD_MASK`: all buttons in one number.
+const BUTTON_MASK: c_uint = 256;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Query {
+    port: c_uint,
+    device: c_uint,
+    index: c_uint,
+    id: c_uint,
+}
+
+type Inputs = Vec<(Query, i16)>;
+
+struct Picture {
+    data: usize,
+    width: c_uint,
+    height: c_uint,
+    pitch: usize,
+}
+
+struct Stage {
+    picture: Option<Picture>,
+    /// Size of the last picture that was shown, for showing it again.
+    last: Option<(c_uint, c_uint, usize)>,
+    sound: Vec<i16>,
+    /// Samples of the last frame that was shown.
+    last_samples: usize,
+    inputs: VecDeque<Inputs>,
+    spare: Vec<Inputs>,
+    /// Number of the first frame in `inputs`.
+    first: u64,
+    /// The frame that runs.
+    frame: u64,
+}
+
+impl Stage {
+    const fn empty() -> Stage {
+        Stage {
+            picture: None,
+            last: None,
+            sound: Vec::new(),
+            last_samples: 0,
+            inputs: VecDeque::new(),
+            spare: Vec::new(),
+            first: 0,
+            frame: 0,
+        }
+    }
+
+    fn inputs(&mut self) -> Option<&mut Inputs> {
+        let place = usize::try_from(self.frame.checked_sub(self.first)?).ok()?;
+        self.inputs.get_mut(place)
+    }
+}
+
+fn stage() -> MutexGuard<'static, Stage> {
+    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn mode() -> Mode {
+    match MODE.load(Ordering::Relaxed) {
+        1 => Mode::Live,
+        2 => Mode::Replay,
+        _ => Mode::Open,
+    }
+}
+
+/// Forgets all frames: another game.
+pub(crate) fn reset() {
+    *stage() = Stage::empty();
+}
+
+/// Runs one frame for the player: recorded, and shown only with [`present`].
+pub(crate) fn live<T>(frame: u64, run: impl FnOnce() -> T) -> T {
+    {
+        let mut stage = stage();
+        let stage = &mut *stage;
+        stage.picture = None;
+        stage.sound.clear();
+        stage.frame = frame;
+        // A frame that was undone, or another history: what was recorded from here on is void.
+        let keep = frame
+            .checked_sub(stage.first)
+            .and_then(|keep| usize::try_from(keep).ok());
+        let keep = keep.filter(|keep| *keep <= stage.inputs.len());
+        if keep.is_none() {
+            stage.first = frame;
+        }
+        while stage.inputs.len() > keep.unwrap_or(0) {
+            stage.spare.extend(stage.inputs.pop_back());
+        }
+        if stage.inputs.len() >= FRAMES_MAX {
+            stage.spare.extend(stage.inputs.pop_front());
+            stage.first += 1;
+        }
+        let mut inputs = stage
+            .spare
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(INPUTS_MAX));
+        inputs.clear();
+        stage.inputs.push_back(inputs);
+    }
+    within(Mode::Live, run)
+}
+
+/// Runs one frame again, unseen and unheard.
+pub(crate) fn replay<T>(frame: u64, run: impl FnOnce() -> T) -> T {
+    stage().frame = frame;
+    within(Mode::Replay, run)
+}
+
+fn within<T>(mode: Mode, run: impl FnOnce() -> T) -> T {
+    MODE.store(mode as u8, Ordering::Relaxed);
+    let result = run();
+    MODE.store(Mode::Open as u8, Ordering::Relaxed);
+    result
+}
+
+/// Inputs of frames before this one are not needed again.
+pub(crate) fn release(oldest: u64) {
+    let mut stage = stage();
+    let stage = &mut *stage;
+    while stage.first < oldest
+        && let Some(inputs) = stage.inputs.pop_front()
+    {
+        stage.spare.push(inputs);
+        stage.first += 1;
+    }
+}
+
+/// Shows the live frame that ran last.
+pub(crate) fn present() {
+    let (picture, mut sound) = {
+        let mut stage = stage();
+        if let Some(picture) = &stage.picture {
+            stage.last = Some((picture.width, picture.height, picture.pitch));
+        }
+        stage.last_samples = stage.sound.len() / 2;
+        (stage.picture.take(), std::mem::take(&mut stage.sound))
+    };
+    if let Some(picture) = picture {
+        show(
+            picture.data as *const c_void,
+            (picture.width, picture.height, picture.pitch),
+        );
+    }
+    play(&sound);
+    // The buffer goes back: no frame allocates another.
+    sound.clear();
+    stage().sound = sound;
+}
+
+/// Shows the last picture again, with as much silence as its sound was long.
+pub(crate) fn hold() {
+    let (last, mut sound) = {
+        let mut stage = stage();
+        stage.picture = None;
+        let samples = stage.last_samples;
+        stage.sound.clear();
+        stage.sound.resize(samples * 2, 0);
+        (stage.last, std::mem::take(&mut stage.sound))
+    };
+    if let Some(size) = last {
+        show(std::ptr::null(), size);
+    }
+    play(&sound);
+    sound.clear();
+    stage().sound = sound;
+}
+
+fn show(data: *const c_void, (width, height, pitch): (c_uint, c_uint, usize)) {
+    if let Some(callback) = VIDEO_REFRESH.get() {
+        // SAFETY: the core's own picture, which it overwrites only when it runs again, or null for the last one.
+        unsafe { callback(data, width, height, pitch) };
+    }
+}
+
+fn play(mut sound: &[i16]) {
+    let Some(callback) = AUDIO_SAMPLE_BATCH.get() else {
+        return;
+    };
+    while !sound.is_empty() {
+        // SAFETY: pointer and count of the slice: two numbers a sample.
+        let taken = unsafe { callback(sound.as_ptr(), sound.len() / 2) };
+        match sound.get(taken * 2..) {
+            Some(rest) if taken > 0 => sound = rest,
+            _ => return,
+        }
+    }
+}
+
+/// Keeps or drops a picture; false where it is to be passed on.
+pub(super) fn take_picture(data: *const c_void, width: c_uint, height: c_uint, pitch: usize) -> bool {
+    match mode() {
+        Mode::Open => false,
+        Mode::Live => {
+            stage().picture = Some(Picture {
+                data: data as usize,
+                width,
+                height,
+                pitch,
+            });
+            true
+        }
+        Mode::Replay => true,
+    }
+}
+
+/// Keeps or drops sound; false where it is to be passed on.
+pub(super) fn take_sound(samples: &[i16]) -> bool {
+    match mode() {
+        Mode::Open => false,
+        Mode::Live => {
+            let mut stage = stage();
+            if stage.sound.len() + samples.len() <= SAMPLES_MAX {
+                stage.sound.extend_from_slice(samples);
+            }
+            true
+        }
+        Mode::Replay => true,
+    }
+}
+
+/// The core's input poll.
+pub(super) unsafe extern "C" fn input_poll() {
+    if mode() != Mode::Replay
+        && let Some(callback) = INPUT_POLL.get()
+    {
+        // SAFETY: the frontend's own callback, made for this.
+        unsafe { callback() };
+    }
+}
+
+/// The core asks for a button.
+pub(super) unsafe extern "C" fn input_state(port: c_uint, device: c_uint, index: c_uint, id: c_uint) -> i16 {
+    let query = Query {
+        port,
+        device,
+        index,
+        id,
+    };
+    if mode() == Mode::Replay {
+        return recorded(query);
+    }
+    let Some(callback) = INPUT_STATE.get() else {
+        return 0;
+    };
+    // SAFETY: the core's own arguments, for the frontend's own callback.
+    let value = unsafe { callback(port, device, index, id) };
+    if mode() == Mode::Live
+        && let Some(inputs) = stage().inputs()
+        && inputs.len() < INPUTS_MAX
+    {
+        inputs.push((query, value));
+    }
+    value
+}
+
+fn recorded(query: Query) -> i16 {
+    if SIDE_EFFECTS.contains(&query.id) {
+        return 0;
+    }
+    let mut stage = stage();
+    let value = stage
+        .inputs()
+        .and_then(|inputs| inputs.iter().find(|(asked, _)| *asked == query))
+        .map_or(0, |(_, value)| *value);
+    if query.id == BUTTON_MASK {
+        let up: i16 = SIDE_EFFECTS.iter().fold(0, |up, id| up | 1 << id);
+        value & !up
+    } else {
+        value
+    }
+}

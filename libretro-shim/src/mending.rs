@@ -1,0 +1,113 @@
+//! Goes on with a guess and mends it: runs the core as the link's timeline says.
+//!
+//! One call of `retro_run` is one slot: perhaps a correction (a state loaded, frames emulated again unseen), then one frame for the player,
+//! or the last picture again where the game must stand still.
+
+use crate::ffi::{self, Core, SaveRam, Stopwatch};
+use gamelink_core::driver::Link;
+use gamelink_core::serial::SerialControl;
+use gamelink_core::timeline::{Boundary, Step};
+
+/// No slot has more steps: eight corrections of forty frames with a state each, and some.
+const STEPS_MAX: u32 = 4096;
+
+/// What going on and mending keeps of one game.
+pub(crate) struct Mending {
+    states: Vec<Vec<u8>>,
+    save_ram: Option<SaveRam>,
+}
+
+impl Mending {
+    /// For a core that has just loaded its game, with states of this size.
+    pub(crate) fn new(core: &Core, state_size: usize) -> Mending {
+        ffi::stage::reset();
+        Mending {
+            states: vec![vec![0; state_size]; Link::STATES],
+            save_ram: SaveRam::new(core),
+        }
+    }
+
+    /// Where the frontend finds the battery RAM.
+    pub(crate) fn save_ram(&mut self) -> Option<*mut libc::c_void> {
+        self.save_ram.as_mut().map(SaveRam::data)
+    }
+
+    /// The newest state that cannot be undone any more, into `out`; false where there is none.
+    pub(crate) fn confirmed_state(&self, link: &Link, out: &mut [u8]) -> bool {
+        let (confirmed, _) = link.confirmed();
+        let state = confirmed
+            .and_then(|confirmed| confirmed.state)
+            .and_then(|(slot, _)| self.states.get(slot))
+            .filter(|state| state.len() == out.len());
+        if let Some(state) = state {
+            out.copy_from_slice(state);
+        }
+        state.is_some()
+    }
+
+    /// One call of `retro_run`.
+    pub(crate) fn slot(&mut self, core: &Core, link: &Link) {
+        if let Some(save_ram) = &mut self.save_ram {
+            save_ram.take_over(core);
+        }
+        let mut shown = Shown::Nothing;
+        for _ in 0..STEPS_MAX {
+            match link.step() {
+                Step::Load { slot } => {
+                    let is_loaded = self.states.get(slot).is_some_and(|state| core.unserialize(state));
+                    if !is_loaded {
+                        log::error!("the stock core does not take its own state back");
+                        link.jump();
+                    }
+                }
+                Step::Save { slot, is_in_flight } => {
+                    let state = self.states.get_mut(slot).filter(|_| !is_in_flight);
+                    link.saved(state.is_some_and(|state| core.serialize(state)));
+                }
+                Step::Replay { frame } => {
+                    let watch = Stopwatch::start();
+                    ffi::stage::replay(frame, || self.run(core, link, frame));
+                    link.replay_cost(watch.elapsed());
+                }
+                Step::Live { frame } => {
+                    ffi::stage::live(frame, || self.run(core, link, frame));
+                    shown = Shown::Live;
+                }
+                Step::Hold => shown = Shown::Hold,
+                Step::Done => break,
+            }
+        }
+        match shown {
+            Shown::Live => ffi::stage::present(),
+            Shown::Hold => ffi::stage::hold(),
+            // The link has failed: the game goes on as without a cable.
+            Shown::Nothing => core.run(),
+        }
+        let (confirmed, oldest) = link.confirmed();
+        ffi::stage::release(oldest);
+        if let Some(save_ram) = &mut self.save_ram {
+            save_ram.publish(core, confirmed.map(|confirmed| confirmed.frame));
+        }
+    }
+
+    fn run(&mut self, core: &Core, link: &Link, frame: u64) {
+        let before = ffi::progress();
+        core.run();
+        if let Some(save_ram) = &mut self.save_ram {
+            save_ram.keep(core, frame);
+        }
+        link.boundary(Boundary {
+            has_advanced: ffi::progress() != before,
+            serial_control: ffi::serial_control().unwrap_or(SerialControl(0)),
+            serial_byte: ffi::serial_byte().unwrap_or(0),
+        });
+    }
+}
+
+/// What the player sees of a slot.
+#[derive(Clone, Copy)]
+enum Shown {
+    Nothing,
+    Live,
+    Hold,
+}
