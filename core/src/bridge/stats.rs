@@ -82,6 +82,9 @@ pub struct Summary {
     pub p50: f64,
     /// 99th percentile.
     pub p99: f64,
+    /// 999 of 1000 took at most this; another version may not say it.
+    #[serde(default)]
+    pub p999: f64,
     /// Largest.
     pub max: f64,
     /// How many were recorded.
@@ -110,6 +113,7 @@ impl Latency {
         Summary {
             p50: micros(self.0.value_at_quantile(0.5)),
             p99: micros(self.0.value_at_quantile(0.99)),
+            p999: micros(self.0.value_at_quantile(0.999)),
             max: micros(self.0.max()),
             count: self.0.len(),
         }
