@@ -1,5 +1,6 @@
 //! What a frame costs in instructions, counted by callgrind: no other program's noise is in that.
 
+use crate::contestants::Contestant;
 use anyhow::{Context as _, Result, bail};
 use gamelink_fixtures::frontend::Pace;
 use gamelink_fixtures::netns::Namespace;
@@ -15,7 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize)]
 pub struct Instructions {
     /// Which core, and whether linked.
-    pub name: &'static str,
+    pub name: String,
     /// Instructions of the whole process for each frame.
     pub per_frame: f64,
     /// Frames counted.
@@ -32,27 +33,53 @@ pub fn is_there() -> bool {
 const SHORT: u64 = 120;
 const LONG: u64 = 420;
 
-/// Counts a frame of the stock core alone, of ours without a peer, and of ours with one; about half a minute.
+/// One thing to count.
+struct Case<'a> {
+    name: String,
+    /// How our core is told to work; `None` is the stock core alone.
+    environment: Option<&'a [(String, String)]>,
+    is_linked: bool,
+}
+
+/// Counts a frame of the stock core alone, of the last of our contestants without a peer, and of each of ours with one; about ten
+/// seconds each.
 ///
 /// # Errors
 /// When something is missing or a game does not link.
-pub fn run(player: &Path) -> Result<Vec<Instructions>> {
-    let cases = [
-        ("stock core, no link", false, false),
-        ("ours, no peer", true, false),
-        ("ours, linked", true, true),
-    ];
+pub fn run(player: &Path, contestants: &[Contestant]) -> Result<Vec<Instructions>> {
+    let ours = |one: &'_ Contestant| one.environment.is_some();
+    let mut cases = vec![Case {
+        name: "stock core, no link".to_owned(),
+        environment: None,
+        is_linked: false,
+    }];
+    let last = contestants.iter().rev().find(|one| ours(one));
+    for (contestant, is_linked) in last
+        .map(|last| (last, false))
+        .into_iter()
+        .chain(contestants.iter().filter(|one| ours(one)).map(|one| (one, true)))
+    {
+        cases.push(Case {
+            name: format!(
+                "{}, {}",
+                contestant.name,
+                if is_linked { "linked" } else { "no peer" }
+            ),
+            environment: contestant.environment.as_deref(),
+            is_linked,
+        });
+    }
     let mut counted = Vec::new();
-    for (name, is_ours, is_linked) in cases {
+    for case in cases {
         // What loading costs is the same in both and goes out by the difference.
-        let short = count(player, is_ours, is_linked, SHORT)?;
-        let long = count(player, is_ours, is_linked, LONG)?;
+        let short = count(player, &case, SHORT)?;
+        let long = count(player, &case, LONG)?;
         let frames = long.0.saturating_sub(short.0);
         if frames == 0 {
             bail!("callgrind's player ran no frames");
         }
         counted.push(Instructions {
-            name,
+            name: case.name,
             per_frame: long.1.saturating_sub(short.1) as f64 / frames as f64,
             frames,
         });
@@ -61,15 +88,16 @@ pub fn run(player: &Path) -> Result<Vec<Instructions>> {
 }
 
 /// Frames and instructions of one run.
-fn count(player: &Path, is_ours: bool, is_linked: bool, frames: u64) -> Result<(u64, u64)> {
+fn count(player: &Path, case: &Case<'_>, frames: u64) -> Result<(u64, u64)> {
     let folder = std::env::temp_dir().join(format!("gamelink-callgrind-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let result = count_in(&folder, player, is_ours, is_linked, frames);
+    let result = count_in(&folder, player, case, frames);
     let _ = std::fs::remove_dir_all(&folder);
     result
 }
 
-fn count_in(folder: &Path, player: &Path, is_ours: bool, is_linked: bool, frames: u64) -> Result<(u64, u64)> {
+fn count_in(folder: &Path, player: &Path, case: &Case<'_>, frames: u64) -> Result<(u64, u64)> {
+    let is_linked = case.is_linked;
     let wire = Wire::direct()?;
     let out = folder.join("callgrind.out");
     let game = folder.join("game.gb");
@@ -80,18 +108,18 @@ fn count_in(folder: &Path, player: &Path, is_ours: bool, is_linked: bool, frames
     let (machine_a, peer_b) = wire.a();
     let (machine_b, peer_a) = wire.b();
     let start = |name, program: &Path, arguments: &[&str], machine: &Namespace, peer| -> Result<Side> {
-        let cores = if is_ours {
-            Cores::gamelink()?
-        } else {
-            Cores::stock()?
+        let cores = match case.environment {
+            Some(_) => Cores::gamelink()?,
+            None => Cores::stock()?,
         };
         let Settings {
             core,
             mut options,
             mut environment,
         } = cores.settings(peer, &folder.join(name));
-        if !is_ours {
-            options.clear();
+        match case.environment {
+            Some(told) => environment.extend(told.iter().cloned()),
+            None => options.clear(),
         }
         if !is_linked {
             environment.retain(|(key, _)| key != "GAMELINK_PEER");

@@ -55,6 +55,21 @@ impl Machine {
         }
     }
 
+    /// The least that a picture must say.
+    #[must_use]
+    pub fn short(&self) -> String {
+        format!(
+            "{}, {} processors{}",
+            self.processor,
+            self.processors,
+            if self.is_real_time {
+                ", real-time priority"
+            } else {
+                ""
+            }
+        )
+    }
+
     /// One line for people.
     #[must_use]
     pub fn line(&self) -> String {

@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+use gamelink_benches::contestants::Contestant;
 use gamelink_benches::plan::Plan;
-use gamelink_benches::{machine, micro, plots, run, table};
+use gamelink_benches::{machine, micro, plots, publish, run, table};
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,16 +21,25 @@ struct Arguments {
     /// All that is measured goes before ordinary programs: for a machine that is busy with other things.
     #[arg(long)]
     real_time: bool,
+    /// Who takes part: stock, loopback, direct strict, direct automatic, or NAME:KEY=VALUE,...; may be given again.
+    #[arg(long = "who", value_name = "NAME")]
+    contestants: Vec<Contestant>,
+    /// Only the patterns whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    pattern: Option<String>,
     /// Where the results go.
     #[arg(long, value_name = "DIR", default_value = "target/lab/bench")]
     out: PathBuf,
+    /// Also put them on the front page and beside benches/README.md, in this source tree.
+    #[arg(long, value_name = "ROOT")]
+    publish: Option<PathBuf>,
     /// The program that plays: a `lab`.
     #[arg(long, value_name = "FILE", required_unless_present = "micro")]
     lab: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    match bench(&Arguments::parse()) {
+    match bench(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -38,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(arguments: &Arguments) -> Result<ExitCode> {
+fn bench(arguments: Arguments) -> Result<ExitCode> {
     if arguments.real_time {
         machine::go_before_others()?;
     }
@@ -54,12 +64,19 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let plan = if arguments.quick {
+    let mut plan = if arguments.quick {
         Plan::quick()
     } else {
         Plan::whole()
     };
-    let results = run::run(&plan, lab)?;
+    if let Some(pattern) = &arguments.pattern {
+        plan.keep(pattern);
+    }
+    let contestants = match arguments.contestants.is_empty() {
+        true => Contestant::all(),
+        false => arguments.contestants,
+    };
+    let results = run::run(&plan, contestants, lab)?;
     let out = &arguments.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let write = |name: &str, text: &str| {
@@ -67,10 +84,11 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
     };
     let markdown = table::markdown(&results);
+    let plots = plots::all(&results);
     write("bench.json", &serde_json::to_string_pretty(&results)?)?;
     write("bench.md", &markdown)?;
-    for (name, svg) in plots::all(&results) {
-        write(name, &svg)?;
+    for (name, svg) in &plots {
+        write(name, svg)?;
     }
     println!("{markdown}");
     println!("written to {}", out.display());
@@ -78,9 +96,11 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
     for fault in &faults {
         eprintln!("bench: {fault}");
     }
-    Ok(if faults.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    if !faults.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    if let Some(root) = &arguments.publish {
+        publish::publish(root, &results, &markdown, &plots)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -51,7 +51,7 @@ pub fn run() -> Vec<Cost> {
     let datagram = buffer;
     let datagram = datagram.get(..len).unwrap_or_default();
     let mut wire = Pair::linked();
-    vec![
+    let mut costs = vec![
         cost("write a datagram: header, one offer, one verdict", 2000, || {
             black_box(write(black_box(&mut buffer)));
         }),
@@ -66,10 +66,20 @@ pub fn run() -> Vec<Cost> {
                 wire.exchange();
             },
         ),
-        cost("a frame boundary with nothing to do", 2000, || {
-            wire.frame(0, true);
-        }),
-    ]
+    ];
+    if let Some(whole) = costs.last() {
+        let steps = wire.steps_of_an_exchange() as f64;
+        costs.push(Cost {
+            name: "one step of a bridge, the mean of those",
+            nanos: whole.nanos / steps,
+            least_nanos: whole.least_nanos / steps,
+            count: whole.count,
+        });
+    }
+    costs.push(cost("a frame boundary with nothing to do", 2000, || {
+        wire.frame(0, true);
+    }));
+    costs
 }
 
 fn write(buffer: &mut [u8; MAX_DATAGRAM]) -> usize {
@@ -100,6 +110,8 @@ struct Pair {
     now: LocalTime,
     ends: [Bridge; 2],
     is_answered: bool,
+    /// Inputs so far, each with all that it led to.
+    steps: u64,
 }
 
 impl Pair {
@@ -108,6 +120,7 @@ impl Pair {
             now: LocalTime(1_000_000_000),
             ends: [Bridge::default(), Bridge::default()],
             is_answered: false,
+            steps: 0,
         };
         for (side, nonce) in [(0, 11), (1, 22)] {
             pair.input(side, Input::Plug { nonce });
@@ -152,7 +165,14 @@ impl Pair {
         }
     }
 
+    fn steps_of_an_exchange(&mut self) -> u64 {
+        let before = self.steps;
+        self.exchange();
+        self.steps - before
+    }
+
     fn input(&mut self, side: usize, input: Input<'_>) {
+        self.steps += 1;
         self.ends[side].handle_input(self.now, input);
         self.drain(side);
     }

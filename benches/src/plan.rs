@@ -1,16 +1,18 @@
-//! What is run: patterns, paths and cores, interleaved so that a noisy minute spoils no one alone.
+//! What is run: patterns, paths and frontends. How long, so that all of it takes about ten minutes.
 
+use crate::patterns::{self, Pattern};
 use gamelink_fixtures::frontend::Pace;
 use gamelink_fixtures::impair::Conditions;
 use gamelink_fixtures::pair::Rhythm;
-use gamelink_fixtures::rom::Rom;
+use serde::Serialize;
 use std::time::Duration;
 
 /// The one-way delays of a whole run, in milliseconds.
 pub const DELAYS_MS: [f64; 7] = [0.0, 0.25, 1.0, 5.0, 20.0, 50.0, 100.0];
 
 /// The table that a case belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Group {
     /// One exchange a frame and back to back, over all delays.
     Delays,
@@ -22,15 +24,25 @@ pub enum Group {
     Cable,
 }
 
-/// One thing to measure with each core.
+impl Group {
+    /// All of them, with their headings.
+    pub const ALL: [(Group, &'static str); 4] = [
+        (Group::Delays, "Over the delay"),
+        (Group::Patterns, "Other ways in which games use the cable"),
+        (Group::Conditions, "Uneven paths and frontends"),
+        (Group::Cable, "A plain cable, no relay"),
+    ];
+}
+
+/// One thing to measure with each contestant.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Its table.
     pub group: Group,
-    /// What it is called there.
-    pub name: &'static str,
-    /// The game.
-    pub rom: Rom,
+    /// What the two games do.
+    pub pattern: Pattern,
+    /// What is special about path or frontends, for people; empty where it is the delay alone.
+    pub circumstance: &'static str,
     /// The path.
     pub conditions: Conditions,
     /// How frames follow each other on each side.
@@ -41,15 +53,47 @@ pub struct Case {
     pub measured: Duration,
 }
 
+impl Case {
+    fn new(group: Group, pattern: Pattern, delay_ms: f64, seconds: f64) -> Case {
+        Case {
+            group,
+            pattern,
+            circumstance: "",
+            conditions: Conditions::delayed(Duration::from_secs_f64(delay_ms / 1e3)),
+            rhythms: [FREE.into(); 2],
+            phase: pattern.phase,
+            measured: Duration::from_secs_f64(seconds),
+        }
+    }
+
+    /// The pattern, and what is special.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let parts = [self.pattern.name, self.circumstance];
+        let parts = parts.into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join("; ")
+    }
+
+    /// One-way delay in milliseconds.
+    #[must_use]
+    pub fn delay_ms(&self) -> f64 {
+        self.conditions.delay.as_secs_f64() * 1e3
+    }
+
+    /// Whether a relay stands between the two, as it always does between a stock pair.
+    #[must_use]
+    pub fn is_relayed(&self) -> bool {
+        self.group != Group::Cable
+    }
+}
+
 /// How much is run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Whether it is the short one.
     pub is_quick: bool,
-    /// What is measured with each core.
+    /// What is measured with each contestant.
     pub cases: Vec<Case>,
-    /// Delays of the bare sockets.
-    pub ping_delays_ms: Vec<f64>,
     /// How long each bare socket is measured.
     pub ping_time: Duration,
     /// How long a pair plays before it is measured.
@@ -60,37 +104,16 @@ pub struct Plan {
 
 const FREE: Pace = Pace::GAME_BOY;
 
-fn case(group: Group, name: &'static str, rom: Rom, delay_ms: f64, seconds: f64) -> Case {
-    Case {
-        group,
-        name,
-        rom,
-        conditions: Conditions::delayed(Duration::from_secs_f64(delay_ms / 1e3)),
-        rhythms: [FREE.into(); 2],
-        phase: Duration::from_micros(4200),
-        measured: Duration::from_secs_f64(seconds),
-    }
-}
-
 impl Plan {
     /// Under a minute: whether everything works, not how well.
     #[must_use]
     pub fn quick() -> Plan {
-        let roms = [
-            ("one a frame", Rom::TetrisAuto),
-            ("back to back", Rom::PokemonAuto),
-        ];
-        let cases = roms.into_iter().flat_map(|(name, rom)| {
-            [0.0, 5.0]
-                .into_iter()
-                .map(move |delay_ms| case(Group::Delays, name, rom, delay_ms, 1.5))
-        });
+        let case = |pattern, delay_ms| Case::new(Group::Delays, pattern, delay_ms, 0.8);
         Plan {
             is_quick: true,
-            cases: cases.collect(),
-            ping_delays_ms: vec![0.0, 5.0],
+            cases: vec![case(patterns::PLAY, 1.0), case(patterns::STREAM, 1.0)],
             ping_time: Duration::from_millis(500),
-            settle: Duration::from_millis(500),
+            settle: Duration::from_millis(300),
             has_instructions: false,
         }
     }
@@ -98,80 +121,83 @@ impl Plan {
     /// About ten minutes.
     #[must_use]
     pub fn whole() -> Plan {
+        let seconds = 2.5;
         let mut cases = Vec::new();
         for delay_ms in DELAYS_MS {
-            // The wait for the other side's sleep depends on the phase: a quarter of a frame and three quarters.
-            for phase_us in [4200, 12600] {
-                cases.push(Case {
-                    phase: Duration::from_micros(phase_us),
-                    ..case(Group::Delays, "one a frame", Rom::TetrisAuto, delay_ms, 3.0)
-                });
+            cases.push(Case::new(Group::Delays, patterns::PLAY, delay_ms, seconds));
+            if [0.25, 5.0, 20.0, 50.0, 100.0].contains(&delay_ms) {
+                cases.push(Case::new(Group::Delays, patterns::CHANGING, delay_ms, seconds));
             }
-            cases.push(case(
-                Group::Delays,
-                "back to back",
-                Rom::PokemonAuto,
-                delay_ms,
-                4.0,
-            ));
-        }
-        cases.push(case(Group::Cable, "one a frame", Rom::TetrisAuto, 0.0, 3.0));
-        cases.push(case(Group::Cable, "back to back", Rom::PokemonAuto, 0.0, 3.0));
-        let patterns = [
-            ("one a frame, halting", Rom::TetrisHalt),
-            ("alternating", Rom::Alternate),
-            ("both clocking", Rom::Both),
-            ("late re-arm", Rom::Late),
-            ("each byte depends on the last", Rom::Depend),
-        ];
-        for (name, rom) in patterns {
-            for delay_ms in [0.25, 5.0, 20.0] {
-                cases.push(case(Group::Patterns, name, rom, delay_ms, 3.0));
+            cases.push(Case::new(Group::Delays, patterns::STREAM, delay_ms, seconds));
+            if [20.0, 50.0].contains(&delay_ms) {
+                cases.push(Case::new(Group::Delays, patterns::FOLLOW, delay_ms, seconds));
             }
         }
-        cases.extend(uneven());
+        for (pattern, delay_ms) in [
+            (patterns::HALTING, 20.0),
+            (patterns::ALTERNATING, 0.25),
+            (patterns::ALTERNATING, 20.0),
+            (patterns::BOTH, 20.0),
+            (patterns::LATE, 0.25),
+            (patterns::LATE, 20.0),
+            (patterns::BLOCKS, 20.0),
+        ] {
+            cases.push(Case::new(Group::Patterns, pattern, delay_ms, seconds));
+        }
+        cases.extend(uneven(seconds));
+        for pattern in [patterns::PLAY, patterns::STREAM] {
+            cases.push(Case::new(Group::Cable, pattern, 0.0, seconds));
+        }
         Plan {
             is_quick: false,
             cases,
-            ping_delays_ms: DELAYS_MS.to_vec(),
-            ping_time: Duration::from_secs(2),
-            settle: Duration::from_secs(1),
+            ping_time: Duration::from_millis(1500),
+            settle: Duration::from_millis(400),
             has_instructions: true,
         }
     }
+
+    /// Leaves only the cases whose pattern's name contains this, and no counted instructions.
+    pub fn keep(&mut self, pattern: &str) {
+        self.cases.retain(|case| case.pattern.name.contains(pattern));
+        self.has_instructions = false;
+    }
 }
 
-/// One exchange a frame on paths and frontends that are not even.
-fn uneven() -> impl Iterator<Item = Case> {
-    let one = |name, delay_ms| case(Group::Conditions, name, Rom::TetrisAuto, delay_ms, 4.0);
+/// One exchange a frame, of bytes that nobody can guess, on paths and frontends that are not even.
+fn uneven(seconds: f64) -> impl Iterator<Item = Case> {
+    let one = move |circumstance, delay_ms| Case {
+        circumstance,
+        ..Case::new(Group::Conditions, patterns::CHANGING, delay_ms, seconds)
+    };
     let grid = |rate_hz| Rhythm::from(Pace::Grid { rate_hz });
     let free = Rhythm::from(FREE);
     [
         Case {
             rhythms: [grid(60.0), grid(60.0)],
-            ..one("vsync 60 on both, 5 ms", 5.0)
+            ..one("vsync, 60 on both", 5.0)
         },
         Case {
             rhythms: [grid(60.0), grid(59.94)],
-            ..one("vsync 60 against 59.94, 5 ms", 5.0)
+            ..one("vsync, 60 against 59.94", 5.0)
         },
         Case {
             conditions: Conditions {
                 jitter: Duration::from_millis(2),
                 ..Conditions::delayed(Duration::from_millis(1))
             },
-            ..one("1 ms with 2 ms jitter", 1.0)
+            ..one("2 ms jitter", 1.0)
         },
         Case {
             conditions: Conditions {
                 loss: 0.01,
                 ..Conditions::delayed(Duration::from_millis(1))
             },
-            ..one("1 ms with 1 % loss", 1.0)
+            ..one("1 % loss", 1.0)
         },
         Case {
             rhythms: [free, free.faster_by(0.5)],
-            ..one("clocks 0.5 % apart, 1 ms", 1.0)
+            ..one("clocks 0.5 % apart", 1.0)
         },
     ]
     .into_iter()
@@ -185,11 +211,17 @@ mod tests {
     fn a_whole_run_has_every_delay_with_both_patterns() {
         let plan = Plan::whole();
         for delay_ms in DELAYS_MS {
-            for rom in [Rom::TetrisAuto, Rom::PokemonAuto] {
-                let delay = Duration::from_secs_f64(delay_ms / 1e3);
-                let is_there = |case: &Case| case.rom == rom && case.conditions.delay == delay;
-                assert!(plan.cases.iter().any(is_there), "{rom:?} {delay_ms}");
+            for pattern in [patterns::PLAY, patterns::STREAM] {
+                let is_there = |case: &Case| case.pattern == pattern && case.delay_ms() == delay_ms;
+                assert!(plan.cases.iter().any(is_there), "{} {delay_ms}", pattern.name);
             }
         }
+    }
+
+    #[test]
+    fn a_plan_can_be_cut_to_one_pattern() {
+        let mut plan = Plan::whole();
+        plan.keep(patterns::LATE.name);
+        assert_eq!(plan.cases.len(), 2);
     }
 }

@@ -1,235 +1,251 @@
 //! The pictures.
 
-use crate::plan::Group;
-use crate::run::{Results, Run};
-use crate::svg::{Chart, Series};
-use gamelink_fixtures::pair::{PairReport, Points};
+use crate::patterns::{CHANGING, PLAY, Pattern, STREAM};
+use crate::results::Results;
+use crate::said;
+use crate::svg::{Figure, Panel, Series};
+use gamelink_fixtures::pair::{PairReport, Points, SideReport};
 
 /// A picture: its file name and its text.
 pub type Plot = (&'static str, String);
 
-/// Of the cores, in the order in which they take turns: the stock one first.
-const COLORS: [&str; 5] = ["#c0392b", "#2471a3", "#8e44ad", "#d68910", "#17202a"];
-const UDP: &str = "#27ae60";
-const TCP: &str = "#7d6608";
+/// The one that the front page shows.
+pub const OVERVIEW: &str = "overview.svg";
+
+/// Of the contestants, in the order of their turns: the stock one first.
+const COLORS: [&str; 6] = ["#d1495b", "#8d99ae", "#e09f3e", "#1f6feb", "#7b2cbf", "#17202a"];
+const UDP: &str = "#2d6a4f";
+const TCP: &str = "#95b46a";
+
+const FULL_SPEED: (f64, &str) = (59.7275, "full speed");
+const ONE_FRAME: (f64, &str) = (16.743, "one frame");
 
 /// All of them.
 #[must_use]
 pub fn all(results: &Results) -> Vec<Plot> {
+    let figure = |mut panels: Vec<Panel>| {
+        // A short run has not every delay.
+        panels.retain(|panel| panel.series.iter().any(|series| !series.points.is_empty()));
+        let caption = format!("Gamelink {}; {}", results.version, results.machine.short());
+        Figure { panels, caption }.svg()
+    };
     vec![
-        ("wait.svg", waits(results).svg()),
-        ("fps.svg", fps(results).svg()),
-        ("exchanges.svg", exchanges(results).svg()),
-        ("retro_run.svg", percentiles(results).svg()),
+        (OVERVIEW, figure(vec![fps(results, PLAY), exchanges(results)])),
+        (
+            "fps.svg",
+            figure(vec![fps(results, CHANGING), fps(results, STREAM)]),
+        ),
+        (
+            "wait.svg",
+            figure(vec![
+                waits(results, "the clocking side", PairReport::clocking),
+                waits(results, "the armed side", PairReport::armed),
+            ]),
+        ),
+        (
+            "percentiles.svg",
+            figure(vec![percentiles(results, 1.0), percentiles(results, 20.0)]),
+        ),
+        (
+            "hooks.svg",
+            figure(vec![hooks(results, PLAY), hooks(results, STREAM)]),
+        ),
     ]
 }
 
-/// The delays that were run, in order.
-fn delays(results: &Results) -> Vec<f64> {
-    let mut delays: Vec<f64> = results.runs.iter().map(|run| run.delay_ms).collect();
-    delays.extend(results.pings.iter().map(|ping| ping.delay_ms));
-    delays.sort_by(f64::total_cmp);
-    delays.dedup();
-    delays
-}
-
-fn chart(results: &Results, title: &str, up: &'static str, is_logarithmic: bool) -> Chart {
-    Chart {
-        title: title.to_owned(),
+/// A panel over the delays, with nothing in it yet.
+fn over_delays(results: &Results, title: String, up: &'static str, is_logarithmic: bool) -> Panel {
+    Panel {
+        title,
         across: "one-way delay, ms",
         up,
-        places: delays(results).iter().map(f64::to_string).collect(),
+        places: results.delays().iter().map(f64::to_string).collect(),
         is_logarithmic,
+        mark: None,
         series: Vec::new(),
     }
 }
 
-/// One value for each delay, over all phases of one pattern with one core: the mean of what `value` gives.
-fn line(results: &Results, name: &str, core: &str, value: impl Fn(&PairReport) -> f64) -> Vec<(usize, f64)> {
-    let places = delays(results).into_iter().enumerate();
-    let of = |delay_ms: f64| {
-        let is_it = move |run: &&Run| {
-            run.group == Group::Delays && run.name == name && run.core == core && run.delay_ms == delay_ms
-        };
-        let values: Vec<f64> = results
-            .runs
-            .iter()
-            .filter(is_it)
-            .filter_map(|run| run.report.as_ref())
-            .map(&value)
-            .collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
-    places
-        .filter_map(|(place, delay_ms)| Some((place, of(delay_ms)?)))
-        .collect()
+/// The contestants' names and colours.
+fn contestants(results: &Results) -> impl Iterator<Item = (&str, &'static str)> {
+    let names = results.contestants.iter().map(|one| one.name.as_str());
+    names.zip(COLORS.iter().copied().cycle())
 }
 
-fn ping_line(
+/// One value for each delay.
+fn points(
     results: &Results,
-    protocol: &str,
-    is_spaced: bool,
-    value: impl Fn(&Points) -> f64,
+    pattern: Pattern,
+    contestant: &str,
+    value: impl Fn(&PairReport) -> Option<f64>,
 ) -> Vec<(usize, f64)> {
-    let places = delays(results).into_iter().enumerate();
-    places
-        .filter_map(|(place, delay_ms)| {
-            let ping = results.pings.iter().find(|ping| {
-                ping.protocol == protocol
-                    && ping.delay_ms == delay_ms
-                    && ping.is_relayed
-                    && (ping.spacing_ns > 0) == is_spaced
-            })?;
-            Some((place, value(&ping.round_trip_us)))
+    let delays = results.delays();
+    results
+        .over_delays(pattern.name, contestant)
+        .filter_map(|(delay_ms, report)| {
+            let place = delays.iter().position(|delay| *delay == delay_ms)?;
+            Some((place, value(report)?))
         })
         .collect()
 }
 
-fn series(name: &str, color: &'static str, is_dashed: bool, points: Vec<(usize, f64)>) -> Series {
+/// The bare socket, one value for each delay.
+fn bare(
+    results: &Results,
+    protocol: &str,
+    color: &'static str,
+    is_spaced: bool,
+    value: impl Fn(&Points) -> f64,
+) -> Series {
+    let delays = results.delays().into_iter().enumerate();
+    let points = delays.filter_map(|(place, delay_ms)| {
+        let ping = results.ping(protocol, delay_ms, is_spaced)?;
+        Some((place, value(&ping.round_trip_us)))
+    });
+    Series {
+        name: format!("bare {protocol} round trip"),
+        color,
+        is_dashed: true,
+        points: points.collect(),
+        reach: Vec::new(),
+    }
+}
+
+fn series(name: &str, color: &'static str, points: Vec<(usize, f64)>) -> Series {
     Series {
         name: name.to_owned(),
         color,
-        is_dashed,
+        is_dashed: false,
         points,
+        reach: Vec::new(),
+    }
+}
+
+/// Frames a second of the side that has to wait.
+fn fps(results: &Results, pattern: Pattern) -> Panel {
+    let lines = contestants(results).map(|(name, color)| {
+        let value = |report: &PairReport| Some(report.clocking().figures.fps);
+        series(name, color, points(results, pattern, name, value))
+    });
+    let title = format!("Frames a second of the clocking side: {}", pattern.name);
+    Panel {
+        series: lines.collect(),
+        mark: Some(FULL_SPEED),
+        ..over_delays(results, title, "frames a second", false)
+    }
+}
+
+/// Bytes a second, back to back.
+fn exchanges(results: &Results) -> Panel {
+    let mut lines: Vec<Series> = contestants(results)
+        .map(|(name, color)| {
+            let value = |report: &PairReport| Some(report.clocking().figures.exchanges_per_second);
+            series(name, color, points(results, STREAM, name, value))
+        })
+        .collect();
+    for (protocol, color) in [("UDP", UDP), ("TCP", TCP)] {
+        lines.push(bare(results, protocol, color, false, |points| {
+            1e6 / points.p50.max(1.0)
+        }));
+    }
+    let title = "Exchanges a second, back to back".to_owned();
+    Panel {
+        series: lines,
+        ..over_delays(results, title, "exchanges a second", true)
+    }
+}
+
+/// How long one call of `retro_run` takes: half of them up to the point, 99 of 100 up to the end of the shade.
+fn waits(results: &Results, side: &str, of: fn(&PairReport) -> &SideReport) -> Panel {
+    let mut lines: Vec<Series> = contestants(results)
+        .map(|(name, color)| {
+            let at = |value: fn(&Points) -> f64| {
+                points(results, PLAY, name, move |report| {
+                    Some(value(&of(report).figures.run_us) / 1e3)
+                })
+            };
+            Series {
+                reach: at(|points| points.p99),
+                ..series(name, color, at(|points| points.p50))
+            }
+        })
+        .collect();
+    lines.push(bare(results, "UDP", UDP, true, |points| points.p50 / 1e3));
+    let title = format!("In retro_run of {side}: median, shade to 99 %");
+    Panel {
+        series: lines,
+        mark: Some(ONE_FRAME),
+        ..over_delays(results, title, "milliseconds", true)
     }
 }
 
 /// A point of a distribution: its name, and how to take it.
 type Share = (&'static str, fn(&Points) -> f64);
 
-/// The cores that took part, each with its colour.
-fn contestants(results: &Results) -> Vec<(&'static str, &'static str)> {
-    let mut names: Vec<&'static str> = Vec::new();
-    for run in &results.runs {
-        if !names.contains(&run.core) {
-            names.push(run.core);
-        }
-    }
-    names.into_iter().zip(COLORS).collect()
-}
+const SHARES: [Share; 5] = [
+    ("50 %", |points| points.p50),
+    ("90 %", |points| points.p90),
+    ("99 %", |points| points.p99),
+    ("99.9 %", |points| points.p999),
+    ("all", |points| points.max),
+];
 
-/// How long the game stands still for a byte, beside the bare socket.
-fn waits(results: &Results) -> Chart {
-    let title = "One exchange a frame: time in retro_run of the clocking side";
-    let run_ms = |core, value: fn(&Points) -> f64| {
-        line(results, "one a frame", core, move |report| {
-            value(&report.clocking().figures.run_us) / 1e3
-        })
-    };
-    let mut all = Vec::new();
-    for (core, color) in contestants(results) {
-        all.push(series(
-            &format!("{core}, p99"),
-            color,
-            true,
-            run_ms(core, |points| points.p99),
-        ));
-        all.push(series(
-            &format!("{core}, p50"),
-            color,
-            false,
-            run_ms(core, |points| points.p50),
-        ));
-    }
-    for (protocol, color) in [("TCP", TCP), ("UDP", UDP)] {
-        let points = ping_line(results, protocol, true, |points| points.p50 / 1e3);
-        all.push(series(
-            &format!("bare {protocol} round trip, p50"),
-            color,
-            false,
-            points,
-        ));
-    }
-    Chart {
-        series: all,
-        ..chart(results, title, "milliseconds", true)
-    }
-}
-
-/// Frames a second.
-fn fps(results: &Results) -> Chart {
-    let mut all = Vec::new();
-    for (core, color) in contestants(results) {
-        for (pattern, is_dashed) in [("one a frame", false), ("back to back", true)] {
-            let points = line(results, pattern, core, |report| report.clocking().figures.fps);
-            all.push(series(&format!("{core}, {pattern}"), color, is_dashed, points));
-        }
-    }
-    Chart {
-        series: all,
-        ..chart(
-            results,
-            "Frames a second of the clocking side",
-            "frames a second",
-            false,
-        )
-    }
-}
-
-/// Exchanges a second.
-fn exchanges(results: &Results) -> Chart {
-    let mut all = Vec::new();
-    for (core, color) in contestants(results) {
-        let points = line(results, "back to back", core, |report| {
-            report.clocking().figures.exchanges_per_second
-        });
-        all.push(series(core, color, false, points));
-    }
-    for (protocol, color) in [("UDP", UDP), ("TCP", TCP)] {
-        let points = ping_line(results, protocol, false, |points| match points.p50 {
-            micros if micros > 0.0 => 1e6 / micros,
-            _ => 0.0,
-        });
-        all.push(series(
-            &format!("bare {protocol} round trips"),
-            color,
-            true,
-            points,
-        ));
-    }
-    Chart {
-        series: all,
-        ..chart(
-            results,
-            "Back to back: exchanges a second",
-            "exchanges a second",
-            true,
-        )
-    }
-}
-
-/// The distribution at one delay.
-fn percentiles(results: &Results) -> Chart {
-    let delay_ms = if results.is_quick { 5.0 } else { 1.0 };
-    let points_of = |core: &str, value: fn(&Points) -> f64| -> Option<f64> {
-        let values = line(results, "one a frame", core, move |report| {
-            value(&report.clocking().figures.run_us) / 1e3
-        });
-        let place = delays(results).iter().position(|delay| *delay == delay_ms)?;
+/// The distribution of `retro_run` at one delay.
+fn percentiles(results: &Results, delay_ms: f64) -> Panel {
+    let in_ms = |points: &Points| {
+        let values = SHARES.iter().enumerate();
         values
-            .into_iter()
-            .find_map(|(at, value)| (at == place).then_some(value))
+            .map(|(place, (_, value))| (place, value(points) / 1e3))
+            .collect::<Vec<_>>()
     };
-    let shares: [Share; 4] = [
-        ("50 %", |points| points.p50),
-        ("99 %", |points| points.p99),
-        ("99.9 %", |points| points.p999),
-        ("all", |points| points.max),
-    ];
-    let all = contestants(results).into_iter().map(|(core, color)| {
-        let points = shares.iter().enumerate();
-        let points = points.filter_map(|(place, (_, value))| Some((place, points_of(core, *value)?)));
-        series(core, color, false, points.collect())
-    });
-    Chart {
-        series: all.collect(),
-        across: "share of the frames that took at most this",
-        places: shares.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        ..chart(
+    let mut lines: Vec<Series> = contestants(results)
+        .filter_map(|(name, color)| {
+            let mut reports = results.over_delays(PLAY.name, name);
+            let (_, report) = reports.find(|(delay, _)| *delay == delay_ms)?;
+            Some(series(name, color, in_ms(&report.clocking().figures.run_us)))
+        })
+        .collect();
+    if let Some(ping) = results.ping("UDP", delay_ms, true) {
+        let color = UDP;
+        lines.push(Series {
+            is_dashed: true,
+            ..series("bare UDP round trip", color, in_ms(&ping.round_trip_us))
+        });
+    }
+    Panel {
+        across: "of all frames took at most this",
+        places: SHARES.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        series: lines,
+        mark: Some(ONE_FRAME),
+        ..over_delays(
             results,
-            &format!("One exchange a frame at {delay_ms} ms: retro_run of the clocking side"),
+            format!("In retro_run of the clocking side, {delay_ms} ms one way"),
             "milliseconds",
             true,
         )
+    }
+}
+
+/// What our own code takes of each call of `retro_run`: half up to the point, 99 of 100 up to the end of the shade.
+fn hooks(results: &Results, pattern: Pattern) -> Panel {
+    let lines = contestants(results)
+        .filter(|(name, _)| *name != crate::contestants::STOCK)
+        .map(|(name, color)| {
+            let at = |value: fn(&said::Said) -> f64| {
+                points(results, pattern, name, move |report| {
+                    let said = said::distribution(report.clocking(), "hooks_us")?;
+                    Some(value(&said) / 1e3)
+                })
+            };
+            Series {
+                reach: at(|said| said.p99),
+                ..series(name, color, at(|said| said.p50))
+            }
+        });
+    let title = format!("In our own code: {}; shade to 99 %", pattern.name);
+    Panel {
+        series: lines.collect(),
+        mark: Some((1.0, "1 ms")),
+        ..over_delays(results, title, "milliseconds a frame", true)
     }
 }

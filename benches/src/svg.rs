@@ -1,5 +1,6 @@
-//! A line chart as SVG: enough for a few series over a few delays.
+//! Line charts as SVG, side by side with one legend: places named along the bottom, values up the side.
 
+use crate::axis::{Axis, number};
 use std::fmt::Write as _;
 
 /// One line.
@@ -7,148 +8,238 @@ use std::fmt::Write as _;
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) color: &'static str,
+    /// Dashed: not one of the contestants.
     pub(crate) is_dashed: bool,
     /// Place on the horizontal axis, and value.
     pub(crate) points: Vec<(usize, f64)>,
+    /// For some places how far up from the point a shade reaches.
+    pub(crate) reach: Vec<(usize, f64)>,
 }
 
-/// A chart: places named along the bottom, values up the side.
+/// One chart.
 #[derive(Clone, Debug)]
-pub(crate) struct Chart {
+pub(crate) struct Panel {
     pub(crate) title: String,
     pub(crate) across: &'static str,
     pub(crate) up: &'static str,
     pub(crate) places: Vec<String>,
     pub(crate) is_logarithmic: bool,
+    /// A value that means something, and what.
+    pub(crate) mark: Option<(f64, &'static str)>,
     pub(crate) series: Vec<Series>,
 }
 
-const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 420.0;
-const LEFT: f64 = 70.0;
-const RIGHT: f64 = 225.0;
-const TOP: f64 = 40.0;
-const BOTTOM: f64 = 50.0;
+/// Charts side by side; a series has the same name and colour in all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Figure {
+    pub(crate) panels: Vec<Panel>,
+    /// Where and how it was measured.
+    pub(crate) caption: String,
+}
 
-/// No axis ends below or above these: beyond, steps would overflow.
-const MIN_SCALE: f64 = 1e-6;
-const MAX_SCALE: f64 = 1e15;
+const PANEL_WIDTH: f64 = 440.0;
+const HEIGHT: f64 = 400.0;
+const LEFT: f64 = 62.0;
+const RIGHT: f64 = 18.0;
+const TOP: f64 = 68.0;
+const BOTTOM: f64 = 68.0;
+/// The plotted lines of one panel.
+const INNER_WIDTH: f64 = PANEL_WIDTH - LEFT - RIGHT;
+const INNER_HEIGHT: f64 = HEIGHT - TOP - BOTTOM;
+/// So far apart are the points of two series at one place, or one would hide the other.
+const APART: f64 = 5.0;
 
-impl Chart {
+const INK: &str = "#24292f";
+const PALE: &str = "#57606a";
+
+impl Figure {
     /// The whole picture.
     pub(crate) fn svg(&self) -> String {
+        let width = PANEL_WIDTH * self.panels.len().max(1) as f64;
         let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-             <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {HEIGHT}\" width=\"{width}\" \
+             font-family=\"Helvetica, Arial, 'Liberation Sans', sans-serif\" font-size=\"12\">\n\
+             <rect width=\"{width}\" height=\"{HEIGHT}\" rx=\"6\" fill=\"white\"/>\n"
         );
-        text(&mut out, LEFT, 22.0, "start", 15, &self.title);
-        let ticks = self.ticks();
-        let (low, high) = match (ticks.first(), ticks.last()) {
-            (Some(&low), Some(&high)) if high > low => (low, high),
-            _ => (0.0, 1.0),
-        };
-        let y = |value: f64| {
-            let share = match self.is_logarithmic {
-                true => (value.max(low).log10() - low.log10()) / (high.log10() - low.log10()),
-                false => (value - low) / (high - low),
-            };
-            HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-        };
-        let step = (WIDTH - LEFT - RIGHT) / self.places.len().max(1) as f64;
-        let x = |place: usize| LEFT + step * (place as f64 + 0.5);
-        for tick in &ticks {
-            let at = y(*tick);
+        self.legend(&mut out);
+        for (index, panel) in self.panels.iter().enumerate() {
             let _ = writeln!(
                 out,
-                "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#ddd\"/>",
-                WIDTH - RIGHT
+                "<g transform=\"translate({} 0)\">",
+                PANEL_WIDTH * index as f64
             );
-            text(&mut out, LEFT - 6.0, at + 4.0, "end", 12, &number(*tick));
+            panel.draw(&mut out);
+            out.push_str("</g>\n");
         }
-        for (place, name) in self.places.iter().enumerate() {
-            text(&mut out, x(place), HEIGHT - BOTTOM + 17.0, "middle", 12, name);
-        }
-        let middle = LEFT + (WIDTH - LEFT - RIGHT) / 2.0;
-        text(&mut out, middle, HEIGHT - 12.0, "middle", 12, self.across);
-        let half = TOP + (HEIGHT - TOP - BOTTOM) / 2.0;
-        let _ = writeln!(
-            out,
-            "<text x=\"16\" y=\"{half}\" text-anchor=\"middle\" transform=\"rotate(-90 16 {half})\">{}</text>",
-            escape(self.up)
+        text(
+            &mut out,
+            width / 2.0,
+            HEIGHT - 10.0,
+            "middle",
+            10,
+            PALE,
+            &self.caption,
         );
-        for (index, series) in self.series.iter().enumerate() {
-            let Series {
-                name,
-                color,
-                is_dashed,
-                points,
-            } = series;
-            let dash = if *is_dashed {
-                " stroke-dasharray=\"5 4\""
-            } else {
-                ""
-            };
-            let path: Vec<String> = points
-                .iter()
-                .map(|(place, value)| format!("{:.1},{:.1}", x(*place), y(*value)))
-                .collect();
-            let _ = writeln!(
-                out,
-                "<polyline points=\"{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"{dash}/>",
-                path.join(" ")
-            );
-            for (place, value) in points {
-                let _ = writeln!(
-                    out,
-                    "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{color}\"><title>{}: {}</title></circle>",
-                    x(*place),
-                    y(*value),
-                    escape(name),
-                    number(*value)
-                );
-            }
-            let (key_x, key_y) = (WIDTH - RIGHT + 14.0, TOP + 8.0 + 18.0 * index as f64);
-            let _ = writeln!(
-                out,
-                "<line x1=\"{key_x}\" x2=\"{}\" y1=\"{key_y}\" y2=\"{key_y}\" stroke=\"{color}\" stroke-width=\"2\"{dash}/>",
-                key_x + 22.0
-            );
-            text(&mut out, key_x + 28.0, key_y + 4.0, "start", 12, name);
-        }
         out.push_str("</svg>\n");
         out
     }
 
-    /// Where the lines across are: powers of ten, or about five even steps from 0.
-    fn ticks(&self) -> Vec<f64> {
-        let values = || {
-            self.series
-                .iter()
-                .flat_map(|series| series.points.iter().map(|point| point.1))
-        };
-        let most = values().fold(MIN_SCALE, f64::max).min(MAX_SCALE);
-        if self.is_logarithmic {
-            let least = values().filter(|value| *value > 0.0).fold(most, f64::min);
-            let (from, to) = (least.log10().floor(), most.log10().ceil());
-            let count = (to - from).clamp(1.0, 12.0) as i32;
-            return (0..=count).map(|step| 10f64.powi(from as i32 + step)).collect();
+    /// Every name once, in a row along the top.
+    fn legend(&self, out: &mut String) {
+        let mut known: Vec<&Series> = Vec::new();
+        for series in self.panels.iter().flat_map(|panel| &panel.series) {
+            if !known.iter().any(|one| one.name == series.name) {
+                known.push(series);
+            }
         }
-        let rough = most / 5.0;
-        let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0]
-            .into_iter()
-            .map(|digit| digit * power)
-            .find(|step| *step >= rough)
-            .unwrap_or(rough);
-        let count = (most / step).ceil().clamp(1.0, 10.0) as u32;
-        (0..=count).map(|tick| f64::from(tick) * step).collect()
+        let mut x = LEFT;
+        for series in known {
+            let y = 20.0;
+            line(out, [x, y, x + 24.0, y], series.color, 2.5, series.is_dashed);
+            dot(out, x + 12.0, y, series.color, "");
+            text(out, x + 30.0, y + 4.0, "start", 12, INK, &series.name);
+            // A letter is about half as wide as it is high.
+            x += 30.0 + 6.4 * series.name.chars().count() as f64 + 22.0;
+        }
     }
 }
 
-fn text(out: &mut String, x: f64, y: f64, anchor: &str, size: u32, what: &str) {
+impl Panel {
+    fn axis(&self) -> Axis {
+        let mut values: Vec<f64> = self.mark.iter().map(|mark| mark.0).collect();
+        for series in &self.series {
+            values.extend(series.points.iter().chain(&series.reach).map(|point| point.1));
+        }
+        Axis::of(&values, self.is_logarithmic)
+    }
+
+    fn draw(&self, out: &mut String) {
+        text(out, LEFT, TOP - 18.0, "start", 13, INK, &self.title);
+        let axis = self.axis();
+        let y = |value: f64| TOP + (1.0 - axis.share(value)) * INNER_HEIGHT;
+        let step = INNER_WIDTH / self.places.len().max(1) as f64;
+        for value in axis.fine() {
+            line(
+                out,
+                [LEFT, y(value), LEFT + INNER_WIDTH, y(value)],
+                "#f1f3f5",
+                1.0,
+                false,
+            );
+        }
+        for &value in axis.ticks() {
+            line(
+                out,
+                [LEFT, y(value), LEFT + INNER_WIDTH, y(value)],
+                "#d0d7de",
+                1.0,
+                false,
+            );
+            text(out, LEFT - 7.0, y(value) + 4.0, "end", 11, PALE, &number(value));
+        }
+        for (place, name) in self.places.iter().enumerate() {
+            let x = LEFT + step * (place as f64 + 0.5);
+            text(out, x, TOP + INNER_HEIGHT + 17.0, "middle", 11, PALE, name);
+        }
+        let middle = LEFT + INNER_WIDTH / 2.0;
+        text(
+            out,
+            middle,
+            TOP + INNER_HEIGHT + 36.0,
+            "middle",
+            11,
+            INK,
+            self.across,
+        );
+        let half = TOP + INNER_HEIGHT / 2.0;
+        let _ = writeln!(
+            out,
+            "<text x=\"15\" y=\"{half}\" text-anchor=\"middle\" font-size=\"11\" fill=\"{INK}\" \
+             transform=\"rotate(-90 15 {half})\">{}</text>",
+            escape(self.up)
+        );
+        if let Some((value, what)) = self.mark {
+            line(
+                out,
+                [LEFT, y(value), LEFT + INNER_WIDTH, y(value)],
+                PALE,
+                1.0,
+                true,
+            );
+            text(out, LEFT + INNER_WIDTH, y(value) - 5.0, "end", 10, PALE, what);
+        }
+        let off_centre = (self.series.len().saturating_sub(1)) as f64 / 2.0;
+        for (index, series) in self.series.iter().enumerate() {
+            let aside = APART * (index as f64 - off_centre);
+            let x = |place: usize| LEFT + step * (place as f64 + 0.5) + aside;
+            series.draw(out, x, y);
+        }
+    }
+}
+
+impl Series {
+    fn draw(&self, out: &mut String, x: impl Fn(usize) -> f64, y: impl Fn(f64) -> f64) {
+        for &(place, high) in &self.reach {
+            if let Some(&(_, low)) = self.points.iter().find(|point| point.0 == place) {
+                let (top, bottom) = (y(high), y(low));
+                let _ = writeln!(
+                    out,
+                    "<line x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{top:.1}\" y2=\"{bottom:.1}\" stroke=\"{1}\" \
+                     stroke-width=\"4\" stroke-opacity=\"0.35\"/>",
+                    x(place),
+                    self.color
+                );
+            }
+        }
+        let path: Vec<String> = self
+            .points
+            .iter()
+            .map(|&(place, value)| format!("{:.1},{:.1}", x(place), y(value)))
+            .collect();
+        let _ = writeln!(
+            out,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\" stroke-linejoin=\"round\"{}/>",
+            path.join(" "),
+            self.color,
+            dash(self.is_dashed)
+        );
+        for &(place, value) in &self.points {
+            let words = format!("{}: {}", self.name, number(value));
+            dot(out, x(place), y(value), self.color, &words);
+        }
+    }
+}
+
+fn dash(is_dashed: bool) -> &'static str {
+    if is_dashed {
+        " stroke-dasharray=\"5 4\""
+    } else {
+        ""
+    }
+}
+
+/// From the first two numbers to the last two.
+fn line(out: &mut String, [x1, y1, x2, y2]: [f64; 4], color: &str, width: f64, is_dashed: bool) {
     let _ = writeln!(
         out,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\">{}</text>",
+        "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"{color}\" stroke-width=\"{width}\"{}/>",
+        dash(is_dashed)
+    );
+}
+
+/// A point, with words for the pointer over it.
+fn dot(out: &mut String, x: f64, y: f64, color: &str, words: &str) {
+    let _ = writeln!(
+        out,
+        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.2\" fill=\"{color}\" stroke=\"white\" stroke-width=\"0.8\"><title>{}</title></circle>",
+        escape(words)
+    );
+}
+
+fn text(out: &mut String, x: f64, y: f64, anchor: &str, size: u32, color: &str, what: &str) {
+    let _ = writeln!(
+        out,
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" fill=\"{color}\">{}</text>",
         escape(what)
     );
 }
@@ -159,51 +250,38 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-/// A number with as many digits as help.
-fn number(value: f64) -> String {
-    match value {
-        value if value >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
-        value if value >= 1.0 => format!("{value:.1}"),
-        value => format!("{value:.4}").trim_end_matches('0').to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn chart(is_logarithmic: bool, values: &[f64]) -> Chart {
-        Chart {
-            title: "a < b".to_owned(),
-            across: "ms",
-            up: "us",
-            places: values.iter().map(ToString::to_string).collect(),
-            is_logarithmic,
-            series: vec![Series {
-                name: "one".to_owned(),
-                color: "#000",
-                is_dashed: false,
-                points: values.iter().copied().enumerate().collect(),
-            }],
-        }
-    }
-
-    #[test]
-    fn ticks_enclose_the_values() {
-        assert_eq!(
-            chart(true, &[3.0, 40.0, 700.0]).ticks(),
-            [1.0, 10.0, 100.0, 1000.0]
-        );
-        assert_eq!(chart(false, &[59.7]).ticks(), [0.0, 20.0, 40.0, 60.0]);
-    }
-
     #[test]
     fn odd_values_give_a_picture_all_the_same() {
-        for values in [&[][..], &[0.0], &[1.0, 1.0], &[f64::MAX]] {
+        for values in [&[][..], &[0.0], &[1.0, 1.0], &[f64::MAX], &[f64::NAN, 3.0]] {
             for is_logarithmic in [false, true] {
-                let svg = chart(is_logarithmic, values).svg();
-                assert!(svg.ends_with("</svg>\n") && !svg.contains("NaN"), "{svg}");
-                assert!(svg.contains("a &lt; b"));
+                let points: Vec<(usize, f64)> = values.iter().copied().enumerate().collect();
+                let panel = Panel {
+                    title: "a < b".to_owned(),
+                    across: "ms",
+                    up: "us",
+                    places: values.iter().map(ToString::to_string).collect(),
+                    is_logarithmic,
+                    mark: Some((59.7, "full speed")),
+                    series: vec![Series {
+                        name: "one".to_owned(),
+                        color: "#000",
+                        is_dashed: false,
+                        reach: points.clone(),
+                        points,
+                    }],
+                };
+                let figure = Figure {
+                    panels: vec![panel.clone(), panel],
+                    caption: "nowhere".to_owned(),
+                };
+                let svg = figure.svg();
+                assert!(svg.ends_with("</svg>\n") && svg.contains("a &lt; b"));
+                assert!(!svg.contains("\"NaN") && !svg.contains("inf"), "{svg}");
+                assert_eq!(svg.matches(">one<").count(), 1, "one legend for both");
             }
         }
     }

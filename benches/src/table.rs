@@ -1,46 +1,154 @@
 //! The tables, as markdown.
 
-use crate::ping::Ping;
+use crate::format::{four, ms, optional, pair};
+use crate::patterns::PLAY;
 use crate::plan::Group;
-use crate::run::{Results, Run};
+use crate::results::{Results, Run};
+use crate::said;
+use gamelink_fixtures::pair::{Figures, PairReport};
 use std::fmt::Write as _;
 
 /// All of them, with where and how they were measured.
 #[must_use]
 pub fn markdown(results: &Results) -> String {
+    let frames: u64 = results.runs.iter().flat_map(sides).map(|side| side.frames).sum();
     let mut out = format!(
-        "# Benchmarks of Gamelink {}\n\n{}. All of it took {:.0} s.\n",
+        "# Benchmarks of Gamelink {}\n\n{}. All of it took {:.0} s: {} pairs, {frames} frames.\n",
         results.version,
         results.machine.line(),
-        results.seconds
+        results.seconds,
+        results.runs.len(),
     );
     if results.is_quick {
-        out.push_str("\n**A quick run: it shows that everything works. Its figures are of a second and a half each.**\n");
+        out.push_str(
+            "\n**A quick run: it shows that everything works. Its figures are of less than a second each.**\n",
+        );
     }
-    out.push_str(
-        "\nTwo processes with a minimal frontend (59.7275 Hz unless said otherwise) in two network namespaces; between them a \
-         relay in user space that adds the one-way delay, for both cores and the bare sockets alike. The cores take turns in one run. \
-         `run` is the time inside `retro_run` in microseconds, `hooks` what our code takes of it; late frames ended after the \
-         next one was due; CPU is that of the whole process.\n",
-    );
-    let groups = [
-        (Group::Delays, "One exchange a frame, and back to back"),
-        (Group::Patterns, "Other ways in which games use the cable"),
-        (
-            Group::Conditions,
-            "One exchange a frame on uneven paths and frontends",
-        ),
-        (Group::Cable, "A plain cable, no relay"),
-    ];
-    for (group, title) in groups {
+    for absent in &results.absent {
+        let _ = writeln!(
+            out,
+            "\n**{}** is not in this build and was left out: {}.",
+            absent.name, absent.why
+        );
+    }
+    out.push_str(LEGEND);
+    let plain_us = plain_us(results);
+    for (group, title) in Group::ALL {
         let runs: Vec<&Run> = results.runs.iter().filter(|run| run.group == group).collect();
         if !runs.is_empty() {
             let _ = write!(out, "\n## {title}\n\n");
-            pairs(&mut out, &runs);
+            pairs(&mut out, &runs, plain_us);
         }
     }
-    out.push_str("\n## The bare socket on the same path\n\n");
-    pings(&mut out, &results.pings);
+    crate::round_trips::markdown(&mut out, results);
+    costs(&mut out, results);
+    out
+}
+
+const LEGEND: &str = "
+Two processes with a minimal frontend (59.7275 Hz unless said otherwise) in two network namespaces; between them a relay in user
+space that adds the one-way delay, for all cores and the bare sockets alike. The contestants take turns in one run. Where two
+figures stand in one field, they are of the clocking and of the armed side; where four, they are the median, 99 %, 99.9 % and the
+longest. *Late* frames ended after the next one was due. *Hooks* is what our own code takes of `retro_run`, since the game's start, as
+the core itself says. *CPU* is of the emulation thread in one `retro_run`, median and 99 %, as a multiple of a plain frame (the stock
+core's armed side, one exchange a frame). *Longest* is the longest transfer in emulated time, in T-cycles, or in frames where it is more
+than one. A dash: the core does not say.
+";
+
+fn sides(run: &Run) -> impl Iterator<Item = &Figures> {
+    let report = run.report.as_ref();
+    report
+        .into_iter()
+        .flat_map(|report| report.sides.iter().map(|side| &side.figures))
+}
+
+/// What a frame costs that nothing is asked of, in microseconds: the stock core's armed side's median, at the least delay.
+fn plain_us(results: &Results) -> Option<f64> {
+    let stock = results.contestants.iter().find(|one| one.is_stock())?;
+    let (_, report) = results.over_delays(PLAY.name, &stock.name).next()?;
+    Some(report.armed().figures.run_cpu_us.p50).filter(|us| *us > 0.0)
+}
+
+fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
+    out.push_str(
+        "| pattern | one way, ms | who | fps | late, % | `retro_run` clocking, ms | `retro_run` armed, ms | hooks clocking, ms \
+         | hooks armed, ms | exchanges/s | corrections/s | replayed/s | guessed right, % | CPU clocking | CPU armed | wrong | longest \
+         | frames |\n\
+         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    for run in runs {
+        let _ = write!(out, "| {} | {} | {} ", run.title, run.delay_ms, run.contestant);
+        match &run.report {
+            Some(report) => figures(out, report, plain_us),
+            None => {
+                let fault = run.fault.as_deref().unwrap_or("no figures");
+                let line = fault.lines().next().unwrap_or_default();
+                let _ = writeln!(out, "| none: {} {}", line.replace('|', "/"), "|".repeat(15));
+            }
+        }
+    }
+}
+
+fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
+    let (clocking, armed) = (report.clocking(), report.armed());
+    let (a, b) = (&clocking.figures, &armed.figures);
+    let run = |figures: &Figures| {
+        let points = &figures.run_us;
+        four(points.p50, points.p99, Some(points.p999), points.max)
+    };
+    let hooks = |side| {
+        let said = said::distribution(side, "hooks_us");
+        said.map_or_else(
+            || "-".to_owned(),
+            |said| four(said.p50, said.p99, said.p999, said.max),
+        )
+    };
+    let cpu = |figures: &Figures| match plain_us {
+        Some(plain) => format!(
+            "{:.1} / {:.1}",
+            figures.run_cpu_us.p50 / plain,
+            figures.run_cpu_us.p99 / plain
+        ),
+        None => format!(
+            "{} / {} ms",
+            ms(figures.run_cpu_us.p50),
+            ms(figures.run_cpu_us.p99)
+        ),
+    };
+    let _ = writeln!(
+        out,
+        "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        pair(a.fps, b.fps, 2),
+        pair(a.late_percent, b.late_percent, 1),
+        run(a),
+        run(b),
+        hooks(clocking),
+        hooks(armed),
+        a.exchanges_per_second,
+        optional(said::corrections(report), 1),
+        optional(said::replayed(report), 1),
+        optional(said::hit_percent(report), 1),
+        cpu(a),
+        cpu(b),
+        report.wrong(),
+        longest(a, b),
+        pair(a.frames as f64, b.frames as f64, 0),
+    );
+}
+
+/// The longest transfer of either side in emulated time.
+fn longest(a: &Figures, b: &Figures) -> String {
+    let frames = a.longest_transfer_frames.max(b.longest_transfer_frames);
+    // One vertical blank falls into many a transfer of 4096 cycles.
+    if frames > 1 {
+        return format!("{frames} frames");
+    }
+    a.longest_transfer_cycles
+        .max(b.longest_transfer_cycles)
+        .to_string()
+}
+
+fn costs(out: &mut String, results: &Results) {
     out.push_str(
         "\n## The pure code alone\n\n| what | ns, median | ns, least | count |\n|---|---:|---:|---:|\n",
     );
@@ -51,85 +159,22 @@ pub fn markdown(results: &Results) -> String {
             cost.name, cost.nanos, cost.least_nanos, cost.count
         );
     }
-    if !results.instructions.is_empty() {
-        out.push_str(
-            "\n## A frame of an armed, idle game, counted by callgrind\n\n| what | instructions | frames |\n|---|---:|---:|\n",
-        );
-        for counted in &results.instructions {
-            let _ = writeln!(
-                out,
-                "| {} | {:.0} | {} |",
-                counted.name, counted.per_frame, counted.frames
-            );
-        }
-    }
-    out
-}
-
-fn pairs(out: &mut String, runs: &[&Run]) {
-    out.push_str(
-        "| pattern | delay ms | core | fps clocking | fps armed | late % | run p50 | p99 | p99.9 | max | hooks p99 | exchanges/s | \
-         wrong | no link | longest transfer, frames | CPU us a frame | frames |\n\
-         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+    let Some(first) = results.instructions.first() else {
+        return;
+    };
+    let _ = write!(
+        out,
+        "\n## A frame of an armed, idle game, counted by callgrind\n\n\
+         | what | instructions | of the first | frames |\n|---|---:|---:|---:|\n"
     );
-    for run in runs {
-        let _ = write!(out, "| {} | {} | {} ", run.name, run.delay_ms, run.core);
-        let Some(report) = &run.report else {
-            let fault = run.fault.as_deref().unwrap_or("no figures");
-            let line = fault.lines().next().unwrap_or_default();
-            let _ = writeln!(out, "| none: {} {}", line.replace('|', "/"), "|".repeat(14));
-            continue;
-        };
-        let (clocking, armed) = (report.clocking(), report.armed());
-        let figures = &clocking.figures;
-        let hooks = clocking.link_number(&["hooks_us", "p99"]);
+    for counted in &results.instructions {
         let _ = writeln!(
             out,
-            "| {:.2} | {:.2} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {} | {:.1} | {} | {} | {} | {:.0} | {} |",
-            figures.fps,
-            armed.figures.fps,
-            figures.late_percent,
-            figures.run_us.p50,
-            figures.run_us.p99,
-            figures.run_us.p999,
-            figures.run_us.max,
-            hooks.map_or_else(|| "-".to_owned(), |hooks| format!("{hooks:.0}")),
-            figures.exchanges_per_second,
-            report.wrong(),
-            figures.no_link + armed.figures.no_link,
-            figures
-                .longest_transfer_frames
-                .max(armed.figures.longest_transfer_frames),
-            figures.cpu_us_per_frame.max(armed.figures.cpu_us_per_frame),
-            figures.frames,
-        );
-    }
-}
-
-fn pings(out: &mut String, pings: &[Ping]) {
-    out.push_str(
-        "| protocol | delay ms | path | spacing | round trip p50 us | p99 | p99.9 | max | count | lost |\n\
-         |---|---:|---|---|---:|---:|---:|---:|---:|---:|\n",
-    );
-    for ping in pings {
-        let points = &ping.round_trip_us;
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {} | {} |",
-            ping.protocol,
-            ping.delay_ms,
-            if ping.is_relayed { "relay" } else { "cable" },
-            if ping.spacing_ns > 0 {
-                "a frame"
-            } else {
-                "back to back"
-            },
-            points.p50,
-            points.p99,
-            points.p999,
-            points.max,
-            points.count,
-            ping.lost,
+            "| {} | {:.0} | {:.3} | {} |",
+            counted.name,
+            counted.per_frame,
+            counted.per_frame / first.per_frame,
+            counted.frames
         );
     }
 }

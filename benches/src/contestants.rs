@@ -1,0 +1,165 @@
+//! Who takes part: the stock pair, and our core in each way of working that the build has.
+
+use anyhow::{Context as _, Result, bail};
+use gamelink_fixtures::pair::{Cores, PairReport};
+use serde::Serialize;
+use serde_json::Value;
+use std::str::FromStr;
+
+/// The stock pair's name.
+pub const STOCK: &str = "stock";
+
+/// One that takes part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Contestant {
+    /// What it is called in tables and pictures.
+    pub name: String,
+    /// Variables that tell our core how to work; `None` for the stock pair, which is told nothing.
+    pub environment: Option<Vec<(String, String)>>,
+}
+
+/// A contestant that this build cannot be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Absent {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Contestant {
+    fn ours(name: &str, environment: &[(&str, &str)]) -> Contestant {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        Contestant {
+            name: name.to_owned(),
+            environment: Some(environment.iter().map(owned).collect()),
+        }
+    }
+
+    /// Those that take part if nobody says otherwise, in the order of their turns: the simplest first.
+    #[must_use]
+    pub fn all() -> Vec<Contestant> {
+        vec![
+            Contestant {
+                name: STOCK.to_owned(),
+                environment: None,
+            },
+            Contestant::ours("loopback", &[("GAMELINK_PORT", "loopback")]),
+            Contestant::ours(
+                "direct strict",
+                &[("GAMELINK_PORT", "direct"), ("GAMELINK_MODE", "strict")],
+            ),
+            Contestant::ours(
+                "direct automatic",
+                &[("GAMELINK_PORT", "direct"), ("GAMELINK_MODE", "automatic")],
+            ),
+        ]
+    }
+
+    /// Whether it is the stock pair.
+    #[must_use]
+    pub fn is_stock(&self) -> bool {
+        self.environment.is_none()
+    }
+
+    /// The cores that both sides have.
+    ///
+    /// # Errors
+    /// When one is missing or does not build.
+    pub fn cores(&self) -> Result<Cores> {
+        if self.is_stock() {
+            Cores::stock()
+        } else {
+            // Tables go by the contestant's own name; this one is only written down beside it.
+            Cores::gamelink_as("gamelink", &[])
+        }
+    }
+
+    /// Why a run was not one of this contestant, going by what the cores themselves say of how they worked.
+    ///
+    /// A build that knows no ports says nothing of them; it is the loopback port.
+    #[must_use]
+    pub fn mismatch(&self, report: &PairReport) -> Option<String> {
+        let asked = self.environment.as_ref()?;
+        let links = report.sides.iter().filter_map(|side| side.link.as_ref());
+        links.into_iter().find_map(|link| mismatch(asked, link))
+    }
+}
+
+/// What one core says that differs from what it was told.
+fn mismatch(asked: &[(String, String)], link: &Value) -> Option<String> {
+    let said = |key: &str| link.get(key).and_then(Value::as_str);
+    let words = [
+        ("GAMELINK_PORT", "port", said("port").unwrap_or("loopback")),
+        ("GAMELINK_MODE", "mode", said("mode").unwrap_or("strict")),
+    ];
+    words.into_iter().find_map(|(variable, what, is)| {
+        let (_, wanted) = asked.iter().find(|(key, _)| key == variable)?;
+        (wanted != is).then(|| format!("told {variable}={wanted}, it works with {what} {is}"))
+    })
+}
+
+impl FromStr for Contestant {
+    type Err = anyhow::Error;
+
+    /// `NAME`, of those that are known; or `NAME:KEY=VALUE,KEY=VALUE`, our core told in a way of its own.
+    fn from_str(text: &str) -> Result<Contestant> {
+        let Some((name, variables)) = text.split_once(':') else {
+            let mut all = Contestant::all();
+            let names: Vec<String> = all.iter().map(|one| one.name.clone()).collect();
+            let place = all.iter().position(|one| one.name == text);
+            return place.map(|place| all.swap_remove(place)).with_context(|| {
+                format!(
+                    "`{text}` is none of {}: write one of these, or NAME:KEY=VALUE,KEY=VALUE",
+                    names.join(", ")
+                )
+            });
+        };
+        let mut environment = Vec::new();
+        for variable in variables.split(',').filter(|variable| !variable.is_empty()) {
+            let Some((key, value)) = variable.split_once('=') else {
+                bail!("`{variable}` is no KEY=VALUE");
+            };
+            environment.push((key.to_owned(), value.to_owned()));
+        }
+        Ok(Contestant {
+            name: name.to_owned(),
+            environment: Some(environment),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn contestants_are_read_by_name_or_by_their_variables() {
+        for known in Contestant::all() {
+            assert_eq!(known.name.parse::<Contestant>().unwrap(), known);
+        }
+        let own: Contestant = "mine:GAMELINK_PORT=direct,A=b=c".parse().unwrap();
+        assert_eq!(own.name, "mine");
+        let expected = [("GAMELINK_PORT", "direct"), ("A", "b=c")];
+        assert_eq!(own, Contestant::ours("mine", &expected));
+        assert!("nobody".parse::<Contestant>().is_err());
+        assert!("mine:nothing".parse::<Contestant>().is_err());
+    }
+
+    #[test]
+    fn a_core_that_works_otherwise_is_not_the_contestant() {
+        let of = |name: &str| name.parse::<Contestant>().unwrap().environment.unwrap();
+        let old = json!({"mode": "strict"});
+        assert_eq!(mismatch(&of("loopback"), &old), None);
+        assert!(mismatch(&of("direct strict"), &old).unwrap().contains("loopback"));
+        let new = json!({"mode": "strict", "port": "direct"});
+        assert_eq!(mismatch(&of("direct strict"), &new), None);
+        assert!(
+            mismatch(&of("direct automatic"), &new)
+                .unwrap()
+                .contains("strict")
+        );
+        assert!(mismatch(&of("loopback"), &new).unwrap().contains("direct"));
+    }
+}

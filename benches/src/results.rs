@@ -1,0 +1,119 @@
+//! What was measured: the schema of `bench.json`, which `benches/README.md` explains field by field.
+
+use crate::contestants::{Absent, Contestant, STOCK};
+use crate::instructions::Instructions;
+use crate::machine::Machine;
+use crate::micro::Cost;
+use crate::ping::Ping;
+use crate::plan::Group;
+use gamelink_fixtures::pair::PairReport;
+use gamelink_fixtures::rom::Rom;
+use serde::Serialize;
+
+/// Grows when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// A case with one contestant: its figures, or why there are none.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    /// The table that it belongs to.
+    pub group: Group,
+    /// Pattern and circumstance, for people.
+    pub title: String,
+    /// What the games did.
+    pub pattern: &'static str,
+    /// What was special about path or frontends; empty where it was the delay alone.
+    pub circumstance: &'static str,
+    /// The ROM that both had.
+    pub rom: Rom,
+    /// Who.
+    pub contestant: String,
+    /// One-way delay.
+    pub delay_ms: f64,
+    /// Whether a relay stood between.
+    pub is_relayed: bool,
+    /// The figures.
+    pub report: Option<PairReport>,
+    /// Why there are none.
+    pub fault: Option<String>,
+}
+
+/// Everything that was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Results {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of this build.
+    pub version: &'static str,
+    /// Whether this was the short run, whose figures say only that everything works.
+    pub is_quick: bool,
+    /// Where.
+    pub machine: Machine,
+    /// How long all of it took.
+    pub seconds: f64,
+    /// Who took part, in the order of their turns.
+    pub contestants: Vec<Contestant>,
+    /// Who could not.
+    pub absent: Vec<Absent>,
+    /// The pairs.
+    pub runs: Vec<Run>,
+    /// The bare sockets.
+    pub pings: Vec<Ping>,
+    /// The pure code alone.
+    pub costs: Vec<Cost>,
+    /// Instructions of a frame; empty where callgrind is missing.
+    pub instructions: Vec<Instructions>,
+}
+
+impl Results {
+    /// What must not be, whatever the machine: a wrong byte, or no link, of ours.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let ours = self.runs.iter().filter(|run| run.contestant != STOCK);
+        ours.filter_map(|run| {
+            let fault = match &run.report {
+                None => run.fault.as_deref().unwrap_or("no figures").to_owned(),
+                Some(report) if report.wrong() > 0 => format!("{} wrong bytes", report.wrong()),
+                Some(_) => return None,
+            };
+            Some(format!(
+                "{}, {} at {} ms: {fault}",
+                run.contestant, run.title, run.delay_ms
+            ))
+        })
+        .collect()
+    }
+
+    /// The figures of a pattern over all delays, in the order of the delays, with one contestant.
+    pub fn over_delays<'a>(
+        &'a self,
+        pattern: &'a str,
+        contestant: &'a str,
+    ) -> impl Iterator<Item = (f64, &'a PairReport)> + 'a {
+        self.runs.iter().filter_map(move |run| {
+            let is_it = run.group == Group::Delays && run.pattern == pattern && run.contestant == contestant;
+            Some((run.delay_ms, run.report.as_ref().filter(|_| is_it)?))
+        })
+    }
+
+    /// The bare socket on the path with the relay.
+    #[must_use]
+    pub fn ping(&self, protocol: &str, delay_ms: f64, is_spaced: bool) -> Option<&Ping> {
+        self.pings.iter().find(|ping| {
+            ping.protocol == protocol
+                && ping.delay_ms == delay_ms
+                && ping.is_relayed
+                && (ping.spacing_ns > 0) == is_spaced
+        })
+    }
+
+    /// The delays that were run, in order.
+    #[must_use]
+    pub fn delays(&self) -> Vec<f64> {
+        let of_delays = self.runs.iter().filter(|run| run.group == Group::Delays);
+        let mut delays: Vec<f64> = of_delays.map(|run| run.delay_ms).collect();
+        delays.sort_by(f64::total_cmp);
+        delays.dedup();
+        delays
+    }
+}
