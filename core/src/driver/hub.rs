@@ -168,7 +168,7 @@ impl Hub {
     }
 
     pub(super) fn report(&self) -> Report {
-        Report::new(&self.bridge, self.hooks.summary())
+        Report::new(&self.bridge, self.direct.is_connected, self.hooks.summary())
     }
 
     pub(super) fn set_serial_probe(&mut self, probe: Option<SerialProbe>) {

@@ -14,6 +14,8 @@ pub struct Report {
     pub version: &'static str,
     /// Where the session stands: `unplugged`, `searching`, `linked` or `peer paused`.
     pub state: &'static str,
+    /// How the game's bytes reach the bridge: `direct` or `loopback`.
+    pub port: &'static str,
     /// How waits are served; `strict` waits for every byte, `automatic` goes on with a guess and mends it.
     pub mode: &'static str,
     /// Frames emulated.
@@ -42,11 +44,12 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(bridge: &Bridge, hooks_us: Summary) -> Report {
+    pub(super) fn new(bridge: &Bridge, is_direct: bool, hooks_us: Summary) -> Report {
         let (stats, clock) = (bridge.stats(), bridge.clock());
         Report {
             version: env!("CARGO_PKG_VERSION"),
             state: bridge.state(),
+            port: if is_direct { "direct" } else { "loopback" },
             mode: if bridge.is_mending() {
                 "automatic"
             } else {
