@@ -89,10 +89,10 @@ impl Contestant {
 /// What one core says that differs from what it was told.
 fn mismatch(asked: &[(String, String)], link: &Value) -> Option<String> {
     let said = |key: &str| link.get(key).and_then(Value::as_str);
-    let words = [
-        ("GAMELINK_PORT", "port", said("port").unwrap_or("loopback")),
-        ("GAMELINK_MODE", "mode", said("mode").unwrap_or("strict")),
-    ];
+    let mode = said("mode").unwrap_or("strict");
+    // Only the direct port can go on with a guess.
+    let port = said("port").unwrap_or(if mode == "automatic" { "direct" } else { "loopback" });
+    let words = [("GAMELINK_PORT", "port", port), ("GAMELINK_MODE", "mode", mode)];
     words.into_iter().find_map(|(variable, what, is)| {
         let (_, wanted) = asked.iter().find(|(key, _)| key == variable)?;
         (wanted != is).then(|| format!("told {variable}={wanted}, it works with {what} {is}"))

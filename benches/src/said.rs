@@ -33,29 +33,57 @@ pub fn distribution(side: &SideReport, name: &str) -> Option<Said> {
     })
 }
 
-/// How often both sides together counted this, for each second of play.
-fn per_second(report: &PairReport, counter: &str) -> Option<f64> {
-    let growth = |side: &SideReport| side.link_growth_per_frame(&[counter]);
-    let [a, b] = &report.sides;
-    Some((growth(a)? + growth(b)?) * FRAMES_PER_SECOND)
+/// What going on and mending did, of both sides together, for each second of play.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mending {
+    /// Corrections.
+    pub corrections: f64,
+    /// Frames emulated again.
+    pub replayed: f64,
+    /// Slots in which a game stood still.
+    pub holds: f64,
+    /// Guesses that were right, per cent; nothing where none was made.
+    pub hit_percent: Option<f64>,
 }
 
-/// Corrections a second, of both sides.
+/// Reads it; nothing where the core does not mend.
 #[must_use]
-pub fn corrections(report: &PairReport) -> Option<f64> {
-    per_second(report, "corrections")
+pub fn mending(report: &PairReport) -> Option<Mending> {
+    let per_second = |counter: &str| {
+        let growth = |side: &SideReport| side.link_growth_per_frame(&["mending", counter]);
+        let [a, b] = &report.sides;
+        Some((growth(a)? + growth(b)?) * FRAMES_PER_SECOND)
+    };
+    let guesses = per_second("hinted")? + per_second("repeated")?;
+    let wrong = per_second("wrong")?;
+    Some(Mending {
+        corrections: per_second("corrections")?,
+        replayed: per_second("replayed")?,
+        holds: per_second("holds")?,
+        hit_percent: (guesses > 0.0).then(|| (1.0 - wrong / guesses) * 100.0),
+    })
 }
 
-/// Frames replayed a second, on both sides.
-#[must_use]
-pub fn replayed(report: &PairReport) -> Option<f64> {
-    per_second(report, "replayed_frames")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gamelink_fixtures::pair::Figures;
+    use serde_json::{Value, json};
 
-/// Guesses that were right, per cent.
-#[must_use]
-pub fn hit_percent(report: &PairReport) -> Option<f64> {
-    let guesses = per_second(report, "guesses")?;
-    let right = per_second(report, "guesses_right")?;
-    (guesses > 0.0).then(|| right / guesses * 100.0)
+    fn side(link_before: Value, link: Value) -> SideReport {
+        SideReport {
+            name: "a".to_owned(),
+            figures: Figures::default(),
+            link: Some(link),
+            link_before: Some(link_before),
+        }
+    }
+
+    #[test]
+    fn a_distribution_without_values_is_none() {
+        let points = |count| json!({"hooks_us": {"p50": 1.0, "p99": 2.0, "max": 3.0, "count": count}});
+        assert_eq!(distribution(&side(json!({}), points(0)), "hooks_us"), None);
+        let said = distribution(&side(json!({}), points(9)), "hooks_us").unwrap();
+        assert_eq!((said.p50, said.p999, said.max), (1.0, None, 3.0));
+    }
 }

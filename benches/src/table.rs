@@ -72,9 +72,9 @@ fn plain_us(results: &Results) -> Option<f64> {
 fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
     out.push_str(
         "| pattern | one way, ms | who | fps | late, % | `retro_run` clocking, ms | `retro_run` armed, ms | hooks clocking, ms \
-         | hooks armed, ms | exchanges/s | corrections/s | replayed/s | guessed right, % | CPU clocking | CPU armed | wrong | longest \
+         | hooks armed, ms | exchanges/s | corrections/s | frames replayed/s | holds/s | guessed right, % | CPU clocking | CPU armed | wrong | longest \
          | frames |\n\
-         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for run in runs {
         let _ = write!(out, "| {} | {} | {} ", run.title, run.delay_ms, run.contestant);
@@ -83,7 +83,7 @@ fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
             None => {
                 let fault = run.fault.as_deref().unwrap_or("no figures");
                 let line = fault.lines().next().unwrap_or_default();
-                let _ = writeln!(out, "| none: {} {}", line.replace('|', "/"), "|".repeat(15));
+                let _ = writeln!(out, "| none: {} {}", line.replace('|', "/"), "|".repeat(16));
             }
         }
     }
@@ -92,6 +92,7 @@ fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
 fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
     let (clocking, armed) = (report.clocking(), report.armed());
     let (a, b) = (&clocking.figures, &armed.figures);
+    let mending = said::mending(report);
     let run = |figures: &Figures| {
         let points = &figures.run_us;
         four(points.p50, points.p99, Some(points.p999), points.max)
@@ -117,7 +118,7 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
     };
     let _ = writeln!(
         out,
-        "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         pair(a.fps, b.fps, 2),
         pair(a.late_percent, b.late_percent, 1),
         run(a),
@@ -125,9 +126,10 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
         hooks(clocking),
         hooks(armed),
         a.exchanges_per_second,
-        optional(said::corrections(report), 1),
-        optional(said::replayed(report), 1),
-        optional(said::hit_percent(report), 1),
+        optional(mending.map(|mending| mending.corrections), 1),
+        optional(mending.map(|mending| mending.replayed), 1),
+        optional(mending.map(|mending| mending.holds), 1),
+        optional(mending.and_then(|mending| mending.hit_percent), 1),
         cpu(a),
         cpu(b),
         report.wrong(),
