@@ -38,7 +38,7 @@
 //!         Step::Done             => break,
 //!     }
 //! }
-//! write a datagram if timeline.must_transmit()
+//! if timeline.must_transmit(), write a datagram, and another while write_events says that there is more
 //! ```
 //!
 //! A slot is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live` or one
@@ -210,6 +210,8 @@ pub struct Timeline {
     announced: Option<(u64, u8)>,
     /// Slots since anything happened.
     quiet: u32,
+    /// The first offer that did not fit into the last datagram.
+    rest: Option<u64>,
 }
 
 impl Timeline {
@@ -241,6 +243,7 @@ impl Timeline {
             was_ready: false,
             announced: None,
             quiet: 0,
+            rest: None,
         }
     }
 

@@ -224,11 +224,13 @@ impl Timeline {
         }
     }
 
-    /// Appends what the peer has not acknowledged, as much as fits; call [`write_header`](Self::write_header) for the same datagram.
-    pub fn write_events(&self, writer: &mut Writer<'_>) {
+    /// Appends what the peer has not acknowledged, as much as fits; call [`write_header`](Self::write_header) for the same
+    /// datagram. True if there was more: then another datagram at once goes on with it.
+    pub fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
+        let rest = self.rest.take();
         // While a replay runs, what could be said is half of one history and half of another.
         if !self.is_plugged || !self.is_at_rest() {
-            return;
+            return false;
         }
         let (line, peer_line) = self.joint.numbers();
         let mut word = Line {
@@ -238,7 +240,7 @@ impl Timeline {
         };
         if !self.is_linked() {
             writer.line(word);
-            return;
+            return false;
         }
         word.their_epoch = self.judging.epoch;
         word.received = self.judging.received();
@@ -255,7 +257,10 @@ impl Timeline {
                 .take(usize::try_from(VERDICTS_A_DATAGRAM).unwrap_or_default())
                 .filter_map(|number| Some((number, self.ending(number)?))),
         );
-        writer.offers((self.offers.acknowledged..word.sent).filter_map(|id| {
+        let first = rest
+            .unwrap_or_default()
+            .clamp(self.offers.acknowledged, word.sent.max(self.offers.acknowledged));
+        let written = writer.offers((first..word.sent).filter_map(|id| {
             let own = self.offers.get(id)?;
             Some(Offer {
                 id,
@@ -265,6 +270,9 @@ impl Timeline {
                 judged: own.judged,
             })
         }));
+        let end = first + written as u64;
+        self.rest = (written > 0 && end < word.sent).then_some(end);
+        self.rest.is_some()
     }
 
     /// Whether what is known here is one moment of one history.
