@@ -23,7 +23,7 @@ pub struct Counters {
     pub requests: u64,
     /// Of these, those that met the verdict itself.
     pub known: u64,
-    /// Guessed by an announcement or by the verdict before a replacement.
+    /// Guessed by an offer of the peer that waits, an announcement, or the verdict before a replacement.
     pub hinted: u64,
     /// Guessed by the last verdict.
     pub repeated: u64,

@@ -10,7 +10,6 @@ use crate::serial::{Speed, UNPLUGGED};
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Port {
     pub(super) polls: u32,
-    requests: u32,
     takes: u64,
     /// The core was given a byte and names its own next.
     is_handed: bool,
@@ -65,13 +64,9 @@ impl Timeline {
         if !self.phase.is_running() || !self.is_open {
             return UNPLUGGED;
         }
-        self.port.requests = self.port.requests.saturating_add(1);
         self.port.is_shifting = false;
         if self.port.is_spoiled {
             return self.offers.best(self.offers.next).0.byte;
-        }
-        if let Some(theirs) = self.meet(byte) {
-            return theirs;
         }
         // Unplugged: what has no verdict never gets one.
         if self.is_closing && self.offers.next >= self.offers.answered() {
@@ -96,35 +91,24 @@ impl Timeline {
                 return self.offers.best(self.offers.next).0.byte;
             }
         }
-        let (answer, source) = self.offers.answer();
+        // A game that clocks while an offer waits takes it in the same act: the two will be found to be each other's.
+        let made = self.offers.next - 1;
+        let crossing = self
+            .judging
+            .get(self.judging.next)
+            .filter(|theirs| theirs.judged == made)
+            .map(|theirs| theirs.byte);
+        let (answer, source) = self.offers.answer(crossing);
         if self.phase == Phase::Running {
             self.counters.requests += 1;
             match source {
                 Source::Known => self.counters.known += 1,
-                Source::Hint => self.counters.hinted += 1,
+                Source::Crossing | Source::Hint => self.counters.hinted += 1,
                 Source::Last => self.counters.repeated += 1,
             }
         }
         self.judging.next += u64::from(answer.is_paired());
         answer.byte
-    }
-
-    /// A game that clocks while an offer waits takes it in the same act; the peer's byte.
-    fn meet(&mut self, byte: u8) -> Option<u8> {
-        let now = (self.frame, self.port.requests);
-        let is_due = match self.judging.recorded() {
-            Some(judgement) => match judgement.place {
-                Place::Request(request) => (judgement.frame, request) <= now,
-                _ => false,
-            },
-            None => self.may_take(),
-        };
-        let theirs = is_due
-            .then(|| self.judging.get(self.judging.next))
-            .flatten()?
-            .byte;
-        self.judge(Place::Request(self.port.requests), byte);
-        Some(theirs)
     }
 
     fn judge(&mut self, place: Place, byte: u8) {

@@ -28,8 +28,6 @@ pub(super) struct Theirs {
 pub(super) enum Place {
     /// In this poll of the frame, the first being 1.
     Poll(u32),
-    /// In this request of the frame: the game clocked while the offer waited.
-    Request(u32),
     /// By an offer of our own that was made at the same instant.
     Pair,
     /// At the frame's end: nobody had listened.

@@ -79,6 +79,8 @@ const NO_HINT: Hint = Hint {
 pub(super) enum Source {
     /// The verdict itself.
     Known,
+    /// An offer of the peer that waits.
+    Crossing,
     /// The announcement, or the verdict before a replacement.
     Hint,
     /// The last verdict.
@@ -224,10 +226,16 @@ impl Offers {
         sent
     }
 
-    /// What the game reads in the transfer that it has just begun.
-    pub(super) fn answer(&mut self) -> (Answer, Source) {
+    /// What the game reads in the transfer that it has just begun; `crossing` is the byte of an offer that waits here.
+    pub(super) fn answer(&mut self, crossing: Option<u8>) -> (Answer, Source) {
         let number = self.next.saturating_sub(1);
-        let answered = self.best(number);
+        let mut answered = self.best(number);
+        if answered.1 != Source::Known
+            && let Some(byte) = crossing
+        {
+            let kind = Kind::Paired;
+            answered = (Answer { byte, kind }, Source::Crossing);
+        }
         if let Some(own) = self.list.get_mut(number) {
             own.used = answered.0;
         }

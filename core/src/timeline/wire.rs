@@ -15,8 +15,8 @@ use crate::serial::UNPLUGGED;
 /// Slots without news after which only heartbeats speak.
 const QUIET: u32 = 16;
 
-/// Verdicts in one datagram; leaves room for two hundred offers.
-const VERDICTS_A_DATAGRAM: u64 = 128;
+/// Verdicts in one datagram: all that can be open. Offers that find no room behind them go into the next one.
+const VERDICTS_A_DATAGRAM: usize = 400;
 
 /// The newest datagram that came while a frame ran, and which was the newest of all.
 #[derive(Clone, Debug)]
@@ -251,12 +251,14 @@ impl Timeline {
             .map(|(_, byte)| byte);
         writer.line(word);
         writer.replaces(self.offers.replaces());
-        let judged = self.judging.settled..self.judging.judged();
-        writer.endings(
-            judged
-                .take(usize::try_from(VERDICTS_A_DATAGRAM).unwrap_or_default())
-                .filter_map(|number| Some((number, self.ending(number)?))),
-        );
+        if rest.is_none() {
+            let judged = self.judging.settled..self.judging.judged();
+            writer.endings(
+                judged
+                    .take(VERDICTS_A_DATAGRAM)
+                    .filter_map(|number| Some((number, self.ending(number)?))),
+            );
+        }
         let first = rest
             .unwrap_or_default()
             .clamp(self.offers.acknowledged, word.sent.max(self.offers.acknowledged));
@@ -271,7 +273,7 @@ impl Timeline {
             })
         }));
         let end = first + written as u64;
-        self.rest = (written > 0 && end < word.sent).then_some(end);
+        self.rest = ((written > 0 || rest.is_none()) && end < word.sent).then_some(end);
         self.rest.is_some()
     }
 
