@@ -9,6 +9,7 @@ use crate::machine::identity::Identity;
 use crate::machine::mac::Seed;
 use crate::sys::environment;
 use crate::sys::sysfs::{Certainty, Device};
+use crate::sys::udev;
 use crate::wire::netlink::{Link, Message, Request};
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
@@ -78,6 +79,7 @@ impl Daemon {
             self.consider_lan(now, &link);
             self.consider(now, link);
         } else {
+            self.unnamed.forget(index);
             self.leave_lan(index, "the interface is gone");
         }
     }
@@ -112,6 +114,14 @@ impl Daemon {
             device.certainty(&self.settings.extra)
         };
         let Some(certainty) = certainty else { return };
+        // What has no driver (veth) is none of udev's business, and what is in another namespace it does not see.
+        if device.driver.is_some()
+            && self
+                .unnamed
+                .must_wait(now, link.index, udev::progress(link.index))
+        {
+            return;
+        }
         let identity = match self.identity() {
             Ok(identity) => identity,
             Err(error) => return log::error!("no random numbers error={error}"),
@@ -132,6 +142,7 @@ impl Daemon {
         match Port::open(now, link, device, certainty, config, self.poll.registry(), tokens) {
             Ok(mut port) => {
                 self.claimed_elsewhere.remove(&link.index);
+                self.unnamed.forget(link.index);
                 log::info!(
                     "cable found interface={name} mac={} certainty={certainty:?}",
                     link.mac

@@ -7,6 +7,7 @@ mod notify;
 mod port;
 mod settings;
 mod status;
+mod unnamed;
 
 pub(crate) use settings::{RunError, Settings};
 
@@ -31,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
+use unnamed::Unnamed;
 
 const SIGNALS: Token = Token(0);
 const MONITOR: Token = Token(1);
@@ -68,6 +70,7 @@ struct Daemon {
     /// In the firewall, by interface; closed when dropped.
     holes: BTreeMap<u32, Hole>,
     rescan: Option<LocalTime>,
+    unnamed: Unnamed,
     idle_since: Option<LocalTime>,
     slept: Duration,
 }
@@ -140,6 +143,7 @@ impl Daemon {
             claimed_elsewhere: BTreeSet::new(),
             holes: BTreeMap::new(),
             rescan: None,
+            unnamed: Unnamed::default(),
             idle_since: None,
             slept: slept(),
         })
@@ -194,6 +198,7 @@ impl Daemon {
             .chain(self.clients.poll_timeout())
             .chain(self.notify.poll_timeout())
             .chain(self.rescan)
+            .chain(self.unnamed.poll_timeout())
             .chain(idle)
             .chain(unfinished)
             .min()
@@ -216,6 +221,9 @@ impl Daemon {
         self.notify.handle_timeout(now);
         if self.rescan.is_some_and(|at| at <= now) {
             self.rescan(now);
+        }
+        for index in self.unnamed.due(now) {
+            self.refresh(now, index);
         }
     }
 
@@ -335,7 +343,10 @@ impl Daemon {
         for (index, name) in must_open {
             self.holes.insert(index, Hole::open(name.as_str()));
         }
-        let is_idle = self.ports.is_empty() && self.lans.is_empty() && self.clients.len() == 0;
+        let is_idle = self.ports.is_empty()
+            && self.unnamed.is_empty()
+            && self.lans.is_empty()
+            && self.clients.len() == 0;
         self.idle_since = if is_idle {
             self.idle_since.or(Some(now))
         } else {

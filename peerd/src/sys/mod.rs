@@ -9,4 +9,5 @@ pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod signals;
 pub(crate) mod sysfs;
+pub(crate) mod udev;
 pub(crate) mod udp;

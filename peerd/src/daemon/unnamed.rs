@@ -1,0 +1,100 @@
+//! New interfaces that udev has not given their names yet: they are left alone until then, but not for long.
+
+use crate::sys::udev::Progress;
+use gamelink_core::time::LocalTime;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long udev is waited for where it does nothing: it has failed or was stopped, and the players are not to wait.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long while it is at work. It takes some 50 ms, many times that on a small machine under load.
+const BUSY_PATIENCE: Duration = Duration::from_secs(5);
+/// How often is looked. The rename itself is heard of, but udev writes its entry only after that.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Interfaces that wait for udev.
+#[derive(Debug, Default)]
+pub(super) struct Unnamed {
+    /// Since when.
+    waiting: BTreeMap<u32, LocalTime>,
+    look: Option<LocalTime>,
+}
+
+impl Unnamed {
+    /// Whether an interface is to be left alone for now.
+    pub(super) fn must_wait(&mut self, now: LocalTime, index: u32, udev: Progress) -> bool {
+        let since = *self.waiting.entry(index).or_insert(now);
+        let patience = match udev {
+            Progress::Done => Duration::ZERO,
+            Progress::Idle => PATIENCE,
+            Progress::Busy => BUSY_PATIENCE,
+        };
+        let must_wait = now.since(since) < patience;
+        if must_wait {
+            self.look = Some(now.after(LOOK));
+        }
+        must_wait
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The interface is served, or gone.
+    pub(super) fn forget(&mut self, index: u32) {
+        self.waiting.remove(&index);
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
+        self.look
+    }
+
+    /// Those to look at again, once it is time.
+    pub(super) fn due(&mut self, now: LocalTime) -> Vec<u32> {
+        if self.look.is_none_or(|at| now < at) {
+            return vec![];
+        }
+        self.look = None;
+        self.waiting.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: LocalTime = LocalTime(5_000_000_000);
+
+    #[test]
+    fn an_interface_is_looked_at_until_udev_is_done() {
+        let mut unnamed = Unnamed::default();
+        assert!(unnamed.must_wait(START, 3, Progress::Idle));
+        assert!(unnamed.due(START).is_empty());
+        let later = START.after(LOOK);
+        assert_eq!(unnamed.poll_timeout(), Some(later));
+        assert_eq!(unnamed.due(later), [3]);
+        assert!(!unnamed.must_wait(later, 3, Progress::Done));
+        unnamed.forget(3);
+        assert_eq!(unnamed.poll_timeout(), None);
+        assert!(unnamed.is_empty());
+    }
+
+    #[test]
+    fn a_udev_that_does_nothing_is_waited_for_a_second_and_once() {
+        let mut unnamed = Unnamed::default();
+        assert!(unnamed.must_wait(START, 3, Progress::Idle));
+        let end = START.after(PATIENCE);
+        assert_eq!(unnamed.due(end), [3]);
+        assert!(!unnamed.must_wait(end, 3, Progress::Idle));
+        assert!(!unnamed.must_wait(end.after(LOOK), 3, Progress::Idle));
+        assert_eq!(unnamed.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_udev_under_load_is_given_more_time_but_not_for_ever() {
+        let mut unnamed = Unnamed::default();
+        assert!(unnamed.must_wait(START, 3, Progress::Busy));
+        assert!(unnamed.must_wait(START.after(PATIENCE * 2), 3, Progress::Busy));
+        assert!(!unnamed.must_wait(START.after(BUSY_PATIENCE), 3, Progress::Busy));
+    }
+}

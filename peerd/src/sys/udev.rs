@@ -1,0 +1,52 @@
+//! Whether udev, where it runs, is done with an interface.
+//!
+//! udev gives a cable its name. Older kernels refuse to rename an interface that is up, so the daemon leaves a new one
+//! alone until udev has had its turn.
+
+use std::fs;
+use std::path::Path;
+
+/// How far udev is with an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It has carried out its rules, or does not run here.
+    Done,
+    /// It has not, and is at work: on this one or on others before it.
+    Busy,
+    /// It has not, and does nothing: it has yet to hear of it, has failed, or was stopped.
+    Idle,
+}
+
+/// How far udev is with an interface.
+pub(crate) fn progress(index: u32) -> Progress {
+    if !Path::new("/run/udev/control").exists()
+        || fs::read_to_string(format!("/run/udev/data/n{index}")).is_ok_and(|entry| is_final(&entry))
+    {
+        Progress::Done
+    } else if Path::new("/run/udev/queue").exists() {
+        Progress::Busy
+    } else {
+        Progress::Idle
+    }
+}
+
+/// Whether udev's entry of a device is the one written last.
+///
+/// There may be one before the rename; only the last tells when the device was initialised (systemd,
+/// `device_update_db`).
+fn is_final(entry: &str) -> bool {
+    entry.lines().any(|line| line.starts_with("I:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_before_the_rename_is_not_the_last() {
+        assert!(!is_final("E:ID_RENAMING=1\nE:GAMELINK_CABLE=1\n"));
+        assert!(is_final(
+            "I:1234567\nE:ID_RENAMING=1\nE:GAMELINK_CABLE=1\nG:systemd\n"
+        ));
+    }
+}
