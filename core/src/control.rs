@@ -53,6 +53,9 @@ pub enum ToDaemon {
 pub struct LinkReport {
     /// `unplugged`, `searching`, `linked` or `peer paused`.
     pub state: String,
+    /// The cable by which it is linked now, as a daemon named it: one that was started again leaves the game there.
+    #[serde(default)]
+    pub cable: Option<String>,
     /// Frames emulated.
     pub frames: u64,
     /// Transfers that this side's game clocked and the peer's game answered.
@@ -97,6 +100,9 @@ pub enum FromDaemon {
         cable: String,
         /// Why, in words for a person.
         reason: String,
+        /// Why, for a program; a daemon that does not say so means the worst.
+        #[serde(default)]
+        cause: DownCause,
     },
     /// Answers a status request.
     Status(serde_json::Value),
@@ -105,6 +111,34 @@ pub enum FromDaemon {
         /// Why, in words for a person, with the mend.
         reason: String,
     },
+}
+
+/// Why a peer cannot be reached any more, as far as the daemon can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DownCause {
+    /// The cable is out, or its interface is down or gone.
+    Unplugged,
+    /// Nothing is heard of the other daemon. Its machine may be gone, or only that daemon is.
+    Silent,
+    /// A daemon was started again; the peer is told of anew as soon as the two have greeted each other.
+    Restarted,
+    /// A daemon stops, and takes back the addresses that it gave.
+    Stopped,
+    /// Another way, or another peer, has taken its place.
+    Replaced,
+    /// Something that this side does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl DownCause {
+    /// Whether the daemons only lost sight of each other, so that two games that hear each other may go on.
+    #[must_use]
+    pub fn may_be_daemon_only(self) -> bool {
+        matches!(self, DownCause::Silent | DownCause::Restarted)
+    }
 }
 
 /// Why a line cannot be used.
@@ -235,6 +269,30 @@ mod tests {
             }
             assert_eq!(seen, messages, "pieces of {size}");
         }
+    }
+
+    #[test]
+    fn a_cause_that_is_missing_or_not_known_is_unknown() {
+        for (cause, expected) in [
+            (r#","cause":"silent""#, DownCause::Silent),
+            (r#","cause":"eaten""#, DownCause::Unknown),
+            ("", DownCause::Unknown),
+        ] {
+            let line = format!(r#"{{"type":"peer_down","cable":"usb0","reason":"gone"{cause}}}"#);
+            let message = decode::<FromDaemon>(line.as_bytes()).unwrap();
+            assert!(
+                matches!(message, Some(FromDaemon::PeerDown { cause, .. }) if cause == expected),
+                "{line}: {message:?}"
+            );
+        }
+        let report = decode::<LinkReport>(
+            &serde_json::to_vec(&serde_json::json!({
+                "state": "linked", "frames": 0, "taken": 0, "peer_taken": 0, "timeouts": 0,
+                "wait_us": Summary::default(), "round_trip_us": Summary::default(), "offset_us": null,
+            }))
+            .unwrap(),
+        );
+        assert_eq!(report.unwrap().unwrap().cable, None);
     }
 
     #[test]

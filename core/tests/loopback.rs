@@ -2,11 +2,13 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use gamelink_core::control::{self, LinkReport, ToDaemon};
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice};
 use gamelink_core::serial::SerialControl;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, UdpSocket};
-use std::os::unix::net::UnixListener;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream, UdpSocket};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -193,44 +195,149 @@ fn links_leave_nothing_alone() {
     assert_eq!((count("task"), count("fd")), before);
 }
 
-#[test]
-fn the_daemon_says_where_the_peer_is_and_may_come_and_go() {
-    let folder = std::env::temp_dir().join(format!("gamelink-control-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("control.sock");
-    let port = free_port();
-    let b = side("127.0.0.2", "127.0.0.1", port);
-    let link = Link::start(&Config {
-        control: Some(path.clone()),
-        ..Config::default()
-    })
-    .unwrap();
-    let up = format!(
-        "{{\"type\":\"future\"}}\n{{\"type\":\"peer_up\",\"cable\":\"usb0\",\"name\":\"den\",\"address\":\"127.0.0.2:{port}\",\
-         \"bind\":\"127.0.0.1\"}}\n"
-    );
-    for round in 0..2 {
-        let listener = UnixListener::bind(&path).unwrap();
-        let (mut daemon, _) = listener.accept().unwrap();
-        daemon.write_all(up.as_bytes()).unwrap();
-        until("linked through the daemon", || {
-            link.is_linked() && b.link.is_linked()
-        });
-        assert_eq!(link.peer_name().as_deref(), Some("den"));
-        std::fs::remove_file(&path).unwrap();
-        if round == 1 {
-            daemon
-                .write_all(b"{\"type\":\"peer_down\",\"cable\":\"usb0\",\"reason\":\"pulled\"}\n")
-                .unwrap();
-            until("unplugged through the daemon", || !link.is_linked());
+/// A link that follows a daemon, and this test in the place of that daemon.
+struct Followed {
+    folder: PathBuf,
+    link: Link,
+    daemon: BufReader<UnixStream>,
+    port: u16,
+}
+
+impl Followed {
+    fn new(name: &str, port: u16) -> Followed {
+        let folder = std::env::temp_dir().join(format!("gamelink-control-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let listener = UnixListener::bind(folder.join("control.sock")).unwrap();
+        let link = Link::start(&Config {
+            control: Some(folder.join("control.sock")),
+            ..Config::default()
+        })
+        .unwrap();
+        Followed {
+            folder,
+            link,
+            daemon: BufReader::new(listener.accept().unwrap().0),
+            port,
         }
     }
-    assert_eq!(
-        link.report().counters.links,
-        1,
-        "a restarted daemon does not disturb the session"
-    );
-    std::fs::remove_dir_all(&folder).unwrap();
+
+    /// Two that are linked: 127.0.0.1 and 127.0.0.2.
+    fn pair(name: &str) -> (Followed, Followed) {
+        let port = free_port();
+        let [mut a, mut b] = ["a", "b"].map(|end| Followed::new(&format!("{name}-{end}"), port));
+        a.peer_up("127.0.0.2", "127.0.0.1");
+        b.peer_up("127.0.0.1", "127.0.0.2");
+        until("linked through the daemons", || {
+            a.link.is_linked() && b.link.is_linked()
+        });
+        (a, b)
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.daemon.get_mut(), "{line}").unwrap();
+    }
+
+    fn peer_up(&mut self, peer: &str, own: &str) {
+        let port = self.port;
+        self.say(&format!(
+            r#"{{"type":"peer_up","cable":"usb0","name":"den","address":"{peer}:{port}","bind":"{own}"}}"#
+        ));
+    }
+
+    fn peer_down(&mut self, cause: &str) {
+        self.say(&format!(
+            r#"{{"type":"peer_down","cable":"usb0","reason":"gone","cause":"{cause}"}}"#
+        ));
+    }
+
+    /// What the link says of itself next.
+    fn report(&mut self) -> LinkReport {
+        loop {
+            let mut line = vec![];
+            assert!(
+                self.daemon.read_until(b'\n', &mut line).unwrap() > 0,
+                "the link hung up"
+            );
+            if let Some(ToDaemon::Report(report)) = control::decode(&line).unwrap() {
+                return report;
+            }
+        }
+    }
+
+    fn is_on_cable(&mut self) -> bool {
+        self.report().cable.as_deref() == Some("usb0")
+    }
+
+    fn links_and_losses(&self) -> (u64, u64) {
+        let counters = self.link.report().counters;
+        (counters.links, counters.losses)
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn the_daemon_says_where_the_peer_is_and_may_come_and_go() {
+    let (mut a, b) = Followed::pair("come");
+    assert_eq!(a.link.peer_name().as_deref(), Some("den"));
+    let path = a.folder.join("control.sock");
+    std::fs::remove_file(&path).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
+    a.daemon.get_ref().shutdown(Shutdown::Both).unwrap();
+    a.daemon = BufReader::new(listener.accept().unwrap().0);
+    // In its first breath, so that a daemon which was started again leaves it where it is.
+    assert!(a.is_on_cable());
+    // A type that it does not know is passed over.
+    a.say(r#"{"type":"future"}"#);
+    a.peer_up("127.0.0.2", "127.0.0.1");
+    assert!(a.is_on_cable());
+    assert_eq!(a.links_and_losses(), (1, 0), "the session goes on");
+    a.peer_down("unplugged");
+    until("unplugged through the daemon", || !a.link.is_linked());
+    until("the far end hears the goodbye", || !b.link.is_linked());
+    assert_eq!(a.link.peer_name(), None);
+}
+
+#[test]
+fn daemons_that_lose_each_other_do_not_unplug_two_games_that_hear_each_other() {
+    let (mut a, b) = Followed::pair("lose");
+    for cause in ["silent", "restarted"] {
+        a.peer_down(cause);
+        until("a report that follows", || a.is_on_cable());
+        assert!(a.is_on_cable() && a.link.is_linked() && b.link.is_linked());
+    }
+    assert_eq!(a.links_and_losses(), (1, 0));
+    // It ends when the games do not hear each other either, and the daemon is told so.
+    drop(b);
+    until("unplugged", || a.report().state == "unplugged");
+    assert_eq!(a.link.peer_name(), None);
+}
+
+#[test]
+fn daemons_that_lose_each_other_unplug_a_game_that_hears_nobody() {
+    let (mut a, b) = Followed::pair("nobody");
+    drop(b);
+    until("the goodbye arrives", || !a.link.is_linked());
+    a.peer_down("silent");
+    until("unplugged", || a.report().state == "unplugged");
+}
+
+#[test]
+fn two_games_of_which_one_is_given_a_new_address_play_on() {
+    let (mut a, mut b) = Followed::pair("move");
+    b.peer_down("restarted");
+    b.peer_up("127.0.0.3", "127.0.0.2");
+    // The one whose daemon was started again has a new address, and its peer has the old one.
+    a.peer_up("127.0.0.2", "127.0.0.3");
+    // Nothing arrives at the old one any more: what is heard after a second came to the new one.
+    let start = Instant::now();
+    until("a while", || start.elapsed() > Duration::from_millis(1500));
+    assert!(a.link.is_linked() && b.link.is_linked());
+    assert_eq!((a.links_and_losses(), b.links_and_losses()), ((1, 0), (1, 0)));
 }
 
 #[test]

@@ -15,6 +15,13 @@ use std::time::Duration;
 /// How often a daemon that is not there is looked for, and how often it is told how the link does.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How soon one that has just gone is looked for; twice as long each time.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// How often while a game plays without it. When it is back it takes away the addresses that the link uses and gives new
+/// ones: to be heard of well within the silence that ends a link.
+const PLAYING: Duration = Duration::from_millis(100);
+
 /// Reads in one go; a daemon has little to say.
 const BATCH: usize = 16;
 
@@ -24,6 +31,8 @@ pub(super) struct Daemon {
     stream: Option<UnixStream>,
     lines: Lines,
     due: LocalTime,
+    /// Until the next attempt to find it.
+    pause: Duration,
     has_warned: bool,
 }
 
@@ -34,6 +43,7 @@ impl Daemon {
             stream: None,
             lines: Lines::default(),
             due: now,
+            pause: EVERY,
             has_warned: false,
         }
     }
@@ -43,50 +53,62 @@ impl Daemon {
         self.due
     }
 
-    /// Looks for the daemon, or tells it how the link does.
+    /// The daemon should know at once how the link does now.
+    pub(super) fn report_soon(&mut self, now: LocalTime) {
+        if self.stream.is_some() {
+            self.due = now;
+        }
+    }
+
+    /// Looks for the daemon, or tells it how the link does; `cable` is the one that the link goes over.
     pub(super) fn handle_timeout(
         &mut self,
         now: LocalTime,
         bridge: &Bridge,
+        cable: Option<&str>,
         registry: &Registry,
         journal: &mut Journal,
     ) {
         if now < self.due {
             return;
         }
-        self.due = now.after(EVERY);
+        let report = ToDaemon::Report(link_report(bridge, cable));
         if self.stream.is_some() {
-            self.send(&ToDaemon::Report(link_report(bridge)), journal);
-            return;
+            self.due = now.after(EVERY);
+            return self.send(now, &[report], journal);
         }
+        let longest = if cable.is_some() { PLAYING } else { EVERY };
+        self.due = now.after(self.pause.min(longest));
+        self.pause = (self.pause * 2).min(EVERY);
         // Most players have no daemon running most of the time: its absence is not worth a line.
-        if self.connect(registry, journal).is_ok() {
+        if self.connect(registry).is_ok() {
             let path = &self.path;
             journal.note(Level::Info, || {
                 format!("connected to the daemon socket={}", path.display())
             });
+            self.due = now.after(EVERY);
+            let hello = ToDaemon::Hello {
+                version: control::VERSION,
+                role: Role::Game,
+            };
+            // In one piece: before it offers this game to a cable, it knows of the one that the game has.
+            self.send(now, &[hello, report], journal);
         }
     }
 
-    fn connect(&mut self, registry: &Registry, journal: &mut Journal) -> io::Result<()> {
+    fn connect(&mut self, registry: &Registry) -> io::Result<()> {
         let mut stream = UnixStream::connect(&self.path)?;
         registry.register(&mut stream, thread::DAEMON, Interest::READABLE)?;
         self.stream = Some(stream);
         self.lines = Lines::default();
         self.has_warned = false;
-        self.send(
-            &ToDaemon::Hello {
-                version: control::VERSION,
-                role: Role::Game,
-            },
-            journal,
-        );
         Ok(())
     }
 
     /// Reads what has arrived and hands each message to `take`.
     pub(super) fn receive(
         &mut self,
+        now: LocalTime,
         registry: &Registry,
         journal: &mut Journal,
         mut take: impl FnMut(FromDaemon),
@@ -95,7 +117,7 @@ impl Daemon {
         for _ in 0..BATCH {
             let Some(stream) = &mut self.stream else { return };
             match stream.read(&mut bytes) {
-                Ok(0) => return self.lose("it closed the connection", journal),
+                Ok(0) => return self.lose(now, "it closed the connection", journal),
                 Ok(len) => {
                     let has_warned = &mut self.has_warned;
                     let result = self
@@ -115,43 +137,48 @@ impl Daemon {
                             },
                         );
                     if let Err(error) = result {
-                        return self.lose(&error.to_string(), journal);
+                        return self.lose(now, &error.to_string(), journal);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => return self.lose(&error.to_string(), journal),
+                Err(error) => return self.lose(now, &error.to_string(), journal),
             }
         }
         // More may be waiting, and an edge-triggered poll would not say so again.
         if let Some(stream) = &mut self.stream
             && let Err(error) = registry.reregister(stream, thread::DAEMON, Interest::READABLE)
         {
-            self.lose(&error.to_string(), journal);
+            self.lose(now, &error.to_string(), journal);
         }
     }
 
-    fn send(&mut self, message: &ToDaemon, journal: &mut Journal) {
-        let (Some(stream), Ok(line)) = (&mut self.stream, control::encode(message)) else {
+    fn send(&mut self, now: LocalTime, messages: &[ToDaemon], journal: &mut Journal) {
+        let lines: Result<Vec<_>, _> = messages.iter().map(control::encode).collect();
+        let (Some(stream), Ok(lines)) = (&mut self.stream, lines) else {
             return;
         };
-        match stream.write(&line) {
-            Ok(len) if len == line.len() => {}
+        let bytes = lines.concat();
+        match stream.write(&bytes) {
+            Ok(len) if len == bytes.len() => {}
             // A daemon that does not read for so long that its buffer is full is as good as gone.
-            result => self.lose(&format!("it does not read: {result:?}"), journal),
+            result => self.lose(now, &format!("it does not read: {result:?}"), journal),
         }
     }
 
-    fn lose(&mut self, reason: &str, journal: &mut Journal) {
+    fn lose(&mut self, now: LocalTime, reason: &str, journal: &mut Journal) {
         journal.note(Level::Warn, || format!("lost the daemon reason={reason}"));
         self.stream = None;
+        self.pause = AGAIN;
+        self.due = now.after(AGAIN);
     }
 }
 
-fn link_report(bridge: &Bridge) -> LinkReport {
+fn link_report(bridge: &Bridge, cable: Option<&str>) -> LinkReport {
     let (stats, counters) = (bridge.stats(), &bridge.stats().counters);
     LinkReport {
         state: bridge.state().to_owned(),
+        cable: cable.filter(|_| bridge.is_linked()).map(str::to_owned),
         frames: bridge.frames(),
         taken: counters.taken + counters.paired,
         peer_taken: counters.peer_taken + counters.peer_paired,

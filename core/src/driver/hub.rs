@@ -44,6 +44,8 @@ pub(super) struct Hub {
     daemon: Option<Daemon>,
     /// The cable and the name of the peer that the daemon told of.
     told: Option<(String, String)>,
+    /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
+    is_on_its_own: bool,
     is_enabled: bool,
     /// The helper thread's poll watches the peer's socket.
     is_watched: bool,
@@ -72,6 +74,7 @@ impl Hub {
             peer: None,
             daemon: None,
             told: None,
+            is_on_its_own: false,
             is_enabled: true,
             is_watched: false,
             is_owed: false,
@@ -183,6 +186,14 @@ impl Hub {
         self.input(Input::Unplug);
         self.close_peer();
         let Some(peer) = peer else { return Ok(()) };
+        self.open_peer(peer, bind)?;
+        self.plug();
+        Ok(())
+    }
+
+    fn open_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
+        // The old one first: both may want the same port.
+        self.close_peer();
         let open = |(address, error)| StartError::PeerPort(address, error);
         let port = PeerPort::open(peer, bind).map_err(open)?;
         self.registry
@@ -194,7 +205,6 @@ impl Hub {
             .map_err(StartError::Thread)?;
         self.is_watched = true;
         self.peer = Some(port);
-        self.plug();
         Ok(())
     }
 
@@ -205,6 +215,16 @@ impl Hub {
             // Another thread may hold the socket a little longer: closing alone would not end the watch. It cannot fail.
             let _ = self.registry.deregister(&mut SourceFd(&peer.descriptor()));
         }
+    }
+
+    /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
+    fn move_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
+        self.service_peer();
+        let result = self.open_peer(peer, bind);
+        if result.is_err() {
+            self.input(Input::Unplug);
+        }
+        result
     }
 
     pub(super) fn set_enabled(&mut self, is_enabled: bool) {
@@ -265,6 +285,12 @@ impl Hub {
         if !is_attended {
             self.handle_timeout(now);
         }
+        if self.is_on_its_own && !self.bridge.is_linked() {
+            self.note(Level::Info, || {
+                "the two games do not hear each other either".to_owned()
+            });
+            self.unplug_told(now);
+        }
         self.service_daemon(now);
     }
 
@@ -310,17 +336,20 @@ impl Hub {
         };
         // A daemon that goes away takes nothing with it: the peer is where it was, and silence is found without it.
         let mut journal = self.journal.take();
-        daemon.handle_timeout(now, &self.bridge, &self.registry, &mut journal);
+        let cable = self.told.as_ref().map(|(cable, _)| cable.as_str());
+        daemon.handle_timeout(now, &self.bridge, cable, &self.registry, &mut journal);
         let mut messages = Vec::new();
-        daemon.receive(&self.registry, &mut journal, |message| messages.push(message));
+        daemon.receive(now, &self.registry, &mut journal, |message| {
+            messages.push(message);
+        });
         self.journal = journal;
         self.daemon = Some(daemon);
         messages
             .into_iter()
-            .for_each(|message| self.handle_daemon(message));
+            .for_each(|message| self.handle_daemon(now, message));
     }
 
-    fn handle_daemon(&mut self, message: FromDaemon) {
+    fn handle_daemon(&mut self, now: LocalTime, message: FromDaemon) {
         match message {
             FromDaemon::Welcome { version, daemon } => {
                 self.note(Level::Info, || format!("daemon={daemon} version={version}"));
@@ -340,17 +369,37 @@ impl Hub {
                     };
                     return self.note(Level::Warn, line);
                 };
-                let is_known = self.peer.as_ref().is_some_and(|peer| *peer.peer() == address);
+                let is_known = self
+                    .peer
+                    .as_ref()
+                    .is_some_and(|port| port.is_for(&address, &bind));
+                self.note(Level::Info, || {
+                    format!("peer={name} cable={cable} address={address}")
+                });
+                // The same cable under new addresses: the two bridges know each other by their session's numbers.
+                let may_move =
+                    self.bridge.is_linked() && self.told.as_ref().is_some_and(|(told, _)| *told == cable);
                 self.told = Some((cable, name));
+                self.is_on_its_own = false;
                 // A daemon that was restarted tells again of what it finds: the session goes on.
-                if !is_known && let Err(error) = self.set_peer(Some(address), bind) {
+                let result = match (is_known, may_move) {
+                    (true, _) => Ok(()),
+                    (false, true) => self.move_peer(address, bind),
+                    (false, false) => self.set_peer(Some(address), bind),
+                };
+                if let Err(error) = result {
                     self.note(Level::Error, || error.to_string());
                 }
             }
-            FromDaemon::PeerDown { cable, reason } => {
-                if self.told.take_if(|(told, _)| *told == cable).is_some() {
-                    self.note(Level::Info, || format!("peer gone cable={cable} reason={reason}"));
-                    let _ = self.set_peer(None, None);
+            FromDaemon::PeerDown { cable, reason, cause } => {
+                if self.told.as_ref().is_none_or(|(told, _)| *told != cable) {
+                    return;
+                }
+                self.note(Level::Info, || format!("peer gone cable={cable} reason={reason}"));
+                if cause.may_be_daemon_only() && self.bridge.is_linked() {
+                    self.is_on_its_own = true;
+                } else {
+                    self.unplug_told(now);
                 }
             }
             FromDaemon::Refused { reason } => {
@@ -359,6 +408,16 @@ impl Hub {
                 });
             }
             FromDaemon::Status(_) => {}
+        }
+    }
+
+    /// Pulls the cable that the daemon told of.
+    fn unplug_told(&mut self, now: LocalTime) {
+        self.told = None;
+        self.is_on_its_own = false;
+        let _ = self.set_peer(None, None);
+        if let Some(daemon) = &mut self.daemon {
+            daemon.report_soon(now);
         }
     }
 

@@ -20,6 +20,7 @@ pub(super) struct PeerPort {
     /// Shared with the emulation thread while that waits on it without the lock.
     socket: Arc<UdpSocket>,
     peer: PeerAddress,
+    bind: Option<BindAddress>,
     /// Number of the peer's interface, once it is there; 0 for an address without one.
     scope: Option<u32>,
     control: Vec<u8>,
@@ -44,7 +45,7 @@ impl PeerPort {
         peer: PeerAddress,
         bind: Option<BindAddress>,
     ) -> Result<PeerPort, (SocketAddr, io::Error)> {
-        let local = match bind {
+        let local = match &bind {
             None => peer.wildcard(),
             Some(bind) => {
                 let scope = bind.interface.as_deref().and_then(interface_number).unwrap_or(0);
@@ -59,6 +60,7 @@ impl PeerPort {
         let mut port = PeerPort {
             socket: Arc::new(socket),
             peer,
+            bind,
             scope: None,
             control: cmsg_space!(TimeSpec),
         };
@@ -66,8 +68,9 @@ impl PeerPort {
         Ok(port)
     }
 
-    pub(super) fn peer(&self) -> &PeerAddress {
-        &self.peer
+    /// Whether it was opened for this peer at this address of ours.
+    pub(super) fn is_for(&self, peer: &PeerAddress, bind: &Option<BindAddress>) -> bool {
+        (&self.peer, &self.bind) == (peer, bind)
     }
 
     pub(super) fn socket(&self) -> Arc<UdpSocket> {

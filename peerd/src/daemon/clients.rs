@@ -1,7 +1,8 @@
 //! The clients of the control socket: games, which are told of peers, and tools, which are answered.
 
+use crate::machine::identity::Name;
 use crate::sys::control::{Credentials, credentials};
-use gamelink_core::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
+use gamelink_core::control::{self, DownCause, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
 use gamelink_core::time::LocalTime;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -15,6 +16,9 @@ const MAX_CLIENTS: usize = 32;
 const HELLO: Duration = Duration::from_secs(5);
 /// Reads of one client in a row, so that none keeps the others waiting.
 const READS: usize = 4;
+
+/// How long a game that goes on by itself may be silent about it: three reports.
+const REPORTS: Duration = Duration::from_secs(3);
 
 /// What the daemon has to do for a client.
 #[derive(Debug)]
@@ -33,8 +37,11 @@ struct Client {
     since: LocalTime,
     role: Option<Role>,
     report: Option<LinkReport>,
+    reported: LocalTime,
     /// The interface whose peer this game was told of.
     cable: Option<u32>,
+    /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says that they do not.
+    is_held: bool,
     /// A read was cut short by [`READS`]; the poll will not say so again.
     has_more: bool,
 }
@@ -84,7 +91,9 @@ impl Clients {
                 since: now,
                 role: None,
                 report: None,
+                reported: now,
                 cable: None,
+                is_held: false,
                 has_more: false,
             };
             self.clients.insert(token.0, client);
@@ -111,17 +120,24 @@ impl Clients {
         self.games().any(|game| game.cable.is_none_or(|of| of == cable))
     }
 
+    /// Whether a game goes on by itself on this cable.
+    pub(super) fn holds(&self, cable: u32) -> bool {
+        self.clients
+            .values()
+            .any(|client| client.is_held && client.cable == Some(cable))
+    }
+
     /// Whether a game has this cable.
     pub(super) fn has(&self, cable: u32) -> bool {
         self.games().any(|game| game.cable == Some(cable))
     }
 
     /// Reads what one client wrote.
-    pub(super) fn receive(&mut self, token: Token, mut wish: impl FnMut(Wish)) {
+    pub(super) fn receive(&mut self, now: LocalTime, token: Token, mut wish: impl FnMut(Wish)) {
         let Some(client) = self.clients.get_mut(&token.0) else {
             return;
         };
-        match client.receive(|of| {
+        match client.receive(now, |of| {
             wish(match of {
                 ToDaemon::Status => Wish::Status(token),
                 _ => Wish::Games,
@@ -145,18 +161,26 @@ impl Clients {
             .collect()
     }
 
-    /// Drops those that never said what they are.
-    pub(super) fn handle_timeout(&mut self, now: LocalTime) {
+    /// Drops those that never said what they are. True if a game has let go of its cable by saying nothing of it.
+    pub(super) fn handle_timeout(&mut self, now: LocalTime) -> bool {
         self.clients
             .retain(|_, client| client.role.is_some() || now.since(client.since) < HELLO);
+        let mut has_changed = false;
+        for client in self.clients.values_mut() {
+            if client.is_held && now.since(client.reported) >= REPORTS {
+                client.let_go();
+                has_changed = true;
+            }
+        }
+        has_changed
     }
 
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
-        self.clients
-            .values()
-            .filter(|client| client.role.is_none())
-            .map(|client| client.since.after(HELLO))
-            .min()
+        let due = |client: &Client| match client.role {
+            None => Some(client.since.after(HELLO)),
+            Some(_) => client.is_held.then(|| client.reported.after(REPORTS)),
+        };
+        self.clients.values().filter_map(due).min()
     }
 
     pub(super) fn send(&mut self, token: Token, message: &FromDaemon) {
@@ -169,34 +193,65 @@ impl Clients {
         }
     }
 
-    /// Tells the game that has this cable that its peer is gone.
-    pub(super) fn take_back(&mut self, cable: u32, name: &str, reason: &str) {
+    /// Tells the game that has this cable that its peer is gone. Where only the daemons may have lost each other, the game
+    /// keeps the cable until it says that it does not hear its peer either.
+    pub(super) fn take_back(&mut self, cable: u32, down: &Down) {
         let message = FromDaemon::PeerDown {
-            cable: name.to_owned(),
-            reason: reason.to_owned(),
+            cable: down.name.to_string(),
+            reason: down.reason.clone(),
+            cause: down.cause,
         };
         self.clients.retain(|_, client| {
             if client.cable != Some(cable) {
                 return true;
             }
-            client.cable = None;
+            client.is_held = down.cause.may_be_daemon_only();
+            if !client.is_held {
+                client.let_go();
+            }
             client.send(&message)
         });
+    }
+
+    /// Takes over the games that play on one of these cables since before this daemon was there.
+    pub(super) fn adopt(&mut self, now: LocalTime, cables: &[(u32, Name)]) {
+        for &(index, name) in cables {
+            if self.clients.values().any(|client| client.cable == Some(index)) {
+                continue;
+            }
+            let player = self
+                .clients
+                .values_mut()
+                .find(|client| client.cable.is_none() && client.plays_on() == Some(name.as_str()));
+            if let Some(client) = player {
+                client.cable = Some(index);
+                client.is_held = true;
+                client.reported = now;
+            }
+        }
     }
 
     /// Gives each game without a peer one of the `linked` cables that no other game has. First come, first served: a box
     /// with three cables plays three games.
     pub(super) fn assign(&mut self, linked: &[(u32, FromDaemon)]) {
         for (index, message) in linked {
-            if self.clients.values().any(|client| client.cable == Some(*index)) {
-                continue;
-            }
-            let waiting = self
+            let holder = self
                 .clients
                 .iter_mut()
-                .find(|(_, client)| client.role == Some(Role::Game) && client.cable.is_none());
-            let Some((&token, client)) = waiting else { return };
+                .find(|(_, client)| client.cable == Some(*index));
+            let (&token, client) = match holder {
+                Some((_, client)) if !client.is_held => continue,
+                Some(holder) => holder,
+                None => {
+                    let waits = |client: &Client| client.role == Some(Role::Game) && client.cable.is_none();
+                    let Some(waiting) = self.clients.iter_mut().find(|(_, client)| waits(client)) else {
+                        continue;
+                    };
+                    waiting
+                }
+            };
             client.cable = Some(*index);
+            client.is_held = false;
             if !client.send(message) {
                 self.clients.remove(&token);
             }
@@ -205,13 +260,50 @@ impl Clients {
 
     /// The address of a cable's peer changed.
     pub(super) fn update(&mut self, cable: u32, message: &FromDaemon) {
-        self.clients
-            .retain(|_, client| client.cable != Some(cable) || client.send(message));
+        self.clients.retain(|_, client| {
+            if client.cable != Some(cable) {
+                return true;
+            }
+            client.is_held = false;
+            client.send(message)
+        });
+    }
+}
+
+/// A peer that is gone, as a game is told.
+#[derive(Debug)]
+pub(super) struct Down {
+    name: Name,
+    reason: String,
+    cause: DownCause,
+}
+
+impl Down {
+    pub(super) fn new(name: Name, reason: &str, cause: DownCause) -> Down {
+        Down {
+            name,
+            reason: reason.to_owned(),
+            cause,
+        }
     }
 }
 
 impl Client {
-    fn receive(&mut self, mut wish: impl FnMut(ToDaemon)) -> Result<(), String> {
+    /// The cable by which this game says that it is linked.
+    fn plays_on(&self) -> Option<&str> {
+        self.report.as_ref()?.cable.as_deref()
+    }
+
+    fn let_go(&mut self) {
+        self.cable = None;
+        self.is_held = false;
+        // What it said of that cable holds no more.
+        if let Some(report) = &mut self.report {
+            report.cable = None;
+        }
+    }
+
+    fn receive(&mut self, now: LocalTime, mut wish: impl FnMut(ToDaemon)) -> Result<(), String> {
         let mut bytes = [0; 4096];
         self.has_more = false;
         for _ in 0..READS {
@@ -226,7 +318,7 @@ impl Client {
             let mut result = Ok(());
             let cut = lines.handle_bytes(bytes.get(..len).unwrap_or_default(), |line| {
                 if result.is_ok() {
-                    result = self.handle_line(line, &mut wish);
+                    result = self.handle_line(now, line, &mut wish);
                 }
             });
             self.lines = lines;
@@ -240,7 +332,12 @@ impl Client {
         Ok(())
     }
 
-    fn handle_line(&mut self, line: &[u8], wish: &mut impl FnMut(ToDaemon)) -> Result<(), String> {
+    fn handle_line(
+        &mut self,
+        now: LocalTime,
+        line: &[u8],
+        wish: &mut impl FnMut(ToDaemon),
+    ) -> Result<(), String> {
         let message = match control::decode::<ToDaemon>(line) {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(()),
@@ -273,7 +370,14 @@ impl Client {
             }
             // Nothing before a hello.
             _ if self.role.is_none() => return Err("it did not say hello".into()),
-            ToDaemon::Report(report) => self.report = Some(report),
+            ToDaemon::Report(report) => {
+                self.report = Some(report.clone());
+                self.reported = now;
+                if self.is_held && self.plays_on().is_none() {
+                    self.let_go();
+                    wish(ToDaemon::Report(report));
+                }
+            }
             ToDaemon::Status => wish(ToDaemon::Status),
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The interfaces of the machine: which are ours, and what happens to them.
 
 use super::Daemon;
+use super::clients::Down;
 use super::lan::LanPort;
 use super::port::Port;
 use crate::machine::cable::{Config, Input};
@@ -11,7 +12,7 @@ use crate::sys::environment;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::udev;
 use crate::wire::netlink::{Link, Message, Request};
-use gamelink_core::control::BRIDGE_PORT;
+use gamelink_core::control::{BRIDGE_PORT, DownCause};
 use gamelink_core::time::LocalTime;
 use mio::Token;
 use std::collections::BTreeSet;
@@ -80,7 +81,7 @@ impl Daemon {
             self.consider(now, link);
         } else {
             self.unnamed.forget(index);
-            self.leave_lan(index, "the interface is gone");
+            self.leave_lan(index, "the interface is gone", DownCause::Unplugged);
         }
     }
 
@@ -181,10 +182,11 @@ impl Daemon {
         self.serve_games(now);
     }
 
-    pub(super) fn leave_lan(&mut self, index: u32, reason: &str) {
+    pub(super) fn leave_lan(&mut self, index: u32, reason: &str, cause: DownCause) {
         if let Some(lan) = self.lans.remove(&index) {
             log::info!("left lan={} reason={reason}", lan.name);
-            self.clients.take_back(lan.key(), lan.name.as_str(), reason);
+            let down = Down::new(lan.name, reason, cause);
+            self.clients.take_back(lan.key(), &down);
         }
     }
 
@@ -206,7 +208,7 @@ impl Daemon {
         self.instance = instance;
         // The LANs start anew with it.
         for index in self.lans.keys().copied().collect::<Vec<_>>() {
-            self.leave_lan(index, "this side takes a new identity");
+            self.leave_lan(index, "this side takes a new identity", DownCause::Restarted);
         }
         self.rescan = Some(now);
         let fresh: Vec<_> = self.ports.keys().copied().collect();

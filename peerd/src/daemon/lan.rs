@@ -1,6 +1,6 @@
 //! One LAN interface: its machine with its two sockets. Its MAC and addresses are never touched.
 
-use crate::machine::discovery::{Lan, Output};
+use crate::machine::discovery::{Lan, Loss, Output};
 use crate::machine::identity::Name;
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::Beacon;
@@ -78,7 +78,7 @@ impl LanPort {
     }
 
     /// Carries out what the machine wants. True when the peer came or went.
-    pub(super) fn drain(&mut self, mut down: impl FnMut(&'static str)) -> bool {
+    pub(super) fn drain(&mut self, mut down: impl FnMut(Loss)) -> bool {
         let mut has_changed = false;
         while let Some(output) = self.lan.poll_output() {
             match output {
@@ -98,9 +98,9 @@ impl LanPort {
                     log::info!("link up lan={} peer={name} address={address}", self.name);
                     has_changed = true;
                 }
-                Output::PeerDown(reason) => {
-                    log::info!("link down lan={} reason={reason}", self.name);
-                    down(reason);
+                Output::PeerDown(loss) => {
+                    log::info!("link down lan={} reason={}", self.name, loss.words());
+                    down(loss);
                     has_changed = true;
                 }
             }

@@ -18,8 +18,8 @@ use crate::sys::netlink::{Monitor, Route};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, environment};
 use crate::tools::firewall::Hole;
-use clients::{Clients, Wish};
-use gamelink_core::control::{BRIDGE_PORT, FromDaemon};
+use clients::{Clients, Down, Wish};
+use gamelink_core::control::{BRIDGE_PORT, DownCause, FromDaemon};
 use gamelink_core::driver::PeerAddress;
 use gamelink_core::time::LocalTime;
 use lan::LanPort;
@@ -217,7 +217,9 @@ impl Daemon {
         {
             port.lan.handle_timeout(now);
         }
-        self.clients.handle_timeout(now);
+        if self.clients.handle_timeout(now) {
+            self.serve_games(now);
+        }
         self.notify.handle_timeout(now);
         if self.rescan.is_some_and(|at| at <= now) {
             self.rescan(now);
@@ -265,7 +267,7 @@ impl Daemon {
 
     fn receive_client(&mut self, now: LocalTime, token: Token) {
         let mut wishes = vec![];
-        self.clients.receive(token, |wish| wishes.push(wish));
+        self.clients.receive(now, token, |wish| wishes.push(wish));
         for wish in wishes {
             match wish {
                 Wish::Status(token) => {
@@ -279,23 +281,30 @@ impl Daemon {
 
     /// Tells the cables whether anybody wants to play, and the games of the peers.
     fn serve_games(&mut self, now: LocalTime) {
+        let ports = self.ports.values().map(|port| (port.link.index, port.link.name));
+        let lans = self.lans.values().map(|lan| (lan.key(), lan.name));
+        self.clients.adopt(now, &ports.chain(lans).collect::<Vec<_>>());
         let mut linked: Vec<(u32, FromDaemon)> = self.ports.values().filter_map(peer_up).collect();
         // A cable that somebody plugs in means more than a LAN that happens to be there.
         for lan in self.lans.values() {
             if linked.iter().any(|(cable, _)| !self.clients.has(*cable)) {
-                self.clients
-                    .take_back(lan.key(), lan.name.as_str(), "a cable is plugged in");
+                let down = Down::new(lan.name, "a cable is plugged in", DownCause::Replaced);
+                self.clients.take_back(lan.key(), &down);
             }
         }
         linked.extend(self.lans.values().filter_map(LanPort::peer_up));
         self.clients.assign(&linked);
         for port in self.lans.values_mut() {
-            let wants = self.clients.wants(port.key());
+            // Not one that goes on by itself with a machine that is not heard: nobody else should choose it.
+            let wants = self.clients.wants(port.key()) && !self.clients.holds(port.key());
             port.lan.set_game(now, wants);
         }
         for (&index, port) in &mut self.ports {
-            port.cable
-                .handle_input(now, Input::Game(self.clients.wants(index)));
+            let game = Input::Game {
+                waits: self.clients.wants(index),
+                holds: self.clients.has(index),
+            };
+            port.cable.handle_input(now, game);
         }
     }
 
@@ -313,18 +322,20 @@ impl Daemon {
                     up.insert(index);
                     must_open.extend((may_open && !self.holes.contains_key(&index)).then_some((index, name)));
                 }
-                Event::PeerDown(reason) => down.push((index, name, reason)),
+                Event::PeerDown(loss) => down.push((index, Down::new(name, &loss.to_string(), loss.cause()))),
                 Event::Redraw => must_redraw = true,
             });
         }
-        for (index, name, reason) in down {
+        for (index, down) in down {
             has_changed = true;
-            self.clients.take_back(index, name.as_str(), reason);
+            self.clients.take_back(index, &down);
         }
         for port in self.lans.values_mut() {
             let (key, name) = (port.key(), port.name);
             let clients = &mut self.clients;
-            has_changed |= port.drain(|reason| clients.take_back(key, name.as_str(), reason));
+            has_changed |= port.drain(|loss| {
+                clients.take_back(key, &Down::new(name, loss.words(), loss.cause()));
+            });
         }
         if has_changed {
             // A game that has the cable already is told of the new address.

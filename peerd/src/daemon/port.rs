@@ -4,6 +4,7 @@ use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output, Peer};
 use crate::machine::carrier::{Action, LinkState};
 use crate::machine::identity::{Identity, Instance, Mac, Name};
+use crate::machine::loss::Loss;
 use crate::sys::control::Claim;
 use crate::sys::netlink::Route;
 use crate::sys::packet::PacketSocket;
@@ -38,7 +39,7 @@ pub(super) enum Event {
     /// Its peer can be reached.
     PeerUp,
     /// It cannot any more.
-    PeerDown(&'static str),
+    PeerDown(Loss),
     /// A new instance is to be drawn.
     Redraw,
 }

@@ -6,6 +6,7 @@ use super::address::{self, Addresses, Plan};
 use super::carrier::{self, Carrier};
 use super::health::{Health, Heartbeat};
 use super::identity::{Identity, Instance, Mac, Name};
+use super::loss::Loss;
 use super::mac::{self, Repair};
 use super::trouble::{Trouble, Troubles};
 use crate::wire::frame::{Flags, Frame, FrameError, Kind, MacWord, VERSION};
@@ -32,6 +33,8 @@ pub(crate) struct Cable {
     peer: Option<Peer>,
     /// What the games were told.
     told: Option<(Name, Plan)>,
+    /// A peer whose daemon has fallen silent, while a game goes on with it.
+    held: Option<Name>,
     followed: Option<Instance>,
     udp_heard: Option<LocalTime>,
     is_udp_blocked: bool,
@@ -55,6 +58,7 @@ impl Cable {
             troubles: Troubles::default(),
             peer: None,
             told: None,
+            held: None,
             followed: None,
             udp_heard: None,
             is_udp_blocked: false,
@@ -175,15 +179,20 @@ impl Cable {
             }
             Input::UdpHeard => self.udp_heard = Some(now),
             Input::UdpBlocked(is_blocked) => self.is_udp_blocked = is_blocked,
-            Input::Game(has_game) => self.has_game = has_game,
+            Input::Game { waits, holds } => {
+                self.has_game = waits;
+                if !holds && self.held.take().is_some() && self.peer.is_none() {
+                    self.addresses.want(None);
+                }
+            }
             Input::Identity(identity) => {
-                self.lose(now, "this side takes a new identity");
+                self.lose(now, Loss::NewIdentity);
                 self.me = identity;
             }
             Input::Flapped => self.addresses.handle_flushed(),
             Input::Resumed => self.heartbeat.handle_resume(now),
             Input::Gone => {
-                self.lose(now, "the cable was unplugged");
+                self.lose(now, Loss::Unplugged);
                 self.is_stopped = true;
             }
             Input::Stop => self.stop(now),
@@ -214,7 +223,7 @@ impl Cable {
             return;
         }
         if frame.kind == Kind::Goodbye {
-            return self.lose(now, "its daemon has stopped");
+            return self.lose(now, Loss::PeerStopped);
         }
         let hears_us = frame.heard == self.me.instance;
         self.peer = Some(Peer {
@@ -282,13 +291,13 @@ impl Cable {
             let is_later = sender.started_ms >= known.started_ms;
             let is_free = self.told.is_none() || self.heartbeat.has_missed_a_beat(now);
             if is_later && is_free {
-                self.lose(now, "its daemon was started again");
+                self.lose(now, Loss::PeerRestarted);
             }
             return is_later && is_free;
         }
         let prefers = |a: Instance, b: Instance| a.pair_key(self.me.instance) < b.pair_key(self.me.instance);
         if !peer.hears_us && !is_taken && prefers(sender.instance, known.instance) {
-            self.lose(now, "another machine answers");
+            self.lose(now, Loss::OtherMachine);
             return true;
         }
         self.counters.foreign += 1;
@@ -307,23 +316,25 @@ impl Cable {
     /// Brings everything in line with what is known now.
     fn settle(&mut self, now: LocalTime) {
         self.udp_heard = self.udp_heard.filter(|&at| now.since(at) < IP_FRESH);
-        if self.peer.is_some() {
+        if self.peer.is_some() || self.held.is_some() {
             if !self.carrier.is_plugged(now) {
-                let reason = if self.carrier.state().is_up {
-                    "the cable was unplugged"
+                let loss = if self.carrier.state().is_up {
+                    Loss::Unplugged
                 } else {
-                    "the interface was taken down"
+                    Loss::TakenDown
                 };
-                self.lose(now, reason);
-            } else if let Some(reason) = self.heartbeat.poll_lost(now) {
-                self.lose(now, reason);
+                self.lose(now, loss);
+            } else if let Some(loss) = self.heartbeat.poll_lost(now) {
+                self.lose(now, loss);
             }
         }
         if self.repair.handle_timeout(now) {
             self.heartbeat.speak();
         }
+        // A cable by which a game plays is not shaken.
+        let is_alone = self.peer.is_none() && self.held.is_none();
         let jitter = (self.me.nonce ^ u64::from(self.sequence)) as u8;
-        if let Some(action) = self.carrier.poll(now, self.peer.is_none(), jitter) {
+        if let Some(action) = self.carrier.poll(now, is_alone, jitter) {
             self.outputs.push_back(Output::Carrier(action));
             if action == carrier::Action::Cycle {
                 self.carrier.expect_flap(now.after(FLAP));
@@ -376,6 +387,7 @@ impl Cable {
             self.counters.links += 1;
             self.redraws = 0;
             self.told = Some((peer.identity.name, plan));
+            self.held = None;
             self.carrier.handle_peer();
             self.follow(Some(peer.identity.instance));
             self.outputs.push_back(Output::PeerUp(peer, plan));
@@ -389,15 +401,25 @@ impl Cable {
         }
     }
 
-    fn lose(&mut self, now: LocalTime, reason: &'static str) {
+    fn lose(&mut self, now: LocalTime, loss: Loss) {
         self.peer = None;
         self.udp_heard = None;
         self.is_udp_blocked = false;
         self.repair.forget();
         self.heartbeat.forget(now);
         self.follow(None);
-        if let Some((name, _)) = self.told.take() {
-            self.outputs.push_back(Output::PeerDown(name, reason));
+        let known = self.told.take().map(|(name, _)| name);
+        if loss.leaves_the_path() {
+            if let Some(name) = known {
+                self.held = Some(name);
+                self.outputs.push_back(Output::PeerDown(name, loss));
+            }
+            if self.held.is_some() {
+                return;
+            }
+        }
+        if let Some(name) = known.or(self.held.take()) {
+            self.outputs.push_back(Output::PeerDown(name, loss));
         }
         self.addresses.want(None);
         if let Some(address::Action::Remove(plan)) = self.addresses.poll(now) {
@@ -411,7 +433,7 @@ impl Cable {
             self.send(Kind::Goodbye);
             self.send(Kind::Goodbye);
         }
-        self.lose(now, "this side's daemon stops");
+        self.lose(now, Loss::Stopping);
         self.is_stopped = true;
     }
 
@@ -431,7 +453,8 @@ impl Cable {
 
     fn frame(&self, kind: Kind, sequence: u32) -> Frame {
         let peer = self.peer.as_ref();
-        let is_ready = peer.is_some() && self.addresses.installed().is_some();
+        // Those of a peer that is held are in place before the next one hears us.
+        let is_ready = peer.is_some_and(|peer| peer.hears_us) && self.addresses.installed().is_some();
         let flags = Flags::default()
             .with(Flags::V6, self.addresses.has_v6())
             .with(Flags::READY, is_ready)

@@ -3,6 +3,7 @@
 use super::address::{Failure, Plan};
 use super::carrier::{self, LinkState};
 use super::identity::{Identity, Instance, Mac, Name};
+use super::loss::Loss;
 use super::mac::Seed;
 use super::trouble::Trouble;
 use crate::wire::frame::{Flags, Frame, FrameError};
@@ -27,8 +28,13 @@ pub(crate) enum Input<'a> {
     UdpHeard,
     /// Whether this system lets us send UDP on the cable.
     UdpBlocked(bool),
-    /// Whether a game waits for the link.
-    Game(bool),
+    /// How the games stand.
+    Game {
+        /// One has this cable, or would take it.
+        waits: bool,
+        /// One has it: while nothing is heard of the peer's daemon, its two games may hear each other.
+        holds: bool,
+    },
     /// A new identity of this process.
     Identity(Identity),
     /// The interface was down for a moment: the kernel has forgotten addresses and neighbours.
@@ -60,8 +66,8 @@ pub(crate) enum Output {
     Follow(Option<Instance>),
     /// The peer can be reached.
     PeerUp(Peer, Plan),
-    /// It cannot any more, and why.
-    PeerDown(Name, &'static str),
+    /// It cannot any more, and why. After a loss that leaves the path this may come once more, with a harder one.
+    PeerDown(Name, Loss),
     /// Another machine has our instance: draw a new one for the whole process.
     Redraw,
     /// A person should know.

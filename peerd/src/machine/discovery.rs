@@ -6,6 +6,7 @@
 
 use super::identity::{Identity, Instance, Name};
 use crate::wire::beacon::Beacon;
+use gamelink_core::control::DownCause;
 use gamelink_core::time::LocalTime;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -66,7 +67,34 @@ pub(crate) enum Output {
     /// This machine and ours have chosen each other; its bridge is at this address.
     PeerUp(Name, SocketAddr),
     /// They have not any more.
-    PeerDown(&'static str),
+    PeerDown(Loss),
+}
+
+/// Why a machine is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// No beacon for long.
+    Silent,
+    /// It plays with another, or not at all; or this side does not.
+    Left,
+}
+
+impl Loss {
+    /// The same for a person.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Loss::Silent => "it is not on this network any more",
+            Loss::Left => "it plays with another, or not any more",
+        }
+    }
+
+    /// The same for a program.
+    pub(crate) fn cause(self) -> DownCause {
+        match self {
+            Loss::Silent => DownCause::Silent,
+            Loss::Left => DownCause::Replaced,
+        }
+    }
 }
 
 /// The machines on one LAN.
@@ -257,9 +285,12 @@ impl Lan {
         let linked = mutual.map(|machine| machine.instance);
         if linked != self.linked {
             if self.linked.is_some() {
-                self.outputs.push(Output::PeerDown(
-                    "it is not on this network any more, or plays with another",
-                ));
+                // One that is silent has been taken off the list.
+                let loss = match self.linked() {
+                    None => Loss::Silent,
+                    Some(_) => Loss::Left,
+                };
+                self.outputs.push(Output::PeerDown(loss));
             }
             self.linked = linked;
             if let Some(machine) = mutual {

@@ -51,8 +51,7 @@ fn strike(world: &mut World, end: usize, fault: Fault) {
             }
         }
         Fault::Kill => {
-            world.ends[end].daemon = None;
-            world.ends[end].is_told = false;
+            world.kill(end);
             world.start_daemon(end);
         }
         Fault::Lost => world.wire.clear(),
@@ -163,12 +162,47 @@ fn a_far_end_that_goes_without_a_trace_is_noticed_in_time() {
 }
 
 #[test]
+fn a_daemon_that_dies_leaves_two_games_their_path_until_they_let_go() {
+    for seed in 0..50 {
+        let mut world = linked(seed);
+        world.run(Duration::from_secs(5));
+        let path = [0, 1].map(|end| world.ends[end].kernel.addresses.clone());
+        assert_eq!(path.each_ref().map(std::collections::BTreeSet::len), [1, 1]);
+        world.kill(1);
+        world.run(Duration::from_secs(60));
+        let left = [0, 1].map(|end| world.ends[end].kernel.addresses.clone());
+        assert!(!world.ends[0].is_told, "seed {seed}");
+        if world.ends[0].is_held {
+            assert_eq!(left, path, "seed {seed}");
+            world.let_go(0);
+        }
+        assert!(world.ends[0].kernel.addresses.is_empty(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_cable_pulled_after_the_other_daemon_has_died_is_told_at_once() {
+    let mut told = 0;
+    for seed in 0..20 {
+        let mut world = linked(seed);
+        world.run(Duration::from_secs(5));
+        world.kill(1);
+        world.run(Duration::from_secs(3));
+        if world.ends[0].is_held {
+            world.unplug(1);
+            assert!(!world.ends[0].is_held, "seed {seed}");
+            told += 1;
+        }
+    }
+    assert!(told > 0);
+}
+
+#[test]
 fn a_restart_within_the_heartbeat_is_a_new_link_before_the_old_one_would_be_lost() {
     for seed in 0..50 {
         let mut world = linked(seed);
         world.run(Duration::from_secs(5));
-        world.ends[1].daemon = None;
-        world.ends[1].is_told = false;
+        world.kill(1);
         world.run(Duration::from_millis(200));
         world.start_daemon(1);
         world.run(Duration::from_millis(400));

@@ -3,6 +3,7 @@
 //! Some cables show no carrier, so only silence tells that the far end is gone. An idle link costs three frames a second each
 //! way; a peer that misses two of ours is asked more often before it is given up.
 
+use super::loss::Loss;
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 
@@ -105,11 +106,11 @@ impl Heartbeat {
     }
 
     /// Why the peer is to be given up, if it is.
-    pub(crate) fn poll_lost(&self, now: LocalTime) -> Option<&'static str> {
+    pub(crate) fn poll_lost(&self, now: LocalTime) -> Option<Loss> {
         if self.heard.is_some_and(|at| now.since(at) >= LOST) {
-            Some("nothing has been heard of it for 1.3 s: unplugged at its end, or switched off")
+            Some(Loss::Silent)
         } else if self.unheard.is_some_and(|at| now.since(at) >= LOST) {
-            Some("it does not hear this side any more")
+            Some(Loss::Deaf)
         } else {
             None
         }
@@ -175,7 +176,7 @@ mod tests {
         let mut beat = Heartbeat::new(ms(0));
         beat.handle_heard(ms(0), true);
         assert!(beat.poll_lost(ms(1299)).is_none());
-        assert!(beat.poll_lost(ms(1300)).is_some());
+        assert_eq!(beat.poll_lost(ms(1300)), Some(Loss::Silent));
         beat.handle_resume(ms(60_000));
         assert!(beat.poll_lost(ms(60_100)).is_none());
     }
@@ -186,7 +187,7 @@ mod tests {
         for t in (0..5000).step_by(300) {
             beat.handle_heard(ms(t), t < 1000);
         }
-        assert!(beat.poll_lost(ms(5000)).is_some());
+        assert_eq!(beat.poll_lost(ms(5000)), Some(Loss::Deaf));
     }
 
     #[test]

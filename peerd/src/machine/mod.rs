@@ -7,6 +7,7 @@ pub(crate) mod carrier;
 pub(crate) mod discovery;
 pub(crate) mod health;
 pub(crate) mod identity;
+pub(crate) mod loss;
 pub(crate) mod mac;
 pub(crate) mod trouble;
 

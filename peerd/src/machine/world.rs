@@ -53,6 +53,8 @@ pub(super) struct End {
     pub(super) kernel: Kernel,
     pub(super) daemon: Option<Cable>,
     pub(super) is_told: bool,
+    /// The game goes on with a peer whose daemon has fallen silent.
+    pub(super) is_held: bool,
     pub(super) box_id: u64,
 }
 
@@ -65,6 +67,8 @@ pub(super) struct World {
     /// The driver shows whether the far end is there.
     pub(super) has_carrier_sense: bool,
     pub(super) loss_percent: u64,
+    /// Whether games that hear each other go on without their daemons.
+    pub(super) games_hold: bool,
     pub(super) next_instance: u64,
     pub(super) mac_changes: u32,
     /// Outputs carried out so far: the places where a fault can strike.
@@ -85,6 +89,7 @@ impl World {
             now: LocalTime(0),
             has_carrier_sense: random.one_in(2),
             loss_percent: [0, 0, 5, 20][random.below(4) as usize],
+            games_hold: true,
             random,
             ends,
             wire: vec![],
@@ -232,10 +237,18 @@ impl World {
                     kernel.addresses.remove(&plan.local);
                     kernel.neighbours.remove(&plan.peer);
                 }
-                Output::PeerUp(..) => self.ends[end].is_told = true,
-                Output::PeerDown(..) => {
-                    assert!(self.ends[end].is_told, "down without up");
-                    self.ends[end].is_told = false;
+                Output::PeerUp(..) => {
+                    self.ends[end].is_told = true;
+                    self.ends[end].is_held = false;
+                }
+                Output::PeerDown(_, loss) => {
+                    let state = &mut self.ends[end];
+                    assert!(state.is_told || state.is_held, "down without up");
+                    state.is_told = false;
+                    state.is_held = loss.leaves_the_path() && self.games_hold && self.random.one_in(2);
+                    if !state.is_held {
+                        self.let_go(end);
+                    }
                 }
                 Output::Redraw => {
                     let identity = self.identity(end);
@@ -244,6 +257,23 @@ impl World {
                 Output::Follow(_) | Output::Say(_) => {}
             }
         }
+    }
+
+    /// The game has no use for its peer any more.
+    pub(super) fn let_go(&mut self, end: usize) {
+        self.ends[end].is_held = false;
+        let game = Input::Game {
+            waits: true,
+            holds: false,
+        };
+        self.input(end, game);
+    }
+
+    /// kill -9.
+    pub(super) fn kill(&mut self, end: usize) {
+        self.ends[end].daemon = None;
+        self.ends[end].is_told = false;
+        self.ends[end].is_held = false;
     }
 
     pub(super) fn install(&mut self, end: usize, plan: &Plan) -> Result<(), Failure> {
@@ -326,7 +356,7 @@ impl World {
 
     pub(super) fn step(&mut self) {
         let end = self.random.below(2) as usize;
-        let action = self.random.below(14);
+        let action = self.random.below(15);
         self.log.push(format!(
             "{:.3}s end {end} action {action}",
             self.now.0 as f64 / 1e9
@@ -354,10 +384,7 @@ impl World {
                 self.refresh();
             }
             // kill -9, and a new start soon.
-            8 => {
-                self.ends[end].daemon = None;
-                self.ends[end].is_told = false;
-            }
+            8 => self.kill(end),
             // A clean restart.
             9 => {
                 self.input(end, Input::Stop);
@@ -374,6 +401,7 @@ impl World {
             11 => self.ends[end].kernel.failing = self.random.below(4) as u32,
             // The far side of a bus hiccup: everything in flight is lost.
             12 => self.wire.clear(),
+            13 => self.let_go(end),
             _ => self.input(end, Input::Resumed),
         }
         let longest = if self.random.one_in(8) { 20_000 } else { 400 };
