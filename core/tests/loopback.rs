@@ -336,6 +336,17 @@ fn two_games_of_which_one_is_given_a_new_address_play_on() {
     // Nothing arrives at the old one any more: what is heard after a second came to the new one.
     let start = Instant::now();
     until("a while", || start.elapsed() > Duration::from_millis(1500));
+    // Its cable is given another name.
+    a.say(&format!(
+        r#"{{"type":"peer_up","cable":"gamelink0","name":"den","address":"127.0.0.2:{}","bind":"127.0.0.5"}}"#,
+        a.port
+    ));
+    b.peer_up("127.0.0.5", "127.0.0.2");
+    until("a report of the new name", || {
+        a.report().cable.as_deref() == Some("gamelink0")
+    });
+    let start = Instant::now();
+    until("a while", || start.elapsed() > Duration::from_millis(1500));
     assert!(a.link.is_linked() && b.link.is_linked());
     assert_eq!((a.links_and_losses(), b.links_and_losses()), ((1, 0), (1, 0)));
 }

@@ -225,7 +225,8 @@ fn a_second_daemon_leaves_the_interface_to_the_first() {
 fn renaming_a_linked_interface_disturbs_nothing() {
     let Some(lab) = Lab::pair("name") else { return };
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
-    a.game().peer_up();
+    let mut game = a.game();
+    let old = game.peer_up();
     b.game().peer_up();
     eventually("settled", || a.udp() == (true, true));
     sh(&format!(
@@ -233,6 +234,10 @@ fn renaming_a_linked_interface_disturbs_nothing() {
         lab.namespace(0)
     ));
     eventually("new name", || a.status()["cables"][0]["interface"] == "gamelink0");
+    // Its game has to know by which name it will be told that the cable is out, and where its peer is now.
+    let new = game.peer_up();
+    assert_eq!(new.cable, "gamelink0");
+    assert_eq!(new.address, old.address.replace("usb0", "gamelink0"));
     assert_eq!(a.status()["cables"][0]["links"], 1);
     assert_eq!(b.states(), ["linked"]);
 }

@@ -376,9 +376,11 @@ impl Hub {
                 self.note(Level::Info, || {
                     format!("peer={name} cable={cable} address={address}")
                 });
-                // The same cable under new addresses: the two bridges know each other by their session's numbers.
-                let may_move =
-                    self.bridge.is_linked() && self.told.as_ref().is_some_and(|(told, _)| *told == cable);
+                // The same cable under new addresses, or under a new name: the two bridges know each other by their
+                // session's numbers.
+                let is_same = self.told.as_ref().is_some_and(|(told, _)| *told == cable)
+                    || self.peer.as_ref().is_some_and(|port| port.ip() == address.ip);
+                let may_move = is_same && self.bridge.is_linked();
                 self.told = Some((cable, name));
                 self.is_on_its_own = false;
                 // A daemon that was restarted tells again of what it finds: the session goes on.

@@ -73,6 +73,10 @@ impl PeerPort {
         (&self.peer, &self.bind) == (peer, bind)
     }
 
+    pub(super) fn ip(&self) -> IpAddr {
+        self.peer.ip
+    }
+
     pub(super) fn socket(&self) -> Arc<UdpSocket> {
         Arc::clone(&self.socket)
     }

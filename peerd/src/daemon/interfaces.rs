@@ -3,7 +3,7 @@
 use super::Daemon;
 use super::clients::Down;
 use super::lan::LanPort;
-use super::port::Port;
+use super::port::{Port, level};
 use crate::machine::cable::{Config, Input};
 use crate::machine::discovery::Lan;
 use crate::machine::identity::Identity;
@@ -15,6 +15,7 @@ use crate::wire::netlink::{Link, Message, Request};
 use gamelink_core::control::{BRIDGE_PORT, DownCause};
 use gamelink_core::time::LocalTime;
 use mio::Token;
+use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
@@ -161,7 +162,13 @@ impl Daemon {
                 }
                 self.rescan = Some(now.after(RETRY_CLAIM));
             }
-            Err(error) => log::warn!("cannot serve interface={name} error={error}"),
+            Err(error) => {
+                let level = error
+                    .raw_os_error()
+                    .map(Errno::from_raw)
+                    .map_or(log::Level::Warn, level);
+                log::log!(level, "cannot serve interface={name} error={error}");
+            }
         }
     }
 

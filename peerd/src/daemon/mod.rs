@@ -105,9 +105,11 @@ impl Daemon {
             listeners.push(control::listen_at(at).map_err(|error| RunError::Control(at.clone(), error))?);
             socket_file = Some(SocketFile(at.clone()));
         }
-        match control::listen_abstract(ABSTRACT_NAME) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => log::info!("no abstract control socket error={error}"),
+        if !listeners.iter().any(control::is_abstract) {
+            match control::listen_abstract(ABSTRACT_NAME) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) => log::info!("no abstract control socket error={error}"),
+            }
         }
         let poll = Poll::new().map_err(system("a poll"))?;
         let signals = Signals::open().map_err(system("a signal descriptor"))?;
@@ -324,6 +326,10 @@ impl Daemon {
                 }
                 Event::PeerDown(loss) => down.push((index, Down::new(name, &loss.to_string(), loss.cause()))),
                 Event::Redraw => must_redraw = true,
+                Event::Renamed => {
+                    has_changed = true;
+                    up.insert(index);
+                }
             });
         }
         for (index, down) in down {

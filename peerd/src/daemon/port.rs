@@ -42,6 +42,17 @@ pub(super) enum Event {
     PeerDown(Loss),
     /// A new instance is to be drawn.
     Redraw,
+    /// The interface has another name.
+    Renamed,
+}
+
+/// How much a refusal of the kernel is worth: of an interface that was just pulled out the monitor tells as well.
+pub(super) fn level(error: Errno) -> log::Level {
+    match error {
+        // The last one: its own address has gone with it.
+        Errno::ENODEV | Errno::ENXIO | Errno::ENETDOWN | Errno::EADDRNOTAVAIL => log::Level::Debug,
+        _ => log::Level::Warn,
+    }
 }
 
 /// One cable.
@@ -64,6 +75,8 @@ pub(super) struct Port {
     /// Until when the filter is strict.
     strict: Option<LocalTime>,
     old_gen_mode: Option<AddrGenMode>,
+    /// Its game knows it, and its peer's address, by the old name.
+    is_renamed: bool,
     _claim: Claim,
 }
 
@@ -99,6 +112,7 @@ impl Port {
             full_batches: 0,
             strict: None,
             old_gen_mode: None,
+            is_renamed: false,
             _claim: claim,
         })
     }
@@ -171,6 +185,7 @@ impl Port {
         };
         if link.name != self.link.name {
             log::info!("renamed interface={} to={}", self.link.name, link.name);
+            self.is_renamed = true;
         }
         self.link = link;
         let state = LinkState {
@@ -285,6 +300,9 @@ impl Port {
         registry: &Registry,
         mut event: impl FnMut(Event),
     ) {
+        if std::mem::take(&mut self.is_renamed) {
+            event(Event::Renamed);
+        }
         while let Some(output) = self.cable.poll_output() {
             match output {
                 Output::Send(frame) => {
@@ -341,7 +359,8 @@ impl Port {
             let _ = route.change(Request::set_up(self.index(), false));
         }
         if let Err(error) = route.change(Request::set_up(self.index(), true)) {
-            log::warn!(
+            log::log!(
+                level(error),
                 "cannot set the interface up interface={} error={error}",
                 self.name()
             );
@@ -363,7 +382,8 @@ impl Port {
                 self.cable.handle_input(now, Input::MacSet(Ok(read)));
             }
             (result, _) => {
-                log::warn!("MAC not changed interface={name} error={:?}", result.err());
+                let error = result.err().unwrap_or(Errno::ENODEV);
+                log::log!(level(error), "MAC not changed interface={name} error={error}");
                 self.cable.handle_input(now, Input::MacSet(Err(())));
             }
         }
@@ -374,15 +394,8 @@ impl Port {
         let index = self.index();
         self.silence_kernel(route);
         let fail = |error: Errno| {
-            // ENODEV, ENETDOWN: just pulled out, as the monitor will say.
-            let is_gone = [Errno::ENODEV, Errno::ENETDOWN].contains(&error);
-            let level = if is_gone {
-                log::Level::Debug
-            } else {
-                log::Level::Warn
-            };
             log::log!(
-                level,
+                level(error),
                 "address not set interface={} address={} error={error}",
                 self.link.name,
                 plan.local
@@ -408,7 +421,13 @@ impl Port {
                     self.probe = Some(probe);
                 }
             }
-            Err(error) => log::warn!("no UDP probe interface={} error={error}", self.link.name),
+            Err(error) => {
+                let level = error
+                    .raw_os_error()
+                    .map(Errno::from_raw)
+                    .map_or(log::Level::Warn, level);
+                log::log!(level, "no UDP probe interface={} error={error}", self.link.name);
+            }
         }
         Ok(())
     }

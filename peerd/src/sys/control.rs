@@ -71,6 +71,13 @@ pub(crate) fn listen_abstract(name: &str) -> io::Result<UnixListener> {
     )?)?)
 }
 
+/// Whether a listener, such as one that was passed to us, has an abstract name.
+pub(crate) fn is_abstract(listener: &UnixListener) -> bool {
+    listener
+        .local_addr()
+        .is_ok_and(|address| address.as_abstract_name().is_some())
+}
+
 fn from_std(listener: unix::UnixListener) -> io::Result<UnixListener> {
     listener.set_nonblocking(true)?;
     Ok(UnixListener::from_std(listener))
