@@ -88,7 +88,10 @@ pub(crate) fn run(request: &Request<'_>) -> ExitCode {
     };
     match edit(request, wanted) {
         Ok(files) if files.is_empty() => {
-            println!("nothing to do");
+            println!("nothing to write");
+            if !request.is_undo {
+                println!("{}", next_steps(request.is_direct, wanted));
+            }
             ExitCode::SUCCESS
         }
         Ok(files) => {
@@ -96,12 +99,40 @@ pub(crate) fn run(request: &Request<'_>) -> ExitCode {
             files
                 .iter()
                 .for_each(|file| println!("{done}: {}", file.display()));
+            if !request.is_undo {
+                println!("{}", next_steps(request.is_direct, wanted));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
             eprintln!("peerd: {error}");
             ExitCode::from(EXIT_FAILED)
         }
+    }
+}
+
+/// What the player has to do now, because the stock core would not do it.
+///
+/// It connects when a game is loaded, and then at most once in five seconds of its own processor time (`clock`), which is minutes
+/// at a game's own pace. A server can have no client yet in the moment in which it opens its port, so it always has to wait.
+fn next_steps(is_direct: bool, wanted: Wanted) -> String {
+    let Wanted { is_server, port, .. } = wanted;
+    match (is_direct, is_server) {
+        (false, _) => format!(
+            "Start `peerd relay --port {port}` before the game, and leave it running: the core looks for it only when a game is loaded."
+        ),
+        (true, true) => format!(
+            "This side is the server. Load the game here first, then on the other side. When both are loaded, fast-forward \
+             here (Space in RetroArch) for ten to twenty seconds, with the game where it waits for the other player: the core looks \
+             for its client only once in five seconds of processor time. The other side's picture may stand still until then.\n\
+             A firewall has to let TCP port {port} in on the cable. The core opens it on all networks of this machine.\n\
+             The addresses hold until the daemon of either side is started again: then run this again on both."
+        ),
+        (true, false) => "This side is the client. Load the game here after the other side's: the core looks for its server \
+             only when a game is loaded. Its picture may stand still until the other side has found it; fast-forward there for \
+             ten to twenty seconds (Space in RetroArch).\n\
+             The addresses hold until the daemon of either side is started again: then run this again on both."
+            .to_owned(),
     }
 }
 
