@@ -153,12 +153,13 @@ impl Bridge {
     }
 
     /// True where the timeline has said what there is to say of bytes.
-    pub(super) fn write_timeline(&self, writer: &mut Writer<'_>) -> bool {
+    pub(super) fn write_timeline(&mut self, writer: &mut Writer<'_>) -> bool {
         if !self.is_mending {
             return false;
         }
-        if let Some(timeline) = &self.timeline {
-            timeline.write_events(writer);
+        if let Some(timeline) = &mut self.timeline {
+            // What does not fit goes into another datagram at once.
+            self.must_transmit |= timeline.write_events(writer);
         }
         true
     }

@@ -75,7 +75,11 @@ impl Daemon {
             if !is_there && let Some(mut port) = self.ports.remove(&index) {
                 log::info!("interface gone interface={}", port.name());
                 port.close(&mut self.route, self.poll.registry());
-                self.holes.remove(&index);
+                if let Some(keeper) = &self.keeper
+                    && self.holes.remove(&index)
+                {
+                    keeper.close(index);
+                }
             }
         } else if let Some(link) = self.route.link(index) {
             self.consider_lan(now, &link);

@@ -17,7 +17,7 @@ use crate::sys::control::{self, ABSTRACT_NAME, SocketFile};
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, environment};
-use crate::tools::firewall::Hole;
+use crate::tools::firewall::Keeper;
 use clients::{Clients, Down, Wish};
 use gamelink_core::control::{BRIDGE_PORT, DownCause, FromDaemon};
 use gamelink_core::driver::PeerAddress;
@@ -67,8 +67,10 @@ struct Daemon {
     costs: Costs,
     /// Interfaces that another daemon serves.
     claimed_elsewhere: BTreeSet<u32>,
-    /// In the firewall, by interface; closed when dropped.
-    holes: BTreeMap<u32, Hole>,
+    /// Of holes in the firewall, if asked to.
+    keeper: Option<Keeper>,
+    /// The interfaces that have one.
+    holes: BTreeSet<u32>,
     rescan: Option<LocalTime>,
     unnamed: Unnamed,
     idle_since: Option<LocalTime>,
@@ -125,6 +127,10 @@ impl Daemon {
                 .register(listener, Token(FIRST_LISTENER + n), Interest::READABLE)
                 .map_err(system("the control socket"))?;
         }
+        let keeper = match settings.manages_firewall {
+            true => Some(Keeper::start().map_err(system("a thread"))?),
+            false => None,
+        };
         Ok(Daemon {
             settings,
             poll,
@@ -143,7 +149,8 @@ impl Daemon {
             notify: Notify::from_environment(clock::now()),
             costs: Costs::default(),
             claimed_elsewhere: BTreeSet::new(),
-            holes: BTreeMap::new(),
+            keeper,
+            holes: BTreeSet::new(),
             rescan: None,
             unnamed: Unnamed::default(),
             idle_since: None,
@@ -313,16 +320,19 @@ impl Daemon {
     /// Carries out what the cables want, until they want nothing more.
     fn settle(&mut self, now: LocalTime) {
         let (mut must_redraw, mut has_changed) = (false, false);
-        let (mut down, mut must_open) = (vec![], vec![]);
+        let mut down = vec![];
         let mut up = BTreeSet::new();
-        let may_open = self.settings.manages_firewall;
         for (&index, port) in &mut self.ports {
             let name = port.link.name;
             port.drain(now, &mut self.route, self.poll.registry(), |event| match event {
                 Event::PeerUp => {
                     has_changed = true;
                     up.insert(index);
-                    must_open.extend((may_open && !self.holes.contains_key(&index)).then_some((index, name)));
+                    if let Some(keeper) = &self.keeper
+                        && self.holes.insert(index)
+                    {
+                        keeper.open(index, name.as_str());
+                    }
                 }
                 Event::PeerDown(loss) => down.push((index, Down::new(name, &loss.to_string(), loss.cause()))),
                 Event::Redraw => must_redraw = true,
@@ -355,10 +365,6 @@ impl Daemon {
         }
         if must_redraw {
             self.redraw(now);
-        }
-        // Last, as the firewall's own programs take their time.
-        for (index, name) in must_open {
-            self.holes.insert(index, Hole::open(name.as_str()));
         }
         let is_idle = self.ports.is_empty()
             && self.unnamed.is_empty()

@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn the_side_that_drops_is_named() {
         assert!(faults(&linked(udp(true, true)), &[]).is_empty());
-        let here = faults(&linked(udp(false, true)), &[Firewall::Iptables]);
+        let here = faults(&linked(udp(false, true)), &[Firewall::Iptables(vec!["iptables"])]);
         assert_eq!(here.len(), 1);
         assert!(here[0].what.starts_with("this machine's firewall"));
         assert!(here[0].mend[0].starts_with("iptables -I INPUT -i usb0 -p udp --dport 56400:56401"));

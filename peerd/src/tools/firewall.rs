@@ -6,20 +6,31 @@
 use crate::sys::udp;
 use gamelink_core::control::BRIDGE_PORT;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 /// Marks our rules.
 const TAG: &str = "gamelink";
 
+/// The zone of firewalld in which a cable is open for our ports and for nothing else.
+const ZONE: &str = "drop";
+
 /// The firewalls that we can speak to.
+///
+/// Without being root, with `CAP_NET_ADMIN` alone, the nft ones can be changed, and iptables where nft is underneath. The older
+/// iptables wants its lock in /run, ufw wants root and firewalld a person's authority: then the command is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Firewall {
     Firewalld,
     Ufw,
     /// Chains of nft that hook input, as `family table chain`.
     Nft(Vec<[String; 3]>),
-    /// `iptables` and `ip6tables`.
-    Iptables,
+    /// The programs that have rules.
+    Iptables(Vec<&'static str>),
 }
 
 fn ports() -> (u16, u16) {
@@ -42,45 +53,71 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
 
 /// Finds the firewalls of this machine, the most particular first: ufw and firewalld write nft or iptables rules themselves.
 pub(crate) fn detect() -> Vec<Firewall> {
-    if output("firewall-cmd", &["--state"]).is_some_and(|state| state.trim() == "running") {
+    let chains = output("nft", &["-j", "list", "chains"]).unwrap_or_default();
+    let is_running = || output("firewall-cmd", &["--state"]).is_some_and(|state| state.trim() == "running");
+    // Only root is told whether it runs; its table can be seen.
+    if has_table(&chains, "firewalld") || is_running() {
         return vec![Firewall::Firewalld];
     }
     if output("ufw", &["status"]).is_some_and(|status| status.contains("Status: active")) {
         return vec![Firewall::Ufw];
     }
     let mut found = vec![];
-    if let Some(chains) = output("nft", &["-j", "list", "chains"]).map(|json| input_chains(&json))
-        && !chains.is_empty()
-    {
+    let chains = input_chains(&chains);
+    if !chains.is_empty() {
         found.push(Firewall::Nft(chains));
     }
     // Those that iptables made are iptables' to change, whatever is underneath.
-    let has_rules = |program| {
-        output(program, &["-S", "INPUT"]).is_some_and(|rules| {
-            rules
-                .lines()
-                .any(|line| line.starts_with("-A") || line.contains("DROP"))
+    let programs: Vec<_> = iptables_programs()
+        .into_iter()
+        .filter(|program| {
+            output(program, &["-S", "INPUT"]).is_some_and(|rules| {
+                rules
+                    .lines()
+                    .any(|line| line.starts_with("-A") || line.contains("DROP"))
+            })
         })
-    };
-    if has_rules("iptables") || has_rules("ip6tables") {
-        found.push(Firewall::Iptables);
+        .collect();
+    if !programs.is_empty() {
+        found.push(Firewall::Iptables(programs));
     }
     found
 }
 
+/// Where `iptables` speaks to nft, the older tables have programs of their own; asking those would make the tables.
+fn iptables_programs() -> Vec<&'static str> {
+    let mut programs = vec!["iptables", "ip6tables"];
+    for (program, tables) in [
+        ("iptables-legacy", "/proc/net/ip_tables_names"),
+        ("ip6tables-legacy", "/proc/net/ip6_tables_names"),
+    ] {
+        let is_other = output("iptables", &["-V"]).is_some_and(|version| version.contains("nf_tables"));
+        let is_used =
+            fs::read_to_string(tables).is_ok_and(|names| names.lines().any(|name| name == "filter"));
+        if is_other && is_used {
+            programs.push(program);
+        }
+    }
+    programs
+}
+
+fn objects<'a>(ruleset: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    let all = ruleset.get("nftables").and_then(Value::as_array);
+    all.into_iter()
+        .flatten()
+        .filter_map(move |object| object.get(kind))
+}
+
+fn has_table(json: &str, name: &str) -> bool {
+    let ruleset = serde_json::from_str::<Value>(json).unwrap_or_default();
+    objects(&ruleset, "chain").any(|chain| chain.get("table").and_then(Value::as_str) == Some(name))
+}
+
 /// The chains that see what comes in, but for those of iptables and of other managers.
 fn input_chains(json: &str) -> Vec<[String; 3]> {
-    let Ok(ruleset) = serde_json::from_str::<Value>(json) else {
-        return vec![];
-    };
-    let chains = ruleset
-        .get("nftables")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    chains
-        .filter_map(|object| {
-            let chain = object.get("chain")?;
+    let ruleset = serde_json::from_str::<Value>(json).unwrap_or_default();
+    objects(&ruleset, "chain")
+        .filter_map(|chain| {
             let word = |key| chain.get(key).and_then(Value::as_str);
             let (family, table, name) = (word("family")?, word("table")?, word("name")?);
             let is_input = word("hook") == Some("input") && word("type") == Some("filter");
@@ -95,31 +132,37 @@ fn input_chains(json: &str) -> Vec<[String; 3]> {
         .collect()
 }
 
+fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
+}
+
 impl Firewall {
     /// The commands that let the link through on `interface`, ready to be pasted into a root shell.
     pub(crate) fn commands(&self, interface: &str) -> Vec<Vec<String>> {
         let (first, last) = ports();
-        let words = |line: String| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
         match self {
-            Firewall::Firewalld => {
-                vec![words(format!("firewall-cmd --zone=trusted --change-interface={interface}"))]
-            }
+            // A zone of its own, as a port is opened for all interfaces of a zone.
+            Firewall::Firewalld => vec![
+                words(&format!("firewall-cmd --zone={ZONE} --change-interface={interface}")),
+                words(&format!("firewall-cmd --zone={ZONE} --add-port={first}-{last}/udp")),
+            ],
             Firewall::Ufw => {
-                vec![words(format!(
+                vec![words(&format!(
                     "ufw allow in on {interface} to any port {first}:{last} proto udp comment {TAG}"
                 ))]
             }
+            // The quotes are nft's own, and have to come through the shell.
             Firewall::Nft(chains) => chains
                 .iter()
                 .map(|[family, table, chain]| {
-                    words(format!(
+                    words(&format!(
                         "nft insert rule {family} {table} {chain} iifname \"{interface}\" udp dport {first}-{last} accept comment \"{TAG}\""
                     ))
                 })
                 .collect(),
-            Firewall::Iptables => ["iptables", "ip6tables"]
+            Firewall::Iptables(programs) => programs
                 .iter()
-                .map(|program| words(format!("{program} -I INPUT {}", iptables_rule(interface))))
+                .map(|program| words(&format!("{program} -I INPUT {}", iptables_rule(interface))))
                 .collect(),
         }
     }
@@ -130,28 +173,88 @@ fn iptables_rule(interface: &str) -> String {
     format!("-i {interface} -p udp --dport {first}:{last} -m comment --comment {TAG} -j ACCEPT")
 }
 
+/// Opens and closes holes on a thread of its own: the firewalls' programs take seconds on a small machine, and a daemon that is
+/// silent for so long is given up by its peer. All holes are closed when this goes.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    orders: Option<Sender<(u32, Option<String>)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// # Errors
+    /// When there can be no thread.
+    pub(crate) fn start() -> io::Result<Keeper> {
+        let (orders, receiver) = channel::<(u32, Option<String>)>();
+        let keep = move || {
+            let mut holes = BTreeMap::new();
+            for (key, interface) in receiver {
+                holes.remove(&key);
+                if let Some(interface) = interface {
+                    holes.insert(key, Hole::open(&interface));
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("firewall".into()).spawn(keep)?;
+        Ok(Keeper {
+            orders: Some(orders),
+            thread: Some(thread),
+        })
+    }
+
+    /// Opens one for the interface of that number.
+    pub(crate) fn open(&self, key: u32, interface: &str) {
+        self.order(key, Some(interface.to_owned()));
+    }
+
+    /// Closes it.
+    pub(crate) fn close(&self, key: u32) {
+        self.order(key, None);
+    }
+
+    fn order(&self, key: u32, interface: Option<String>) {
+        if let Some(orders) = &self.orders {
+            // It listens until this goes.
+            let _ = orders.send((key, interface));
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// A hole that we made, and that goes when this does.
 #[derive(Debug)]
-pub(crate) struct Hole {
+struct Hole {
     interface: String,
-    undo: Vec<Vec<String>>,
+    firewalls: Vec<Firewall>,
 }
 
 impl Hole {
     /// Opens the firewalls of this machine for one interface.
-    pub(crate) fn open(interface: &str) -> Hole {
-        let mut hole = Hole {
+    fn open(interface: &str) -> Hole {
+        let hole = Hole {
             interface: interface.to_owned(),
-            undo: vec![],
+            firewalls: detect(),
         };
-        for firewall in detect() {
+        for firewall in &hole.firewalls {
             // One left by a daemon that was killed is the same hole: closed first, so that there is only one.
-            close(&firewall, interface);
+            close(firewall, interface);
             for command in firewall.commands(interface) {
-                let is_done = run(&command);
-                log::info!("firewall opened command=`{}` done={is_done}", command.join(" "));
+                let line = command.join(" ");
+                match run(&command) {
+                    Ok(()) => log::info!("firewall opened command=`{line}`"),
+                    Err(error) => log::warn!(
+                        "cannot open this machine's firewall: run `{line}` as root, once after each plug, or open it for good; {error}"
+                    ),
+                }
             }
-            hole.undo.extend(undo(&firewall, interface));
         }
         hole
     }
@@ -159,41 +262,45 @@ impl Hole {
 
 impl Drop for Hole {
     fn drop(&mut self) {
-        close_nft(&self.interface);
-        for command in &self.undo {
-            let is_done = run(command);
-            log::info!("firewall closed command=`{}` done={is_done}", command.join(" "));
+        for firewall in &self.firewalls {
+            close(firewall, &self.interface);
         }
+        log::info!("firewall closed interface={}", self.interface);
     }
 }
 
+/// Takes back what may be there.
 fn close(firewall: &Firewall, interface: &str) {
-    if matches!(firewall, Firewall::Nft(_)) {
-        close_nft(interface);
-    }
-    for command in undo(firewall, interface) {
-        run(&command);
-    }
-}
-
-fn undo(firewall: &Firewall, interface: &str) -> Vec<Vec<String>> {
-    let words = |line: String| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let (first, last) = ports();
     match firewall {
         Firewall::Firewalld => {
-            vec![words(format!(
-                "firewall-cmd --zone=trusted --remove-interface={interface}"
-            ))]
+            let zone = format!("--zone={ZONE}");
+            let _ = run(&words(&format!(
+                "firewall-cmd {zone} --remove-interface={interface}"
+            )));
+            // Of another cable, perhaps.
+            if output("firewall-cmd", &[&zone, "--list-interfaces"])
+                .is_some_and(|list| list.trim().is_empty())
+            {
+                let _ = run(&words(&format!(
+                    "firewall-cmd {zone} --remove-port={first}-{last}/udp"
+                )));
+            }
         }
-        Firewall::Ufw => vec![words(format!(
-            "ufw delete allow in on {interface} to any port {first}:{last} proto udp"
-        ))],
-        // By handle, which is found when it is to go.
-        Firewall::Nft(_) => vec![],
-        Firewall::Iptables => ["iptables", "ip6tables"]
-            .iter()
-            .map(|program| words(format!("{program} -D INPUT {}", iptables_rule(interface))))
-            .collect(),
+        Firewall::Ufw => {
+            let _ = run(&words(&format!(
+                "ufw delete allow in on {interface} to any port {first}:{last} proto udp"
+            )));
+        }
+        Firewall::Nft(_) => close_nft(interface),
+        Firewall::Iptables(programs) => {
+            for program in programs {
+                let _ = run(&words(&format!(
+                    "{program} -D INPUT {}",
+                    iptables_rule(interface)
+                )));
+            }
+        }
     }
 }
 
@@ -203,26 +310,16 @@ fn close_nft(interface: &str) {
         return;
     };
     for [family, table, chain, handle] in our_rules(&json, interface) {
-        let command = [
-            "nft", "delete", "rule", &family, &table, &chain, "handle", &handle,
-        ]
-        .map(str::to_owned);
-        run(&command);
+        let _ = run(&words(&format!(
+            "nft delete rule {family} {table} {chain} handle {handle}"
+        )));
     }
 }
 
 fn our_rules(json: &str, interface: &str) -> Vec<[String; 4]> {
-    let Ok(ruleset) = serde_json::from_str::<Value>(json) else {
-        return vec![];
-    };
-    let objects = ruleset
-        .get("nftables")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    objects
-        .filter_map(|object| {
-            let rule = object.get("rule")?;
+    let ruleset = serde_json::from_str::<Value>(json).unwrap_or_default();
+    objects(&ruleset, "rule")
+        .filter_map(|rule| {
             let word = |key: &str| Some(rule.get(key)?.as_str()?.to_owned());
             let is_ours = rule.get("comment")?.as_str() == Some(TAG)
                 && rule
@@ -235,18 +332,25 @@ fn our_rules(json: &str, interface: &str) -> Vec<[String; 4]> {
         .collect()
 }
 
-fn run(command: &[String]) -> bool {
-    let Some((program, arguments)) = command.split_first() else {
-        return false;
-    };
+/// Runs a command; what it complained of, if it failed.
+fn run(command: &[String]) -> Result<(), String> {
+    let (program, arguments) = command.split_first().ok_or("no command")?;
     // What nft wants quoted in a shell's line is plain for the program itself, but for its own quotes.
-    Command::new(program)
+    let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(words
+        .lines()
+        .next()
+        .unwrap_or("it said nothing")
+        .trim()
+        .to_owned())
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Namespaces, cables, daemons and their clients for the tests.
+#![allow(dead_code, reason = "each test program uses its own part of this")]
 
 pub(crate) use gamelink_core::control::FromDaemon as Message;
 use gamelink_core::control::{self, Role, ToDaemon, VERSION};
 use serde_json::Value;
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -55,6 +57,9 @@ pub(crate) struct Lab {
     namespaces: Vec<String>,
     folder: PathBuf,
     daemons: AtomicU32,
+    /// A process in the first machine that keeps a /run and whatever else of its own.
+    room: Option<Child>,
+    is_unprivileged: Cell<bool>,
 }
 
 impl Lab {
@@ -78,6 +83,8 @@ impl Lab {
             namespaces,
             folder,
             daemons: AtomicU32::new(0),
+            room: None,
+            is_unprivileged: Cell::new(false),
         })
     }
 
@@ -108,6 +115,59 @@ impl Lab {
         &self.namespaces[end]
     }
 
+    /// Gives the first machine an empty /run, and a copy of each of these folders, which it may change.
+    pub(crate) fn furnish(&mut self, copies: &[&str]) {
+        let mut script = "mount -t tmpfs tmpfs /run".to_owned();
+        for (n, of) in copies.iter().enumerate() {
+            script += &format!(
+                " && mkdir /run/copy{n} && cp -a {of}/. /run/copy{n} && mount --bind /run/copy{n} {of}"
+            );
+        }
+        let ready = self.folder.join("furnished");
+        script += &format!(" && touch {} && exec sleep 600", ready.display());
+        let room = Command::new("ip")
+            .args(["netns", "exec", &self.namespaces[0]])
+            .args(["unshare", "-m", "--propagation", "private", "sh", "-c", &script])
+            .spawn()
+            .expect("ip runs");
+        self.room = Some(room);
+        eventually("a room of its own", || ready.exists());
+    }
+
+    /// A program in a machine.
+    fn command(&self, end: usize, program: &str) -> Command {
+        let mut command;
+        match &self.room {
+            Some(room) if end == 0 => {
+                command = Command::new("nsenter");
+                command.args(["-m", "-n", "-t", &room.id().to_string(), "--", program]);
+            }
+            _ => {
+                command = Command::new("ip");
+                command.args(["netns", "exec", &self.namespaces[end], program]);
+            }
+        }
+        command
+    }
+
+    /// Runs a shell line in a machine; what it printed, if it succeeded.
+    pub(crate) fn try_sh(&self, end: usize, line: &str) -> Option<String> {
+        let output = self
+            .command(end, "sh")
+            .args(["-c", line])
+            .output()
+            .expect("it runs");
+        let words = String::from_utf8_lossy(&output.stdout).into_owned();
+        output.status.success().then_some(words)
+    }
+
+    /// The same for a line that must succeed.
+    #[track_caller]
+    pub(crate) fn sh(&self, end: usize, line: &str) -> String {
+        self.try_sh(end, line)
+            .unwrap_or_else(|| panic!("`{line}` failed"))
+    }
+
     pub(crate) fn plug(&self, name: &str) {
         let [a, b] = &self.namespaces[..] else {
             panic!("a pair")
@@ -119,6 +179,13 @@ impl Lab {
 
     pub(crate) fn unplug(&self, name: &str) {
         sh(&format!("ip -n {} link del {name}", self.namespaces[0]));
+    }
+
+    /// From now on daemons are started as nobody, with the two rights that they need.
+    pub(crate) fn drop_privileges(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o777)).unwrap();
+        self.is_unprivileged.set(true);
     }
 
     pub(crate) fn mac(&self, end: usize, name: &str) -> String {
@@ -149,15 +216,27 @@ impl Lab {
         let number = self.daemons.fetch_add(1, Ordering::Relaxed);
         let socket = self.folder.join(format!("{name}.sock"));
         let log = self.folder.join(format!("{name}-{number}.log"));
-        let mut command = Command::new("ip");
+        let mut command = match self.is_unprivileged.get() {
+            true => {
+                let mut command = self.command(end, "setpriv");
+                command
+                    .args([
+                        "--reuid=65534",
+                        "--regid=65534",
+                        "--clear-groups",
+                        "--no-new-privs",
+                    ])
+                    .args([
+                        "--inh-caps=+net_admin,+net_raw",
+                        "--ambient-caps=+net_admin,+net_raw",
+                    ])
+                    .arg(env!("CARGO_BIN_EXE_peerd"));
+                command
+            }
+            false => self.command(end, env!("CARGO_BIN_EXE_peerd")),
+        };
         command
-            .args([
-                "netns",
-                "exec",
-                &self.namespaces[end],
-                env!("CARGO_BIN_EXE_peerd"),
-                "run",
-            ])
+            .arg("run")
             .args(["--name", &format!("player-{end}"), "--control"])
             .arg(&socket)
             .args(arguments)
@@ -173,13 +252,8 @@ impl Lab {
 
     /// Runs one of the tools in a machine; its exit code and what it printed.
     pub(crate) fn tool(&self, end: usize, daemon: &Daemon, arguments: &[&str]) -> (i32, String) {
-        let output = Command::new("ip")
-            .args([
-                "netns",
-                "exec",
-                &self.namespaces[end],
-                env!("CARGO_BIN_EXE_peerd"),
-            ])
+        let output = self
+            .command(end, env!("CARGO_BIN_EXE_peerd"))
             .args(arguments)
             .arg("--control")
             .arg(&daemon.socket)
@@ -194,6 +268,13 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        if let Some(mut room) = self.room.take() {
+            // With everything that was started in it and stayed: by its number, as it is in our own namespace.
+            for pid in sh(&format!("ip netns pids {}", self.namespaces[0])).lines() {
+                run(&format!("kill {pid}"));
+            }
+            let _ = room.wait();
+        }
         for ns in &self.namespaces {
             run(&format!("ip netns del {ns}"));
         }
