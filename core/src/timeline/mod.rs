@@ -71,6 +71,9 @@ mod states;
 mod steps;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use counters::Counters;
 
 use crate::serial::SerialControl;

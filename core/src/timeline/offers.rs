@@ -33,6 +33,12 @@ impl Answer {
         kind: Kind::Refused,
     };
 
+    /// What is guessed before anything is known.
+    const UNKNOWN: Answer = Answer {
+        byte: UNPLUGGED,
+        kind: Kind::Taken,
+    };
+
     pub(super) fn is_paired(self) -> bool {
         self.kind == Kind::Paired
     }
@@ -127,7 +133,7 @@ impl Offers {
             list: Ring::new(PLACES),
             answers: Ring::new(PLACES),
             settled: 0,
-            last: Answer::UNPLUGGED,
+            last: Answer::UNKNOWN,
             hints: vec![NO_HINT; PLACES].into_boxed_slice(),
             replaces: Ring::new(REPLACES),
             acknowledged: 0,
@@ -140,7 +146,7 @@ impl Offers {
         self.list.reset();
         self.answers.reset();
         self.settled = 0;
-        self.last = Answer::UNPLUGGED;
+        self.last = Answer::UNKNOWN;
         self.hints.fill(NO_HINT);
         self.replaces.reset();
         self.acknowledged = 0;

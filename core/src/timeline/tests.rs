@@ -1,0 +1,290 @@
+//! Two timelines and two toy games, one slot at a time.
+
+use super::*;
+use crate::protocol::{Header, MAX_DATAGRAM, Writer, decode};
+use crate::serial::{Speed, UNPLUGGED};
+
+/// A game whose whole memory is what it has read.
+struct Toy {
+    timeline: Timeline,
+    memory: Vec<u8>,
+    states: Vec<Vec<u8>>,
+    sequence: u64,
+    /// Looks for bytes so often in a frame, and answers with the count of what it has read.
+    polls: usize,
+    /// Clocks these in a frame, by its memory.
+    clocks: fn(u64, &[u8]) -> Vec<u8>,
+    steps: Vec<Step>,
+}
+
+impl Toy {
+    fn new(polls: usize, clocks: fn(u64, &[u8]) -> Vec<u8>) -> Toy {
+        let mut timeline = Timeline::new(16);
+        timeline.plug(true);
+        Toy {
+            timeline,
+            memory: vec![],
+            states: vec![vec![]; 16],
+            sequence: 0,
+            polls,
+            clocks,
+            steps: vec![],
+        }
+    }
+
+    fn frame(&mut self, frame: u64) {
+        for _ in 0..self.polls {
+            if let Some((byte, _)) = self.timeline.poll() {
+                self.timeline.taken(answer(&self.memory));
+                self.memory.push(byte);
+            }
+        }
+        for byte in (self.clocks)(frame, &self.memory) {
+            let read = self.timeline.request(byte, Speed::Normal);
+            self.memory.push(read);
+        }
+        self.timeline.frame_end(Boundary {
+            has_advanced: true,
+            serial_control: SerialControl(0),
+            serial_byte: 0,
+        });
+    }
+
+    /// One slot; what was done in it.
+    fn slot(&mut self) -> &[Step] {
+        self.steps.clear();
+        loop {
+            let step = self.timeline.step();
+            self.steps.push(step);
+            match step {
+                Step::Load { slot } => self.memory = self.states[slot].clone(),
+                Step::Save { slot, .. } => {
+                    self.states[slot] = self.memory.clone();
+                    self.timeline.saved(true);
+                }
+                Step::Replay { frame } | Step::Live { frame } => self.frame(frame),
+                Step::Hold => {}
+                Step::Done => return &self.steps,
+            }
+        }
+    }
+
+    /// Says to the other what it may lack.
+    fn tell(&mut self, other: &mut Toy) {
+        self.sequence += 1;
+        let mut header = Header {
+            from: 1,
+            sequence: self.sequence,
+            ..Header::default()
+        };
+        self.timeline.write_header(&mut header);
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut writer = Writer::new(&mut buffer, &header).unwrap();
+        self.timeline.write_events(&mut writer);
+        let len = writer.finish();
+        let (header, events) = decode(&buffer[..len]).unwrap();
+        other.timeline.handle_datagram(&header, events);
+    }
+
+    fn has(&self, wanted: impl Fn(&Step) -> bool) -> bool {
+        self.steps.iter().any(wanted)
+    }
+
+    fn replayed(&self) -> u64 {
+        self.timeline.counters().replayed
+    }
+}
+
+fn answer(memory: &[u8]) -> u8 {
+    100 + memory.len().to_le_bytes()[0]
+}
+
+/// One byte a frame, whatever was read.
+fn counting(frame: u64, _: &[u8]) -> Vec<u8> {
+    vec![frame.to_le_bytes()[0]]
+}
+
+/// One byte a frame: the one that was read last.
+fn echoing(_: u64, memory: &[u8]) -> Vec<u8> {
+    vec![memory.last().copied().unwrap_or(0)]
+}
+
+fn nothing(_: u64, _: &[u8]) -> Vec<u8> {
+    vec![]
+}
+
+/// Two toys that have just been linked, before their first common frame.
+fn linked(mut a: Toy, mut b: Toy) -> (Toy, Toy) {
+    for _ in 0..2 {
+        a.tell(&mut b);
+        b.tell(&mut a);
+    }
+    assert!(
+        !a.timeline.is_linked(),
+        "only once there is a state to go back to"
+    );
+    (a, b)
+}
+
+/// So many slots of both, with words passing after each.
+fn play(a: &mut Toy, b: &mut Toy, slots: usize) {
+    for _ in 0..slots {
+        a.slot();
+        a.tell(b);
+        b.slot();
+        b.tell(a);
+    }
+}
+
+#[test]
+fn without_a_peer_a_game_reads_ff_and_nothing_is_kept() {
+    let mut toy = Toy::new(4, counting);
+    assert_eq!(toy.slot(), [Step::Live { frame: 0 }, Step::Done]);
+    assert_eq!(toy.slot(), [Step::Live { frame: 1 }, Step::Done]);
+    assert_eq!(toy.memory, [UNPLUGGED, UNPLUGGED]);
+    assert_eq!(toy.timeline.confirmed().frame, 2);
+}
+
+#[test]
+fn a_wrong_guess_is_replayed_from_the_state_before_it() {
+    let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
+    play(&mut a, &mut b, 1);
+    assert_eq!(a.memory, [UNPLUGGED], "a guess");
+    a.slot();
+    assert!(a.has(|step| matches!(step, Step::Load { .. })));
+    assert!(a.has(|step| *step == Step::Replay { frame: 0 }));
+    assert_eq!(a.memory[0], 100, "the truth");
+    assert_eq!(a.timeline.counters().corrections, 1);
+}
+
+#[test]
+fn what_a_replay_sends_again_needs_no_word() {
+    let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
+    play(&mut a, &mut b, 20);
+    assert!(a.replayed() > 10);
+    assert_eq!((a.timeline.counters().replaces, b.replayed()), (0, 0));
+    let expected: Vec<u8> = (0..20).collect();
+    assert_eq!(b.memory, expected);
+}
+
+#[test]
+fn what_a_replay_sends_differently_is_replaced_and_taken_anew() {
+    let (mut a, mut b) = linked(Toy::new(0, echoing), Toy::new(4, nothing));
+    // B's words reach A two slots late, so that B has taken what A then replaces.
+    for n in 0..40 {
+        a.slot();
+        a.tell(&mut b);
+        b.slot();
+        if n % 3 == 2 {
+            b.tell(&mut a);
+        }
+    }
+    assert!(a.timeline.counters().replaces > 5 && b.timeline.counters().replaced > 5);
+    let settled = a.timeline.offers.settled() as usize;
+    assert!(settled > 10);
+    assert_eq!(
+        a.memory[..settled - 1],
+        b.memory[1..settled],
+        "each byte came back"
+    );
+}
+
+#[test]
+fn at_its_horizon_a_game_stands_still_and_goes_on_with_the_verdict() {
+    let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
+    (0..4).for_each(|_| assert!(!a.slot().contains(&Step::Hold)));
+    (0..50).for_each(|_| assert!(a.slot().contains(&Step::Hold)));
+    assert_eq!(a.timeline.counters().live, 4);
+    play(&mut a, &mut b, 2);
+    assert!(a.timeline.counters().live > 4);
+}
+
+#[test]
+fn two_games_that_clock_at_once_read_each_others_bytes() {
+    let (mut a, mut b) = linked(
+        Toy::new(2, counting),
+        Toy::new(2, |frame, _| vec![200 + frame.to_le_bytes()[0]]),
+    );
+    for _ in 0..20 {
+        a.slot();
+        b.slot();
+        a.tell(&mut b);
+        b.tell(&mut a);
+    }
+    assert!(a.timeline.counters().paired > 15);
+    for n in 0..10_u8 {
+        let place = usize::from(n);
+        assert_eq!((a.memory[place], b.memory[place]), (200 + n, n));
+    }
+}
+
+#[test]
+fn a_game_that_does_not_listen_refuses_after_two_whole_frames() {
+    let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(0, nothing));
+    play(&mut a, &mut b, 1);
+    assert_eq!(b.timeline.counters().peer_refused, 0);
+    play(&mut a, &mut b, 20);
+    let counters = a.timeline.counters();
+    assert!(counters.refused >= 18, "{counters:?}");
+    assert_eq!(
+        (counters.corrections, counters.holds),
+        (0, 0),
+        "0xFF was the guess"
+    );
+}
+
+#[test]
+fn pulled_out_the_open_bytes_read_ff_and_the_rest_stays() {
+    let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
+    play(&mut a, &mut b, 5);
+    a.slot();
+    a.slot();
+    let sure = a.timeline.offers.answered() as usize;
+    a.timeline.unplug();
+    a.slot();
+    assert!(!a.timeline.is_linked());
+    assert!(
+        a.memory[..sure]
+            .iter()
+            .all(|byte| *byte >= 100 && *byte != UNPLUGGED)
+    );
+    assert!(a.memory.len() > sure + 1);
+    assert!(a.memory[sure..].iter().all(|byte| *byte == UNPLUGGED));
+    assert_eq!(a.timeline.confirmed().frame, a.timeline.counters().live);
+}
+
+#[test]
+fn plugged_in_again_both_sides_begin_anew() {
+    let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
+    play(&mut a, &mut b, 5);
+    a.timeline.unplug();
+    play(&mut a, &mut b, 3);
+    assert!(b.timeline.is_linked(), "nobody told B");
+    a.timeline.plug(false);
+    play(&mut a, &mut b, 10);
+    assert!(a.timeline.is_linked() && b.timeline.is_linked());
+    assert_eq!(b.timeline.counters().joins, 2);
+    assert_eq!(a.memory.last().map(|byte| *byte != UNPLUGGED), Some(true));
+}
+
+#[test]
+fn a_frame_with_more_transfers_than_can_be_kept_is_undone() {
+    let flood = |frame: u64, _: &[u8]| vec![7; if frame == 3 { 3000 } else { 1 }];
+    let (mut a, mut b) = linked(Toy::new(0, flood), Toy::new(4, nothing));
+    play(&mut a, &mut b, 3);
+    let before = a.memory.len();
+    a.slot();
+    assert!(a.has(|step| *step == Step::Live { frame: 3 }) && a.has(|step| *step == Step::Hold));
+    assert_eq!(a.memory.len(), before, "as if it had not run");
+    assert_eq!(a.timeline.counters().undone, 1);
+}
+
+#[test]
+fn hooks_outside_a_frame_do_nothing() {
+    let (mut a, mut b) = linked(Toy::new(4, nothing), Toy::new(0, counting));
+    play(&mut a, &mut b, 1);
+    assert_eq!(a.timeline.poll(), None, "the core polls while it serialises");
+    a.timeline.taken(1);
+    assert_eq!(a.timeline.request(1, Speed::Normal), UNPLUGGED);
+    assert_eq!(a.timeline.offers.next, 0);
+}
