@@ -4,7 +4,7 @@
 //! counts its stretches, says its own number and the other's as it knows it, and numbers begin at 0 where both are new.
 
 /// What one side knows of the stretch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Joint {
     ours: u32,
     theirs: Option<u32>,

@@ -1,6 +1,6 @@
 //! The armed half: the peer's offers, and what this game did with each.
 
-use super::offers::PLACES;
+use super::offers::FRAME_SHARE;
 use super::ring::Ring;
 use crate::serial::Speed;
 
@@ -11,7 +11,7 @@ const KEPT_FOR_SPACING: u64 = 64;
 const UNARMED_LIMIT: u64 = 2;
 
 /// One transfer that the peer's game clocks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Theirs {
     pub(super) byte: u8,
     pub(super) speed: Speed,
@@ -24,7 +24,7 @@ pub(super) struct Theirs {
 }
 
 /// Where in a frame something was judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) enum Place {
     /// In this poll of the frame, the first being 1.
     Poll(u32),
@@ -36,7 +36,7 @@ pub(super) enum Place {
 }
 
 /// What became of one offer of the peer, here.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Judgement {
     /// Our frame in which it was judged.
     pub(super) frame: u64,
@@ -46,7 +46,7 @@ pub(super) struct Judgement {
 }
 
 /// All offers of the peer that are still of interest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Judging {
     /// How many this timeline has judged, as far as it has been emulated.
     pub(super) next: u64,
@@ -63,11 +63,11 @@ pub(super) struct Judging {
 }
 
 impl Judging {
-    pub(super) fn new() -> Judging {
+    pub(super) fn new(places: usize) -> Judging {
         Judging {
             next: 0,
-            list: Ring::new(PLACES),
-            judgements: Ring::new(PLACES),
+            list: Ring::new(places),
+            judgements: Ring::new(places),
             epoch: 0,
             settled: 0,
             sent: 0,
@@ -109,6 +109,11 @@ impl Judging {
     /// How many offers more can be judged.
     pub(super) fn room(&self) -> usize {
         self.judgements.room()
+    }
+
+    /// Whether so little room is left that the next frame's transfers might not fit.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        self.judgements.room() < self.judgements.places() / FRAME_SHARE
     }
 
     /// The next offer of the peer, if this timeline has judged all before it and never judged this one.

@@ -83,9 +83,13 @@ use judging::Judging;
 use offers::{Answer, Kind, Offers};
 use reach::Reach;
 use states::{State, States};
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 use steps::Then;
 use wire::Inbox;
+
+/// Transfers that may be kept: those open, and those since the oldest state. At 13 a frame that is two seconds.
+const PLACES: usize = 2048;
 
 /// What is to be done next in this slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +143,7 @@ pub struct Confirmed {
 }
 
 /// Where a slot stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     /// No slot is under way.
     Between,
@@ -217,16 +221,53 @@ pub struct Timeline {
     rest: Option<u64>,
 }
 
+/// Two timelines are alike between two slots if they go on alike: counts and measures do not matter.
+impl PartialEq for Timeline {
+    fn eq(&self, other: &Timeline) -> bool {
+        self.essence() == other.essence()
+            && self.offers == other.offers
+            && self.judging == other.judging
+            && self.states == other.states
+    }
+}
+
+impl Eq for Timeline {}
+
+impl Hash for Timeline {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.essence().hash(hasher);
+        self.offers.hash(hasher);
+        self.judging.hash(hasher);
+        self.states.hash(hasher);
+    }
+}
+
+impl Timeline {
+    fn essence(&self) -> impl PartialEq + Hash {
+        (
+            (self.frame, self.phase, self.joint, self.inbox.newest()),
+            (self.is_plugged, self.is_open, self.is_closing, self.is_here_safe),
+            (self.back_to, self.unarmed_since, self.announced, self.rest),
+        )
+    }
+}
+
 impl Timeline {
     /// A timeline that is not plugged in, for a caller with so many buffers for states; 48 are enough.
     #[must_use]
     pub fn new(slots: usize) -> Timeline {
+        Timeline::with_places(slots, PLACES)
+    }
+
+    /// The same for so many transfers, a power of two: for a model that explores every state of a small one.
+    #[must_use]
+    pub fn with_places(slots: usize, places: usize) -> Timeline {
         Timeline {
             frame: 0,
             phase: Phase::Between,
             port: Port::default(),
-            offers: Offers::new(),
-            judging: Judging::new(),
+            offers: Offers::new(places),
+            judging: Judging::new(places),
             states: States::new(slots),
             reach: Reach::default(),
             joint: Joint::default(),

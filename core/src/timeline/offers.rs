@@ -3,21 +3,21 @@
 use super::ring::Ring;
 use crate::serial::{Speed, UNPLUGGED};
 
-/// Offers that may be kept: those open, and those since the oldest state. At 13 a frame that is two seconds.
-pub(super) const PLACES: usize = 2048;
+/// Of the places, this part is kept free for a frame's transfers: of 2048 more than any game makes, with the fast clock too.
+pub(super) const FRAME_SHARE: usize = 3;
 
 /// Replacements that the peer may not have acknowledged; while none fits, nothing is mended.
 const REPLACES: usize = 32;
 
 /// What a game reads in a transfer that it clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Answer {
     pub(super) byte: u8,
     pub(super) kind: Kind,
 }
 
 /// How an offer ended, or is guessed to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// The peer's game was listening.
     Taken,
@@ -56,7 +56,7 @@ impl Default for Answer {
 }
 
 /// One transfer that this game clocks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Own {
     pub(super) byte: u8,
     pub(super) speed: Speed,
@@ -69,7 +69,7 @@ pub(super) struct Own {
 }
 
 /// A place of the table of hints: what is believed of one number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Hint {
     number: u64,
     answer: Answer,
@@ -109,7 +109,7 @@ pub(super) enum Sent {
 }
 
 /// All offers of this game that are still of interest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Offers {
     /// How many this timeline has made, as far as it has been emulated.
     pub(super) next: u64,
@@ -127,14 +127,14 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    pub(super) fn new() -> Offers {
+    pub(super) fn new(places: usize) -> Offers {
         Offers {
             next: 0,
-            list: Ring::new(PLACES),
-            answers: Ring::new(PLACES),
+            list: Ring::new(places),
+            answers: Ring::new(places),
             settled: 0,
             last: Answer::UNKNOWN,
-            hints: vec![NO_HINT; PLACES].into_boxed_slice(),
+            hints: vec![NO_HINT; places].into_boxed_slice(),
             replaces: Ring::new(REPLACES),
             acknowledged: 0,
         }
@@ -199,9 +199,9 @@ impl Offers {
             .flatten()
     }
 
-    /// How many offers more can be kept.
-    pub(super) fn room(&self) -> usize {
-        self.list.room().min(self.answers.room())
+    /// Whether so little room is left that the next frame's transfers might not fit.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        self.list.room().min(self.answers.room()) < self.list.places() / FRAME_SHARE
     }
 
     /// Whether a correction could replace offers now.
@@ -285,16 +285,19 @@ impl Offers {
 
     /// What is believed of a number until its verdict comes.
     pub(super) fn suppose(&mut self, number: u64, answer: Answer) {
-        let place = usize::try_from(number % PLACES as u64).unwrap_or_default();
+        let place = self.place(number);
         if let Some(hint) = self.hints.get_mut(place) {
             *hint = Hint { number, answer };
         }
     }
 
     fn hint(&self, number: u64) -> Option<Answer> {
-        let place = usize::try_from(number % PLACES as u64).unwrap_or_default();
-        let hint = self.hints.get(place).filter(|hint| hint.number == number)?;
-        Some(hint.answer)
+        let hint = self.hints.get(self.place(number))?;
+        (hint.number == number).then_some(hint.answer)
+    }
+
+    fn place(&self, number: u64) -> usize {
+        usize::try_from(number % self.hints.len() as u64).unwrap_or_default()
     }
 
     /// The verdict on the oldest offer without one.

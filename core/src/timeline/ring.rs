@@ -1,11 +1,40 @@
 //! Values with consecutive numbers, a bounded window of them.
 
+use std::hash::{Hash, Hasher};
+
 /// The values numbered `start..end`, at most as many as there are places; nothing is allocated after it was made.
 #[derive(Clone, Debug)]
 pub(super) struct Ring<T> {
     places: Box<[T]>,
     start: u64,
     end: u64,
+}
+
+/// Two windows are alike where they hold the same values under the same numbers.
+impl<T: PartialEq> PartialEq for Ring<T> {
+    fn eq(&self, other: &Ring<T>) -> bool {
+        (self.start, self.end) == (other.start, other.end) && self.values().eq(other.values())
+    }
+}
+
+impl<T: Eq> Eq for Ring<T> {}
+
+impl<T: Hash> Hash for Ring<T> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.start, self.end).hash(hasher);
+        self.values().for_each(|value| value.hash(hasher));
+    }
+}
+
+impl<T> Ring<T> {
+    fn values(&self) -> impl Iterator<Item = &T> {
+        (self.start..self.end).filter_map(|number| self.places.get(self.place(number)))
+    }
+
+    fn place(&self, number: u64) -> usize {
+        let mask = self.places.len() as u64 - 1;
+        usize::try_from(number & mask).unwrap_or_default()
+    }
 }
 
 impl<T: Copy + Default> Ring<T> {
@@ -27,6 +56,11 @@ impl<T: Copy + Default> Ring<T> {
     /// The number behind the newest value.
     pub(super) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// How many values fit.
+    pub(super) fn places(&self) -> usize {
+        self.places.len()
     }
 
     /// How many more values fit.
@@ -78,11 +112,6 @@ impl<T: Copy + Default> Ring<T> {
     fn len(&self) -> usize {
         // Never more than there are places, so it fits.
         usize::try_from(self.end - self.start).unwrap_or(usize::MAX)
-    }
-
-    fn place(&self, number: u64) -> usize {
-        let mask = self.places.len() as u64 - 1;
-        usize::try_from(number & mask).unwrap_or_default()
     }
 }
 

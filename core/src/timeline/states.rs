@@ -1,7 +1,7 @@
 //! Which buffers of the caller hold states of the core, and of which moments.
 
 /// A state of the core between two frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
     /// The caller's buffer.
     pub(super) slot: usize,
@@ -14,7 +14,7 @@ pub(super) struct State {
 }
 
 /// The states that are kept, oldest first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct States {
     kept: Vec<State>,
     free: Vec<usize>,

@@ -8,9 +8,6 @@ use super::{Boundary, Phase, Step, Timeline};
 /// Corrections in one slot; more wait for the next one.
 const MENDS_PER_SLOT: u32 = 8;
 
-/// Places that must be free before a frame starts: no game does more transfers in a frame, not with the fast clock either.
-const FRAME_ROOM: usize = 640;
-
 /// Calls of a core that only repeats its picture, in a row, before a replay goes on without the frame.
 const REPEATS: u32 = 4;
 
@@ -22,7 +19,7 @@ pub(super) const RARE: u64 = 20;
 const RARE_REPAIRED: u64 = 8;
 
 /// Where a save leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Then {
     Decide,
     Mend { until: u64 },
@@ -352,7 +349,7 @@ impl Timeline {
         let open = self.judging.first_open().map(|judgement| judgement.frame);
         let is_open_long = open.is_some_and(|frame| self.frame.saturating_sub(frame) >= self.reach.armed());
         let outstanding = self.offers.next.saturating_sub(self.offers.answered());
-        let is_full = self.offers.room() < FRAME_ROOM || self.judging.room() < FRAME_ROOM;
+        let is_full = self.offers.is_nearly_full() || self.judging.is_nearly_full();
         if is_full && unanswered.is_none() && open.is_none() {
             // Nothing is open, yet the history cannot be let go: no boundary has been safe for seconds.
             self.fail();

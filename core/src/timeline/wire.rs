@@ -46,6 +46,11 @@ impl Inbox {
         self.len = None;
     }
 
+    /// Number of the newest datagram that was looked at.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
     fn put(&mut self, header: &Header, events: &[u8]) {
         if self.len.is_some() && header.sequence <= self.header.sequence {
             return;
