@@ -9,6 +9,29 @@
 //!
 //! It knows nothing of cores, sockets and clocks. It says what is to be done ([`Step`]); whoever owns the core does it.
 //!
+//! # How a corrected frame travels
+//!
+//! 1. In frame 40 A's game clocks a byte: *offer* 7. Its verdict is a round trip away, so the game reads the best guess
+//!    ([`Timeline::request`]) and runs on; at the end of the slot one datagram carries all offers that B has not
+//!    acknowledged. Frames 41 to 45 follow, with offers 8 to 12.
+//! 2. B's game listens and has no open byte of its own: its next poll takes offer 7, at a frame and a poll that are
+//!    recorded. What it answers is the verdict; B's next datagram carries it.
+//! 3. Before frame 46 A compares: the game read something else. The slot begins with a correction: the newest state
+//!    at or before frame 40 is loaded, and the frames up to 45 run again, unseen; request 7 reads the verdict, the others their
+//!    verdicts or better guesses. Takes are repeated at their recorded polls.
+//! 4. Offers 8 and 9 come out as before: nothing is said of them, and verdicts on them stay good. Offer 10 differs: it and
+//!    all behind it are replaced, a new epoch begins, and the verdicts that were known for them become guesses.
+//! 5. B follows the epoch: what it took from offer 10 on is void, so it goes back to before that take in the same way.
+//! 6. A's verdicts up to 9 are read by its game: they are *settled*, A says so, and both let go of what lies before.
+//!
+//! What makes it sound: a game takes a byte only where all its own have their verdicts, and an offer is taken only where as
+//! many offers were sent as its maker had judged. So whatever is taken depends on nothing that the taker might still
+//! change, and the oldest open offer of all can always be judged. Where both sides' oldest open offers stand against
+//! each other, neither having judged the other, they are a *pair*: each is the other's answer.
+//!
+//! What is not here: sockets, clocks, threads; the session (who the peer is); the strict exchange, in which nothing is
+//! ever replaced.
+//!
 //! # The face towards the port
 //!
 //! **Inside a running core**, the three hooks of the serial port; none of them waits, allocates or fails:
@@ -58,8 +81,15 @@
 //! slot, and while a replay runs nothing is said. Without that flag nothing here is used: towards such a peer the strict path
 //! serves, which never replaces what it has sent.
 //!
-//! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set how far the game may run ahead.
+//! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set how far the game may run ahead: the
+//! round trip and three frames, at most 30, and less on a machine on which so long a replay would cost more than a quarter of a frame.
+//!
+//! **States** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core whose states can be
+//! repaired ([`Timeline::set_repairs`]) has shorter replays. Whatever the core does, a game that listens gets no byte for a
+//! frame when no boundary was safe for twenty; a game that clocks across every boundary, on a core that cannot be repaired, cannot
+//! be mended: its stretch ends ([`Counters::failures`]), and the strict path is the better one for it.
 
+mod certainty;
 mod counters;
 mod hooks;
 mod joint;
