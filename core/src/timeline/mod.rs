@@ -354,6 +354,12 @@ impl Timeline {
         self.is_open && !self.is_closing
     }
 
+    /// The numbers of this stretch of the link, ours and the peer's: while linked, both sides mean the same.
+    #[must_use]
+    pub fn stretch(&self) -> (u32, u32) {
+        self.joint.numbers()
+    }
+
     /// The oldest frame whose inputs may be asked for again.
     #[must_use]
     pub fn oldest_frame(&self) -> u64 {
