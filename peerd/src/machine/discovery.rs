@@ -36,6 +36,8 @@ pub(crate) struct Machine {
     chosen: Instance,
     port: u16,
     heard: LocalTime,
+    /// When it sent the newest beacon that was heard, by its own clock.
+    stamp: u64,
     answered: Option<LocalTime>,
     avoided_until: LocalTime,
 }
@@ -51,6 +53,7 @@ impl Machine {
             chosen: Instance::NONE,
             port: beacon.port,
             heard: now,
+            stamp: 0,
             answered: None,
             avoided_until: LocalTime(0),
         }
@@ -181,10 +184,14 @@ impl Lan {
         if machine.address.is_ipv4() == from.is_ipv4() {
             machine.address = from;
         }
-        machine.has_game = beacon.has_game;
-        machine.chosen = beacon.chosen;
-        machine.port = beacon.port;
         machine.heard = now;
+        // Each goes out over v6 and v4, so one that says how things were may be read after one that says how they are.
+        if beacon.stamp >= machine.stamp {
+            machine.stamp = beacon.stamp;
+            machine.has_game = beacon.has_game;
+            machine.chosen = beacon.chosen;
+            machine.port = beacon.port;
+        }
         if beacon.echo_to == self.me.instance {
             let trip = now.since(LocalTime(beacon.echo));
             machine.round_trip = Some(machine.round_trip.map_or(trip, |best| best.min(trip)));
@@ -354,6 +361,32 @@ mod tests {
             }
         }
         sent
+    }
+
+    #[test]
+    fn a_beacon_that_is_read_late_undoes_nothing() {
+        let mut lan = Lan::new(LocalTime(0), identity(1), 56_400);
+        lan.set_game(LocalTime(0), true);
+        let from = SocketAddr::from(([10, 0, 0, 2], 56_401));
+        let beacon = |ms: u64, chosen| Beacon {
+            sender: identity(2).instance,
+            box_id: 2,
+            has_game: true,
+            port: 56_400,
+            chosen,
+            stamp: ms * 1_000_000,
+            echo: 0,
+            echo_to: Instance::NONE,
+            name: Name::new("lan"),
+        };
+        let now = LocalTime(2_000_000_000);
+        lan.handle_beacon(now, from, &beacon(1, Instance::NONE));
+        lan.handle_beacon(now, from, &beacon(2, identity(1).instance));
+        assert!(lan.linked().is_some());
+        lan.handle_beacon(now, from, &beacon(1, Instance::NONE));
+        assert!(lan.linked().is_some());
+        lan.handle_beacon(now, from, &beacon(3, Instance::NONE));
+        assert!(lan.linked().is_none());
     }
 
     fn pairs(lans: &[Lan]) -> usize {
