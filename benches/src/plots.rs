@@ -1,6 +1,6 @@
 //! The pictures.
 
-use crate::patterns::{CHANGING, PLAY, Pattern, STREAM};
+use crate::patterns::{PLAY, Pattern, STREAM};
 use crate::results::Results;
 use crate::said;
 use crate::svg::{Figure, Panel, Series};
@@ -30,16 +30,25 @@ pub fn all(results: &Results) -> Vec<Plot> {
         Figure { panels, caption }.svg()
     };
     vec![
-        (OVERVIEW, figure(vec![fps(results, PLAY), exchanges(results)])),
+        (
+            OVERVIEW,
+            figure(vec![
+                fps(results, PLAY, "clocking", PairReport::clocking),
+                exchanges(results),
+            ]),
+        ),
         (
             "fps.svg",
-            figure(vec![fps(results, CHANGING), fps(results, STREAM)]),
+            figure(vec![
+                fps(results, STREAM, "clocking", PairReport::clocking),
+                fps(results, STREAM, "armed", PairReport::armed),
+            ]),
         ),
         (
             "wait.svg",
             figure(vec![
-                waits(results, "the clocking side", PairReport::clocking),
-                waits(results, "the armed side", PairReport::armed),
+                waits(results, "clocking", PairReport::clocking),
+                waits(results, "armed", PairReport::armed),
             ]),
         ),
         (
@@ -121,13 +130,13 @@ fn series(name: &str, color: &'static str, points: Vec<(usize, f64)>) -> Series 
     }
 }
 
-/// Frames a second of the side that has to wait.
-fn fps(results: &Results, pattern: Pattern) -> Panel {
+/// Frames a second.
+fn fps(results: &Results, pattern: Pattern, side: &str, of: fn(&PairReport) -> &SideReport) -> Panel {
     let lines = contestants(results).map(|(name, color)| {
-        let value = |report: &PairReport| Some(report.clocking().figures.fps);
+        let value = |report: &PairReport| Some(of(report).figures.fps);
         series(name, color, points(results, pattern, name, value))
     });
-    let title = format!("Frames a second of the clocking side: {}", pattern.name);
+    let title = format!("Frames a second of the {side} side, {}", pattern.name);
     Panel {
         series: lines.collect(),
         mark: Some(FULL_SPEED),
@@ -171,7 +180,7 @@ fn waits(results: &Results, side: &str, of: fn(&PairReport) -> &SideReport) -> P
         })
         .collect();
     lines.push(bare(results, "UDP", UDP, true, |points| points.p50 / 1e3));
-    let title = format!("In retro_run of {side}: median, shade to 99 %");
+    let title = format!("In retro_run, {side} side, one a frame; shade to 99 %");
     Panel {
         series: lines,
         mark: Some(ONE_FRAME),
@@ -219,7 +228,7 @@ fn percentiles(results: &Results, delay_ms: f64) -> Panel {
         mark: Some(ONE_FRAME),
         ..over_delays(
             results,
-            format!("In retro_run of the clocking side, {delay_ms} ms one way"),
+            format!("In retro_run, clocking side, one a frame, {delay_ms} ms"),
             "milliseconds",
             true,
         )
