@@ -4,8 +4,9 @@ use crate::ffi::{self, Core, Progress, SavestateContext, Stopwatch};
 use crate::lifecycle::lock;
 use crate::mending::Mending;
 use crate::messages::{self, Severity};
-use crate::options::{self, Answers};
+use crate::options::{self, Answers, LinkMode};
 use crate::port::{Port, Reason};
+use crate::settings;
 use crate::snapshot::Snapshots;
 use crate::updates::Updates;
 use gamelink_core::driver::Link;
@@ -85,7 +86,7 @@ impl Game {
     }
 
     /// The core has loaded the game: everything that is asked once is asked now, while no transfer can be in flight.
-    pub(crate) fn handle_loaded(&self, core: &Core, keys: &[CString], wants_mending: bool) {
+    pub(crate) fn handle_loaded(&self, core: &Core, keys: &[CString]) {
         let size = core.serialize_size();
         let _ = self.state_size.set(size);
         *lock(&self.snapshots) = Snapshots::new(size);
@@ -100,7 +101,7 @@ impl Game {
         log::info!("link cable: the core's port is {way}");
         if ffi::serial_control().is_some() {
             port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
-            if wants_mending && port.link().is_direct() && size > 0 {
+            if link_mode() == LinkMode::Automatic && port.link().is_direct() && size > 0 {
                 *lock(&self.mending) = Some(Mending::new(core, size));
                 port.link().set_mending(true);
             }
@@ -332,7 +333,7 @@ impl Game {
     }
 
     fn read_own_options(&self) {
-        let is_enabled = ffi::is_option_enabled(options::LINK);
+        let is_enabled = link_mode() != LinkMode::Off;
         self.shows_messages
             .store(ffi::is_option_enabled(options::MESSAGES), Ordering::Relaxed);
         if let Some(port) = self.working_port()
@@ -341,6 +342,12 @@ impl Game {
             log::info!("link cable switched by its option: is_enabled={is_enabled}");
         }
     }
+}
+
+/// How the player wants the cable used.
+fn link_mode() -> LinkMode {
+    let chosen = || LinkMode::parse(ffi::option_value(options::MODE)?.as_c_str());
+    settings::mode().or_else(chosen).unwrap_or_default()
 }
 
 fn read_values(keys: &[CString]) -> Vec<Option<CString>> {

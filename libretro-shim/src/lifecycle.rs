@@ -166,7 +166,7 @@ impl Session {
         let game = Arc::new(plug_in(declared.has_link));
         self.set_stage(Stage::Loaded(Arc::clone(&stock), Arc::clone(&game)));
         if call(&stock.core) {
-            game.handle_loaded(&stock.core, &declared.keys, settings::wants_mending());
+            game.handle_loaded(&stock.core, &declared.keys);
             return true;
         }
         log::error!("the stock core does not take this game");

@@ -50,10 +50,11 @@ impl Mending {
         if let Some(save_ram) = &mut self.save_ram {
             save_ram.take_over(core);
         }
-        let mut shown = Shown::Nothing;
+        let (mut shown, mut is_mended) = (Shown::Nothing, false);
         for _ in 0..STEPS_MAX {
             match link.step() {
                 Step::Load { slot } => {
+                    is_mended = true;
                     let is_loaded = self.states.get(slot).is_some_and(|state| core.unserialize(state));
                     if !is_loaded {
                         log::error!("the stock core does not take its own state back");
@@ -78,7 +79,7 @@ impl Mending {
             }
         }
         match shown {
-            Shown::Live => ffi::stage::present(),
+            Shown::Live => ffi::stage::present(is_mended),
             Shown::Hold => ffi::stage::hold(),
             // The link has failed: the game goes on as without a cable.
             Shown::Nothing => core.run(),

@@ -7,14 +7,55 @@
 use std::ffi::{CStr, CString};
 use std::net::SocketAddrV4;
 
-/// Our own option: whether the cable may be used.
-pub const LINK: &CStr = c"gamelink_link";
+/// Our own option: how the cable is used, one of the values of [`LinkMode`].
+pub const MODE: &CStr = c"gamelink_mode";
 /// Our own option: whether the cable's comings and goings are shown on screen.
 pub const MESSAGES: &CStr = c"gamelink_messages";
 /// The value that switches one of our own options off; anything else is on.
 pub const DISABLED: &CStr = c"disabled";
 /// The value that switches one of our own options on.
 pub const ENABLED: &CStr = c"enabled";
+
+/// How the cable is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkMode {
+    /// Every byte is waited for.
+    #[default]
+    Strict,
+    /// A game goes on with a guess where the peer's can too, and is corrected.
+    Automatic,
+    /// The cable is out.
+    Off,
+}
+
+impl LinkMode {
+    /// All, the default first.
+    pub const ALL: [LinkMode; 3] = [LinkMode::Strict, LinkMode::Automatic, LinkMode::Off];
+
+    /// What is stored, and what `GAMELINK_MODE` takes.
+    #[must_use]
+    pub fn value(self) -> &'static CStr {
+        match self {
+            LinkMode::Strict => c"strict",
+            LinkMode::Automatic => c"automatic",
+            LinkMode::Off => c"off",
+        }
+    }
+
+    /// The mode of this name.
+    #[must_use]
+    pub fn parse(value: &CStr) -> Option<LinkMode> {
+        LinkMode::ALL.into_iter().find(|mode| mode.value() == value)
+    }
+
+    fn label(self) -> &'static CStr {
+        match self {
+            LinkMode::Strict => c"Strict: wait for every byte",
+            LinkMode::Automatic => c"Automatic: never wait, correct later",
+            LinkMode::Off => c"Off: no cable",
+        }
+    }
+}
 
 /// The category that our options appear in.
 const CATEGORY: &CStr = c"gamelink";
@@ -205,34 +246,38 @@ impl Declaration {
                 info: Some(c"Two-player games over a cable or network between two machines.".to_owned()),
             });
         }
-        self.definitions.push(switch(
+        self.definitions.push(choose(
             form,
-            LINK,
-            c"Link cable",
-            c"Plug the Game Boy's link port into the other machine. Off: games see no cable.",
+            MODE,
+            c"Link mode",
+            c"How the Game Boy's link port uses the cable to the other machine. Automatic, on both machines, suits long ways: a game goes \
+              on with a guess and is corrected unseen; a change from or to it counts when the game is loaded next.",
+            &LinkMode::ALL.map(|mode| (mode.value(), mode.label())),
         ));
-        self.definitions.push(switch(
+        self.definitions.push(choose(
             form,
             MESSAGES,
             c"Link cable messages",
             c"Say on screen when the other machine comes, pauses or goes.",
+            &[(ENABLED, c"On"), (DISABLED, c"Off")],
         ));
     }
 }
 
-/// An option that is on until it is switched off.
-fn switch(form: Form, key: &CStr, desc: &CStr, info: &CStr) -> Definition {
+/// An option with these values and labels, the default first.
+fn choose(form: Form, key: &CStr, desc: &CStr, info: &CStr, values: &[(&CStr, &CStr)]) -> Definition {
     if form == Form::Variables {
-        let text = [desc.to_bytes(), b"; enabled|disabled"].concat();
+        let values: Vec<&[u8]> = values.iter().map(|(value, _)| value.to_bytes()).collect();
+        let text = [desc.to_bytes(), b"; ", &values.join(&b'|')].concat();
         return Definition {
             key: key.to_owned(),
             desc: CString::new(text).ok(),
             ..Definition::default()
         };
     }
-    let choice = |value: &CStr, label: &CStr| Choice {
-        value: value.to_owned(),
-        label: Some(label.to_owned()),
+    let choice = |(value, label): &(&CStr, &CStr)| Choice {
+        value: (*value).to_owned(),
+        label: Some((*label).to_owned()),
     };
     Definition {
         key: key.to_owned(),
@@ -241,8 +286,8 @@ fn switch(form: Form, key: &CStr, desc: &CStr, info: &CStr) -> Definition {
         info: Some(info.to_owned()),
         info_categorized: None,
         category_key: (form == Form::V2).then(|| CATEGORY.to_owned()),
-        choices: vec![choice(ENABLED, c"On"), choice(DISABLED, c"Off")],
-        default_value: Some(ENABLED.to_owned()),
+        choices: values.iter().map(choice).collect(),
+        default_value: values.first().map(|(value, _)| (*value).to_owned()),
     }
 }
 
@@ -317,7 +362,7 @@ mod tests {
         for key in [
             c"gambatte_gb_colorization",
             c"gambatte_gb_link",
-            c"gamelink_link",
+            c"gamelink_mode",
             c"",
             c"\xFF\xFE",
         ] {
@@ -380,7 +425,7 @@ mod tests {
             [
                 "gambatte_gb_colorization",
                 "gambatte_mix_frames",
-                "gamelink_link",
+                "gamelink_mode",
                 "gamelink_messages"
             ]
         );
@@ -408,7 +453,7 @@ mod tests {
         assert!(declaration.categories.is_empty());
         assert_eq!(
             declaration.definitions[0].desc.as_deref(),
-            Some(c"Link cable; enabled|disabled")
+            Some(c"Link mode; strict|automatic|off")
         );
     }
 }

@@ -1,8 +1,10 @@
 //! What the environment variables ask for.
 
+use crate::options::LinkMode;
 use gamelink_core::control::DEFAULT_SOCKET;
 use gamelink_core::driver::{BindAddress, Config, PeerAddress};
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -12,12 +14,13 @@ pub(crate) const GAMBATTE: &str = "GAMELINK_GAMBATTE";
 /// The variable that says how the core's serial port reaches the link: `loopback`, or `direct`, which is the default.
 pub(crate) const PORT: &str = "GAMELINK_PORT";
 
-/// The variable that says how waits are served: `strict` waits for every byte, `automatic` goes on with a guess and mends it.
+/// The variable that says how the cable is used, before the option does: `strict`, `automatic` or `off`.
 pub(crate) const MODE: &str = "GAMELINK_MODE";
 
-/// Whether the game may go on with a guess where the peer's can too.
-pub(crate) fn wants_mending() -> bool {
-    std::env::var_os(MODE).is_some_and(|mode| mode == "automatic")
+/// What [`MODE`] says, which goes before the option; `None` where it is not set or not known.
+pub(crate) fn mode() -> Option<LinkMode> {
+    let value = CString::new(std::env::var_os(MODE)?.into_vec()).ok()?;
+    LinkMode::parse(&value)
 }
 
 /// Whether the core's socket calls are to be answered in this process; a word that is not known counts as none.
@@ -45,6 +48,14 @@ impl Settings {
         let mut problems = Vec::new();
         let peer: Option<PeerAddress> = address("GAMELINK_PEER", &variable, &mut problems);
         let bind: Option<BindAddress> = address("GAMELINK_BIND", &variable, &mut problems);
+        let one_of = |name: &str, words: &[&str], problems: &mut Vec<String>| {
+            if let Some(value) = variable(name).filter(|value| !words.iter().any(|word| value == word)) {
+                let value = value.to_string_lossy().into_owned();
+                problems.push(format!("{name}: `{value}` is not one of {}", words.join(", ")));
+            }
+        };
+        one_of(PORT, &["direct", "loopback"], &mut problems);
+        one_of(MODE, &["strict", "automatic", "off"], &mut problems);
         let is_good = problems.is_empty();
         Settings {
             config: Config {
@@ -109,6 +120,15 @@ mod tests {
         assert!(settings.problems[0].starts_with("GAMELINK_BIND: `somewhere`"));
         assert!(settings.config.peer.is_none());
         assert!(settings.config.control.is_none());
+    }
+
+    #[test]
+    fn an_unknown_word_is_named_with_those_that_are_known() {
+        let settings = read(&[("GAMELINK_MODE", "fast"), ("GAMELINK_PORT", "direct")]);
+        assert_eq!(
+            settings.problems,
+            ["GAMELINK_MODE: `fast` is not one of strict, automatic, off"]
+        );
     }
 
     #[test]

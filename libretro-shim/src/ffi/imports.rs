@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 pub(super) struct Replacement {
     pub(super) name: &'static CStr,
     pub(super) function: *const c_void,
+    /// Whether a library that does not import it is refused.
+    pub(super) is_required: bool,
 }
 
 /// Why the functions of a library cannot be replaced; it is then untouched.
@@ -192,7 +194,7 @@ pub(super) unsafe fn replace(
     if let Some((_, missing)) = wanted
         .iter()
         .enumerate()
-        .find(|(index, _)| !slots.iter().any(|(slot, _)| slot == index))
+        .find(|(index, wanted)| wanted.is_required && !slots.iter().any(|(slot, _)| slot == index))
     {
         return Err(ReplaceError::NotImported(missing.name));
     }
@@ -356,6 +358,7 @@ mod tests {
         Replacement {
             name,
             function: no_parent as *const c_void,
+            is_required: true,
         }
     }
 

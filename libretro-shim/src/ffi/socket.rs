@@ -1,11 +1,11 @@
-//! The stock core's socket calls, answered in this process.
+//! The stock core's socket calls, answered in this process; and the wall clock, which must not go on in frames that are emulated again.
 //!
 //! The core opens a socket as before, a real one; when it connects that to the address which we told it, the socket is left idle and its
 //! calls go to the link instead. Every other descriptor, and every call before that, goes to the system: the core reads and
 //! writes files with the same functions.
 
-use super::guard;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
+use super::{guard, stage};
 use crate::lifecycle::session;
 use gamelink_core::driver::Link;
 use libc::{c_int, c_ulong, c_void, sockaddr, sockaddr_in, socklen_t};
@@ -26,13 +26,21 @@ static IS_SAVING: AtomicBool = AtomicBool::new(false);
 /// # Safety
 /// As [`imports::replace`].
 pub(super) unsafe fn take_over(inside: *const c_void) -> Result<Replaced, ReplaceError> {
-    let replacement = |name, function| Replacement { name, function };
+    let replacement = |name, function| Replacement {
+        name,
+        function,
+        is_required: true,
+    };
     let wanted = [
         replacement(c"connect", connect as *const c_void),
         replacement(c"close", close as *const c_void),
         replacement(c"read", read as *const c_void),
         replacement(c"write", write as *const c_void),
         replacement(c"ioctl", ioctl as *const c_void),
+        Replacement {
+            is_required: false,
+            ..replacement(c"time", time as *const c_void)
+        },
     ];
     // SAFETY: the caller's promise; the functions below have the types of those that they replace.
     unsafe { imports::replace(inside, &wanted) }
@@ -121,4 +129,14 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
     // SAFETY: FIONREAD takes an `int` to fill in.
     unsafe { argument.cast::<c_int>().write(available) };
     0
+}
+
+unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
+    // SAFETY: a null pointer asks for the result alone.
+    let now = stage::time(|| unsafe { libc::time(std::ptr::null_mut()) });
+    if !out.is_null() {
+        // SAFETY: the core's own pointer.
+        unsafe { out.write(now) };
+    }
+    now
 }

@@ -44,7 +44,16 @@ struct Query {
     id: c_uint,
 }
 
-type Inputs = Vec<(Query, i16)>;
+/// What one frame was given from outside.
+#[derive(Default)]
+struct Inputs {
+    buttons: Vec<(Query, i16)>,
+    /// The wall clock, in seconds, where the core asked: cartridges with a clock do.
+    time: Option<libc::time_t>,
+}
+
+/// Samples over which a break in the sound is evened out: 2 ms, too short to be heard as a fade.
+const SOFTENED: usize = 64;
 
 struct Picture {
     data: usize,
@@ -60,6 +69,10 @@ struct Stage {
     sound: Vec<i16>,
     /// Samples of the last frame that was shown.
     last_samples: usize,
+    /// The last sample that was played, left and right.
+    last_sample: [i16; 2],
+    /// The sound that follows does not go on where the last ended.
+    is_broken: bool,
     inputs: VecDeque<Inputs>,
     spare: Vec<Inputs>,
     /// Number of the first frame in `inputs`.
@@ -75,10 +88,22 @@ impl Stage {
             last: None,
             sound: Vec::new(),
             last_samples: 0,
+            last_sample: [0; 2],
+            is_broken: false,
             inputs: VecDeque::new(),
             spare: Vec::new(),
             first: 0,
             frame: 0,
+        }
+    }
+
+    /// Lets the sound begin where the last ended, if it does not by itself.
+    fn even_out(&mut self) {
+        if std::mem::take(&mut self.is_broken) {
+            soften(&mut self.sound, self.last_sample);
+        }
+        if let [.., left, right] = self.sound[..] {
+            self.last_sample = [left, right];
         }
     }
 
@@ -128,11 +153,12 @@ pub(crate) fn live<T>(frame: u64, run: impl FnOnce() -> T) -> T {
             stage.spare.extend(stage.inputs.pop_front());
             stage.first += 1;
         }
-        let mut inputs = stage
-            .spare
-            .pop()
-            .unwrap_or_else(|| Vec::with_capacity(INPUTS_MAX));
-        inputs.clear();
+        let mut inputs = stage.spare.pop().unwrap_or_else(|| Inputs {
+            buttons: Vec::with_capacity(INPUTS_MAX),
+            time: None,
+        });
+        inputs.buttons.clear();
+        inputs.time = None;
         stage.inputs.push_back(inputs);
     }
     within(Mode::Live, run)
@@ -163,10 +189,12 @@ pub(crate) fn release(oldest: u64) {
     }
 }
 
-/// Shows the live frame that ran last.
-pub(crate) fn present() {
+/// Shows the live frame that ran last; `is_mended` where the game was taken back before it, which resets the core's resampler.
+pub(crate) fn present(is_mended: bool) {
     let (picture, mut sound) = {
         let mut stage = stage();
+        stage.is_broken |= is_mended;
+        stage.even_out();
         if let Some(picture) = &stage.picture {
             stage.last = Some((picture.width, picture.height, picture.pitch));
         }
@@ -193,6 +221,10 @@ pub(crate) fn hold() {
         let samples = stage.last_samples;
         stage.sound.clear();
         stage.sound.resize(samples * 2, 0);
+        stage.is_broken = true;
+        stage.even_out();
+        // Nor does what follows the silence go on from there.
+        stage.is_broken = true;
         (stage.last, std::mem::take(&mut stage.sound))
     };
     if let Some(size) = last {
@@ -201,6 +233,21 @@ pub(crate) fn hold() {
     play(&sound);
     sound.clear();
     stage().sound = sound;
+}
+
+/// Adds to the first samples what is missing to `last`, less and less.
+fn soften(sound: &mut [i16], last: [i16; 2]) {
+    let Some(&first) = sound.first_chunk::<2>() else {
+        return;
+    };
+    for (place, sample) in sound.chunks_exact_mut(2).take(SOFTENED).enumerate() {
+        for side in 0..2 {
+            let gap = i32::from(last[side]) - i32::from(first[side]);
+            let left = i32::try_from(SOFTENED - place).unwrap_or(0);
+            let value = i32::from(sample[side]) + gap * left / SOFTENED as i32;
+            sample[side] = i16::try_from(value).unwrap_or(if value < 0 { i16::MIN } else { i16::MAX });
+        }
+    }
 }
 
 fn show(data: *const c_void, (width, height, pitch): (c_uint, c_uint, usize)) {
@@ -221,6 +268,18 @@ fn play(mut sound: &[i16]) {
             Some(rest) if taken > 0 => sound = rest,
             _ => return,
         }
+    }
+}
+
+/// The wall clock as the core sees it: in a replay that of the frame when it was first run.
+pub(super) fn time(now: impl FnOnce() -> libc::time_t) -> libc::time_t {
+    if mode() == Mode::Open {
+        return now();
+    }
+    let mut stage = stage();
+    match stage.inputs() {
+        Some(inputs) => *inputs.time.get_or_insert_with(now),
+        None => now(),
     }
 }
 
@@ -284,9 +343,9 @@ pub(super) unsafe extern "C" fn input_state(port: c_uint, device: c_uint, index:
     let value = unsafe { callback(port, device, index, id) };
     if mode() == Mode::Live
         && let Some(inputs) = stage().inputs()
-        && inputs.len() < INPUTS_MAX
+        && inputs.buttons.len() < INPUTS_MAX
     {
-        inputs.push((query, value));
+        inputs.buttons.push((query, value));
     }
     value
 }
@@ -298,12 +357,34 @@ fn recorded(query: Query) -> i16 {
     let mut stage = stage();
     let value = stage
         .inputs()
-        .and_then(|inputs| inputs.iter().find(|(asked, _)| *asked == query))
+        .and_then(|inputs| inputs.buttons.iter().find(|(asked, _)| *asked == query))
         .map_or(0, |(_, value)| *value);
     if query.id == BUTTON_MASK {
         let up: i16 = SIDE_EFFECTS.iter().fold(0, |up, id| up | 1 << id);
         value & !up
     } else {
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_break_in_the_sound_is_evened_out() {
+        let mut sound = vec![0; 1000];
+        soften(&mut sound, [3200, -3200]);
+        assert_eq!(sound[..2], [3200, -3200], "it begins where the last ended");
+        let steps = sound.chunks_exact(2).zip(sound.chunks_exact(2).skip(1));
+        let largest = steps
+            .map(|(one, next)| (i32::from(one[0]) - i32::from(next[0])).abs())
+            .max();
+        assert_eq!(largest, Some(50));
+        assert!(sound[2 * SOFTENED..].iter().all(|sample| *sample == 0));
+        soften(&mut [], [1, 1]);
+        let mut loud = [i16::MAX; 4];
+        soften(&mut loud, [i16::MIN, i16::MAX]);
+        assert_eq!(loud[..2], [i16::MIN, i16::MAX]);
     }
 }
