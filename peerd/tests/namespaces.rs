@@ -354,6 +354,25 @@ fn a_cable_comes_before_a_lan() {
 }
 
 #[test]
+fn what_the_kernel_could_not_say_for_want_of_buffers_is_looked_up() {
+    let Some(lab) = Lab::empty("bufs") else { return };
+    let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let mut game = a.game();
+    a.stop();
+    // Far more than fits into a netlink socket, and the plug is somewhere behind it.
+    let ns = lab.namespace(0);
+    sh(&format!("ip -n {ns} link add other0 type veth peer name other1"));
+    sh(&format!(
+        "for i in $(seq 500); do for mtu in 1400 1500; do echo link set other0 mtu $mtu; done; done | ip -n {ns} -batch -"
+    ));
+    lab.plug("usb0");
+    a.go_on();
+    game.peer_up();
+    assert!(a.status()["resyncs"].as_u64() > Some(0), "{}", a.status());
+    drop(b);
+}
+
+#[test]
 fn clients_that_misbehave_are_refused_and_others_served() {
     let Some(lab) = Lab::pair("bad") else { return };
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));

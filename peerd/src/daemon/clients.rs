@@ -40,6 +40,8 @@ struct Client {
     reported: LocalTime,
     /// The interface whose peer this game was told of.
     cable: Option<u32>,
+    /// What it was told of that peer last.
+    told: Option<FromDaemon>,
     /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says that they do not.
     is_held: bool,
     /// A read was cut short by [`READS`]; the poll will not say so again.
@@ -93,6 +95,7 @@ impl Clients {
                 report: None,
                 reported: now,
                 cable: None,
+                told: None,
                 is_held: false,
                 has_more: false,
             };
@@ -252,6 +255,7 @@ impl Clients {
             };
             client.cable = Some(*index);
             client.is_held = false;
+            client.told = Some(message.clone());
             if !client.send(message) {
                 self.clients.remove(&token);
             }
@@ -261,10 +265,13 @@ impl Clients {
     /// The address of a cable's peer changed.
     pub(super) fn update(&mut self, cable: u32, message: &FromDaemon) {
         self.clients.retain(|_, client| {
-            if client.cable != Some(cable) {
+            // Not what it was told already, when the cable became its own.
+            let is_known = !client.is_held && client.told.as_ref() == Some(message);
+            if client.cable != Some(cable) || is_known {
                 return true;
             }
             client.is_held = false;
+            client.told = Some(message.clone());
             client.send(message)
         });
     }

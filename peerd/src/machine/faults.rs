@@ -116,12 +116,10 @@ fn shake(seed: u64) {
 
 #[test]
 fn a_shaken_pair_always_comes_to_a_link_and_leaves_nothing() {
-    let only = std::env::var("GAMELINK_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    match only {
+    let number = |name| std::env::var(name).ok()?.parse().ok();
+    match number("GAMELINK_SEED") {
         Some(seed) => shake(seed),
-        None => (0..SEEDS).for_each(shake),
+        None => (0..number("GAMELINK_SEEDS").unwrap_or(SEEDS)).for_each(shake),
     }
 }
 
@@ -206,6 +204,53 @@ fn a_restart_within_the_heartbeat_is_a_new_link_before_the_old_one_would_be_lost
         world.run(Duration::from_millis(200));
         world.start_daemon(1);
         world.run(Duration::from_millis(400));
+        assert!(world.is_linked(), "seed {seed}");
+    }
+}
+
+/// How often each end has told its game of a peer.
+fn links(world: &World) -> [u64; 2] {
+    world
+        .ends
+        .each_ref()
+        .map(|end| end.daemon.as_ref().unwrap().counters().links)
+}
+
+#[test]
+fn two_machines_that_sleep_keep_their_link() {
+    for seed in 0..20 {
+        for hours in [1, 100] {
+            let mut world = linked(seed);
+            world.run(Duration::from_secs(5));
+            // Even where a clock has counted the sleep, and what was on the wire is lost.
+            world.now = world.now.after(Duration::from_secs(hours * 3600));
+            world.wire.clear();
+            for end in 0..2 {
+                world.input(end, Input::Resumed);
+            }
+            world.run(Duration::from_secs(3));
+            assert!(world.is_linked(), "seed {seed}");
+            assert_eq!(links(&world), [1, 1], "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_slept_alone_is_linked_again_when_it_wakes() {
+    for seed in 0..20 {
+        let mut world = linked(seed);
+        world.run(Duration::from_secs(5));
+        let sleeper = world.ends[0].daemon.take();
+        // Its clock stands; the other one gives it up.
+        let fell_asleep = world.now;
+        world.run(Duration::from_secs(30));
+        assert!(!world.ends[1].is_told, "seed {seed}");
+        world.let_go(1);
+        let slept = world.now.since(fell_asleep);
+        world.ends[0].daemon = sleeper;
+        assert!(slept >= Duration::from_secs(30));
+        world.input(0, Input::Resumed);
+        world.run(Duration::from_secs(2));
         assert!(world.is_linked(), "seed {seed}");
     }
 }

@@ -5,7 +5,7 @@ use super::carrier::LinkState;
 use super::identity::{Identity, Instance, Mac, Name};
 use super::mac::Seed;
 use super::world::Random;
-use crate::wire::frame::{Flags, Frame, FrameError, Kind, LEN, MacWord};
+use crate::wire::frame::{Flags, Frame, FrameError, Kind, LEN, MacWord, VERSION};
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 
@@ -108,6 +108,41 @@ fn another_version_is_named() {
         Frame::decode(&bytes),
         Err(FrameError::Version(9, Name::new("peer")))
     );
+}
+
+#[test]
+fn two_daemons_of_different_versions_say_which_side_to_update() {
+    for (version, mend) in [
+        (VERSION + 1, "update Gamelink on this side"),
+        (VERSION - 1, "update Gamelink there"),
+    ] {
+        let mut cable = cable();
+        let mut bytes = hello(1).encode();
+        bytes[4] = version;
+        let mut said = vec![];
+        for n in 0..500u64 {
+            let now = LocalTime(n * 20_000_000);
+            match Frame::decode(&bytes) {
+                Ok(frame) => panic!("{frame:?}"),
+                Err(error) => cable.handle_input(now, Input::BadFrame(error)),
+            }
+            while let Some(output) = cable.poll_output() {
+                match output {
+                    Output::Say(trouble) => said.push(trouble.to_string()),
+                    Output::PeerUp(..) => panic!("linked across versions"),
+                    _ => {}
+                }
+            }
+        }
+        // Once, and in the status as long as it goes on.
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].starts_with("peer speaks version") && said[0].ends_with(mend),
+            "{said:?}"
+        );
+        let now = LocalTime(500 * 20_000_000);
+        assert_eq!(cable.troubles(now).count(), 1);
+    }
 }
 
 /// A stranger's million frames between the peer's own: the peer stays, and little is said or done about them.

@@ -3,6 +3,7 @@
 
 pub(crate) use gamelink_core::control::FromDaemon as Message;
 use gamelink_core::control::{self, Role, ToDaemon, VERSION};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -135,7 +136,7 @@ impl Lab {
     }
 
     /// A program in a machine.
-    fn command(&self, end: usize, program: &str) -> Command {
+    pub(crate) fn program(&self, end: usize, program: &str) -> Command {
         let mut command;
         match &self.room {
             Some(room) if end == 0 => {
@@ -153,7 +154,7 @@ impl Lab {
     /// Runs a shell line in a machine; what it printed, if it succeeded.
     pub(crate) fn try_sh(&self, end: usize, line: &str) -> Option<String> {
         let output = self
-            .command(end, "sh")
+            .program(end, "sh")
             .args(["-c", line])
             .output()
             .expect("it runs");
@@ -218,7 +219,7 @@ impl Lab {
         let log = self.folder.join(format!("{name}-{number}.log"));
         let mut command = match self.is_unprivileged.get() {
             true => {
-                let mut command = self.command(end, "setpriv");
+                let mut command = self.program(end, "setpriv");
                 command
                     .args([
                         "--reuid=65534",
@@ -233,7 +234,7 @@ impl Lab {
                     .arg(env!("CARGO_BIN_EXE_peerd"));
                 command
             }
-            false => self.command(end, env!("CARGO_BIN_EXE_peerd")),
+            false => self.program(end, env!("CARGO_BIN_EXE_peerd")),
         };
         command
             .arg("run")
@@ -253,7 +254,7 @@ impl Lab {
     /// Runs one of the tools in a machine; its exit code and what it printed.
     pub(crate) fn tool(&self, end: usize, daemon: &Daemon, arguments: &[&str]) -> (i32, String) {
         let output = self
-            .command(end, env!("CARGO_BIN_EXE_peerd"))
+            .program(end, env!("CARGO_BIN_EXE_peerd"))
             .args(arguments)
             .arg("--control")
             .arg(&daemon.socket)
@@ -294,6 +295,10 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
     }
@@ -372,9 +377,22 @@ impl Daemon {
         (udp["heard_here"] == true, udp["heard_there"] == true)
     }
 
-    pub(crate) fn terminate(&mut self) {
+    fn signal(&self, signal: Signal) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// Stops it, as a machine that stands still does.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    pub(crate) fn terminate(&mut self) {
+        self.signal(Signal::SIGTERM);
         assert!(self.child.wait().unwrap().success());
     }
 
