@@ -47,11 +47,15 @@ impl Monitor {
     /// # Errors
     /// `ENOBUFS` when the kernel dropped some: everything is to be read afresh.
     pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(Message)) -> Result<(), Errno> {
+        let mut result = Ok(());
         loop {
             match recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()) {
                 Ok(len) => netlink::parse(buffer.get(..len).unwrap_or_default(), |_, message| take(message)),
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EAGAIN) => return result,
+                // What did fit is read all the same: until the socket is empty the kernel drops all that follows, and does
+                // not say so again.
+                Err(Errno::ENOBUFS) => result = Err(Errno::ENOBUFS),
                 Err(error) => return Err(error),
             }
         }
