@@ -409,6 +409,13 @@ impl World {
         self.run(Duration::from_millis(pause));
     }
 
+    fn run_until_linked(&mut self) {
+        let deadline = self.now.after(Duration::from_secs(60));
+        while self.now < deadline && !self.is_linked() {
+            self.run(Duration::from_millis(100));
+        }
+    }
+
     /// Plugged, started and left alone, both ends come to agree.
     pub(super) fn converge(&mut self) {
         self.plug();
@@ -417,12 +424,11 @@ impl World {
             self.ends[end].kernel.failing = 0;
         }
         self.refresh();
-        let deadline = self.now.after(Duration::from_secs(60));
-        while self.now < deadline && !self.is_linked() {
-            self.run(Duration::from_millis(100));
-        }
+        self.run_until_linked();
         // The MAC may still be changing, and addresses that were fought over rest for a while.
         self.run(Duration::from_secs(26));
+        // Where one frame in five is lost, a peer is given up now and then, and may just have been.
+        self.run_until_linked();
         assert!(self.is_linked(), "not linked");
         let plans: Vec<Plan> = self
             .ends
