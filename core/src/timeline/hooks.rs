@@ -27,6 +27,7 @@ impl Timeline {
         }
         self.port.polls = self.port.polls.saturating_add(1);
         self.port.is_shifting = false;
+        self.port.is_handed = false;
         if !self.is_open || self.port.is_spoiled {
             return None;
         }
@@ -65,6 +66,7 @@ impl Timeline {
             return UNPLUGGED;
         }
         self.port.is_shifting = false;
+        self.port.is_handed = false;
         if self.port.is_spoiled {
             return self.offers.best(self.offers.next).0.byte;
         }
@@ -126,8 +128,9 @@ impl Timeline {
 
     /// Whether the peer's next offer may be taken anew, here in this timeline.
     ///
-    /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change. And not before
-    /// all that the peer had judged when it made the offer has been sent in this timeline.
+    /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change. And only an offer
+    /// whose maker had judged exactly these: one that had judged more was made after bytes that this timeline has not sent,
+    /// and one that had judged fewer is void, since nobody judges while an own byte is open.
     fn may_take(&self) -> bool {
         !self.is_closing
             && self.frame >= self.not_before
@@ -137,6 +140,6 @@ impl Timeline {
             && self
                 .judging
                 .head()
-                .is_some_and(|head| head.judged <= self.offers.next)
+                .is_some_and(|head| head.judged == self.offers.next)
     }
 }

@@ -165,7 +165,7 @@ impl Judging {
     pub(super) fn refuse(&mut self, frame: u64, unarmed_since: u64, made: u64) -> u64 {
         let mut refused = 0;
         while let Some(head) = self.head()
-            && head.judged <= made
+            && head.judged == made
             && (frame + 1).saturating_sub(head.arrived.max(unarmed_since)) >= UNARMED_LIMIT
             && self.judgements.push(Judgement {
                 frame,
@@ -219,6 +219,15 @@ impl Judging {
     pub(super) fn handle_replace(&mut self, from: u64) -> Option<u64> {
         self.epoch = self.epoch.saturating_add(1);
         self.list.truncate(from);
+        let frame = self.judgements.get(from).map(|judgement| judgement.frame);
+        self.judgements.truncate(from);
+        frame
+    }
+
+    /// The stretch is over: what was taken of offers that the peer might have replaced never came; the frame of the first.
+    pub(super) fn handle_end(&mut self) -> Option<u64> {
+        // The oldest one that is not settled is certain: all before it is final at its maker.
+        let from = self.settled.saturating_add(1).max(self.paired);
         let frame = self.judgements.get(from).map(|judgement| judgement.frame);
         self.judgements.truncate(from);
         frame

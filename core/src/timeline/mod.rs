@@ -24,8 +24,8 @@
 //! 5. B follows the epoch: what it took from offer 10 on is void, so it goes back to before that take in the same way.
 //! 6. A's verdicts up to 9 are read by its game: they are *settled*, A says so, and both let go of what lies before.
 //!
-//! What makes it sound: a game takes a byte only where all its own have their verdicts, and an offer is taken only where as
-//! many offers were sent as its maker had judged. So whatever is taken depends on nothing that the taker might still
+//! What makes it sound: a game takes a byte only where all its own have their verdicts, and an offer is taken only where
+//! exactly as many offers were sent as its maker had judged. So whatever is taken depends on nothing that the taker might still
 //! change, and the oldest open offer of all can always be judged. Where both sides' oldest open offers stand against
 //! each other, neither having judged the other, they are a *pair*: each is the other's answer.
 //!
@@ -392,6 +392,16 @@ impl Timeline {
         self.has_repairs = has_repairs;
     }
 
+    /// Frames that this game is ahead of its peer for no use: even the quickest verdict of the last second came so much
+    /// later than a round trip.
+    ///
+    /// An offer that was held up on its way leaves such a queue, and the peer's game cannot take two for one: what empties it is
+    /// this game's clock, a little slower for a while. That is for the caller's pacing to do.
+    #[must_use]
+    pub fn standing_frames(&self) -> u64 {
+        self.reach.standing()
+    }
+
     /// What has been counted.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -403,12 +413,20 @@ impl Timeline {
         self.joint.end();
         self.announced = None;
         self.quiet = 0;
-        if self.is_open {
+        if self.is_open && !self.is_closing {
             self.is_closing = true;
-        } else {
+            if let Some(frame) = self.judging.handle_end() {
+                self.go_back_before(frame);
+            }
+        } else if !self.is_open {
             self.offers.reset();
             self.judging.reset();
         }
+    }
+
+    /// What was taken in this frame is void.
+    fn go_back_before(&mut self, frame: u64) {
+        self.back_to = Some(self.back_to.map_or(frame, |before| before.min(frame)));
     }
 
     fn count_replace(&mut self, cancelled: u64) {
@@ -417,8 +435,12 @@ impl Timeline {
         self.quiet = 0;
     }
 
+    /// Counts the verdict that has just been noted.
     fn count_answer(&mut self, answer: Answer) {
-        self.reach.handle_verdicts(1);
+        let number = self.offers.answered().saturating_sub(1);
+        if let Some(own) = self.offers.get(number) {
+            self.reach.handle_verdict(self.frame.saturating_sub(own.frame));
+        }
         self.quiet = 0;
         self.counters.answered += 1;
         match answer.kind {

@@ -26,6 +26,8 @@ pub(super) struct Reach {
     cost: Duration,
     /// Verdicts that arrived in each of the last slots.
     rates: [u32; RATES],
+    /// How many frames after its offer the quickest verdict of each of these slots came.
+    ages: [Option<u64>; RATES],
     slot: usize,
 }
 
@@ -35,6 +37,7 @@ impl Default for Reach {
             round_trip: 1,
             cost: Duration::ZERO,
             rates: [0; RATES],
+            ages: [None; RATES],
             slot: 0,
         }
     }
@@ -51,11 +54,20 @@ impl Reach {
         self.cost = cost.max((self.cost * 15 + cost) / 16);
     }
 
-    /// So many verdicts arrived.
-    pub(super) fn handle_verdicts(&mut self, count: u64) {
+    /// A verdict arrived, so many frames after its offer was made.
+    pub(super) fn handle_verdict(&mut self, age: u64) {
         if let Some(rate) = self.rates.get_mut(self.slot % RATES) {
-            *rate = rate.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            *rate = rate.saturating_add(1);
         }
+        if let Some(quickest) = self.ages.get_mut(self.slot % RATES) {
+            *quickest = Some(quickest.map_or(age, |before| before.min(age)));
+        }
+    }
+
+    /// By how many frames even the quickest verdict of the last second came later than a round trip.
+    pub(super) fn standing(&self) -> u64 {
+        let quickest = self.ages.iter().flatten().copied().min();
+        quickest.unwrap_or(0).saturating_sub(self.round_trip)
     }
 
     /// A slot is over.
@@ -63,6 +75,9 @@ impl Reach {
         self.slot = (self.slot + 1) % RATES;
         if let Some(rate) = self.rates.get_mut(self.slot) {
             *rate = 0;
+        }
+        if let Some(quickest) = self.ages.get_mut(self.slot) {
+            *quickest = None;
         }
     }
 
@@ -131,10 +146,22 @@ mod tests {
     fn the_window_follows_the_peers_best_rate() {
         let mut reach = Reach::default();
         assert_eq!(reach.window(), 11);
-        reach.handle_verdicts(9);
+        (0..9).for_each(|_| reach.handle_verdict(2));
         reach.handle_slot();
         assert_eq!(reach.window(), 19);
         (0..RATES).for_each(|_| reach.handle_slot());
         assert_eq!(reach.window(), 11);
+    }
+
+    #[test]
+    fn a_queue_that_never_empties_shows_in_the_quickest_verdict() {
+        let mut reach = Reach::default();
+        for slot in 0..RATES as u64 {
+            reach.handle_verdict(4 + slot % 3);
+            reach.handle_slot();
+        }
+        assert_eq!(reach.standing(), 3);
+        reach.handle_verdict(1);
+        assert_eq!(reach.standing(), 0, "it was empty once");
     }
 }

@@ -216,7 +216,7 @@ impl Timeline {
         }
         if self.port.is_spoiled {
             self.counters.undone += 1;
-            self.back_to = Some(self.back_to.map_or(self.frame, |frame| frame.min(self.frame)));
+            self.go_back_before(self.frame);
             self.is_undone = true;
             self.phase = Phase::Deciding;
             return;

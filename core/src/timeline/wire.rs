@@ -161,7 +161,7 @@ impl Timeline {
         }
         self.quiet = 0;
         if let Some(frame) = self.judging.handle_replace(from) {
-            self.back_to = Some(self.back_to.map_or(frame, |before| before.min(frame)));
+            self.go_back_before(frame);
         }
         Ok(())
     }
