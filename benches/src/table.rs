@@ -49,7 +49,7 @@ const LEGEND: &str = "
 Two processes with a minimal frontend (59.7275 Hz unless said otherwise) in two network namespaces; between them a relay in user
 space that adds the one-way delay, for all cores and the bare sockets alike. The contestants take turns in one run. Where two
 figures stand in one field, they are of the clocking and of the armed side; where four, they are the median, 99 %, 99.9 % and the
-longest. *Late* frames ended after the next one was due. *Hooks* is what our own code takes of `retro_run`, since the game's start, as
+longest. *Fps* counts each `retro_run`, also a *hold*, in which the game stands still. *Late* frames ended after the next one was due. *Hooks* is what our own code takes of `retro_run`, since the game's start, as
 the core itself says. *CPU* is of the emulation thread in one `retro_run`, median and 99 %, as a multiple of a plain frame (the stock
 core's armed side, one exchange a frame). *Longest* is the longest transfer in emulated time, in T-cycles, or in frames where it is more
 than one. A dash: the core does not say.
