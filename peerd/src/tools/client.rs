@@ -11,6 +11,12 @@ use std::time::Duration;
 /// How long a daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long the first answer may take: the question may be what has the service manager start the daemon.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A wait up to here needs no word.
+const UNSAID: Duration = Duration::from_secs(2);
+
 /// Why a question has no answer.
 #[derive(Debug)]
 pub(crate) enum AskError {
@@ -18,6 +24,8 @@ pub(crate) enum AskError {
     NoDaemon(PathBuf, io::Error),
     /// It listens but does not want to talk.
     Refused(String),
+    /// It listens but says nothing.
+    Silent,
     /// It broke off.
     Broken(io::Error),
 }
@@ -31,7 +39,20 @@ impl fmt::Display for AskError {
                 path.display()
             ),
             AskError::Refused(reason) => write!(f, "the daemon refuses: {reason}"),
+            AskError::Silent => write!(
+                f,
+                "the daemon does not answer; look at `systemctl status peerd` and `journalctl -u peerd`"
+            ),
             AskError::Broken(error) => write!(f, "the daemon broke off: {error}"),
+        }
+    }
+}
+
+impl From<io::Error> for AskError {
+    fn from(error: io::Error) -> AskError {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AskError::Silent,
+            _ => AskError::Broken(error),
         }
     }
 }
@@ -45,9 +66,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn connect(path: &Path, role: Role) -> Result<Client, AskError> {
         let stream = UnixStream::connect(path).map_err(|error| AskError::NoDaemon(path.to_owned(), error))?;
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .map_err(AskError::Broken)?;
+        stream.set_read_timeout(Some(UNSAID))?;
         let mut client = Client {
             reader: BufReader::new(stream),
         };
@@ -55,25 +74,33 @@ impl Client {
             version: VERSION,
             role,
         })?;
+        if let Err(error) = client.reader.fill_buf().map(drop) {
+            match AskError::from(error) {
+                AskError::Silent => {}
+                error => return Err(error),
+            }
+            eprintln!("waiting for the daemon to start ...");
+            client.reader.get_ref().set_read_timeout(Some(START_PATIENCE))?;
+        }
         match client.receive()? {
             FromDaemon::Refused { reason } => Err(AskError::Refused(reason)),
-            _ => Ok(client),
+            _ => {
+                client.reader.get_ref().set_read_timeout(Some(PATIENCE))?;
+                Ok(client)
+            }
         }
     }
 
     fn send(&mut self, message: &ToDaemon) -> Result<(), AskError> {
         let line = control::encode(message).map_err(|error| AskError::Broken(io::Error::other(error)))?;
-        self.reader.get_mut().write_all(&line).map_err(AskError::Broken)
+        Ok(self.reader.get_mut().write_all(&line)?)
     }
 
     fn receive(&mut self) -> Result<FromDaemon, AskError> {
         loop {
             let mut line = vec![];
             let limit = MAX_LINE as u64 + 1;
-            (&mut self.reader)
-                .take(limit)
-                .read_until(b'\n', &mut line)
-                .map_err(AskError::Broken)?;
+            (&mut self.reader).take(limit).read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 return Err(AskError::Broken(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -157,5 +184,18 @@ pub(crate) struct GameStatus {
 impl Status {
     pub(crate) fn parse(value: &serde_json::Value) -> Status {
         Status::deserialize(value).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_says_nothing_is_called_so_with_where_to_look() {
+        let error = AskError::from(io::Error::from(io::ErrorKind::WouldBlock));
+        assert!(error.to_string().contains("journalctl -u peerd"), "{error}");
+        let error = AskError::from(io::Error::from(io::ErrorKind::UnexpectedEof));
+        assert!(error.to_string().starts_with("the daemon broke off"), "{error}");
     }
 }
