@@ -78,7 +78,8 @@ fn bytes_cross_and_meet_in_the_poll() {
             }
             taken
         });
-        for first in (0..240_u8).step_by(8) {
+        // Not 0: its answer is what an unplugged cable reads.
+        for first in (1..241_u8).step_by(8) {
             let start = Instant::now();
             frame(&a, IDLE, || {
                 for byte in first..first + 8 {
@@ -98,7 +99,7 @@ fn bytes_cross_and_meet_in_the_poll() {
         answers.join().unwrap()
     });
     taken.dedup();
-    assert_eq!(taken, (0..240).collect::<Vec<u8>>());
+    assert_eq!(taken, (1..241).collect::<Vec<u8>>());
     let (a, b) = (a.report(), b.report());
     assert!(a.counters.taken == 240 && b.counters.peer_taken >= 240);
     assert!(b.meeting_us.count > 0, "the game that answers waited: {b:?}");
