@@ -1,36 +1,29 @@
 //! The bridge and its two ports, as both threads use them.
 
-use super::address::{BindAddress, PeerAddress};
+mod plug;
+mod told;
+
 use super::daemon::Daemon;
 use super::direct::Direct;
 use super::game_port::GamePort;
 use super::journal::Journal;
-use super::peer_port::{Buffer, PeerPort, Received};
+use super::peer_port::PeerPort;
 use super::report::Report;
-use super::{FrameEnd, FrameStart, Notice, SerialProbe, StartError, Status, thread, time};
+use super::{FrameEnd, FrameStart, Notice, SerialProbe, Status, time};
 use crate::bridge::{Bridge, Input, Latency, Output};
-use crate::control::FromDaemon;
 use crate::protocol::MAX_DATAGRAM;
 use crate::serial::{GameMessage, UNPLUGGED};
 use crate::time::LocalTime;
 use crate::timeline::Step;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::Level;
-use mio::net::UdpSocket;
-use mio::unix::SourceFd;
-use mio::{Interest, Registry};
+use mio::Registry;
 use std::io;
 use std::net::SocketAddrV4;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Notices that wait for the emulation thread; more than anybody reads in a second.
 const NOTICES: usize = 16;
-
-/// Datagrams read in one go: a whole receive buffer of small ones, so that silence is judged on what has arrived, and no
-/// more, so that a flood cannot keep the lock.
-const BATCH: usize = 512;
 
 /// A game that has just used the cable does so again within this time.
 const BUSY: Duration = Duration::from_secs(2);
@@ -158,92 +151,12 @@ impl Hub {
         self.is_owed
     }
 
-    pub(super) fn peer_socket(&self) -> Option<Arc<UdpSocket>> {
-        self.peer.as_ref().map(PeerPort::socket)
-    }
-
-    pub(super) fn peer_name(&self) -> Option<String> {
-        self.told.as_ref().map(|(_, name)| name.clone())
-    }
-
-    pub(super) fn follow_daemon(&mut self, path: PathBuf) {
-        self.daemon = Some(Daemon::new(path, time::now()));
-    }
-
     pub(super) fn report(&self) -> Report {
         Report::new(&self.bridge, self.direct.is_connected, self.hooks.summary())
     }
 
     pub(super) fn set_serial_probe(&mut self, probe: Option<SerialProbe>) {
         self.probe = probe;
-    }
-
-    pub(super) fn set_peer(
-        &mut self,
-        peer: Option<PeerAddress>,
-        bind: Option<BindAddress>,
-    ) -> Result<(), StartError> {
-        self.input(Input::Unplug);
-        self.close_peer();
-        let Some(peer) = peer else { return Ok(()) };
-        self.open_peer(peer, bind)?;
-        self.plug();
-        Ok(())
-    }
-
-    fn open_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
-        // The old one first: both may want the same port.
-        self.close_peer();
-        let open = |(address, error)| StartError::PeerPort(address, error);
-        let port = PeerPort::open(peer, bind).map_err(open)?;
-        self.registry
-            .register(
-                &mut SourceFd(&port.descriptor()),
-                thread::PEER,
-                Interest::READABLE,
-            )
-            .map_err(StartError::Thread)?;
-        self.is_watched = true;
-        self.peer = Some(port);
-        Ok(())
-    }
-
-    fn close_peer(&mut self) {
-        if let Some(peer) = self.peer.take()
-            && std::mem::take(&mut self.is_watched)
-        {
-            // Another thread may hold the socket a little longer: closing alone would not end the watch. It cannot fail.
-            let _ = self.registry.deregister(&mut SourceFd(&peer.descriptor()));
-        }
-    }
-
-    /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
-    fn move_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
-        self.service_peer();
-        let result = self.open_peer(peer, bind);
-        if result.is_err() {
-            self.input(Input::Unplug);
-        }
-        result
-    }
-
-    pub(super) fn set_enabled(&mut self, is_enabled: bool) {
-        if std::mem::replace(&mut self.is_enabled, is_enabled) == is_enabled {
-            return;
-        }
-        if is_enabled {
-            self.plug();
-        } else {
-            self.input(Input::Unplug);
-        }
-    }
-
-    fn plug(&mut self) {
-        if self.peer.is_some() && self.is_enabled {
-            self.input(Input::Plug {
-                nonce: rand::random::<u64>().max(1),
-            });
-        }
     }
 
     pub(super) fn pause(&mut self) -> Duration {
@@ -294,133 +207,9 @@ impl Hub {
         self.service_daemon(now);
     }
 
-    /// The emulation thread serves the peer from now on, and the helper thread is not woken for it.
-    pub(super) fn attend(&mut self, now: LocalTime) {
-        self.direct.attended = Some(now);
-        if let Some(peer) = &self.peer
-            && std::mem::take(&mut self.is_watched)
-            && let Err(error) = self.registry.deregister(&mut SourceFd(&peer.descriptor()))
-        {
-            self.journal
-                .note(Level::Warn, || format!("peer socket still polled error={error}"));
-        }
-    }
-
-    /// The helper thread serves the peer again.
-    fn watch(&mut self) {
-        self.direct.attended = None;
-        if self.is_watched {
-            return;
-        }
-        let Some(peer) = &self.peer else { return };
-        let descriptor = peer.descriptor();
-        let result = self
-            .registry
-            .register(&mut SourceFd(&descriptor), thread::PEER, Interest::READABLE);
-        match result {
-            Ok(()) => self.is_watched = true,
-            Err(error) => self
-                .journal
-                .note(Level::Warn, || format!("peer socket not polled error={error}")),
-        }
-    }
-
     pub(super) fn handle_timeout(&mut self, now: LocalTime) {
         self.bridge.handle_timeout(now);
         self.drain(now);
-    }
-
-    fn service_daemon(&mut self, now: LocalTime) {
-        let Some(mut daemon) = self.daemon.take() else {
-            return;
-        };
-        // A daemon that goes away takes nothing with it: the peer is where it was, and silence is found without it.
-        let mut journal = self.journal.take();
-        let cable = self.told.as_ref().map(|(cable, _)| cable.as_str());
-        daemon.handle_timeout(now, &self.bridge, cable, &self.registry, &mut journal);
-        let mut messages = Vec::new();
-        daemon.receive(now, &self.registry, &mut journal, |message| {
-            messages.push(message);
-        });
-        self.journal = journal;
-        self.daemon = Some(daemon);
-        messages
-            .into_iter()
-            .for_each(|message| self.handle_daemon(now, message));
-    }
-
-    fn handle_daemon(&mut self, now: LocalTime, message: FromDaemon) {
-        match message {
-            FromDaemon::Welcome { version, daemon } => {
-                self.note(Level::Info, || format!("daemon={daemon} version={version}"));
-            }
-            FromDaemon::PeerUp {
-                cable,
-                name,
-                address,
-                bind,
-            } => {
-                let bind = bind.map(|bind| bind.parse()).transpose();
-                let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
-                    let line = || {
-                        format!(
-                            "the daemon told of a peer without a usable address cable={cable} address={address}"
-                        )
-                    };
-                    return self.note(Level::Warn, line);
-                };
-                let is_known = self
-                    .peer
-                    .as_ref()
-                    .is_some_and(|port| port.is_for(&address, &bind));
-                self.note(Level::Info, || {
-                    format!("peer={name} cable={cable} address={address}")
-                });
-                // The same cable under new addresses, or under a new name: the two bridges know each other by their
-                // session's numbers.
-                let is_same = self.told.as_ref().is_some_and(|(told, _)| *told == cable)
-                    || self.peer.as_ref().is_some_and(|port| port.ip() == address.ip);
-                let may_move = is_same && self.bridge.is_linked();
-                self.told = Some((cable, name));
-                self.is_on_its_own = false;
-                // A daemon that was restarted tells again of what it finds: the session goes on.
-                let result = match (is_known, may_move) {
-                    (true, _) => Ok(()),
-                    (false, true) => self.move_peer(address, bind),
-                    (false, false) => self.set_peer(Some(address), bind),
-                };
-                if let Err(error) = result {
-                    self.note(Level::Error, || error.to_string());
-                }
-            }
-            FromDaemon::PeerDown { cable, reason, cause } => {
-                if self.told.as_ref().is_none_or(|(told, _)| *told != cable) {
-                    return;
-                }
-                self.note(Level::Info, || format!("peer gone cable={cable} reason={reason}"));
-                if cause.may_be_daemon_only() && self.bridge.is_linked() {
-                    self.is_on_its_own = true;
-                } else {
-                    self.unplug_told(now);
-                }
-            }
-            FromDaemon::Refused { reason } => {
-                self.note(Level::Error, || {
-                    format!("the daemon refuses to serve this game: {reason}")
-                });
-            }
-            FromDaemon::Status(_) => {}
-        }
-    }
-
-    /// Pulls the cable that the daemon told of.
-    fn unplug_told(&mut self, now: LocalTime) {
-        self.told = None;
-        self.is_on_its_own = false;
-        let _ = self.set_peer(None, None);
-        if let Some(daemon) = &mut self.daemon {
-            daemon.report_soon(now);
-        }
     }
 
     /// Takes what the core wrote, and its new connection if it opened one.
@@ -466,25 +255,6 @@ impl Hub {
                     self.is_owed = false;
                 }
             }
-        }
-    }
-
-    pub(super) fn service_peer(&mut self) {
-        let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
-        for _ in 0..BATCH {
-            let Some(peer) = &mut self.peer else { return };
-            match peer.receive(&mut buffer) {
-                Received::Nothing => return,
-                Received::Foreign => self.bridge.counters_mut().dropped_foreign += 1,
-                Received::Datagram(len, received) => {
-                    let bytes = buffer.get(..len).unwrap_or_default();
-                    self.input(Input::Datagram { bytes, received });
-                }
-            }
-        }
-        // More may be waiting, and an edge-triggered poll would not say so again.
-        if self.is_watched {
-            thread::poll_again(self.peer.as_ref(), &self.registry);
         }
     }
 

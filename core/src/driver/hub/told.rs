@@ -1,0 +1,113 @@
+//! Does what the daemon says: who is at the other end of the cable, and where.
+
+use super::Hub;
+use crate::control::FromDaemon;
+use crate::driver::address::PeerAddress;
+use crate::driver::daemon::Daemon;
+use crate::driver::time;
+use crate::time::LocalTime;
+use log::Level;
+use std::path::PathBuf;
+
+impl Hub {
+    pub(in crate::driver) fn peer_name(&self) -> Option<String> {
+        self.told.as_ref().map(|(_, name)| name.clone())
+    }
+
+    pub(in crate::driver) fn follow_daemon(&mut self, path: PathBuf) {
+        self.daemon = Some(Daemon::new(path, time::now()));
+    }
+
+    pub(super) fn service_daemon(&mut self, now: LocalTime) {
+        let Some(mut daemon) = self.daemon.take() else {
+            return;
+        };
+        // A daemon that goes away takes nothing with it: the peer is where it was, and silence is found without it.
+        let mut journal = self.journal.take();
+        let cable = self.told.as_ref().map(|(cable, _)| cable.as_str());
+        daemon.handle_timeout(now, &self.bridge, cable, &self.registry, &mut journal);
+        let mut messages = Vec::new();
+        daemon.receive(now, &self.registry, &mut journal, |message| {
+            messages.push(message);
+        });
+        self.journal = journal;
+        self.daemon = Some(daemon);
+        messages
+            .into_iter()
+            .for_each(|message| self.handle_daemon(now, message));
+    }
+
+    pub(super) fn handle_daemon(&mut self, now: LocalTime, message: FromDaemon) {
+        match message {
+            FromDaemon::Welcome { version, daemon } => {
+                self.note(Level::Info, || format!("daemon={daemon} version={version}"));
+            }
+            FromDaemon::PeerUp {
+                cable,
+                name,
+                address,
+                bind,
+            } => {
+                let bind = bind.map(|bind| bind.parse()).transpose();
+                let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
+                    let line = || {
+                        format!(
+                            "the daemon told of a peer without a usable address cable={cable} address={address}"
+                        )
+                    };
+                    return self.note(Level::Warn, line);
+                };
+                let is_known = self
+                    .peer
+                    .as_ref()
+                    .is_some_and(|port| port.is_for(&address, &bind));
+                self.note(Level::Info, || {
+                    format!("peer={name} cable={cable} address={address}")
+                });
+                // The same cable under new addresses, or under a new name: the two bridges know each other by their
+                // session's numbers.
+                let is_same = self.told.as_ref().is_some_and(|(told, _)| *told == cable)
+                    || self.peer.as_ref().is_some_and(|port| port.ip() == address.ip);
+                let may_move = is_same && self.bridge.is_linked();
+                self.told = Some((cable, name));
+                self.is_on_its_own = false;
+                // A daemon that was restarted tells again of what it finds: the session goes on.
+                let result = match (is_known, may_move) {
+                    (true, _) => Ok(()),
+                    (false, true) => self.move_peer(address, bind),
+                    (false, false) => self.set_peer(Some(address), bind),
+                };
+                if let Err(error) = result {
+                    self.note(Level::Error, || error.to_string());
+                }
+            }
+            FromDaemon::PeerDown { cable, reason, cause } => {
+                if self.told.as_ref().is_none_or(|(told, _)| *told != cable) {
+                    return;
+                }
+                self.note(Level::Info, || format!("peer gone cable={cable} reason={reason}"));
+                if cause.may_be_daemon_only() && self.bridge.is_linked() {
+                    self.is_on_its_own = true;
+                } else {
+                    self.unplug_told(now);
+                }
+            }
+            FromDaemon::Refused { reason } => {
+                self.note(Level::Error, || {
+                    format!("the daemon refuses to serve this game: {reason}")
+                });
+            }
+            FromDaemon::Status(_) => {}
+        }
+    }
+
+    /// Pulls the cable that the daemon told of.
+    pub(super) fn unplug_told(&mut self, now: LocalTime) {
+        self.told = None;
+        self.is_on_its_own = false;
+        let _ = self.set_peer(None, None);
+        if let Some(daemon) = &mut self.daemon {
+            daemon.report_soon(now);
+        }
+    }
+}
