@@ -56,6 +56,10 @@ impl Direct {
         self.delivered.take().or_else(|| self.reply.take().map(reply))
     }
 
+    fn has_delivery(&self) -> bool {
+        self.delivered.is_some()
+    }
+
     /// Until when the helper thread may leave the peer alone.
     pub(super) fn attended_until(&self) -> Option<LocalTime> {
         self.attended.map(|attended| attended.after(ATTENDED))
@@ -186,12 +190,6 @@ impl Link {
         let mut hub = self.shared.lock();
         let bridge = hub.bridge_mut();
         (bridge.confirmed(), bridge.oldest_frame())
-    }
-}
-
-impl Direct {
-    fn has_delivery(&self) -> bool {
-        self.delivered.is_some()
     }
 }
 
