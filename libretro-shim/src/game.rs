@@ -102,8 +102,14 @@ impl Game {
         if ffi::serial_control().is_some() {
             port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
             if link_mode() == LinkMode::Automatic && port.link().is_direct() && size > 0 {
-                *lock(&self.mending) = Some(Mending::new(core, size));
+                let mending = Mending::new(core, size);
                 port.link().set_mending(true);
+                port.link().set_repairs(mending.has_repairs());
+                log::info!(
+                    "link cable: goes on and mends, saves inside transfers={}",
+                    mending.has_repairs()
+                );
+                *lock(&self.mending) = Some(mending);
             }
         } else {
             // A byte may be handed only to a game that is seen to listen.

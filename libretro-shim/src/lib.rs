@@ -18,6 +18,7 @@ mod elf;
 mod ffi;
 mod find;
 mod game;
+mod in_flight;
 mod lifecycle;
 mod mending;
 mod messages;

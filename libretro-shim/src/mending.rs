@@ -4,6 +4,7 @@
 //! or the last picture again where the game must stand still.
 
 use crate::ffi::{self, Core, SaveRam, Stopwatch};
+use crate::in_flight::{Keeper, Kept};
 use gamelink_core::driver::Link;
 use gamelink_core::serial::SerialControl;
 use gamelink_core::timeline::{Boundary, Step};
@@ -13,7 +14,8 @@ const STEPS_MAX: u32 = 4096;
 
 /// What going on and mending keeps of one game.
 pub(crate) struct Mending {
-    states: Vec<Vec<u8>>,
+    states: Vec<Kept>,
+    keeper: Keeper,
     save_ram: Option<SaveRam>,
 }
 
@@ -22,9 +24,15 @@ impl Mending {
     pub(crate) fn new(core: &Core, state_size: usize) -> Mending {
         ffi::stage::reset();
         Mending {
-            states: vec![vec![0; state_size]; Link::STATES],
+            states: (0..Link::STATES).map(|_| Kept::new(state_size)).collect(),
+            keeper: Keeper::new(core, state_size),
             save_ram: SaveRam::new(core),
         }
+    }
+
+    /// Whether states can be saved with a transfer in flight.
+    pub(crate) fn has_repairs(&self) -> bool {
+        self.keeper.has_repairs()
     }
 
     /// Where the frontend finds the battery RAM.
@@ -38,6 +46,7 @@ impl Mending {
         let state = confirmed
             .and_then(|confirmed| confirmed.state)
             .and_then(|(slot, _)| self.states.get(slot))
+            .map(Kept::bytes)
             .filter(|state| state.len() == out.len());
         if let Some(state) = state {
             out.copy_from_slice(state);
@@ -51,26 +60,30 @@ impl Mending {
             save_ram.take_over(core);
         }
         let (mut shown, mut is_mended) = (Shown::Nothing, false);
+        let (watch, mut replayed) = (Stopwatch::start(), 0);
         for _ in 0..STEPS_MAX {
             match link.step() {
                 Step::Load { slot } => {
                     is_mended = true;
-                    let is_loaded = self.states.get(slot).is_some_and(|state| core.unserialize(state));
+                    let state = self.states.get(slot);
+                    let is_loaded = state.is_some_and(|state| self.keeper.load(core, state));
                     if !is_loaded {
                         log::error!("the stock core does not take its own state back");
                         link.jump();
                     }
                 }
-                Step::Save { slot, is_in_flight } => {
-                    let state = self.states.get_mut(slot).filter(|_| !is_in_flight);
-                    link.saved(state.is_some_and(|state| core.serialize(state)));
+                Step::Save { slot, in_flight } => {
+                    let state = self.states.get_mut(slot);
+                    link.saved(state.is_some_and(|state| self.keeper.save(core, state, in_flight)));
                 }
                 Step::Replay { frame } => {
-                    let watch = Stopwatch::start();
                     ffi::stage::replay(frame, || self.run(core, link, frame));
-                    link.replay_cost(watch.elapsed());
+                    replayed += 1;
                 }
                 Step::Live { frame } => {
+                    if let Some(cost) = watch.elapsed().checked_div(std::mem::take(&mut replayed)) {
+                        link.replay_cost(cost);
+                    }
                     ffi::stage::live(frame, || self.run(core, link, frame));
                     shown = Shown::Live;
                 }

@@ -20,6 +20,13 @@ impl Bridge {
         self.is_mending = false;
     }
 
+    /// Whether the owner of the core can save states with a transfer in flight: see [`Timeline::set_repairs`].
+    pub fn set_repairs(&mut self, has_repairs: bool) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.set_repairs(has_repairs);
+        }
+    }
+
     /// Whether the owner of the core must ask for [`step`](Self::step)s.
     #[must_use]
     pub fn can_mend(&self) -> bool {

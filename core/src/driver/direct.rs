@@ -154,6 +154,12 @@ impl Link {
         self.shared.lock().set_mending(is_mending);
     }
 
+    /// Whether the owner of the core can save states with a transfer in flight, which makes replays shorter; say so after
+    /// [`set_mending`](Link::set_mending).
+    pub fn set_repairs(&self, has_repairs: bool) {
+        self.shared.lock().bridge_mut().set_repairs(has_repairs);
+    }
+
     /// How many buffers for states the owner of the core keeps.
     pub const STATES: usize = STATES;
 

@@ -19,6 +19,15 @@ pub enum Speed {
     Fast,
 }
 
+/// A transfer under way at one side: the byte that is being shifted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shift {
+    /// The whole byte, however much of it is still to come.
+    pub byte: u8,
+    /// The clock.
+    pub speed: Speed,
+}
+
 /// The serial control register FF02 as a game left it (Pan Docs, Serial Data Transfer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SerialControl(pub u8);

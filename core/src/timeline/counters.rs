@@ -17,6 +17,8 @@ pub struct Counters {
     pub replayed: u64,
     /// The longest replay, in frames.
     pub longest_replay: u64,
+    /// States saved with a transfer in flight, and repaired.
+    pub repaired: u64,
     /// Live frames that were undone.
     pub undone: u64,
     /// Transfers that this game clocked while linked, replays not counted.

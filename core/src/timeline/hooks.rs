@@ -4,7 +4,7 @@ use super::judging::{Judgement, Place};
 use super::offers::{Own, Sent, Source};
 use super::steps::RARE;
 use super::{Phase, Timeline};
-use crate::serial::{Speed, UNPLUGGED};
+use crate::serial::{Shift, Speed, UNPLUGGED};
 
 /// What has happened at the port in the frame that runs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Port {
     takes: u64,
     /// The core was given a byte and names its own next.
     is_handed: bool,
+    /// What was shifted in last, in this frame.
+    pub(super) incoming: Option<Shift>,
     /// The core took a byte and has not looked for another since: it is being shifted.
     pub(super) is_shifting: bool,
     /// The rest of the frame is worth nothing: it will be undone.
@@ -47,8 +49,10 @@ impl Timeline {
             None => self.may_take() && self.judging.is_spaced(self.port.takes),
         };
         let offer = is_due.then(|| self.judging.get(self.judging.next)).flatten()?;
+        let (byte, speed) = (offer.byte, offer.speed);
         self.port.is_handed = true;
-        Some((offer.byte, offer.speed))
+        self.port.incoming = Some(Shift { byte, speed });
+        Some((byte, speed))
     }
 
     /// The core took the byte that [`poll`](Self::poll) gave, and this is its own SB.
@@ -62,6 +66,12 @@ impl Timeline {
 
     /// The game starts a transfer with its own clock; the byte that it reads.
     pub fn request(&mut self, byte: u8, speed: Speed) -> u8 {
+        let answer = self.clock(byte, speed);
+        self.port.incoming = Some(Shift { byte: answer, speed });
+        answer
+    }
+
+    fn clock(&mut self, byte: u8, speed: Speed) -> u8 {
         if !self.phase.is_running() || !self.is_open {
             return UNPLUGGED;
         }

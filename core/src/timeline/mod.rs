@@ -106,7 +106,7 @@ mod tests;
 
 pub use counters::Counters;
 
-use crate::serial::SerialControl;
+use crate::serial::{SerialControl, Shift};
 use hooks::Port;
 use joint::Joint;
 use judging::Judging;
@@ -134,7 +134,7 @@ pub enum Step {
         /// Number of the buffer.
         slot: usize,
         /// A transfer is in flight: repair the state and load it again. Only where [`Timeline::set_repairs`] allowed it.
-        is_in_flight: bool,
+        in_flight: Option<Shift>,
     },
     /// Emulate this frame again, unseen, then call [`Timeline::frame_end`].
     Replay {
@@ -168,7 +168,8 @@ pub struct Boundary {
 pub struct Confirmed {
     /// Frames before this one are final.
     pub frame: u64,
-    /// The buffer of the newest kept state that is final, and the frame that starts from it.
+    /// The buffer of the newest kept state that is final and was saved with no transfer in flight, and the frame that starts
+    /// from it.
     pub state: Option<(usize, u64)>,
 }
 
@@ -188,7 +189,7 @@ enum Phase {
     /// A state is to be saved.
     Keeping {
         state: State,
-        is_in_flight: bool,
+        in_flight: Option<Shift>,
         then: Then,
     },
     /// The caller saves it.
@@ -370,7 +371,7 @@ impl Timeline {
     #[must_use]
     pub fn confirmed(&self) -> Confirmed {
         let frame = self.oldest_open();
-        let state = self.states.oldest().filter(|state| state.frame <= frame);
+        let state = self.states.newest_whole(frame);
         Confirmed {
             frame,
             state: state.map(|state| (state.slot, state.frame)),

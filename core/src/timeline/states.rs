@@ -1,5 +1,8 @@
 //! Which buffers of the caller hold states of the core, and of which moments.
 
+/// Frames after which a whole state is let go although none has followed it: the history since it has to be kept too.
+const OLDEST_WHOLE: u64 = 60;
+
 /// A state of the core between two frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
@@ -7,6 +10,8 @@ pub(super) struct State {
     pub(super) slot: usize,
     /// The frame that starts from it.
     pub(super) frame: u64,
+    /// No transfer was in flight.
+    pub(super) is_whole: bool,
     /// How many offers the timeline had made.
     pub(super) made: u64,
     /// How many of the peer's it had judged.
@@ -34,6 +39,12 @@ impl States {
 
     pub(super) fn oldest(&self) -> Option<State> {
         self.kept.first().copied()
+    }
+
+    /// The newest one of those from which this frame can be emulated that was saved with no transfer in flight.
+    pub(super) fn newest_whole(&self, frame: u64) -> Option<State> {
+        let mut old = self.kept.iter().rev().filter(|state| state.frame <= frame);
+        old.find(|state| state.is_whole).copied()
     }
 
     pub(super) fn newest(&self) -> Option<State> {
@@ -72,13 +83,18 @@ impl States {
         self.kept.last().copied()
     }
 
-    /// Gives up all states but the newest one from which this frame can be emulated, and those after it.
+    /// Gives up all states but the newest one from which this frame can be emulated, and those after it; and, unless it is
+    /// too old, the newest whole one before them, which the player may be given.
     pub(super) fn release(&mut self, frame: u64) {
-        let old = self
-            .kept
-            .iter()
-            .rposition(|state| state.frame <= frame)
-            .unwrap_or(0);
+        let Some(newest) = self.kept.iter().rposition(|state| state.frame <= frame) else {
+            return;
+        };
+        let may_be_given = |state: &State| state.is_whole && state.frame + OLDEST_WHOLE >= frame;
+        let older = self.kept.iter().take(newest + 1);
+        let old = older
+            .rev()
+            .position(may_be_given)
+            .map_or(newest, |back| newest - back);
         for state in self.kept.drain(..old) {
             self.free.push(state.slot);
         }
@@ -94,6 +110,7 @@ mod tests {
         states.keep(State {
             slot,
             frame,
+            is_whole: true,
             made: 0,
             judged: 0,
         });
@@ -108,6 +125,29 @@ mod tests {
         assert_eq!(states.oldest().unwrap().frame, 0);
         assert_eq!(states.go_back(99).unwrap().frame, 99);
         assert!(states.go_back(98).unwrap().frame < 99);
+    }
+
+    #[test]
+    fn a_whole_state_is_kept_for_the_player_until_it_is_too_old() {
+        let mut states = States::new(48);
+        for frame in 0..20 {
+            let slot = states.free_slot().unwrap();
+            states.keep(State {
+                slot,
+                frame,
+                is_whole: frame == 5,
+                made: 0,
+                judged: 0,
+            });
+        }
+        states.release(15);
+        assert_eq!(states.oldest().unwrap().frame, 5);
+        assert_eq!(states.newest_whole(19).unwrap().frame, 5);
+        states.release(5 + OLDEST_WHOLE + 1);
+        assert_eq!(
+            (states.oldest().unwrap().frame, states.newest_whole(19)),
+            (19, None)
+        );
     }
 
     #[test]

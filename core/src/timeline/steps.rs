@@ -62,13 +62,13 @@ impl Timeline {
                 }
                 Phase::Keeping {
                     state,
-                    is_in_flight,
+                    in_flight,
                     then,
                 } => {
                     self.phase = Phase::Saving { state, then };
                     return Step::Save {
                         slot: state.slot,
-                        is_in_flight,
+                        in_flight,
                     };
                 }
                 // The caller did not say how its last step ended: nothing came of it.
@@ -106,6 +106,7 @@ impl Timeline {
             self.counters.joins += 1;
         } else if is_kept && self.is_open {
             self.states.keep(state);
+            self.counters.repaired += u64::from(!state.is_whole);
         } else {
             // A later boundary may be better.
             self.is_here_safe = false;
@@ -132,10 +133,10 @@ impl Timeline {
             && self.is_here_safe
             && let Some(slot) = self.states.free_slot()
         {
-            let state = self.state_here(slot);
+            let state = self.state_here(slot, true);
             self.phase = Phase::Keeping {
                 state,
-                is_in_flight: false,
+                in_flight: None,
                 then: Then::Decide,
             };
             return None;
@@ -233,15 +234,17 @@ impl Timeline {
         let control = boundary.serial_control;
         let is_in_flight = control.is_clocking() || (self.port.is_shifting && control.0 & 0x80 != 0);
         self.is_here_safe = !is_in_flight;
+        let in_flight = self.port.incoming.filter(|_| is_in_flight);
         let may_repair = self.has_repairs && (then != Then::End || self.stale() >= RARE_REPAIRED);
-        if !self.is_open || (is_in_flight && !may_repair) {
+        // One that has lasted for more than a frame, as with the display off, is not known any more.
+        if !self.is_open || (is_in_flight && !(may_repair && in_flight.is_some())) {
             return;
         }
         if let Some(slot) = self.states.free_slot() {
-            let state = self.state_here(slot);
+            let state = self.state_here(slot, !is_in_flight);
             self.phase = Phase::Keeping {
                 state,
-                is_in_flight,
+                in_flight,
                 then,
             };
         }
@@ -254,9 +257,10 @@ impl Timeline {
             .map_or(0, |state| self.frame.saturating_sub(state.frame))
     }
 
-    fn state_here(&self, slot: usize) -> State {
+    fn state_here(&self, slot: usize, is_whole: bool) -> State {
         State {
             slot,
+            is_whole,
             frame: self.frame,
             made: self.offers.next,
             judged: self.judging.next,

@@ -4,6 +4,7 @@ use super::abi::*;
 use super::imports::{ReplaceError, Replaced};
 use super::{environment, frontend, socket, stage};
 use crate::elf::{self, BadLibrary};
+use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::ffi::{CStr, CString};
@@ -239,6 +240,13 @@ impl Core {
         // SAFETY: pointer and length are those of the slice.
         socket::with_silent_link(|| unsafe {
             (self.vtable.retro_serialize)(out.as_mut_ptr().cast(), out.len())
+        })
+    }
+
+    /// Saves the state into `out`, and the core, whose game listens, takes this byte meanwhile; false where it did not.
+    pub(crate) fn hand_over(&self, out: &mut [u8], shift: Shift) -> bool {
+        socket::with_one_byte(shift, || {
+            self.serialize(out);
         })
     }
 

@@ -8,15 +8,19 @@ use super::imports::{self, ReplaceError, Replaced, Replacement};
 use super::{guard, stage};
 use crate::lifecycle::session;
 use gamelink_core::driver::Link;
+use gamelink_core::serial::{GameMessage, Shift};
 use libc::{c_int, c_ulong, c_void, sockaddr, sockaddr_in, socklen_t};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 /// The core's link socket; -1 while it has none that we answer for.
 static DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
 
 /// The core saves or loads a state: it then polls the link, and must find nothing.
 static IS_SAVING: AtomicBool = AtomicBool::new(false);
+
+/// What it finds all the same, once: two bytes, and a bit above them to tell that they are there; else 0.
+static HANDED: AtomicU32 = AtomicU32::new(0);
 
 /// Answers the socket calls of the library that contains the function `inside`.
 ///
@@ -52,6 +56,15 @@ pub(super) fn with_silent_link<T>(call: impl FnOnce() -> T) -> T {
     let result = call();
     IS_SAVING.store(was_saving, Ordering::Relaxed);
     result
+}
+
+/// Makes the call, in which the core saves a state, with one byte for a game that listens; whether it was taken.
+pub(super) fn with_one_byte(shift: Shift, call: impl FnOnce()) -> bool {
+    let Shift { byte, speed } = shift;
+    let [first, second] = GameMessage::Request { byte, speed }.encode();
+    HANDED.store(u32::from_be_bytes([0, 1, first, second]), Ordering::Relaxed);
+    call();
+    HANDED.swap(0, Ordering::Relaxed) == 0
 }
 
 fn is_ours(descriptor: c_int) -> bool {
@@ -101,7 +114,12 @@ unsafe extern "C" fn read(descriptor: c_int, buffer: *mut c_void, len: usize) ->
         // SAFETY: the core's own arguments.
         return unsafe { libc::read(descriptor, buffer, len) };
     }
-    let bytes = with_link([0xFF, 0x80], Link::game_read);
+    let bytes = if IS_SAVING.load(Ordering::Relaxed) {
+        let [.., first, second] = HANDED.swap(0, Ordering::Relaxed).to_be_bytes();
+        [first, second]
+    } else {
+        with_link([0xFF, 0x80], Link::game_read)
+    };
     // SAFETY: the buffer has room for two bytes.
     unsafe { buffer.cast::<[u8; 2]>().write(bytes) };
     2
@@ -114,7 +132,10 @@ unsafe extern "C" fn write(descriptor: c_int, buffer: *const c_void, len: usize)
     }
     // SAFETY: the buffer holds two bytes.
     let bytes = unsafe { buffer.cast::<[u8; 2]>().read() };
-    with_link((), |link| link.game_write(bytes));
+    // Its answer to what it took while it was saved is for nobody.
+    if !IS_SAVING.load(Ordering::Relaxed) {
+        with_link((), |link| link.game_write(bytes));
+    }
     2
 }
 
@@ -124,7 +145,11 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
         // SAFETY: the core's own arguments.
         return unsafe { libc::ioctl(descriptor, request as _, argument) };
     }
-    let is_there = !IS_SAVING.load(Ordering::Relaxed) && with_link(false, Link::game_poll);
+    let is_there = if IS_SAVING.load(Ordering::Relaxed) {
+        HANDED.load(Ordering::Relaxed) != 0
+    } else {
+        with_link(false, Link::game_poll)
+    };
     let available: c_int = if is_there { 2 } else { 0 };
     // SAFETY: FIONREAD takes an `int` to fill in.
     unsafe { argument.cast::<c_int>().write(available) };

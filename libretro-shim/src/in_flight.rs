@@ -1,0 +1,291 @@
+//! States that were saved while a byte was being shifted in.
+//!
+//! A stock core that is saved inside a transfer shifts what is due of the byte into SB, but leaves the byte itself as it was:
+//! when the game goes on, the bits still to come are taken from the byte's top again, and it arrives garbled
+//! (`gambatte-memory.cpp, Memory::updateSerial`). With `n` of eight bits to come, the byte has to be shifted left by `8 - n`.
+//!
+//! Current builds keep that byte in the state, and there it is shifted. Older ones ("v0.5.0-netlink") do not: after a load they
+//! go on with the byte that they were handed last, whatever it was. So such a core is handed the right one first: with a
+//! state in which its game listens, it takes one while it saves.
+//!
+//! A state is a list of fields: a name that ends with 0, the length in three bytes, big-endian, and the value (`statesaver.cpp`).
+//! What this module needs of them is looked for once; a core whose states are not like that is not saved inside a transfer.
+
+use crate::ffi::Core;
+use gamelink_core::serial::{Shift, Speed};
+
+/// The field before the first: two bytes of version, then a picture with its length in three bytes.
+const PICTURE_LENGTH: usize = 2;
+/// In a field of 512 bytes that begins at FE00 in effect, where FF02 is.
+const CONTROL_PLACE: usize = 0x102;
+/// A moment that never comes (`counterdef.h, disabled_time`).
+const NEVER: u32 = u32::MAX;
+/// A transfer is enabled, and who clocks it.
+const ENABLED: u8 = 0x80;
+const INTERNAL_CLOCK: u8 = 0x01;
+
+/// Where in a state the fields are that a transfer under way is in. The same in all states of one game in one core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// The present, in clock cycles, four bytes.
+    now: usize,
+    /// When the transfer ends, four bytes.
+    end: usize,
+    /// FF02.
+    control: usize,
+    /// The byte, in cores that save it.
+    byte: Option<usize>,
+}
+
+impl Layout {
+    /// Finds the fields in a state; `None` where it is no such list, or one of them is missing.
+    pub(crate) fn find(state: &[u8]) -> Option<Layout> {
+        let (mut now, mut end, mut registers, mut byte) = (None, None, None, None);
+        let mut at = PICTURE_LENGTH;
+        at += 3 + length(state, at)?;
+        while at < state.len() {
+            let name = state.get(at..)?.split(|byte| *byte == 0).next()?;
+            let length_at = at + name.len() + 1;
+            let value = length_at + 3;
+            let size = length(state, length_at)?;
+            match (name, size) {
+                (b"cc", 4) => now = Some(value),
+                (b"serialt", 4) => end = Some(value),
+                (b"hram", 512) => registers = Some(value),
+                (b"netsv", 1) => byte = Some(value),
+                _ => {}
+            }
+            at = value.checked_add(size)?;
+        }
+        let is_whole = at == state.len();
+        is_whole.then_some(Layout {
+            now: now?,
+            end: end?,
+            control: registers? + CONTROL_PLACE,
+            byte,
+        })
+    }
+
+    /// Makes a state that was saved in this transfer fit to go on from; what the core must be handed before it is loaded.
+    fn repair(&self, state: &mut [u8], shift: Shift) -> Option<Shift> {
+        let bits = self.bits_to_come(state, shift.speed)?;
+        let byte = shift.byte.checked_shl(8 - bits).unwrap_or(0);
+        match self.byte.and_then(|place| state.get_mut(place)) {
+            Some(kept) => {
+                *kept = byte;
+                None
+            }
+            None => Some(Shift { byte, ..shift }),
+        }
+    }
+
+    /// How many bits of the byte are still to be shifted in, at most 8; `None` where no transfer is under way.
+    fn bits_to_come(&self, state: &[u8], speed: Speed) -> Option<u32> {
+        let (now, end) = (number(state, self.now)?, number(state, self.end)?);
+        // A bit takes 512 cycles, with the fast clock 16; one that has begun is still to come.
+        let bit = match speed {
+            Speed::Normal => 512,
+            Speed::Fast => 16,
+        };
+        let bits = end.checked_sub(now)?.div_ceil(bit);
+        (end != NEVER && bits <= 8).then_some(bits)
+    }
+
+    /// Makes of a state one in which the game listens and no transfer is under way.
+    fn listen(&self, state: &mut [u8]) {
+        if let Some(control) = state.get_mut(self.control) {
+            *control = (*control | ENABLED) & !INTERNAL_CLOCK;
+        }
+        if let Some(end) = state.get_mut(self.end..self.end + 4) {
+            end.copy_from_slice(&NEVER.to_be_bytes());
+        }
+    }
+}
+
+fn length(state: &[u8], at: usize) -> Option<usize> {
+    let bytes: [u8; 3] = state.get(at..at.checked_add(3)?)?.try_into().ok()?;
+    let [a, b, c] = bytes.map(usize::from);
+    Some(a << 16 | b << 8 | c)
+}
+
+fn number(state: &[u8], at: usize) -> Option<u32> {
+    let bytes = state.get(at..at.checked_add(4)?)?.try_into().ok()?;
+    Some(u32::from_be_bytes(bytes))
+}
+
+/// One state of the core, and how it is loaded.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    bytes: Vec<u8>,
+    /// What the core must be handed first.
+    handed: Option<Shift>,
+}
+
+impl Kept {
+    /// Room for a state of so many bytes.
+    pub(crate) fn new(size: usize) -> Kept {
+        Kept {
+            bytes: vec![0; size],
+            handed: None,
+        }
+    }
+
+    /// The state; whole only if no transfer was in flight.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Saves and loads states of one core.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    layout: Option<Layout>,
+    scratch: Vec<u8>,
+}
+
+impl Keeper {
+    /// Looks how this core's states are, with no transfer under way; it is left as it was.
+    pub(crate) fn new(core: &Core, size: usize) -> Keeper {
+        let mut keeper = Keeper {
+            layout: None,
+            scratch: vec![0; size],
+        };
+        let mut state = Kept::new(size);
+        if !core.serialize(&mut state.bytes) {
+            return keeper;
+        }
+        keeper.layout = Layout::find(&state.bytes);
+        if let Some(Layout { byte: None, .. }) = keeper.layout {
+            // Whether the core takes a byte while it saves is tried.
+            state.handed = Some(Shift {
+                byte: 0,
+                speed: Speed::Normal,
+            });
+            if !keeper.load(core, &state) {
+                keeper.layout = None;
+                core.unserialize(&state.bytes);
+            }
+        }
+        keeper
+    }
+
+    /// Whether states can be saved with a transfer in flight.
+    pub(crate) fn has_repairs(&self) -> bool {
+        self.layout.is_some()
+    }
+
+    /// Saves the core's state as it is between two frames, in the middle of this transfer or of none; false where that failed.
+    pub(crate) fn save(&mut self, core: &Core, state: &mut Kept, in_flight: Option<Shift>) -> bool {
+        state.handed = None;
+        if !core.serialize(&mut state.bytes) {
+            return false;
+        }
+        let Some(shift) = in_flight else { return true };
+        let Some(layout) = self.layout else { return false };
+        state.handed = layout.repair(&mut state.bytes, shift);
+        // The core itself goes on from the repaired state, too: saving has left it as it would have left the state.
+        self.load(core, state)
+    }
+
+    /// Loads a state; false where the core does not take it.
+    pub(crate) fn load(&mut self, core: &Core, state: &Kept) -> bool {
+        if let (Some(shift), Some(layout)) = (state.handed, self.layout) {
+            self.scratch.copy_from_slice(&state.bytes);
+            layout.listen(&mut self.scratch);
+            if !core.unserialize(&self.scratch) || !core.hand_over(&mut self.scratch, shift) {
+                return false;
+            }
+        }
+        core.unserialize(&state.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(state: &mut Vec<u8>, name: &str, value: &[u8]) {
+        state.extend(name.as_bytes());
+        state.push(0);
+        state.extend(&u32::try_from(value.len()).unwrap().to_be_bytes()[1..]);
+        state.extend(value);
+    }
+
+    /// A state as a core writes it, with the fields that matter and some others.
+    fn state(now: u32, end: u32, byte: Option<u8>) -> Vec<u8> {
+        let mut state = vec![0, 1, 0, 0, 5, 9, 9, 9, 9, 9];
+        field(&mut state, "a", &[1]);
+        field(&mut state, "cc", &now.to_be_bytes());
+        let mut registers = [0; 512];
+        registers[CONTROL_PLACE] = 0xFF;
+        field(&mut state, "hram", &registers);
+        if let Some(byte) = byte {
+            field(&mut state, "netsfc", &[0]);
+            field(&mut state, "netsv", &[byte]);
+        }
+        field(&mut state, "serialt", &end.to_be_bytes());
+        field(&mut state, "vram", &[0; 300]);
+        state
+    }
+
+    const SHIFT: Shift = Shift {
+        byte: 0b1011_0110,
+        speed: Speed::Normal,
+    };
+
+    #[test]
+    fn a_byte_that_the_state_holds_is_shifted_there_by_what_has_arrived() {
+        // Three bits to come: the third has begun.
+        let mut bytes = state(10_000, 10_000 + 2 * 512 + 1, Some(SHIFT.byte));
+        let layout = Layout::find(&bytes).unwrap();
+        assert_eq!(layout.repair(&mut bytes, SHIFT), None);
+        assert_eq!(bytes[layout.byte.unwrap()], 0b1100_0000);
+    }
+
+    #[test]
+    fn a_byte_that_the_state_does_not_hold_is_handed_to_the_core() {
+        let mut bytes = state(10_000, 10_000 + 8 * 512, None);
+        let layout = Layout::find(&bytes).unwrap();
+        assert_eq!(layout.repair(&mut bytes, SHIFT), Some(SHIFT), "none has arrived");
+        let mut bytes = state(10_000, 10_000 + 16, None);
+        let handed = layout.repair(&mut bytes, SHIFT).unwrap();
+        assert_eq!(handed.byte, 0, "its lowest bit is 0");
+        let fast = Shift {
+            speed: Speed::Fast,
+            ..SHIFT
+        };
+        let mut bytes = state(10_000, 10_000 + 2 * 16, None);
+        assert_eq!(layout.repair(&mut bytes, fast).unwrap().byte, 0b1000_0000);
+    }
+
+    #[test]
+    fn a_state_outside_a_transfer_stays_as_it_is() {
+        let before = state(10_000, NEVER, Some(7));
+        let layout = Layout::find(&before).unwrap();
+        let mut after = before.clone();
+        assert_eq!(layout.repair(&mut after, SHIFT), None);
+        assert_eq!(after, before);
+    }
+
+    #[test]
+    fn a_state_is_made_to_listen() {
+        let mut bytes = state(10_000, 10_600, None);
+        let layout = Layout::find(&bytes).unwrap();
+        layout.listen(&mut bytes);
+        assert_eq!(bytes[layout.control], 0xFE);
+        assert_eq!(layout.bits_to_come(&bytes, Speed::Normal), None);
+    }
+
+    #[test]
+    fn states_of_another_kind_are_left_alone() {
+        assert_eq!(Layout::find(&[]), None);
+        let whole = state(1, 2, None);
+        assert!(Layout::find(&whole).is_some());
+        for len in 0..whole.len() {
+            // Cut at the end of a field it is a list still, but one lacks `serialt` or `vram`.
+            let found = Layout::find(&whole[..len]);
+            assert!(found.is_none() || len == whole.len() - 308, "{len}");
+        }
+        assert_eq!(Layout::find(&[0xFF; 4000]), None);
+    }
+}
