@@ -60,7 +60,7 @@ impl Mending {
             save_ram.take_over(core);
         }
         let (mut shown, mut is_mended) = (Shown::Nothing, false);
-        let (watch, mut replayed) = (Stopwatch::start(), 0);
+        let (watch, mut replayed) = (Stopwatch::start(), 0_u32);
         for _ in 0..STEPS_MAX {
             match link.step() {
                 Step::Load { slot } => {
@@ -81,8 +81,8 @@ impl Mending {
                     replayed += 1;
                 }
                 Step::Live { frame } => {
-                    if let Some(cost) = watch.elapsed().checked_div(std::mem::take(&mut replayed)) {
-                        link.replay_cost(cost);
+                    if replayed > 0 {
+                        link.replayed(std::mem::take(&mut replayed), watch.elapsed());
                     }
                     ffi::stage::live(frame, || self.run(core, link, frame));
                     shown = Shown::Live;

@@ -87,6 +87,7 @@ impl Bridge {
         self.last_active = now;
         self.pacing.handle_frame_start(now);
         self.meet.handle_frame_start(now);
+        self.means.handle_slot(std::mem::take(&mut self.replayed));
         self.is_resting = false;
         self.has_taken = false;
         if std::mem::take(&mut self.is_paused) {
@@ -125,7 +126,8 @@ impl Bridge {
         self.pacing.handle_frame_end(now);
         self.meet.handle_frame_end(now);
         // The peer's game may be kept waiting for the next byte: none comes before the next frame.
-        if std::mem::take(&mut self.has_clocked) && self.is_linked() {
+        let is_awaited = !self.is_mending || self.meets();
+        if std::mem::take(&mut self.has_clocked) && is_awaited && self.is_linked() {
             self.is_resting = true;
             self.must_transmit = true;
         }

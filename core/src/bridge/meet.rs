@@ -80,15 +80,20 @@ impl Meet {
 
     /// Until when to wait in this frame, if at all; the peer's next byte comes no sooner than it `rests_until`.
     pub(super) fn deadline(&self, rests_until: Option<LocalTime>) -> Option<LocalTime> {
-        let started = self.started?;
-        if self.idle >= STREAK_FRAMES || self.period < SHORTEST_PERIOD {
+        if self.idle >= STREAK_FRAMES {
             return None;
         }
-        let free = self.period.checked_sub(self.cost + MARGIN)?;
-        let deadline = started.after(free);
+        let deadline = self.free_until()?;
         rests_until
             .is_none_or(|rests_until| rests_until < deadline)
             .then_some(deadline)
+    }
+
+    /// Until when the frame that runs may last and its frontend still be on time.
+    pub(super) fn free_until(&self) -> Option<LocalTime> {
+        let started = self.started.filter(|_| self.period >= SHORTEST_PERIOD)?;
+        let free = self.period.checked_sub(self.cost + MARGIN)?;
+        Some(started.after(free))
     }
 
     /// How long it is from `now` to this side's next frame, in microseconds; at least 1, for 0 says nothing.

@@ -6,6 +6,7 @@
 use super::Bridge;
 use crate::protocol::{Events, Flags, Header, Writer};
 use crate::serial::Speed;
+use crate::time::LocalTime;
 use crate::timeline::{Boundary, Confirmed, Counters, Step, Timeline};
 use std::time::Duration;
 
@@ -41,11 +42,12 @@ impl Bridge {
 
     /// What is to be done next around a frame: see [`crate::timeline`]. A live frame alone where nothing can be mended.
     pub fn step(&mut self) -> Step {
-        let round_trip = self.slow_round_trip();
+        let (round_trip, is_meeting) = (self.slow_round_trip(), self.meets());
         let Some(timeline) = &mut self.timeline else {
             return Step::Done;
         };
         timeline.set_round_trip(round_trip);
+        timeline.set_meeting(is_meeting);
         let step = timeline.step();
         if step == Step::Done && self.is_mending && timeline.must_transmit() {
             self.must_transmit = true;
@@ -67,9 +69,10 @@ impl Bridge {
         }
     }
 
-    /// What one replayed frame cost.
-    pub fn handle_replay_cost(&mut self, cost: Duration) {
-        if let Some(timeline) = &mut self.timeline {
+    /// So many frames were replayed before the frame that comes next, in this time, states included.
+    pub fn handle_replays(&mut self, frames: u32, time: Duration) {
+        self.replayed += time;
+        if let (Some(timeline), Some(cost)) = (&mut self.timeline, time.checked_div(frames)) {
             timeline.handle_replay_cost(cost);
         }
     }
@@ -86,18 +89,76 @@ impl Bridge {
         self.timeline.as_mut()?.poll()
     }
 
-    /// The game took it and answered.
-    pub fn mending_taken(&mut self, byte: u8) {
+    /// The same poll has been prolonged.
+    pub fn mending_poll_again(&mut self) -> Option<(u8, Speed)> {
+        self.timeline.as_mut()?.poll_again()
+    }
+
+    /// The game took it and answered; true where the peer should be told at once.
+    pub fn mending_taken(&mut self, byte: u8) -> bool {
         if let Some(timeline) = &mut self.timeline {
             timeline.taken(byte);
         }
+        self.meet.handle_take();
+        self.means.handle_taken();
+        let is_awaited = self.peer.meets();
+        self.must_transmit |= is_awaited;
+        is_awaited
     }
 
-    /// The game clocks a transfer, in a session that mends; the byte that it reads.
-    pub fn mending_request(&mut self, byte: u8, speed: Speed) -> u8 {
+    /// The game clocks a transfer, in a session that mends; ask [`mending_answer`](Self::mending_answer) for the byte that it reads.
+    pub fn mending_offer(&mut self, byte: u8, speed: Speed) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.offer(byte, speed);
+        }
+        self.has_clocked = true;
+        self.means.handle_clocked();
+    }
+
+    /// Whether the verdict is worth waiting for; then the offer goes out at once.
+    pub fn is_mending_wait(&mut self) -> bool {
+        let must_wait = self.meets()
+            && !self.means.patience(self.round_trip()).is_zero()
+            && !self.peer.is_paused()
+            && !self.is_mending_answered();
+        self.must_transmit |= must_wait;
+        must_wait
+    }
+
+    /// Until when to wait for it, from `now` on: within the time that the frontend would sleep.
+    #[must_use]
+    pub fn mending_wait_until(&self, now: LocalTime) -> LocalTime {
+        let patience = now.after(self.means.patience(self.round_trip()));
+        self.meet.free_until().map_or(now, |free| free.min(patience))
+    }
+
+    /// Whether nothing better can be known of what the game reads.
+    #[must_use]
+    pub fn is_mending_answered(&self) -> bool {
+        self.timeline
+            .as_ref()
+            .is_none_or(|timeline| timeline.is_answered())
+    }
+
+    /// It was waited for, so long.
+    pub fn handle_mending_wait(&mut self, wait: Duration) {
+        let is_answered = self.is_mending_answered();
+        self.means.handle_wait(is_answered);
+        self.meet.handle_wait(wait);
+        self.stats.wait.record(wait);
+        self.stats.counters.missed += u64::from(!is_answered);
+    }
+
+    /// What the game reads in the transfer that it has started.
+    pub fn mending_answer(&mut self) -> u8 {
         self.timeline
             .as_mut()
-            .map_or(crate::serial::UNPLUGGED, |timeline| timeline.request(byte, speed))
+            .map_or(crate::serial::UNPLUGGED, |timeline| timeline.answer())
+    }
+
+    /// Whether this side waits for verdicts.
+    pub(super) fn meets(&self) -> bool {
+        self.is_mending && self.means.wants_to_meet() && self.means.meets(self.round_trip())
     }
 
     /// Up to where nothing can change any more; `None` where everything is as it is.

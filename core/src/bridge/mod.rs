@@ -5,6 +5,7 @@
 //! made, nothing in it allocates.
 
 mod game;
+mod means;
 mod meet;
 mod mend;
 mod notice;
@@ -27,6 +28,7 @@ use crate::protocol::MAX_DATAGRAM;
 use crate::serial::Speed;
 use crate::time::LocalTime;
 use crate::timeline::Timeline;
+use means::Means;
 use meet::Meet;
 use notice::Notices;
 use pacing::Pacing;
@@ -122,6 +124,9 @@ pub struct Bridge {
     timeline: Option<Box<Timeline>>,
     /// In this session both can.
     is_mending: bool,
+    means: Means,
+    /// What replays have taken since the last frame.
+    replayed: Duration,
     clock: ClockSync,
     pacing: Pacing,
     meet: Meet,
@@ -174,6 +179,8 @@ impl Default for Bridge {
             transfer: Transfer::default(),
             timeline: None,
             is_mending: false,
+            means: Means::default(),
+            replayed: Duration::ZERO,
             clock: ClockSync::default(),
             pacing: Pacing::default(),
             meet: Meet::default(),
@@ -309,7 +316,8 @@ impl Bridge {
     /// `None`, as nearly always, is not at all. The answer changes with each input: ask again after one.
     #[must_use]
     pub fn meeting(&self) -> Option<LocalTime> {
-        let is_awaited = self.is_linked() && self.is_quiet() && !self.peer.is_paused();
+        let comes = !self.is_mending || self.peer.meets();
+        let is_awaited = comes && self.is_linked() && self.is_quiet() && !self.peer.is_paused();
         self.meet.deadline(self.peer.rests_until()).filter(|_| is_awaited)
     }
 

@@ -29,6 +29,8 @@ pub struct Peer {
     last_advance: LocalTime,
     last_heard: LocalTime,
     is_paused: bool,
+    /// It waits a little for each verdict.
+    meets: bool,
     /// When its next frame begins, where a frame is over in which its game clocked.
     rests_until: Option<LocalTime>,
     /// A wait ended because its frames did not advance, and they have not since.
@@ -57,6 +59,7 @@ impl Peer {
         self.newest = header.sequence;
         self.last_heard = now;
         self.is_paused = header.flags.contains(Flags::PAUSED);
+        self.meets = header.flags.contains(Flags::MEETS);
         // The first byte of its next frame takes as long to arrive as this word did.
         self.rests_until =
             (header.rest != 0).then(|| now.after(Duration::from_micros(u64::from(header.rest))));
@@ -91,6 +94,12 @@ impl Peer {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.is_paused
+    }
+
+    /// Whether the peer's game waits a little for each verdict although it could go on without.
+    #[must_use]
+    pub fn meets(&self) -> bool {
+        self.meets
     }
 
     /// When the first byte of the peer's next frame can be here, where its game clocks and it rests between two frames.

@@ -37,6 +37,8 @@ pub struct Counters {
     pub peer_withdrawn: u64,
     /// Bytes that a game took and overwrote with a transfer of its own before they had been shifted in.
     pub torn: u64,
+    /// Waits that ended with a guess, where both sides mend.
+    pub missed: u64,
     /// Verdicts that came after the wait for them had ended: the two games may disagree.
     pub too_late: u64,
     /// Answers of the core to nothing.

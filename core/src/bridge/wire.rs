@@ -174,6 +174,7 @@ impl Bridge {
             .with(Flags::ARMED, self.is_armed)
             .with(Flags::PAUSED, self.is_paused)
             .with(Flags::MENDS, self.can_mend())
+            .with(Flags::MEETS, self.meets())
             .with(Flags::GOODBYE, goodbye.is_some());
         let mut header = Header {
             flags,

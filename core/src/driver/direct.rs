@@ -9,7 +9,7 @@ use super::hub::Hub;
 use super::{Link, Shared, time};
 use crate::bridge::Input;
 use crate::bridge::STATES;
-use crate::serial::{GameMessage, UNPLUGGED};
+use crate::serial::{GameMessage, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use crate::timeline::{Boundary, Confirmed, Step};
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -35,6 +35,8 @@ pub(super) struct Direct {
     /// A byte of the peer for the listening game, and the answer to the game's own request.
     delivered: Option<GameMessage>,
     reply: Option<u8>,
+    /// In a session that mends the game has started a transfer, and reads next.
+    is_asked: bool,
     /// The game took a byte and has not looked for another since: its shift may still run.
     pub(super) is_shifting: bool,
     looked: LocalTime,
@@ -74,6 +76,7 @@ impl Link {
         let is_new = !std::mem::replace(&mut hub.direct.is_connected, true);
         hub.direct.take();
         hub.direct.is_shifting = false;
+        hub.direct.is_asked = false;
         if !is_new {
             hub.handle_reconnect();
         }
@@ -94,7 +97,7 @@ impl Link {
         let mut hub = self.shared.lock();
         hub.direct.is_shifting = false;
         if hub.is_mending() {
-            return hub.mending_poll();
+            return mending_poll(&self.shared, hub);
         }
         let mut now = time::now();
         let since = now;
@@ -119,6 +122,9 @@ impl Link {
     #[must_use]
     pub fn game_read(&self) -> [u8; 2] {
         let mut hub = self.shared.lock();
+        if std::mem::take(&mut hub.direct.is_asked) {
+            return mending_read(&self.shared, hub).encode();
+        }
         loop {
             if let Some(message) = hub.direct.take() {
                 return message.encode();
@@ -179,9 +185,9 @@ impl Link {
         self.shared.lock().bridge_mut().handle_saved(is_kept);
     }
 
-    /// What one replayed frame cost.
-    pub fn replay_cost(&self, cost: Duration) {
-        self.shared.lock().bridge_mut().handle_replay_cost(cost);
+    /// So many frames were replayed before the frame that comes next, in this time, states included.
+    pub fn replayed(&self, frames: u32, time: Duration) {
+        self.shared.lock().bridge_mut().handle_replays(frames, time);
     }
 
     /// The game has gone elsewhere, by a loaded state or a reset.
@@ -215,9 +221,9 @@ impl Hub {
         self.direct.has_delivery()
     }
 
-    /// The same in a session that mends: what is known decides, and nothing waits.
-    fn mending_poll(&mut self) -> bool {
-        if let Some((byte, speed)) = self.bridge_mut().mending_poll() {
+    /// Hands what a poll found to the core.
+    fn hand(&mut self, found: Option<(u8, Speed)>) -> bool {
+        if let Some((byte, speed)) = found {
             self.direct.send(GameMessage::Request { byte, speed });
         }
         self.direct.has_delivery()
@@ -225,10 +231,14 @@ impl Hub {
 
     fn handle_mending_game(&mut self, message: GameMessage) {
         match message {
-            GameMessage::Reply { byte } => self.bridge_mut().mending_taken(byte),
+            GameMessage::Reply { byte } => {
+                if self.bridge_mut().mending_taken(byte) {
+                    self.transmit();
+                }
+            }
             GameMessage::Request { byte, speed } => {
-                let byte = self.bridge_mut().mending_request(byte, speed);
-                self.direct.send(GameMessage::Reply { byte });
+                self.bridge_mut().mending_offer(byte, speed);
+                self.direct.is_asked = true;
             }
         }
     }
@@ -240,6 +250,47 @@ impl Hub {
         self.service_peer();
         self.handle_timeout(now);
     }
+}
+
+/// A poll in a session that mends: what is known decides; nothing waits, but for a peer that waits itself.
+fn mending_poll<'a>(shared: &'a Shared, mut hub: MutexGuard<'a, Hub>) -> bool {
+    let found = hub.bridge_mut().mending_poll();
+    if hub.hand(found) || hub.meeting().is_none() {
+        return hub.direct.has_delivery();
+    }
+    let since = time::now();
+    let mut now = since;
+    while let Some(until) = hub.meeting().filter(|until| *until > now) {
+        hub = wait(shared, hub, until, now);
+        now = time::now();
+        hub.look(now);
+        let found = hub.bridge_mut().mending_poll_again();
+        if hub.hand(found) {
+            break;
+        }
+    }
+    if now > since {
+        hub.handle_meeting(now.since(since));
+    }
+    hub.direct.has_delivery()
+}
+
+/// What the game reads in a session that mends: where that is worth it, the verdict is waited for.
+fn mending_read<'a>(shared: &'a Shared, mut hub: MutexGuard<'a, Hub>) -> GameMessage {
+    if hub.bridge_mut().is_mending_wait() {
+        hub.transmit();
+        let since = time::now();
+        let until = hub.bridge_mut().mending_wait_until(since);
+        let mut now = since;
+        while now < until && !hub.bridge_mut().is_mending_answered() {
+            hub = wait(shared, hub, until, now);
+            now = time::now();
+            hub.look(now);
+        }
+        hub.bridge_mut().handle_mending_wait(now.since(since));
+    }
+    let byte = hub.bridge_mut().mending_answer();
+    GameMessage::Reply { byte }
 }
 
 /// Waits without the lock until the peer says something, or anything is due, at the latest until `until`.

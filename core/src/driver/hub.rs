@@ -264,6 +264,11 @@ impl Hub {
         self.drain(now);
     }
 
+    /// Says what is to be said now.
+    pub(super) fn transmit(&mut self) {
+        self.drain(time::now());
+    }
+
     fn drain(&mut self, now: LocalTime) {
         while let Some(output) = self.bridge.poll_output(now, &mut self.buffer) {
             match output {

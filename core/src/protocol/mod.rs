@@ -62,6 +62,9 @@ impl Flags {
     pub const PAUSED: Flags = Flags(1 << 1);
     /// This side can go back and mend: its peer may replace what it has sent.
     pub const MENDS: Flags = Flags(1 << 3);
+    /// This side waits a little for each verdict on its offers, so the other's listening game should stay in its poll for the next; only
+    /// where both sides mend.
+    pub const MEETS: Flags = Flags(1 << 4);
     /// This side unplugs: the last datagram of its session.
     pub const GOODBYE: Flags = Flags(1 << 2);
 

@@ -76,7 +76,11 @@ impl Timeline {
             self.fail();
             return false;
         }
-        is_ahead || is_open_long || outstanding > self.reach.window() || is_full
+        (self.is_meeting && unanswered.is_some())
+            || is_ahead
+            || is_open_long
+            || outstanding > self.reach.window()
+            || is_full
     }
 
     /// The oldest frame that may still change.

@@ -6,6 +6,15 @@ use super::steps::RARE;
 use super::{Phase, Timeline};
 use crate::serial::{Shift, Speed, UNPLUGGED};
 
+/// A transfer that the game has started with its own clock, and whose byte it has not yet been given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// It is the newest offer.
+    Offered(Speed),
+    /// It is no offer: the cable is unplugged, or the frame will be undone.
+    Instead(u8, Speed),
+}
+
 /// What has happened at the port in the frame that runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Port {
@@ -13,6 +22,7 @@ pub(super) struct Port {
     takes: u64,
     /// The core was given a byte and names its own next.
     is_handed: bool,
+    asked: Option<Asked>,
     /// What was shifted in last, in this frame.
     pub(super) incoming: Option<Shift>,
     /// The core took a byte and has not looked for another since: it is being shifted.
@@ -29,8 +39,13 @@ impl Timeline {
         }
         self.port.polls = self.port.polls.saturating_add(1);
         self.port.is_shifting = false;
+        self.poll_again()
+    }
+
+    /// The same poll has been prolonged, and something may have arrived.
+    pub fn poll_again(&mut self) -> Option<(u8, Speed)> {
         self.port.is_handed = false;
-        if !self.is_open || self.port.is_spoiled {
+        if !self.phase.is_running() || !self.is_open || self.port.is_spoiled {
             return None;
         }
         let now = (self.frame, self.port.polls);
@@ -66,23 +81,50 @@ impl Timeline {
 
     /// The game starts a transfer with its own clock; the byte that it reads.
     pub fn request(&mut self, byte: u8, speed: Speed) -> u8 {
-        let answer = self.clock(byte, speed);
-        self.port.incoming = Some(Shift { byte: answer, speed });
-        answer
+        self.offer(byte, speed);
+        self.answer()
     }
 
-    fn clock(&mut self, byte: u8, speed: Speed) -> u8 {
+    /// The game starts a transfer with its own clock, and what it reads is asked for next: [`answer`](Self::answer). The two are
+    /// [`request`](Self::request), with time between them for the verdict to come.
+    pub fn offer(&mut self, byte: u8, speed: Speed) {
+        self.port.asked = Some(match self.clock(byte, speed) {
+            Ok(()) => Asked::Offered(speed),
+            Err(instead) => Asked::Instead(instead, speed),
+        });
+    }
+
+    /// Whether nothing better can be known of what the game reads next.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        let is_offered = matches!(self.port.asked, Some(Asked::Offered(_)));
+        !is_offered || self.is_closing || self.offers.answered() >= self.offers.next
+    }
+
+    /// What the game reads in the transfer that it has started: the verdict, or the best guess.
+    pub fn answer(&mut self) -> u8 {
+        let (byte, speed) = match self.port.asked.take() {
+            Some(Asked::Offered(speed)) => (self.read_newest(), speed),
+            Some(Asked::Instead(byte, speed)) => (byte, speed),
+            None => return UNPLUGGED,
+        };
+        self.port.incoming = Some(Shift { byte, speed });
+        byte
+    }
+
+    /// Makes the next offer, or does so again in a replay; what is read where there can be none.
+    fn clock(&mut self, byte: u8, speed: Speed) -> Result<(), u8> {
         if !self.phase.is_running() || !self.is_open {
-            return UNPLUGGED;
+            return Err(UNPLUGGED);
         }
         self.port.is_shifting = false;
         self.port.is_handed = false;
         if self.port.is_spoiled {
-            return self.offers.best(self.offers.next).0.byte;
+            return Err(self.offers.best(self.offers.next).0.byte);
         }
         // Unplugged: what has no verdict never gets one.
         if self.is_closing && self.offers.next >= self.offers.answered() {
-            return UNPLUGGED;
+            return Err(UNPLUGGED);
         }
         let sent = self.offers.send(Own {
             byte,
@@ -100,11 +142,16 @@ impl Timeline {
             }
             Sent::Full => {
                 self.port.is_spoiled = true;
-                return self.offers.best(self.offers.next).0.byte;
+                return Err(self.offers.best(self.offers.next).0.byte);
             }
         }
+        Ok(())
+    }
+
+    /// The game reads what is known of the newest offer.
+    fn read_newest(&mut self) -> u8 {
         // A game that clocks while an offer waits takes it in the same act: the two will be found to be each other's.
-        let made = self.offers.next - 1;
+        let made = self.offers.next.saturating_sub(1);
         let crossing = self
             .judging
             .get(self.judging.next)
@@ -136,16 +183,22 @@ impl Timeline {
         self.counters.taken += self.judging.judged() - before;
     }
 
+    /// Whether the game has read nothing in this frame that is known to be false by now: then the frame will be emulated again.
+    fn is_all_true(&mut self) -> bool {
+        self.phase != Phase::Running || self.offers.check(self.is_closing).is_none()
+    }
+
     /// Whether the peer's next offer may be taken anew, here in this timeline.
     ///
     /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change. And only an offer
     /// whose maker had judged exactly these: one that had judged more was made after bytes that this timeline has not sent,
     /// and one that had judged fewer is void, since nobody judges while an own byte is open.
-    fn may_take(&self) -> bool {
+    fn may_take(&mut self) -> bool {
         !self.is_closing
             && self.frame >= self.not_before
             && self.stale() < RARE
             && self.offers.are_all_answered()
+            && self.is_all_true()
             && self.judging.room() > 0
             && self
                 .judging

@@ -42,6 +42,10 @@
 //! | has taken it and gives its own SB | [`Timeline::taken`] | |
 //! | starts a transfer with its own clock (`NetSerial::send`) | [`Timeline::request`] | the byte that the game reads |
 //!
+//! A caller that meets its peer splits two of them: a poll that found nothing may last a little and be looked at again
+//! ([`Timeline::poll_again`]), and between [`Timeline::offer`] and [`Timeline::answer`] the verdict may come
+//! ([`Timeline::is_answered`]). Words of the peer that take nothing back are followed at once then, in the middle of a live frame.
+//!
 //! Call them only from inside a frame that [`Step::Live`] or [`Step::Replay`] asked for. Elsewhere (the core polls while
 //! it serialises) a poll finds nothing, and is not counted.
 //!
@@ -77,8 +81,8 @@
 //! **Towards the peer**: [`Timeline::plug`] when a session is up and the peer's [`Flags::MENDS`](crate::protocol::Flags::MENDS)
 //! is set, [`Timeline::unplug`] when it is over, [`Timeline::handle_datagram`] with each datagram of the session,
 //! [`Timeline::write_header`] and [`Timeline::write_events`] into each that leaves. All of these may be called at any time,
-//! from a helper thread's turn of the lock too: what arrives while a frame runs is kept and looked at in the next
-//! slot, and while a replay runs nothing is said. Without that flag nothing here is used: towards such a peer the strict path
+//! from a helper thread's turn of the lock too: what arrives while a frame runs and takes something back is kept and looked at in the
+//! next slot, and while a replay runs nothing is said. Without that flag nothing here is used: towards such a peer the strict path
 //! serves, which never replaces what it has sent.
 //!
 //! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set how far the game may run ahead: the
@@ -230,6 +234,8 @@ pub struct Timeline {
     is_here_safe: bool,
     /// Whether the caller can save a state with a transfer in flight.
     has_repairs: bool,
+    /// Whether the caller waits for verdicts.
+    is_meeting: bool,
     /// What was taken in this frame has been replaced.
     back_to: Option<u64>,
     /// The live frame of this slot has been undone.
@@ -309,6 +315,7 @@ impl Timeline {
             is_closing: false,
             is_here_safe: true,
             has_repairs: false,
+            is_meeting: false,
             back_to: None,
             is_undone: false,
             not_before: 0,
@@ -391,6 +398,12 @@ impl Timeline {
     /// Whether a state saved with a transfer in flight can be repaired; replays get shorter where it can.
     pub fn set_repairs(&mut self, has_repairs: bool) {
         self.has_repairs = has_repairs;
+    }
+
+    /// Whether the caller waits a little for each verdict: then a frame begins only where none is open, so that the next can come at
+    /// once.
+    pub fn set_meeting(&mut self, is_meeting: bool) {
+        self.is_meeting = is_meeting;
     }
 
     /// Frames that this game is ahead of its peer for no use: even the quickest verdict of the last second came so much

@@ -72,11 +72,27 @@ impl Timeline {
         if !self.is_plugged {
             return;
         }
-        if self.phase == Phase::Between {
+        if self.phase == Phase::Between || self.may_read_now(header, &events) {
             self.read(header, events);
         } else {
             self.inbox.put(header, events.as_bytes());
         }
+    }
+
+    /// Whether a word that comes while a frame runs for the player can be followed at once: it takes nothing back.
+    fn may_read_now(&self, header: &Header, events: &Events<'_>) -> bool {
+        let is_same_line = |line: Line| (line.peer_line, line.line) == self.joint.numbers();
+        let takes_nothing_back = events.clone().all(|event| match event {
+            Event::Line(line) => is_same_line(line),
+            Event::Replaces(mut run) => run.all(|(epoch, _)| epoch <= self.judging.epoch),
+            _ => true,
+        });
+        self.phase == Phase::Running
+            && self.is_linked()
+            && self.back_to.is_none()
+            && !self.port.is_spoiled
+            && header.epoch == self.judging.epoch
+            && takes_nothing_back
     }
 
     /// Reads what came while a frame ran.
