@@ -76,11 +76,16 @@ impl Timeline {
             self.fail();
             return false;
         }
-        (self.is_meeting && unanswered.is_some())
+        let must_wait = (self.is_meeting && unanswered.is_some())
             || is_ahead
             || is_open_long
             || outstanding > self.reach.window()
-            || is_full
+            || is_full;
+        if !must_wait && self.reach.must_drain() {
+            self.counters.drained += 1;
+            return true;
+        }
+        must_wait
     }
 
     /// The oldest frame that may still change.

@@ -9,6 +9,8 @@ pub struct Counters {
     pub live: u64,
     /// Slots in which the game stood still.
     pub holds: u64,
+    /// Of these, made to empty a queue of offers that stood for no use: the game was ahead of its peer.
+    pub drained: u64,
     /// Corrections.
     pub corrections: u64,
     /// Of these, made because the peer replaced what this game had taken.

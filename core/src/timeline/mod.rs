@@ -406,16 +406,6 @@ impl Timeline {
         self.is_meeting = is_meeting;
     }
 
-    /// Frames that this game is ahead of its peer for no use: even the quickest verdict of the last second came so much
-    /// later than a round trip.
-    ///
-    /// An offer that was held up on its way leaves such a queue, and the peer's game cannot take two for one: what empties it is
-    /// this game's clock, a little slower for a while. That is for the caller's pacing to do.
-    #[must_use]
-    pub fn standing_frames(&self) -> u64 {
-        self.reach.standing()
-    }
-
     /// What has been counted.
     #[must_use]
     pub fn counters(&self) -> &Counters {

@@ -17,6 +17,10 @@ const LEAST: u64 = 2;
 const WINDOW: u64 = 10;
 /// Slots over which the peer's best rate of verdicts is looked for.
 const RATES: usize = 60;
+/// Least distance of two holds that shorten a queue, in slots: fewer than one frame in a hundred.
+const DRAIN_EVERY: u32 = 120;
+/// That grows by this power of two at most while they do not help.
+const MOST_FAILURES: u32 = 6;
 
 /// What limits running ahead, measured.
 #[derive(Clone, Debug)]
@@ -29,6 +33,19 @@ pub(super) struct Reach {
     /// How many frames after its offer the quickest verdict of each of these slots came.
     ages: [Option<u64>; RATES],
     slot: usize,
+    /// Slots since the game last stood still.
+    running: u32,
+    drain: Drain,
+}
+
+/// What has been done about a queue that stands for no use.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drain {
+    /// Slots until the next hold for it.
+    rest: u32,
+    /// How long the queue was before the last one, until that has shown.
+    before: Option<u64>,
+    failures: u32,
 }
 
 impl Default for Reach {
@@ -39,6 +56,8 @@ impl Default for Reach {
             rates: [0; RATES],
             ages: [None; RATES],
             slot: 0,
+            running: 0,
+            drain: Drain::default(),
         }
     }
 }
@@ -64,8 +83,29 @@ impl Reach {
         }
     }
 
+    /// Whether the game should stand still for one frame although it need not.
+    ///
+    /// A game whose clock is a little faster than its peer's, or whose words were once held up, runs ahead of the peer for no use:
+    /// its offers stand in a queue, and every correction goes further back. Frontends plan a frame from the last one's due
+    /// time, so no short sleep would slow them; one frame shown twice does.
+    pub(super) fn must_drain(&mut self) -> bool {
+        let standing = self.standing();
+        let limits_are_at_work = self.running < RATES as u32;
+        if standing == 0 || limits_are_at_work || self.drain.rest > 0 {
+            return false;
+        }
+        self.drain.before = Some(standing);
+        self.drain.rest = DRAIN_EVERY << self.drain.failures;
+        true
+    }
+
+    /// The game stands still in this slot.
+    pub(super) fn handle_hold(&mut self) {
+        self.running = 0;
+    }
+
     /// By how many frames even the quickest verdict of the last second came later than a round trip.
-    pub(super) fn standing(&self) -> u64 {
+    fn standing(&self) -> u64 {
         let quickest = self.ages.iter().flatten().copied().min();
         quickest.unwrap_or(0).saturating_sub(self.round_trip)
     }
@@ -73,6 +113,19 @@ impl Reach {
     /// A slot is over.
     pub(super) fn handle_slot(&mut self) {
         self.slot = (self.slot + 1) % RATES;
+        self.running = self.running.saturating_add(1);
+        self.drain.rest = self.drain.rest.saturating_sub(1);
+        if self.running == RATES as u32
+            && let Some(before) = self.drain.before.take()
+        {
+            let has_helped = self.standing() < before;
+            self.drain.failures = if has_helped {
+                0
+            } else {
+                (self.drain.failures + 1).min(MOST_FAILURES)
+            };
+            self.drain.rest = self.drain.rest.max(DRAIN_EVERY << self.drain.failures) - RATES as u32;
+        }
         if let Some(rate) = self.rates.get_mut(self.slot) {
             *rate = 0;
         }
@@ -163,5 +216,36 @@ mod tests {
         assert_eq!(reach.standing(), 3);
         reach.handle_verdict(1);
         assert_eq!(reach.standing(), 0, "it was empty once");
+    }
+
+    /// Plays so many slots, one exchange each; how often the game stood still. `helps`: by how much a hold shortens the queue;
+    /// a frame is gained on the peer every `gains` slots.
+    fn play(slots: u64, helps: u64, gains: u64) -> (u64, u64) {
+        let mut reach = Reach::default();
+        let (mut holds, mut queue) = (0, 0);
+        for slot in 1..=slots {
+            if reach.must_drain() {
+                reach.handle_hold();
+                holds += 1;
+                queue = u64::saturating_sub(queue, helps);
+            } else {
+                reach.handle_verdict(1 + queue);
+            }
+            queue = (queue + u64::from(slot % gains == 0)).min(3);
+            reach.handle_slot();
+        }
+        (holds, queue)
+    }
+
+    #[test]
+    fn a_clock_half_a_percent_fast_stands_still_once_in_two_hundred_frames() {
+        let (holds, queue) = play(60_000, 1, 200);
+        assert!((290..=301).contains(&holds) && queue <= 1, "{holds} {queue}");
+    }
+
+    #[test]
+    fn a_queue_that_does_not_get_shorter_is_soon_left_alone() {
+        let (holds, _) = play(60_000, 0, 200);
+        assert!(holds < 20, "{holds}");
     }
 }

@@ -152,6 +152,7 @@ impl Timeline {
 
     fn hold(&mut self) -> Step {
         self.counters.holds += 1;
+        self.reach.handle_hold();
         self.phase = Phase::Ending;
         Step::Hold
     }
