@@ -9,11 +9,11 @@ use std::ffi::CStr;
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// One function to replace: the name that the library imports, and what it gets in its place.
+/// One function to replace: the names under which a library may import it, and what it gets in its place.
 pub(super) struct Replacement {
-    pub(super) name: &'static CStr,
+    pub(super) names: &'static [&'static CStr],
     pub(super) function: *const c_void,
-    /// Whether a library that does not import it is refused.
+    /// Whether a library that imports it under none of its names is refused.
     pub(super) is_required: bool,
 }
 
@@ -168,7 +168,10 @@ pub(super) unsafe fn replace(
         }
         // SAFETY: the linker has used this relocation's symbol, so its name is there and ends in zero.
         let name = unsafe { tables.name(symbol) };
-        let Some(index) = wanted.iter().position(|replacement| replacement.name == name) else {
+        let Some(index) = wanted
+            .iter()
+            .position(|replacement| replacement.names.contains(&name))
+        else {
             continue;
         };
         let address = library.base.wrapping_add(address);
@@ -196,7 +199,8 @@ pub(super) unsafe fn replace(
         .enumerate()
         .find(|(index, wanted)| wanted.is_required && !slots.iter().any(|(slot, _)| slot == index))
     {
-        return Err(ReplaceError::NotImported(missing.name));
+        let name = missing.names.first().copied().unwrap_or_default();
+        return Err(ReplaceError::NotImported(name));
     }
     let mut replaced = Replaced { slots: Vec::new() };
     for (index, slot) in slots {
@@ -354,9 +358,9 @@ mod tests {
         find as *const c_void
     }
 
-    fn replacement(name: &'static CStr) -> Replacement {
+    fn replacement(names: &'static [&'static CStr]) -> Replacement {
         Replacement {
-            name,
+            names,
             function: no_parent as *const c_void,
             is_required: true,
         }
@@ -370,7 +374,10 @@ mod tests {
     #[test]
     fn an_imported_function_is_replaced_until_the_end_and_all_or_none_are() {
         let own = parent();
-        let wanted = [replacement(c"getppid"), replacement(c"no function of this name")];
+        let wanted = [
+            replacement(&[c"an older name", c"getppid"]),
+            replacement(&[c"no function of this name"]),
+        ];
         // SAFETY: this program itself, which stays loaded; the replacement has the same type.
         let result = unsafe { replace(inside(), &wanted) };
         assert_eq!(
@@ -388,7 +395,7 @@ mod tests {
     #[test]
     fn an_address_outside_all_libraries_is_refused() {
         // SAFETY: nothing is found, so nothing is replaced.
-        let result = unsafe { replace(std::ptr::null(), &[replacement(c"getppid")]) };
+        let result = unsafe { replace(std::ptr::null(), &[replacement(&[c"getppid"])]) };
         assert_eq!(result.err(), Some(ReplaceError::Tables));
     }
 }

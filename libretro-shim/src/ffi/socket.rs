@@ -3,6 +3,10 @@
 //! The core opens a socket as before, a real one; when it connects that to the address which we told it, the socket is left idle and its
 //! calls go to the link instead. Every other descriptor, and every call before that, goes to the system: the core reads and
 //! writes files with the same functions.
+//!
+//! A core of a 32-bit machine with 64-bit times (glibc, `_TIME_BITS`; Debian's armhf since trixie) imports some of them under other
+//! names: `__ioctl_time64` for `ioctl` and `__time64` for `time`. `clock` and the rest of the core's socket calls keep theirs; `select`,
+//! which becomes `__select64`, is not replaced: the core waits with it only as a server, which it never is here.
 
 use super::imports::{self, ReplaceError, Replaced, Replacement};
 use super::{guard, stage};
@@ -12,6 +16,7 @@ use gamelink_core::serial::{GameMessage, Shift};
 use libc::{c_int, c_ulong, c_void, sockaddr, sockaddr_in, socklen_t};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::time::SystemTime;
 
 /// The core's link socket; -1 while it has none that we answer for.
 static DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
@@ -30,21 +35,23 @@ static HANDED: AtomicU32 = AtomicU32::new(0);
 /// # Safety
 /// As [`imports::replace`].
 pub(super) unsafe fn take_over(inside: *const c_void) -> Result<Replaced, ReplaceError> {
-    let replacement = |name, function| Replacement {
-        name,
+    let required = |names, function| Replacement {
+        names,
         function,
         is_required: true,
     };
+    let optional = |names, function| Replacement {
+        is_required: false,
+        ..required(names, function)
+    };
     let wanted = [
-        replacement(c"connect", connect as *const c_void),
-        replacement(c"close", close as *const c_void),
-        replacement(c"read", read as *const c_void),
-        replacement(c"write", write as *const c_void),
-        replacement(c"ioctl", ioctl as *const c_void),
-        Replacement {
-            is_required: false,
-            ..replacement(c"time", time as *const c_void)
-        },
+        required(&[c"connect"], connect as *const c_void),
+        required(&[c"close"], close as *const c_void),
+        required(&[c"read"], read as *const c_void),
+        required(&[c"write"], write as *const c_void),
+        required(&[c"ioctl", c"__ioctl_time64"], ioctl as *const c_void),
+        optional(&[c"time"], time as *const c_void),
+        optional(&[c"__time64"], time64 as *const c_void),
     ];
     // SAFETY: the caller's promise; the functions below have the types of those that they replace.
     unsafe { imports::replace(inside, &wanted) }
@@ -140,6 +147,8 @@ unsafe extern "C" fn write(descriptor: c_int, buffer: *const c_void, len: usize)
 }
 
 /// The core calls this with a pointer as its third argument, which is passed as any other function's third argument would be.
+///
+/// It stands for `__ioctl_time64` too: the two differ only in requests for a packet's time.
 unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     if !is_ours(descriptor) || request != libc::FIONREAD as c_ulong || argument.is_null() {
         // SAFETY: the core's own arguments.
@@ -156,12 +165,174 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
     0
 }
 
+/// Where this machine's `time_t` has 32 bits, it ends in 2038, as the C function's does.
 unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
-    // SAFETY: a null pointer asks for the result alone.
-    let now = stage::time(|| unsafe { libc::time(std::ptr::null_mut()) });
+    let now = stage::time(wall_clock) as libc::time_t;
     if !out.is_null() {
         // SAFETY: the core's own pointer.
         unsafe { out.write(now) };
     }
     now
+}
+
+/// `__time64`: the same with 64 bits, whatever this machine's `time_t` has.
+unsafe extern "C" fn time64(out: *mut i64) -> i64 {
+    let now = stage::time(wall_clock);
+    if !out.is_null() {
+        // SAFETY: the core's own pointer.
+        unsafe { out.write(now) };
+    }
+    now
+}
+
+/// Seconds since 1970.
+fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs().cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libc::c_int;
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::process::Command;
+
+    /// The C functions of `stand_in.c`.
+    struct StandIn {
+        library: Library,
+    }
+
+    impl StandIn {
+        /// Builds it with `$CC`, or the machine's own compiler, with these arguments.
+        fn build(arguments: &[&str]) -> StandIn {
+            let folder = tempfile::tempdir().unwrap();
+            let source = folder.path().join("stand_in.c");
+            let file = folder.path().join("stand_in.so");
+            std::fs::write(&source, include_str!("stand_in.c")).unwrap();
+            let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+            let output = Command::new(compiler)
+                .args(["-shared", "-fPIC", "-O1", "-o"])
+                .args([&file, &source])
+                .args(arguments)
+                .output()
+                .expect("a C compiler, which the linking of this test needed too");
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            // SAFETY: just built of a source without set-up code.
+            let library = unsafe { Library::open(Some(&file), RTLD_NOW | RTLD_LOCAL) }.unwrap();
+            StandIn { library }
+        }
+
+        fn function<F: Copy>(&self, name: &str) -> F {
+            // SAFETY: each caller names the type that the source has.
+            *unsafe { self.library.get::<F>(name.as_bytes()) }.unwrap()
+        }
+
+        fn take_over(&self) -> Replaced {
+            let inside: unsafe extern "C" fn() -> c_int = self.function("time_size");
+            // SAFETY: the caller drops the result first; this thread alone runs the library's code.
+            unsafe { take_over(inside as *const c_void) }.unwrap()
+        }
+
+        fn number<T>(&self, name: &str) -> T {
+            let function: unsafe extern "C" fn() -> T = self.function(name);
+            // SAFETY: it takes nothing.
+            unsafe { function() }
+        }
+
+        fn open(&self, port: u16) -> c_int {
+            let function: unsafe extern "C" fn(u16) -> c_int = self.function("link_open");
+            // SAFETY: it takes a number.
+            unsafe { function(port) }
+        }
+
+        fn call(&self, name: &str, descriptor: c_int) -> c_int {
+            let function: unsafe extern "C" fn(c_int) -> c_int = self.function(name);
+            // SAFETY: it takes a number.
+            unsafe { function(descriptor) }
+        }
+
+        fn exchange(&self, name: &str, descriptor: c_int, bytes: &mut [u8; 2]) -> isize {
+            let function: unsafe extern "C" fn(c_int, *mut u8) -> isize = self.function(name);
+            // SAFETY: it reads or writes two bytes.
+            unsafe { function(descriptor, bytes.as_mut_ptr()) }
+        }
+    }
+
+    /// What is not ours goes to the system, what is ours to the link, and a replayed frame's clock stands.
+    fn stands_in(arguments: &[&str]) {
+        let stand_in = StandIn::build(arguments);
+        let own: i64 = stand_in.number("wall_clock");
+        let replaced = stand_in.take_over();
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let descriptor = stand_in.open(listener.local_addr().unwrap().port());
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut bytes = [0x12, 0x34];
+        assert_eq!(stand_in.call("link_available", descriptor), 0);
+        assert_eq!(stand_in.exchange("link_write", descriptor, &mut bytes), 2);
+        peer.read_exact(&mut bytes).unwrap();
+        assert_eq!(bytes, [0x12, 0x34], "real sockets still work: {arguments:?}");
+        peer.write_all(&[0x56, 0x78]).unwrap();
+        assert_eq!(stand_in.call("link_wait", descriptor), 1);
+        assert_eq!(stand_in.call("link_available", descriptor), 2);
+
+        // The two bytes wait in the real socket, which is not looked at while it counts as the link.
+        DESCRIPTOR.store(descriptor, Ordering::Relaxed);
+        assert_eq!(stand_in.call("link_available", descriptor), 0);
+        assert_eq!(stand_in.exchange("link_write", descriptor, &mut bytes), 2);
+        for read in ["link_read", "link_read_by_address"] {
+            bytes = [0; 2];
+            assert_eq!(stand_in.exchange(read, descriptor, &mut bytes), 2);
+            assert_eq!(bytes, [0xFF, 0x80], "an unplugged cable: {read} {arguments:?}");
+        }
+        DESCRIPTOR.store(-1, Ordering::Relaxed);
+        assert_eq!(stand_in.exchange("link_read", descriptor, &mut bytes), 2);
+        assert_eq!(bytes, [0x56, 0x78]);
+        assert_eq!(stand_in.call("link_close", descriptor), 0);
+
+        let now: i64 = stand_in.number("wall_clock");
+        assert!((own..own + 60).contains(&now), "{own} {now}");
+        // 2128: more than 32 bits.
+        let later = 5_000_000_000_i64;
+        let has_room = stand_in.number::<c_int>("time_size") == 8;
+        let expected = if has_room { later } else { i64::from(later as i32) };
+        stage::live(1, || {
+            stage::time(|| later);
+            assert_eq!(stand_in.number::<i64>("wall_clock"), expected, "{arguments:?}");
+            assert_eq!(
+                stand_in.number::<i64>("wall_clock_out"),
+                expected,
+                "{arguments:?}"
+            );
+        });
+        stage::reset();
+
+        drop(replaced);
+        let now: i64 = stand_in.number("wall_clock");
+        assert!((own..own + 60).contains(&now), "its own again");
+    }
+
+    /// One test, for the link's descriptor and the stage are one in a process.
+    #[test]
+    fn a_library_that_imports_what_the_core_does_is_taken_over_however_it_was_built() {
+        const LONG_TIMES: [&str; 2] = ["-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64"];
+        for times in [&[][..], &LONG_TIMES] {
+            // Slots that stay writable, slots that the linker has made read-only, and calls without stubs, which make relocations of
+            // the other kind.
+            for linking in [
+                &["-Wl,-z,lazy"][..],
+                &["-Wl,-z,relro", "-Wl,-z,now"],
+                &["-fno-plt"],
+            ] {
+                stands_in(&[times, linking].concat());
+            }
+        }
+    }
 }

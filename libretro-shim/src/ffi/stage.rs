@@ -49,7 +49,7 @@ struct Query {
 struct Inputs {
     buttons: Vec<(Query, i16)>,
     /// The wall clock, in seconds, where the core asked: cartridges with a clock do.
-    time: Option<libc::time_t>,
+    time: Option<i64>,
 }
 
 /// Samples over which a break in the sound is evened out: 2 ms, too short to be heard as a fade.
@@ -272,7 +272,7 @@ fn play(mut sound: &[i16]) {
 }
 
 /// The wall clock as the core sees it: in a replay that of the frame when it was first run.
-pub(super) fn time(now: impl FnOnce() -> libc::time_t) -> libc::time_t {
+pub(super) fn time(now: impl FnOnce() -> i64) -> i64 {
     if mode() == Mode::Open {
         return now();
     }
