@@ -1,5 +1,6 @@
 //! One loaded game, and what happens around each of its frames.
 
+use crate::ahead::{self, Ahead, Load, Run};
 use crate::ffi::{self, Core, Progress, SavestateContext, Stopwatch};
 use crate::lifecycle::lock;
 use crate::mending::Mending;
@@ -40,7 +41,11 @@ pub(crate) struct Game {
     /// After a panic of ours: nothing of the link is called any more.
     is_broken: AtomicBool,
     shows_messages: AtomicBool,
-    was_refused_run_ahead: AtomicBool,
+    /// What the frontend does to look ahead of the game.
+    ahead: Mutex<Ahead>,
+    /// Run-ahead has no states at the moment.
+    is_ahead_resting: AtomicBool,
+    was_ahead_told: AtomicBool,
     updates: Mutex<Updates>,
     /// The core's own options, as it last read them.
     values: Mutex<Vec<Option<CString>>>,
@@ -71,7 +76,9 @@ impl Game {
             not_connected: Answers::new(None),
             is_broken: AtomicBool::new(false),
             shows_messages: AtomicBool::new(true),
-            was_refused_run_ahead: AtomicBool::new(false),
+            ahead: Mutex::default(),
+            is_ahead_resting: AtomicBool::new(false),
+            was_ahead_told: AtomicBool::new(false),
             updates: Mutex::default(),
             values: Mutex::default(),
             mending: Mutex::default(),
@@ -140,6 +147,20 @@ impl Game {
                 port.set_unplugged(Reason::Broken, true);
             }
         }
+    }
+
+    /// Whether the call of `retro_run` that begins is a frame of the game.
+    pub(crate) fn next_run(&self) -> Run {
+        let Some(port) = self.working_port() else {
+            return Run::Own;
+        };
+        // A frontend that does not say may look ahead as well.
+        let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
+        let run = lock(&self.ahead).handle_run(is_hidden, port.is_linked());
+        if run == Run::Own {
+            ffi::stage::keep(is_hidden);
+        }
+        run
     }
 
     /// Right before the core runs.
@@ -252,15 +273,12 @@ impl Game {
             );
             self.look_for_netplay(port, context);
         }
+        if context == SavestateContext::RunAhead {
+            return self.serialize_ahead(core, port, out);
+        }
+        lock(&self.ahead).clear();
         if !port.is_linked() {
             return core.serialize(out);
-        }
-        if context == SavestateContext::RunAhead {
-            // Run-ahead emulates each frame twice and so sends each byte twice. A frontend that gets no state switches it off.
-            if !self.was_refused_run_ahead.swap(true, Ordering::Relaxed) {
-                self.tell(Severity::Warning, messages::RUN_AHEAD);
-            }
-            return false;
         }
         if port.status().is_mending {
             let mending = lock(&self.mending);
@@ -278,8 +296,47 @@ impl Game {
         lock(&self.snapshots).copy_to(out)
     }
 
+    /// Saves what the frontend needs to look ahead and come back.
+    fn serialize_ahead(&self, core: &Core, port: &Port, out: &mut [u8]) -> bool {
+        let is_resting = lock(&self.ahead).handle_save(port.is_linked());
+        if self.is_ahead_resting.swap(is_resting, Ordering::Relaxed) != is_resting {
+            log::info!("run-ahead switched by the link: is_resting={is_resting}");
+        }
+        if !is_resting {
+            return core.serialize(out);
+        }
+        if !self.was_ahead_told.swap(true, Ordering::Relaxed) {
+            self.tell(Severity::Warning, messages::RUN_AHEAD);
+        }
+        ahead::write_stand_in(out)
+    }
+
+    /// Loads a state, or what the frontend got instead of one.
+    pub(crate) fn unserialize(&self, core: &Core, state: &[u8]) -> bool {
+        match self.load(state) {
+            Load::Jump => {
+                self.handle_jump();
+                core.unserialize(state)
+            }
+            Load::Back => core.unserialize(state),
+            Load::Nothing => true,
+        }
+    }
+
+    fn load(&self, state: &[u8]) -> Load {
+        let is_stand_in = ahead::is_stand_in(state);
+        match self.working_port() {
+            Some(port) if is_stand_in || ffi::savestate_context() == SavestateContext::RunAhead => {
+                lock(&self.ahead).handle_load(is_stand_in, port.is_linked())
+            }
+            None if is_stand_in => Load::Nothing,
+            _ => Load::Jump,
+        }
+    }
+
     /// The game has gone elsewhere: by a reset, or by a loaded state.
     pub(crate) fn handle_jump(&self) {
+        lock(&self.ahead).clear();
         lock(&self.snapshots).clear();
         let Some(port) = self.working_port() else { return };
         port.link().jump();

@@ -9,11 +9,13 @@
 //! one loaded stock core, so it refuses to load a game and `RetroArch` goes on with one instance.
 //!
 //! - [`options`]: which core options concern the cable, and what the stock core is told (pure)
+//! - `ahead`: which frames only look ahead of the game (pure)
 //! - `find`: which file is the stock core
 //! - `lifecycle`: what is loaded and running; the order in which things come and go
 //! - `port`: how the game's serial port reaches the bridge
 //! - `ffi`: the C interfaces on both sides; the only place with `unsafe`
 
+mod ahead;
 mod elf;
 mod ffi;
 mod find;

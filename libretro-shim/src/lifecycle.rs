@@ -2,6 +2,7 @@
 //!
 //! No lock is held while the core or the frontend is called: `retro_run` re-enters our environment callback.
 
+use crate::ahead::Run;
 use crate::ffi::{self, Core, Identity};
 use crate::find;
 use crate::game::Game;
@@ -208,11 +209,8 @@ impl Session {
 
     /// `retro_unserialize`.
     pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
-        let Some((stock, game)) = self.loaded() else {
-            return false;
-        };
-        game.handle_jump();
-        stock.core.unserialize(state)
+        self.loaded()
+            .is_some_and(|(stock, game)| game.unserialize(&stock.core, state))
     }
 
     /// The core declares its options.
@@ -251,11 +249,16 @@ impl Session {
     }
 }
 
-/// `retro_run`: one frame. A panic of ours before or after it leaves the core's part alone.
+/// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it leaves the core's part alone.
 pub(crate) fn run_frame() {
     let Some((stock, game)) = SESSION.loaded() else {
         return;
     };
+    match ffi::guard(Run::Own, || game.next_run()) {
+        Run::Own => {}
+        Run::Ahead => return ffi::stage::ahead(|| stock.core.run()),
+        Run::Again => return ffi::stage::repeat(),
+    }
     let frame = ffi::guard(None, || Some(game.before_run(&stock.core)));
     game.run(&stock.core);
     if let Some(frame) = frame {

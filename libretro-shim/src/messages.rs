@@ -21,7 +21,8 @@ pub(crate) const NO_LINK: &str = "This Gambatte was built without a link cable. 
 pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay is active";
 
 /// What run-ahead gets said.
-pub(crate) const RUN_AHEAD: &str = "Run-ahead is off: it would send every byte of the link cable twice";
+pub(crate) const RUN_AHEAD: &str =
+    "Run-ahead rests while the link cable is connected: it would send every byte twice";
 
 /// What a state loaded, or a reset, in a linked game gets said.
 pub(crate) const JUMP: &str =

@@ -16,6 +16,7 @@ pub(super) use libretro_sys::{
     ENVIRONMENT_SET_MEMORY_MAPS as SET_MEMORY_MAPS, ENVIRONMENT_SET_MESSAGE as SET_MESSAGE,
     ENVIRONMENT_SET_VARIABLES as SET_VARIABLES,
 };
+pub(super) const GET_AUDIO_VIDEO_ENABLE: c_uint = 47 | libretro_sys::ENVIRONMENT_EXPERIMENTAL;
 pub(super) const SET_CORE_OPTIONS: c_uint = 53;
 pub(super) const SET_CORE_OPTIONS_INTL: c_uint = 54;
 pub(super) const SET_CORE_OPTIONS_DISPLAY: c_uint = 55;

@@ -3,6 +3,7 @@
 use super::abi::*;
 use super::declare::{self, Owned, OwnedV2};
 use super::frontend::call;
+use super::stage::Mode;
 use super::{guard, memory, stage};
 use crate::lifecycle::session;
 use crate::options::{Declaration, Form, LinkKey};
@@ -44,13 +45,13 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
             // SAFETY: the command takes a `retro_variable`.
             unsafe { get_variable(data.cast()) }
         }
-        // A frame that is emulated again changes no option and tells the player nothing.
-        GET_VARIABLE_UPDATE if !data.is_null() && stage::mode() == stage::Mode::Replay => {
+        // A frame that is emulated again or is taken back changes no option, and the former tells the player nothing.
+        GET_VARIABLE_UPDATE if !data.is_null() && matches!(stage::mode(), Mode::Replay | Mode::Ahead) => {
             // SAFETY: as below.
             unsafe { data.cast::<bool>().write(false) };
             true
         }
-        SET_MESSAGE | SET_MESSAGE_EXT if stage::mode() == stage::Mode::Replay => true,
+        SET_MESSAGE | SET_MESSAGE_EXT if stage::mode() == Mode::Replay => true,
         GET_VARIABLE_UPDATE if !data.is_null() => {
             let is_updated = session().poll_option_update(is_variable_update);
             // SAFETY: the command takes a `bool` to fill in, and this one is not null.

@@ -95,13 +95,20 @@ pub(super) unsafe extern "C" fn video_refresh(
     if !data.is_null() {
         PICTURES.fetch_add(1, Ordering::Relaxed);
     }
-    if stage::take_picture(data, width, height, pitch) {
+    let picture = stage::Picture {
+        data,
+        width,
+        height,
+        pitch,
+    };
+    if stage::take_picture(picture) {
         return;
     }
     if let Some(callback) = VIDEO_REFRESH.get() {
         // SAFETY: the core's own arguments, for the frontend's own callback.
         unsafe { callback(data, width, height, pitch) };
     }
+    stage::keep_picture(picture);
 }
 
 /// The core's sound, one frame.
@@ -114,21 +121,28 @@ pub(super) unsafe extern "C" fn audio_sample(left: i16, right: i16) {
         // SAFETY: the core's own arguments, for the frontend's own callback.
         unsafe { callback(left, right) };
     }
+    stage::keep_sound(&[left, right]);
 }
 
 /// The core's sound, many frames.
 pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, frames: usize) -> usize {
     AUDIO_FRAMES.fetch_add(frames as u64, Ordering::Relaxed);
-    if stage::mode() != stage::Mode::Open && !data.is_null() {
+    let samples = match data.is_null() {
+        true => &[],
         // SAFETY: the core's own pointer and count: two numbers a sample.
-        stage::take_sound(unsafe { std::slice::from_raw_parts(data, frames.saturating_mul(2)) });
+        false => unsafe { std::slice::from_raw_parts(data, frames.saturating_mul(2)) },
+    };
+    if stage::take_sound(samples) {
         return frames;
     }
-    match AUDIO_SAMPLE_BATCH.get() {
+    let taken = match AUDIO_SAMPLE_BATCH.get() {
         // SAFETY: the core's own arguments, for the frontend's own callback.
         Some(callback) => unsafe { callback(data, frames) },
         None => frames,
-    }
+    };
+    // The core hands over the rest again.
+    stage::keep_sound(samples.get(..taken.saturating_mul(2)).unwrap_or(samples));
+    taken
 }
 
 /// Passes an environment call on.
@@ -197,6 +211,16 @@ pub(crate) fn savestate_context() -> SavestateContext {
         (true, 3) => SavestateContext::Netplay,
         _ => SavestateContext::Normal,
     }
+}
+
+/// Whether the frontend lets nobody see or hear the frame that begins; `None` where it does not say.
+pub(crate) fn is_frame_hidden() -> Option<bool> {
+    /// Bits for the picture and for the sound.
+    const WANTED: c_int = 0b11;
+    let mut enabled: c_int = 0;
+    // SAFETY: GET_AUDIO_VIDEO_ENABLE takes an `int` to fill in.
+    let is_known = unsafe { call(GET_AUDIO_VIDEO_ENABLE, (&raw mut enabled).cast()) };
+    is_known.then_some(enabled & WANTED == 0)
 }
 
 /// Shows a message on screen, in the newest way that the frontend has. Does not log.

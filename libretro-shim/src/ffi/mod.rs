@@ -24,8 +24,8 @@ pub(crate) mod stage;
 pub(crate) use self::clock::Stopwatch;
 pub(crate) use self::core::{Core, Identity, OpenError};
 pub(crate) use self::frontend::{
-    Progress, SavestateContext, is_option_enabled, libretro_path, option_value, progress, savestate_context,
-    show,
+    Progress, SavestateContext, is_frame_hidden, is_option_enabled, libretro_path, option_value, progress,
+    savestate_context, show,
 };
 pub(crate) use self::guard::guard;
 pub(crate) use self::memory::{forget_memory_map, serial_byte, serial_control};

@@ -78,8 +78,11 @@ fn is_ours(descriptor: c_int) -> bool {
     descriptor >= 0 && descriptor == DESCRIPTOR.load(Ordering::Relaxed)
 }
 
-/// Calls the link of the loaded game; what a core without one is answered is `otherwise`.
+/// Calls the link of the loaded game; what a core without one is answered is `otherwise`, also in a frame that is taken back.
 fn with_link<T: Copy>(otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
+    if stage::mode() == stage::Mode::Ahead {
+        return otherwise;
+    }
     guard(otherwise, || session().with_link(otherwise, call))
 }
 

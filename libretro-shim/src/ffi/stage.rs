@@ -2,11 +2,13 @@
 //!
 //! A live frame's picture and sound are kept until it is known whether it stands; its inputs are recorded. A replayed frame gets the
 //! recorded inputs, and nothing that it hands over reaches the frontend. Otherwise everything passes.
+//!
+//! What a frame of the game handed over that nobody was to see is kept as well, for a frontend that looks ahead: see [`crate::ahead`].
 
 use super::frontend::{AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH};
 use libc::{c_uint, c_void};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What happens to what passes.
@@ -19,10 +21,14 @@ pub(super) enum Mode {
     Live = 1,
     /// Nothing passes, inputs are the recorded ones.
     Replay = 2,
+    /// It passes, but no byte leaves and no option changes: the frame is taken back.
+    Ahead = 3,
 }
 
 static MODE: AtomicU8 = AtomicU8::new(Mode::Open as u8);
 static STAGE: Mutex<Stage> = Mutex::new(Stage::empty());
+/// What is handed over is kept in [`Stage::echo`].
+static IS_KEEPING: AtomicBool = AtomicBool::new(false);
 
 /// Sound of more than this in one frame is dropped: a frame has about 550 samples, at most 1100.
 const SAMPLES_MAX: usize = 16_384;
@@ -55,12 +61,23 @@ struct Inputs {
 /// Samples over which a break in the sound is evened out: 2 ms, too short to be heard as a fade.
 const SOFTENED: usize = 64;
 
-struct Picture {
-    data: usize,
-    width: c_uint,
-    height: c_uint,
-    pitch: usize,
+/// What the game's last frame handed over.
+struct Echo {
+    picture: Option<Picture>,
+    sound: Vec<i16>,
 }
+
+/// In the core's own memory, where it stays until the core runs again; null repeats the last one.
+#[derive(Clone, Copy)]
+pub(super) struct Picture {
+    pub(super) data: *const c_void,
+    pub(super) width: c_uint,
+    pub(super) height: c_uint,
+    pub(super) pitch: usize,
+}
+
+// SAFETY: an address alone; what is there is touched by the frontend's callback only, on the thread that runs the core.
+unsafe impl Send for Picture {}
 
 struct Stage {
     picture: Option<Picture>,
@@ -73,6 +90,7 @@ struct Stage {
     last_sample: [i16; 2],
     /// The sound that follows does not go on where the last ended.
     is_broken: bool,
+    echo: Echo,
     inputs: VecDeque<Inputs>,
     spare: Vec<Inputs>,
     /// Number of the first frame in `inputs`.
@@ -90,6 +108,10 @@ impl Stage {
             last_samples: 0,
             last_sample: [0; 2],
             is_broken: false,
+            echo: Echo {
+                picture: None,
+                sound: Vec::new(),
+            },
             inputs: VecDeque::new(),
             spare: Vec::new(),
             first: 0,
@@ -121,6 +143,7 @@ pub(super) fn mode() -> Mode {
     match MODE.load(Ordering::Relaxed) {
         1 => Mode::Live,
         2 => Mode::Replay,
+        3 => Mode::Ahead,
         _ => Mode::Open,
     }
 }
@@ -170,6 +193,51 @@ pub(crate) fn replay<T>(frame: u64, run: impl FnOnce() -> T) -> T {
     within(Mode::Replay, run)
 }
 
+/// Runs one frame that is taken back, with the cable out.
+pub(crate) fn ahead<T>(run: impl FnOnce() -> T) -> T {
+    IS_KEEPING.store(false, Ordering::Relaxed);
+    within(Mode::Ahead, run)
+}
+
+/// Begins one of the game's own frames; `is_kept` where [`repeat`] may be wanted of what it hands over.
+pub(crate) fn keep(is_kept: bool) {
+    IS_KEEPING.store(is_kept, Ordering::Relaxed);
+    let mut stage = stage();
+    stage.echo.picture = None;
+    stage.echo.sound.clear();
+}
+
+/// Hands over once more what the game's last frame did.
+pub(crate) fn repeat() {
+    IS_KEEPING.store(false, Ordering::Relaxed);
+    let (picture, sound) = {
+        let mut stage = stage();
+        (stage.echo.picture, std::mem::take(&mut stage.echo.sound))
+    };
+    if let Some(picture) = picture {
+        show(picture.data, (picture.width, picture.height, picture.pitch));
+    }
+    play(&sound);
+    stage().echo.sound = sound;
+}
+
+/// The frontend has been handed this picture.
+pub(super) fn keep_picture(picture: Picture) {
+    if IS_KEEPING.load(Ordering::Relaxed) {
+        stage().echo.picture = Some(picture);
+    }
+}
+
+/// The frontend has been handed this sound.
+pub(super) fn keep_sound(samples: &[i16]) {
+    if IS_KEEPING.load(Ordering::Relaxed) {
+        let mut stage = stage();
+        if stage.echo.sound.len() + samples.len() <= SAMPLES_MAX {
+            stage.echo.sound.extend_from_slice(samples);
+        }
+    }
+}
+
 fn within<T>(mode: Mode, run: impl FnOnce() -> T) -> T {
     MODE.store(mode as u8, Ordering::Relaxed);
     let result = run();
@@ -202,10 +270,7 @@ pub(crate) fn present(is_mended: bool) {
         (stage.picture.take(), std::mem::take(&mut stage.sound))
     };
     if let Some(picture) = picture {
-        show(
-            picture.data as *const c_void,
-            (picture.width, picture.height, picture.pitch),
-        );
+        show(picture.data, (picture.width, picture.height, picture.pitch));
     }
     play(&sound);
     // The buffer goes back: no frame allocates another.
@@ -251,6 +316,12 @@ fn soften(sound: &mut [i16], last: [i16; 2]) {
 }
 
 fn show(data: *const c_void, (width, height, pitch): (c_uint, c_uint, usize)) {
+    keep_picture(Picture {
+        data,
+        width,
+        height,
+        pitch,
+    });
     if let Some(callback) = VIDEO_REFRESH.get() {
         // SAFETY: the core's own picture, which it overwrites only when it runs again, or null for the last one.
         unsafe { callback(data, width, height, pitch) };
@@ -258,6 +329,7 @@ fn show(data: *const c_void, (width, height, pitch): (c_uint, c_uint, usize)) {
 }
 
 fn play(mut sound: &[i16]) {
+    keep_sound(sound);
     let Some(callback) = AUDIO_SAMPLE_BATCH.get() else {
         return;
     };
@@ -273,7 +345,7 @@ fn play(mut sound: &[i16]) {
 
 /// The wall clock as the core sees it: in a replay that of the frame when it was first run.
 pub(super) fn time(now: impl FnOnce() -> i64) -> i64 {
-    if mode() == Mode::Open {
+    if matches!(mode(), Mode::Open | Mode::Ahead) {
         return now();
     }
     let mut stage = stage();
@@ -284,16 +356,11 @@ pub(super) fn time(now: impl FnOnce() -> i64) -> i64 {
 }
 
 /// Keeps or drops a picture; false where it is to be passed on.
-pub(super) fn take_picture(data: *const c_void, width: c_uint, height: c_uint, pitch: usize) -> bool {
+pub(super) fn take_picture(picture: Picture) -> bool {
     match mode() {
-        Mode::Open => false,
+        Mode::Open | Mode::Ahead => false,
         Mode::Live => {
-            stage().picture = Some(Picture {
-                data: data as usize,
-                width,
-                height,
-                pitch,
-            });
+            stage().picture = Some(picture);
             true
         }
         Mode::Replay => true,
@@ -303,7 +370,7 @@ pub(super) fn take_picture(data: *const c_void, width: c_uint, height: c_uint, p
 /// Keeps or drops sound; false where it is to be passed on.
 pub(super) fn take_sound(samples: &[i16]) -> bool {
     match mode() {
-        Mode::Open => false,
+        Mode::Open | Mode::Ahead => false,
         Mode::Live => {
             let mut stage = stage();
             if stage.sound.len() + samples.len() <= SAMPLES_MAX {

@@ -1,0 +1,318 @@
+//! Run-ahead: which calls of `retro_run` are the game's own frames, and which only look ahead of it.
+//!
+//! A frontend that runs ahead emulates frames that it takes back again, to show what a button does before the game is there. Each of them
+//! would send its bytes to the other game, and nothing takes those back. So while linked the game stands still in them: the
+//! frontend gets a stand-in instead of a state and is handed the game's own frame once more, and the stand-in changes nothing
+//! when it comes back. The frontend notices nothing, so it goes on looking ahead as soon as the link is gone.
+//!
+//! `RetroArch` does it in two ways (`runahead.c`), with picture and sound switched off in frames that are not to be seen:
+//!
+//! | | in each of its frames |
+//! |---|---|
+//! | run-ahead | run, unseen; save; run ahead, all but the last unseen; load what was saved |
+//! | preemptive frames | save; run; where a button has changed since the last: before that load what was saved some frames ago and run them again, unseen, each saved |
+//!
+//! Where nobody is linked, the frames that are taken back are emulated, on a cable that is out. Whatever happens in between, what is
+//! saved decides what a load does, so a state that the game must not take is never given to it.
+
+/// No frontend looks further ahead (`RetroArch`, `MAX_RUNAHEAD_FRAMES`); one that has not come back by then has given up.
+const FRAMES_MAX: u32 = 12;
+
+/// The first bytes of a stand-in; the rest is zero. No core's state begins so.
+const MARK: &[u8] = b"Gamelink: no state while linked\n";
+
+/// What a call of `retro_run` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// The game's own next frame.
+    Own,
+    /// A frame that is taken back, or was played before: emulated where no byte can leave.
+    Ahead,
+    /// None: the game's own last frame is handed over once more.
+    Again,
+}
+
+/// What a loaded state does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// The game goes elsewhere.
+    Jump,
+    /// The game comes back from frames that nobody else knows of.
+    Back,
+    /// Nothing: the game is where it should be.
+    Nothing,
+}
+
+/// Where the frontend is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// With the game.
+    #[default]
+    Now,
+    /// Ahead of it, since it saved.
+    Ahead {
+        frames: u32,
+        is_stand_in: bool,
+        has_run: bool,
+    },
+    /// Behind it, since it loaded an older state, until it shows a frame.
+    Behind { frames: u32, is_stand_in: bool },
+}
+
+/// What is known of a frontend's looking ahead.
+#[derive(Debug, Default)]
+pub(crate) struct Ahead {
+    place: Place,
+    /// The game's own last frame was not to be seen.
+    was_hidden: bool,
+    /// There was a link when it began.
+    was_linked: bool,
+}
+
+impl Ahead {
+    /// Says what the call of `retro_run` that begins is; `is_hidden` where nobody sees or hears it.
+    pub(crate) fn handle_run(&mut self, is_hidden: bool, is_linked: bool) -> Run {
+        let run = match &mut self.place {
+            Place::Ahead {
+                frames,
+                is_stand_in,
+                has_run,
+            } if *frames < FRAMES_MAX => {
+                *frames += 1;
+                // A link that has come since: what would be emulated now is taken back before it matters.
+                if *is_stand_in || is_linked {
+                    Run::Again
+                } else {
+                    *has_run = true;
+                    Run::Ahead
+                }
+            }
+            Place::Behind { frames, is_stand_in } if is_hidden && *frames < FRAMES_MAX => {
+                *frames += 1;
+                if *is_stand_in { Run::Again } else { Run::Ahead }
+            }
+            Place::Now | Place::Ahead { .. } | Place::Behind { .. } => Run::Own,
+        };
+        if run == Run::Own {
+            self.place = Place::Now;
+            self.was_hidden = is_hidden;
+            self.was_linked = is_linked;
+        }
+        run
+    }
+
+    /// The frontend saves in order to look ahead; true where it gets a stand-in.
+    pub(crate) fn handle_save(&mut self, is_linked: bool) -> bool {
+        // What was played with a link may still be mended in the next frame.
+        let is_stand_in = is_linked || self.was_linked;
+        if !matches!(self.place, Place::Behind { .. }) {
+            self.place = match self.was_hidden {
+                true => Place::Ahead {
+                    frames: 0,
+                    is_stand_in,
+                    has_run: false,
+                },
+                false => Place::Now,
+            };
+        }
+        is_stand_in
+    }
+
+    /// The frontend loads what it got to look ahead.
+    pub(crate) fn handle_load(&mut self, is_stand_in: bool, is_linked: bool) -> Load {
+        match std::mem::take(&mut self.place) {
+            Place::Ahead { has_run, .. } => {
+                if has_run && !is_stand_in {
+                    Load::Back
+                } else {
+                    Load::Nothing
+                }
+            }
+            Place::Now | Place::Behind { .. } => {
+                let is_stand_in = is_stand_in || is_linked || self.was_linked;
+                self.place = Place::Behind {
+                    frames: 0,
+                    is_stand_in,
+                };
+                if is_stand_in { Load::Nothing } else { Load::Back }
+            }
+        }
+    }
+
+    /// The game has gone elsewhere, or a state was asked for by somebody else: the frontend is with the game.
+    pub(crate) fn clear(&mut self) {
+        self.place = Place::Now;
+    }
+}
+
+/// Writes a stand-in for a state; false where there is no room.
+pub(crate) fn write_stand_in(out: &mut [u8]) -> bool {
+    let Some((mark, rest)) = out.split_at_mut_checked(MARK.len()) else {
+        return false;
+    };
+    mark.copy_from_slice(MARK);
+    rest.fill(0);
+    true
+}
+
+/// Whether these bytes are a stand-in.
+pub(crate) fn is_stand_in(state: &[u8]) -> bool {
+    state.starts_with(MARK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HIDDEN: bool = true;
+    const SEEN: bool = false;
+    const LINKED: bool = true;
+    const ALONE: bool = false;
+
+    /// One of `RetroArch`'s frames with run-ahead over so many, linked or not; what each call of `retro_run` was, and the load.
+    fn run_ahead(ahead: &mut Ahead, frames: u32, is_linked: bool) -> (Vec<Run>, Load) {
+        let mut runs = vec![ahead.handle_run(HIDDEN, is_linked)];
+        let is_stand_in = ahead.handle_save(is_linked);
+        for left in (0..frames).rev() {
+            runs.push(ahead.handle_run(left > 0, is_linked));
+        }
+        (runs, ahead.handle_load(is_stand_in, is_linked))
+    }
+
+    #[test]
+    fn a_linked_game_emulates_one_frame_for_each_that_is_shown() {
+        for frames in 1..=FRAMES_MAX {
+            let mut ahead = Ahead::default();
+            for _ in 0..3 {
+                let (runs, load) = run_ahead(&mut ahead, frames, LINKED);
+                assert_eq!(runs[0], Run::Own);
+                assert!(runs[1..].iter().all(|run| *run == Run::Again), "{runs:?}");
+                assert_eq!(load, Load::Nothing);
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_link_run_ahead_looks_ahead_and_comes_back_when_one_goes() {
+        let mut ahead = Ahead::default();
+        assert_eq!(
+            run_ahead(&mut ahead, 2, ALONE),
+            (vec![Run::Own, Run::Ahead, Run::Ahead], Load::Back)
+        );
+        run_ahead(&mut ahead, 2, LINKED);
+        assert_eq!(
+            run_ahead(&mut ahead, 2, ALONE),
+            (vec![Run::Own, Run::Ahead, Run::Ahead], Load::Back)
+        );
+    }
+
+    #[test]
+    fn a_link_that_comes_while_looking_ahead_takes_back_what_was_emulated_and_no_more() {
+        let mut ahead = Ahead::default();
+        ahead.handle_run(HIDDEN, ALONE);
+        assert!(!ahead.handle_save(ALONE));
+        assert_eq!(ahead.handle_run(HIDDEN, ALONE), Run::Ahead);
+        assert_eq!(ahead.handle_run(SEEN, LINKED), Run::Again);
+        assert_eq!(ahead.handle_load(false, LINKED), Load::Back);
+
+        ahead.handle_run(HIDDEN, ALONE);
+        assert!(!ahead.handle_save(ALONE));
+        assert_eq!(ahead.handle_run(SEEN, LINKED), Run::Again);
+        assert_eq!(ahead.handle_load(false, LINKED), Load::Nothing);
+    }
+
+    #[test]
+    fn a_link_that_goes_while_looking_ahead_leaves_the_game_where_it_is() {
+        let mut ahead = Ahead::default();
+        ahead.handle_run(HIDDEN, LINKED);
+        // Gone right after the frame: what is open in it is mended in the next.
+        assert!(ahead.handle_save(ALONE));
+        assert_eq!(ahead.handle_run(SEEN, ALONE), Run::Again);
+        assert_eq!(ahead.handle_load(true, ALONE), Load::Nothing);
+        assert_eq!(run_ahead(&mut ahead, 1, ALONE).1, Load::Back);
+    }
+
+    #[test]
+    fn whoever_gives_up_looking_ahead_is_with_the_game_again() {
+        let mut ahead = Ahead::default();
+        ahead.handle_run(HIDDEN, LINKED);
+        ahead.handle_save(LINKED);
+        ahead.clear();
+        assert_eq!(ahead.handle_run(SEEN, LINKED), Run::Own);
+
+        ahead.handle_run(HIDDEN, LINKED);
+        ahead.handle_save(LINKED);
+        for _ in 0..FRAMES_MAX {
+            assert_eq!(ahead.handle_run(HIDDEN, LINKED), Run::Again);
+        }
+        assert_eq!(
+            ahead.handle_run(HIDDEN, LINKED),
+            Run::Own,
+            "no frontend goes further"
+        );
+    }
+
+    /// One of `RetroArch`'s frames with preemptive frames; `ring` says of each state that it keeps whether it is a stand-in.
+    fn preempt(
+        ahead: &mut Ahead,
+        ring: &mut std::collections::VecDeque<bool>,
+        is_pressed: bool,
+        is_linked: bool,
+    ) -> (Option<Load>, Vec<Run>) {
+        let mut runs = Vec::new();
+        let mut load = None;
+        if is_pressed {
+            load = ring.front().map(|oldest| ahead.handle_load(*oldest, is_linked));
+            runs.push(ahead.handle_run(HIDDEN, is_linked));
+            for state in ring.iter_mut().skip(1) {
+                *state = ahead.handle_save(is_linked);
+                runs.push(ahead.handle_run(HIDDEN, is_linked));
+            }
+        }
+        ring.pop_front();
+        ring.push_back(ahead.handle_save(is_linked));
+        runs.push(ahead.handle_run(SEEN, is_linked));
+        (load, runs)
+    }
+
+    #[test]
+    fn preemptive_frames_go_back_without_a_link_and_stand_still_with_one() {
+        let mut ahead = Ahead::default();
+        let mut ring = [false; 3].into();
+        let (own, again) = (vec![Run::Own], vec![Run::Again, Run::Again, Run::Again, Run::Own]);
+        for (is_pressed, is_linked, load, runs) in [
+            (false, ALONE, None, own.clone()),
+            (
+                true,
+                ALONE,
+                Some(Load::Back),
+                vec![Run::Ahead, Run::Ahead, Run::Ahead, Run::Own],
+            ),
+            (false, ALONE, None, own.clone()),
+            // States of before the link are not gone back to.
+            (true, LINKED, Some(Load::Nothing), again.clone()),
+            (false, LINKED, None, own.clone()),
+            (true, LINKED, Some(Load::Nothing), again.clone()),
+            // Nor are stand-ins after it.
+            (true, ALONE, Some(Load::Nothing), again.clone()),
+            (false, ALONE, None, own.clone()),
+            (false, ALONE, None, own.clone()),
+            (false, ALONE, None, own.clone()),
+        ] {
+            let found = preempt(&mut ahead, &mut ring, is_pressed, is_linked);
+            assert_eq!(found, (load, runs), "{is_pressed} {is_linked} {ring:?}");
+        }
+        let (load, _) = preempt(&mut ahead, &mut ring, true, ALONE);
+        assert_eq!(load, Some(Load::Back), "it is back: {ring:?}");
+    }
+
+    #[test]
+    fn a_stand_in_is_told_from_a_state() {
+        let mut bytes = [0xAA; 100];
+        assert!(!is_stand_in(&bytes));
+        assert!(write_stand_in(&mut bytes));
+        assert!(is_stand_in(&bytes));
+        assert!(!write_stand_in(&mut bytes[..MARK.len() - 1]));
+        assert!(!is_stand_in(&[]));
+    }
+}
