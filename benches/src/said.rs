@@ -71,12 +71,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn side(link_before: Value, link: Value) -> SideReport {
-        SideReport {
-            name: "a".to_owned(),
-            figures: Figures::default(),
-            link: Some(link),
-            link_before: Some(link_before),
-        }
+        SideReport::new("a", Figures::default(), Some(link_before), Some(link))
     }
 
     #[test]

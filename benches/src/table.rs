@@ -49,10 +49,12 @@ const LEGEND: &str = "
 Two processes with a minimal frontend (59.7275 Hz unless said otherwise) in two network namespaces; between them a relay in user
 space that adds the one-way delay, for all cores and the bare sockets alike. The contestants take turns in one run. Where two
 figures stand in one field, they are of the clocking and of the armed side; where four, they are the median, 99 %, 99.9 % and the
-longest. *Fps* counts each `retro_run`, also a *hold*, in which the game stands still. *Late* frames ended after the next one was due. *Hooks* is what our own code takes of `retro_run`, since the game's start, as
-the core itself says. *CPU* is of the emulation thread in one `retro_run`, median and 99 %, as a multiple of a plain frame (the stock
-core's armed side, one exchange a frame). *Longest* is the longest transfer in emulated time, in T-cycles, or in frames where it is more
-than one. A dash: the core does not say.
+longest. *Fps* counts each `retro_run`, *game fps* only those in which the game went on: in a *hold* it stands still, and the last
+picture stays. (Where a game waits for its bytes it stands still inside `retro_run`, and both are the same.) *Late* frames ended after
+the next one was due. *Hooks* is what our own code takes of `retro_run`, since the game's start, as the core itself says. *CPU* is of
+the emulation thread in one `retro_run`, median and 99 %, as a multiple of a plain frame (the stock core's armed side, one exchange a
+frame). *Longest* is the longest transfer in emulated time, in T-cycles, or in frames where it is more than one. A dash: the core does
+not say.
 ";
 
 fn sides(run: &Run) -> impl Iterator<Item = &Figures> {
@@ -71,10 +73,10 @@ fn plain_us(results: &Results) -> Option<f64> {
 
 fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
     out.push_str(
-        "| pattern | one way, ms | who | fps | late, % | `retro_run` clocking, ms | `retro_run` armed, ms | hooks clocking, ms \
+        "| pattern | one way, ms | who | fps | game fps | late, % | `retro_run` clocking, ms | `retro_run` armed, ms | hooks clocking, ms \
          | hooks armed, ms | exchanges/s | corrections/s | frames replayed/s | holds/s | guessed right, % | CPU clocking | CPU armed | wrong | longest \
          | frames |\n\
-         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for run in runs {
         let _ = write!(out, "| {} | {} | {} ", run.title, run.delay_ms, run.contestant);
@@ -83,7 +85,7 @@ fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
             None => {
                 let fault = run.fault.as_deref().unwrap_or("no figures");
                 let line = fault.lines().next().unwrap_or_default();
-                let _ = writeln!(out, "| none: {} {}", line.replace('|', "/"), "|".repeat(16));
+                let _ = writeln!(out, "| none: {} {}", line.replace('|', "/"), "|".repeat(17));
             }
         }
     }
@@ -118,8 +120,9 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
     };
     let _ = writeln!(
         out,
-        "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         pair(a.fps, b.fps, 2),
+        pair(clocking.game_fps, armed.game_fps, 2),
         pair(a.late_percent, b.late_percent, 1),
         run(a),
         run(b),

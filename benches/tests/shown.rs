@@ -27,25 +27,21 @@ fn side(role: &str, wrong: u32) -> SideReport {
             "state": "linked", "port": "direct", "mode": "automatic", "frames": frames,
             "hooks_us": {"p50": 50.0, "p99": 90.0, "p999": 95.0, "max": 99.0, "count": frames},
             "wait_us": {"p50": 500.0, "p99": 900.0, "max": 999.0, "count": frames},
-            "mending": {"corrections": count, "replayed": 2 * count, "holds": 0, "hinted": count, "repeated": count, "wrong": count},
+            "mending": {"live": frames, "corrections": count, "replayed": 2 * count, "holds": 0, "hinted": count, "repeated": count, "wrong": count},
         })
     };
-    SideReport {
-        name: role.to_owned(),
-        figures: Figures {
-            frames: 120,
-            fps: 59.7,
-            run_us: points(500.0),
-            run_cpu_us: points(150.0),
-            role: role.to_owned(),
-            ok: 120,
-            wrong,
-            exchanges_per_second: 480.0,
-            ..Figures::default()
-        },
-        link_before: Some(link(100, 10)),
-        link: Some(link(200, 20)),
-    }
+    let figures = Figures {
+        frames: 120,
+        fps: 59.7,
+        run_us: points(500.0),
+        run_cpu_us: points(150.0),
+        role: role.to_owned(),
+        ok: 120,
+        wrong,
+        exchanges_per_second: 480.0,
+        ..Figures::default()
+    };
+    SideReport::new(role, figures, Some(link(100, 10)), Some(link(200, 20)))
 }
 
 fn report(case: &Case, wrong: u32) -> PairReport {
