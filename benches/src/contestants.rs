@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 /// The stock pair's name.
 pub const STOCK: &str = "stock";
+/// The name of ours through a socket.
+pub const LOOPBACK: &str = "loopback";
 
 /// One that takes part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,7 +46,7 @@ impl Contestant {
                 name: STOCK.to_owned(),
                 environment: None,
             },
-            Contestant::ours("loopback", &[("GAMELINK_PORT", "loopback")]),
+            Contestant::ours(LOOPBACK, &[("GAMELINK_PORT", "loopback")]),
             Contestant::ours(
                 "direct strict",
                 &[("GAMELINK_PORT", "direct"), ("GAMELINK_MODE", "strict")],

@@ -42,7 +42,7 @@ pub fn run(plan: &Plan, contestants: Vec<Contestant>, player: &Path) -> Result<R
             results.pings.extend(pings);
         }
         for contestant in results.contestants.clone() {
-            if !case.is_relayed() && contestant.is_stock() {
+            if !case.is_for(&contestant) {
                 continue;
             }
             say(&format!(
