@@ -5,6 +5,7 @@
 //! [`instructions`] a frame's cost counted by callgrind; [`said`] is what our core says of itself. All of it is [`results`], which
 //! [`table`] and [`plots`] show and [`publish`] puts on the front page. Nothing here asserts a time.
 
+mod absences;
 mod axis;
 pub mod contestants;
 mod format;

@@ -24,7 +24,7 @@ struct Arguments {
     /// Who takes part: stock, loopback, direct strict, direct automatic, or NAME:KEY=VALUE,...; may be given again.
     #[arg(long = "who", value_name = "NAME")]
     contestants: Vec<Contestant>,
-    /// Only the patterns whose name contains this.
+    /// Only the rows whose pattern and circumstance contain this.
     #[arg(long, value_name = "TEXT")]
     pattern: Option<String>,
     /// Where the results go.

@@ -1,10 +1,10 @@
-//! What is run: patterns, paths and frontends. How long, so that all of it takes about ten minutes.
+//! What is run: patterns, paths and frontends. How long, so that all of it takes less than a quarter of an hour.
 
 use crate::contestants::{Contestant, LOOPBACK};
 use crate::patterns::{self, Pattern};
 use gamelink_fixtures::frontend::Pace;
 use gamelink_fixtures::impair::Conditions;
-use gamelink_fixtures::pair::Rhythm;
+use gamelink_fixtures::pair::{Absence, Away, Rhythm};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -21,16 +21,19 @@ pub enum Group {
     Patterns,
     /// Paths and frontends that are not even.
     Conditions,
+    /// The armed side pauses or is stopped for a while.
+    Absences,
     /// Our core over a plain cable, where the stock pair would need its relay.
     Cable,
 }
 
 impl Group {
     /// All of them, with their headings.
-    pub const ALL: [(Group, &'static str); 4] = [
+    pub const ALL: [(Group, &'static str); 5] = [
         (Group::Delays, "Over the delay"),
         (Group::Patterns, "Other ways in which games use the cable"),
         (Group::Conditions, "Uneven paths and frontends"),
+        (Group::Absences, "A peer that pauses or stops"),
         (Group::Cable, "A plain cable, no relay"),
     ];
 }
@@ -52,6 +55,8 @@ pub struct Case {
     pub phase: Duration,
     /// How long is measured.
     pub measured: Duration,
+    /// Whether the armed side is away for a part of that.
+    pub absence: Option<Absence>,
 }
 
 impl Case {
@@ -64,6 +69,7 @@ impl Case {
             rhythms: [FREE.into(); 2],
             phase: pattern.phase,
             measured: Duration::from_secs_f64(seconds),
+            absence: None,
         }
     }
 
@@ -127,7 +133,7 @@ impl Plan {
         }
     }
 
-    /// About ten minutes.
+    /// Less than a quarter of an hour.
     #[must_use]
     pub fn whole() -> Plan {
         let seconds = 2.0;
@@ -155,6 +161,7 @@ impl Plan {
             cases.push(Case::new(Group::Patterns, pattern, delay_ms, seconds));
         }
         cases.extend(uneven(seconds));
+        cases.extend(absences());
         for pattern in [patterns::PLAY, patterns::STREAM] {
             cases.push(Case::new(Group::Cable, pattern, 0.0, seconds));
         }
@@ -167,9 +174,9 @@ impl Plan {
         }
     }
 
-    /// Leaves only the cases whose pattern's name contains this, and no counted instructions.
-    pub fn keep(&mut self, pattern: &str) {
-        self.cases.retain(|case| case.pattern.name.contains(pattern));
+    /// Leaves only the cases whose title contains this, and no counted instructions.
+    pub fn keep(&mut self, text: &str) {
+        self.cases.retain(|case| case.title().contains(text));
         self.has_instructions = false;
     }
 }
@@ -213,6 +220,31 @@ fn uneven(seconds: f64) -> impl Iterator<Item = Case> {
     .into_iter()
 }
 
+/// How long the armed side is away: longer than the silence that ends a session.
+pub(crate) const AWAY: Duration = Duration::from_millis(1500);
+/// How long it plays before that, and again after it.
+const BEFORE: Duration = Duration::from_millis(500);
+pub(crate) const AFTER: Duration = Duration::from_millis(2000);
+
+/// One exchange a frame, of bytes that nobody can guess, with an armed side that is away for a while.
+fn absences() -> impl Iterator<Item = Case> {
+    let one = |circumstance, away| Case {
+        circumstance,
+        measured: BEFORE + AWAY + AFTER,
+        absence: Some(Absence {
+            away,
+            after: BEFORE,
+            lasts: AWAY,
+        }),
+        ..Case::new(Group::Absences, patterns::CHANGING, 1.0, 0.0)
+    };
+    [
+        one("the armed side in a menu for 1.5 s", Away::Paused),
+        one("the armed side's process stopped for 1.5 s", Away::Stopped),
+    ]
+    .into_iter()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,9 +261,11 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_can_be_cut_to_one_pattern() {
-        let mut plan = Plan::whole();
-        plan.keep(patterns::LATE.name);
-        assert_eq!(plan.cases.len(), 2);
+    fn a_plan_can_be_cut_to_one_pattern_or_circumstance() {
+        for (text, cases) in [(patterns::LATE.name, 2), ("the armed side", 2)] {
+            let mut plan = Plan::whole();
+            plan.keep(text);
+            assert_eq!(plan.cases.len(), cases, "{text}");
+        }
     }
 }

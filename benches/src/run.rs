@@ -118,6 +118,7 @@ fn run_case(plan: &Plan, case: &Case, contestant: &Contestant, player: &Path) ->
         phase: case.phase,
         settle: plan.settle,
         measured: case.measured,
+        absence: case.absence,
         environment: contestant.environment.clone().unwrap_or_default(),
         ..PairOptions::new(player.to_owned(), contestant.cores()?, case.pattern.rom)
     })

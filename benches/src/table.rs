@@ -37,7 +37,10 @@ pub fn markdown(results: &Results) -> String {
         let runs: Vec<&Run> = results.runs.iter().filter(|run| run.group == group).collect();
         if !runs.is_empty() {
             let _ = write!(out, "\n## {title}\n\n");
-            pairs(&mut out, &runs, plain_us);
+            match group {
+                Group::Absences => crate::absences::markdown(&mut out, &runs),
+                _ => pairs(&mut out, &runs, plain_us),
+            }
         }
     }
     crate::round_trips::markdown(&mut out, results);

@@ -7,7 +7,7 @@ use gamelink_benches::plan::{Case, Plan};
 use gamelink_benches::results::{Results, Run, SCHEMA};
 use gamelink_benches::{plots, table};
 use gamelink_fixtures::frontend::Pace;
-use gamelink_fixtures::pair::{Figures, PairReport, Points, SideReport};
+use gamelink_fixtures::pair::{AbsenceReport, Figures, PairReport, Points, SideReport};
 use serde_json::{Value, json};
 
 fn points(value: f64) -> Points {
@@ -56,6 +56,13 @@ fn report(case: &Case, wrong: u32) -> PairReport {
         seconds: 2.0,
         playing_after_ms: 800.0,
         relay: None,
+        absence: case.absence.map(|absence| AbsenceReport {
+            away: absence.away,
+            side: "a".to_owned(),
+            after_ms: 500.0,
+            lasts_ms: 1500.0,
+            ok_after: 100,
+        }),
         sides: [side("armed", 0), side("clocking", wrong)],
     }
 }
