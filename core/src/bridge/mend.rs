@@ -72,6 +72,7 @@ impl Bridge {
     /// So many frames were replayed before the frame that comes next, in this time, states included.
     pub fn handle_replays(&mut self, frames: u32, time: Duration) {
         self.replayed += time;
+        self.stats.replay.record(time);
         if let (Some(timeline), Some(cost)) = (&mut self.timeline, time.checked_div(frames)) {
             timeline.handle_replay_cost(cost);
         }
@@ -154,6 +155,16 @@ impl Bridge {
         self.timeline
             .as_mut()
             .map_or(crate::serial::UNPLUGGED, |timeline| timeline.answer())
+    }
+
+    /// A word for what serves a game that clocks: `wait` for every byte, `guess`, or `meet` the peer's game in its poll.
+    #[must_use]
+    pub fn means(&self) -> &'static str {
+        match (self.is_mending, self.meets()) {
+            (false, _) => "wait",
+            (true, false) => "guess",
+            (true, true) => "meet",
+        }
     }
 
     /// Whether this side waits for verdicts.

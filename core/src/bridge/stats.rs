@@ -133,6 +133,8 @@ pub struct Stats {
     pub round_trip: Latency,
     /// How long each poll of the listening game waited for a byte that was on its way.
     pub meeting: Latency,
+    /// How long the corrections before a frame took.
+    pub replay: Latency,
     /// By how much each datagram's own offset differed from the filtered one.
     pub offset_deviation: Latency,
 }

@@ -18,6 +18,8 @@ pub struct Report {
     pub port: &'static str,
     /// How waits are served; `strict` waits for every byte, `automatic` goes on with a guess and mends it.
     pub mode: &'static str,
+    /// What serves a game that clocks just now: `wait`, `guess` or `meet`.
+    pub means: &'static str,
     /// Frames emulated.
     pub frames: u64,
     /// What is only counted.
@@ -27,6 +29,8 @@ pub struct Report {
     pub mending: Option<timeline::Counters>,
     /// How long the game waited for each byte that it asked for.
     pub wait_us: Summary,
+    /// How long the corrections before a frame took, where there were any.
+    pub replay_us: Summary,
     /// How long the listening game's polls waited for a byte that was on its way.
     pub meeting_us: Summary,
     /// Round trips between the two bridges.
@@ -55,10 +59,12 @@ impl Report {
             } else {
                 "strict"
             },
+            means: bridge.means(),
             mending: bridge.timeline_counters().copied(),
             frames: bridge.frames(),
             counters: stats.counters.clone(),
             wait_us: stats.wait.summary(),
+            replay_us: stats.replay.summary(),
             meeting_us: stats.meeting.summary(),
             round_trip_us: stats.round_trip.summary(),
             // A span in microseconds keeps its last nanosecond in an f64 for 285 years.
