@@ -87,7 +87,12 @@ impl Bridge {
         self.last_active = now;
         self.pacing.handle_frame_start(now);
         self.meet.handle_frame_start(now);
-        self.means.handle_slot(std::mem::take(&mut self.replayed));
+        let is_cut_short = self
+            .timeline
+            .as_ref()
+            .is_some_and(|timeline| timeline.is_cut_short());
+        self.means
+            .handle_slot(std::mem::take(&mut self.replayed), is_cut_short);
         self.is_resting = false;
         self.has_taken = false;
         if std::mem::take(&mut self.is_paused) {

@@ -3,7 +3,8 @@
 //! A guess costs nothing at once and a replay later, perhaps. On most machines that is the cheaper by far, and the only one
 //! that a long path allows. Two cases are otherwise, where a word and its answer take a small part of a frame:
 //!
-//! - a machine on which the replays of a frame take too much of its time: so much is measured;
+//! - a machine on which the replays of a frame take too much of its time, or would if the game ran as far ahead as the path would
+//!   have it: so much is measured;
 //! - games that change roles: nobody may take a byte while one of its own is open, so a guess gains no time there, and the
 //!   verdict does.
 //!
@@ -30,7 +31,8 @@ const TURN_BYTES: u32 = 4;
 const MISSES: u32 = 8;
 /// Frames without waits after that.
 const REST: u32 = 60;
-/// The longest wait for one verdict, besides the round trip: as long as the peer is away between two of its frames.
+/// The longest wait for one verdict, besides the round trip, of a machine that could guess as well: as long as the peer is away between
+/// two of its frames.
 const PATIENCE: Duration = Duration::from_millis(4);
 
 /// What a game did with a transfer.
@@ -46,6 +48,8 @@ pub(super) struct Means {
     /// What replays take of a frame's time, smoothed.
     replay: Duration,
     is_dear: bool,
+    /// They would, if the game ran as far ahead as the path would have it.
+    is_cut_short: bool,
     /// Frames since the game clocked or took a byte, and which it was.
     idle: u32,
     role: Option<Role>,
@@ -65,6 +69,7 @@ impl Default for Means {
         Means {
             replay: Duration::ZERO,
             is_dear: false,
+            is_cut_short: false,
             idle: FORGOTTEN,
             role: None,
             turns: 0,
@@ -77,8 +82,9 @@ impl Default for Means {
 }
 
 impl Means {
-    /// A slot begins; the replays of the last one took so long.
-    pub(super) fn handle_slot(&mut self, replay: Duration) {
+    /// A slot begins; the replays of the last one took so long. `is_cut_short`: this machine is too slow to run as far ahead as the path
+    /// would have it.
+    pub(super) fn handle_slot(&mut self, replay: Duration, is_cut_short: bool) {
         self.replay = (self.replay * 15 + replay) / 16;
         self.idle = self.idle.saturating_add(1);
         self.rest = self.rest.saturating_sub(1);
@@ -89,6 +95,7 @@ impl Means {
         if self.idle > TURN_FRAMES {
             self.turns = 0;
         }
+        self.is_cut_short = is_cut_short;
         // Where nothing is guessed there is nothing to replay, so the choice stays until the games rest.
         self.is_dear |= self.replay > TCycles::FRAME.nominal_duration() / DEAR;
     }
@@ -132,7 +139,7 @@ impl Means {
 
     /// Whether guesses are the worse means for these games on this machine.
     pub(super) fn wants_to_meet(&self) -> bool {
-        self.rest == 0 && (self.is_dear || self.turns >= TURNS)
+        self.rest == 0 && (self.is_slow() || self.turns >= TURNS)
     }
 
     /// Whether this side waits for verdicts, and the peer's listening game should stay in its poll.
@@ -140,13 +147,17 @@ impl Means {
         self.wants_to_meet() && round_trip <= TCycles::FRAME.nominal_duration() / NEAR
     }
 
-    /// How long to wait for the verdict on the offer just made; zero for not at all.
+    /// How long to wait for the verdict on the offer just made; zero for not at all. No longer than the frontend would sleep, in any case.
     pub(super) fn patience(&self, round_trip: Duration) -> Duration {
-        if self.meets(round_trip) && !self.has_missed {
-            round_trip + PATIENCE
-        } else {
-            Duration::ZERO
+        match (self.meets(round_trip) && !self.has_missed, self.is_slow()) {
+            (false, _) => Duration::ZERO,
+            (true, false) => round_trip + PATIENCE,
+            (true, true) => TCycles::FRAME.nominal_duration(),
         }
+    }
+
+    fn is_slow(&self) -> bool {
+        self.is_dear || self.is_cut_short
     }
 }
 
@@ -160,7 +171,7 @@ mod tests {
     fn a_quick_machine_guesses() {
         let mut means = Means::default();
         for _ in 0..1000 {
-            means.handle_slot(Duration::from_millis(1));
+            means.handle_slot(Duration::from_millis(1), false);
             means.handle_clocked();
             assert_eq!(means.patience(CABLE), Duration::ZERO);
         }
@@ -170,18 +181,26 @@ mod tests {
     fn a_machine_too_slow_to_replay_waits_on_a_cable_and_guesses_on_a_long_path() {
         let mut means = Means::default();
         for _ in 0..60 {
-            means.handle_slot(Duration::from_millis(9));
+            means.handle_slot(Duration::from_millis(9), false);
             means.handle_clocked();
         }
         assert!(means.patience(CABLE) > CABLE);
         assert_eq!(means.patience(Duration::from_millis(10)), Duration::ZERO);
         for _ in 0..1000 {
-            means.handle_slot(Duration::ZERO);
+            means.handle_slot(Duration::ZERO, false);
             means.handle_clocked();
         }
         assert!(means.meets(CABLE), "as long as bytes keep coming");
-        (0..FORGOTTEN).for_each(|_| means.handle_slot(Duration::ZERO));
+        (0..FORGOTTEN).for_each(|_| means.handle_slot(Duration::ZERO, false));
         assert!(!means.meets(CABLE));
+    }
+
+    #[test]
+    fn a_machine_that_may_not_run_as_far_ahead_as_it_should_waits() {
+        let mut means = Means::default();
+        means.handle_clocked();
+        means.handle_slot(Duration::ZERO, true);
+        assert!(means.meets(CABLE));
     }
 
     #[test]
@@ -193,7 +212,7 @@ mod tests {
         means.handle_clocked();
         assert!(!means.meets(CABLE));
         for _ in 0..TURNS {
-            means.handle_slot(Duration::ZERO);
+            means.handle_slot(Duration::ZERO, false);
             means.handle_taken();
             means.handle_clocked();
         }
@@ -207,7 +226,7 @@ mod tests {
         let mut means = Means::default();
         let mut waits = 0;
         for _ in 0..REST {
-            means.handle_slot(Duration::ZERO);
+            means.handle_slot(Duration::ZERO, false);
             for _ in 0..5 {
                 means.handle_taken();
                 means.handle_clocked();

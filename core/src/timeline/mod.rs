@@ -406,6 +406,12 @@ impl Timeline {
         self.is_meeting = is_meeting;
     }
 
+    /// Whether guesses hold the game up here: this machine replays too slowly to run as far ahead as the path would have it.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.reach.is_cut_short()
+    }
+
     /// What has been counted.
     #[must_use]
     pub fn counters(&self) -> &Counters {

@@ -11,6 +11,8 @@ const REFUSAL: u64 = 3;
 const MOST_CLOCKING: u64 = 30;
 /// Frames that the armed side may be ahead of the peer's word that a take is final.
 const MOST_ARMED: u64 = 40;
+/// Replays whose costs are smoothed: one that another program held up says nothing of the machine.
+const MEASURED: u32 = 32;
 /// A machine so slow that not even this fits must wait in other ways.
 const LEAST: u64 = 2;
 /// Offers that may be open beyond what the peer takes in a round trip.
@@ -28,6 +30,9 @@ pub(super) struct Reach {
     round_trip: u64,
     /// What one replayed frame costs; a mean that follows increases at once.
     cost: Duration,
+    /// The same, all of them alike, and how many there were.
+    mean: Duration,
+    measured: u32,
     /// Verdicts that arrived in each of the last slots.
     rates: [u32; RATES],
     /// How many frames after its offer the quickest verdict of each of these slots came.
@@ -53,6 +58,8 @@ impl Default for Reach {
         Reach {
             round_trip: 1,
             cost: Duration::ZERO,
+            mean: Duration::ZERO,
+            measured: 0,
             rates: [0; RATES],
             ages: [None; RATES],
             slot: 0,
@@ -71,6 +78,8 @@ impl Reach {
 
     pub(super) fn handle_cost(&mut self, cost: Duration) {
         self.cost = cost.max((self.cost * 15 + cost) / 16);
+        self.measured = (self.measured + 1).min(MEASURED);
+        self.mean = (self.mean * (self.measured - 1) + cost) / self.measured;
     }
 
     /// A verdict arrived, so many frames after its offer was made.
@@ -139,12 +148,17 @@ impl Reach {
         let refusal = if is_refused { REFUSAL } else { 0 };
         (self.round_trip + LEAD + refusal)
             .min(MOST_CLOCKING)
-            .min(self.affordable())
+            .min(affordable(self.cost))
+    }
+
+    /// Whether this machine replays slower than this path would have it: a game that guesses is held up for that.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.measured == MEASURED && affordable(self.mean) < (self.round_trip + LEAD).min(MOST_CLOCKING)
     }
 
     /// Frames that may pass between a take and the word that it is final.
     pub(super) fn armed(&self) -> u64 {
-        MOST_ARMED.min(self.affordable())
+        MOST_ARMED.min(affordable(self.cost))
     }
 
     /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.
@@ -158,13 +172,13 @@ impl Reach {
     pub(super) fn floor(&self) -> u64 {
         self.round_trip + 1
     }
+}
 
-    /// Frames whose replay costs a quarter of a frame.
-    fn affordable(&self) -> u64 {
-        let quarter = TCycles::FRAME.nominal_duration().as_nanos() / 4;
-        let frames = quarter / self.cost.as_nanos().max(1);
-        u64::try_from(frames).unwrap_or(u64::MAX).max(LEAST)
-    }
+/// Frames whose replay takes a quarter of a frame's time, where one costs so much.
+fn affordable(cost: Duration) -> u64 {
+    let quarter = TCycles::FRAME.nominal_duration().as_nanos() / 4;
+    let frames = quarter / cost.as_nanos().max(1);
+    u64::try_from(frames).unwrap_or(u64::MAX).max(LEAST)
 }
 
 #[cfg(test)]
@@ -193,6 +207,16 @@ mod tests {
             reach.handle_cost(Duration::from_micros(10));
         }
         assert_eq!(reach.armed(), MOST_ARMED, "one slow frame is forgotten");
+    }
+
+    #[test]
+    fn a_machine_is_slow_when_it_replays_slowly_on_the_whole() {
+        let mut reach = Reach::default();
+        (0..100).for_each(|_| reach.handle_cost(Duration::from_micros(200)));
+        reach.handle_cost(Duration::from_millis(5));
+        assert!(!reach.is_cut_short());
+        (0..100).for_each(|_| reach.handle_cost(Duration::from_millis(2)));
+        assert!(reach.is_cut_short());
     }
 
     #[test]
