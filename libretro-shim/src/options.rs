@@ -19,25 +19,25 @@ pub const ENABLED: &CStr = c"enabled";
 /// How the cable is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkMode {
-    /// Every byte is waited for.
-    #[default]
-    Strict,
     /// A game goes on with a guess where the peer's can too, and is corrected.
+    #[default]
     Automatic,
+    /// Every byte is waited for.
+    Strict,
     /// The cable is out.
     Off,
 }
 
 impl LinkMode {
     /// All, the default first.
-    pub const ALL: [LinkMode; 3] = [LinkMode::Strict, LinkMode::Automatic, LinkMode::Off];
+    pub const ALL: [LinkMode; 3] = [LinkMode::Automatic, LinkMode::Strict, LinkMode::Off];
 
     /// What is stored, and what `GAMELINK_MODE` takes.
     #[must_use]
     pub fn value(self) -> &'static CStr {
         match self {
-            LinkMode::Strict => c"strict",
             LinkMode::Automatic => c"automatic",
+            LinkMode::Strict => c"strict",
             LinkMode::Off => c"off",
         }
     }
@@ -50,8 +50,8 @@ impl LinkMode {
 
     fn label(self) -> &'static CStr {
         match self {
+            LinkMode::Automatic => c"Automatic: go on, correct later",
             LinkMode::Strict => c"Strict: wait for every byte",
-            LinkMode::Automatic => c"Automatic: never wait, correct later",
             LinkMode::Off => c"Off: no cable",
         }
     }
@@ -250,8 +250,9 @@ impl Declaration {
             form,
             MODE,
             c"Link mode",
-            c"How the Game Boy's link port uses the cable to the other machine. Automatic, on both machines, suits long ways: a game goes \
-              on with a guess and is corrected unseen; a change from or to it counts when the game is loaded next.",
+            c"How the Game Boy's link port uses the cable to the other machine. Automatic: a game goes on with a guess and is corrected \
+              unseen; where the other machine is not automatic too, every byte is waited for. Strict always waits: for finding faults, \
+              or for a machine that is too slow. A change between the two counts when the game is loaded next.",
             &LinkMode::ALL.map(|mode| (mode.value(), mode.label())),
         ));
         self.definitions.push(choose(
@@ -453,7 +454,7 @@ mod tests {
         assert!(declaration.categories.is_empty());
         assert_eq!(
             declaration.definitions[0].desc.as_deref(),
-            Some(c"Link mode; strict|automatic|off")
+            Some(c"Link mode; automatic|strict|off")
         );
     }
 }

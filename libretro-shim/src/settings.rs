@@ -14,7 +14,7 @@ pub(crate) const GAMBATTE: &str = "GAMELINK_GAMBATTE";
 /// The variable that says how the core's serial port reaches the link: `loopback`, or `direct`, which is the default.
 pub(crate) const PORT: &str = "GAMELINK_PORT";
 
-/// The variable that says how the cable is used, before the option does: `strict`, `automatic` or `off`.
+/// The variable that says how the cable is used, before the option does: `automatic`, `strict` or `off`.
 pub(crate) const MODE: &str = "GAMELINK_MODE";
 
 /// What [`MODE`] says, which goes before the option; `None` where it is not set or not known.
@@ -55,7 +55,7 @@ impl Settings {
             }
         };
         one_of(PORT, &["direct", "loopback"], &mut problems);
-        one_of(MODE, &["strict", "automatic", "off"], &mut problems);
+        one_of(MODE, &["automatic", "strict", "off"], &mut problems);
         let is_good = problems.is_empty();
         Settings {
             config: Config {
@@ -127,7 +127,7 @@ mod tests {
         let settings = read(&[("GAMELINK_MODE", "fast"), ("GAMELINK_PORT", "direct")]);
         assert_eq!(
             settings.problems,
-            ["GAMELINK_MODE: `fast` is not one of strict, automatic, off"]
+            ["GAMELINK_MODE: `fast` is not one of automatic, strict, off"]
         );
     }
 
