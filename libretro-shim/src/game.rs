@@ -277,17 +277,14 @@ impl Game {
             return self.serialize_ahead(core, port, out);
         }
         lock(&self.ahead).clear();
+        // Where a guess may be open, only what cannot be undone any more is given, or nothing.
+        if port.link().confirmed().0.is_some() {
+            let mending = lock(&self.mending);
+            let mending = mending.as_ref();
+            return mending.is_some_and(|mending| mending.confirmed_state(port.link(), out));
+        }
         if !port.is_linked() {
             return core.serialize(out);
-        }
-        if port.status().is_mending {
-            let mending = lock(&self.mending);
-            if mending
-                .as_ref()
-                .is_some_and(|mending| mending.confirmed_state(port.link(), out))
-            {
-                return true;
-            }
         }
         if context == SavestateContext::Netplay || port.is_safe(ffi::serial_control()) {
             return core.serialize(out);

@@ -176,7 +176,7 @@ impl Bridge {
     #[must_use]
     pub fn confirmed(&self) -> Option<Confirmed> {
         let timeline = self.timeline.as_ref()?;
-        timeline.is_linked().then(|| timeline.confirmed())
+        timeline.is_open().then(|| timeline.confirmed())
     }
 
     /// The oldest frame whose inputs may be asked for again.

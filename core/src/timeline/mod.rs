@@ -362,6 +362,12 @@ impl Timeline {
         self.is_open && !self.is_closing
     }
 
+    /// Whether anything may still change: also after the cable has been pulled, until what was open has been replayed as unplugged.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// The numbers of this stretch of the link, ours and the peer's: while linked, both sides mean the same.
     #[must_use]
     pub fn stretch(&self) -> (u32, u32) {

@@ -240,9 +240,15 @@ fn pulled_out_the_open_bytes_read_ff_and_the_rest_stays() {
     a.slot();
     a.slot();
     let sure = a.timeline.offers.answered() as usize;
+    let confirmed = a.timeline.confirmed().frame;
     a.timeline.unplug();
+    assert!(
+        a.timeline.is_open(),
+        "what is open is told from what is final still"
+    );
+    assert_eq!(a.timeline.confirmed().frame, confirmed);
     a.slot();
-    assert!(!a.timeline.is_linked());
+    assert!(!a.timeline.is_linked() && !a.timeline.is_open());
     assert!(
         a.memory[..sure]
             .iter()
