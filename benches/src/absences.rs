@@ -34,7 +34,7 @@ pub(crate) fn markdown(out: &mut String, runs: &[&Run]) {
             "| {} | {:.2} | {:.2} | {} | {} | {} |",
             ms(figures.run_us.max),
             figures.fps,
-            side.game_fps,
+            side.figures.game_fps,
             report.wrong(),
             figures.no_link,
             after.map_or_else(|| "-".to_owned(), |after| after.to_string()),

@@ -64,6 +64,15 @@ impl Contestant {
         self.environment.is_none()
     }
 
+    /// Whether its games go on with guesses.
+    #[must_use]
+    pub fn guesses(&self) -> bool {
+        let is_told = |told: &(String, String)| told.0 == "GAMELINK_MODE" && told.1 == "automatic";
+        self.environment
+            .as_ref()
+            .is_some_and(|told| told.iter().any(is_told))
+    }
+
     /// The cores that both sides have.
     ///
     /// # Errors

@@ -113,6 +113,8 @@ pub struct Plan {
     pub ping_time: Duration,
     /// How long a pair plays before it is measured.
     pub settle: Duration,
+    /// The same for games that go on with guesses: what stood in a queue when the two found each other is gone by then.
+    pub settle_guessing: Duration,
     /// Whether instructions are counted.
     pub has_instructions: bool,
 }
@@ -129,6 +131,7 @@ impl Plan {
             cases: vec![case(patterns::PLAY, 1.0), case(patterns::STREAM, 1.0)],
             ping_time: Duration::from_millis(500),
             settle: Duration::from_millis(300),
+            settle_guessing: Duration::from_millis(300),
             has_instructions: false,
         }
     }
@@ -170,6 +173,7 @@ impl Plan {
             cases,
             ping_time: Duration::from_millis(1500),
             settle: Duration::from_millis(300),
+            settle_guessing: Duration::from_secs(2),
             has_instructions: true,
         }
     }

@@ -116,7 +116,11 @@ fn run_case(plan: &Plan, case: &Case, contestant: &Contestant, player: &Path) ->
         is_relayed: case.is_relayed(),
         rhythms: case.rhythms,
         phase: case.phase,
-        settle: plan.settle,
+        settle: if contestant.guesses() {
+            plan.settle_guessing
+        } else {
+            plan.settle
+        },
         measured: case.measured,
         absence: case.absence,
         environment: contestant.environment.clone().unwrap_or_default(),

@@ -59,7 +59,12 @@ pub fn mending(report: &PairReport) -> Option<Mending> {
     Some(Mending {
         corrections: per_second("corrections")?,
         replayed: per_second("replayed")?,
-        holds: per_second("holds")?,
+        // The games' own memory tells of the time measured alone.
+        holds: report
+            .sides
+            .iter()
+            .map(|side| (side.figures.fps - side.figures.game_fps).max(0.0))
+            .sum(),
         hit_percent: (guesses > 0.0).then(|| (1.0 - wrong / guesses) * 100.0),
     })
 }

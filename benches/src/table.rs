@@ -125,7 +125,7 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
         out,
         "| {} | {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         pair(a.fps, b.fps, 2),
-        pair(clocking.game_fps, armed.game_fps, 2),
+        pair(a.game_fps, b.game_fps, 2),
         pair(a.late_percent, b.late_percent, 1),
         run(a),
         run(b),

@@ -131,7 +131,7 @@ impl Reach {
             self.drain.failures = if has_helped {
                 0
             } else {
-                (self.drain.failures + 1).min(MOST_FAILURES)
+                (self.drain.failures + 2).min(MOST_FAILURES)
             };
             self.drain.rest = self.drain.rest.max(DRAIN_EVERY << self.drain.failures) - RATES as u32;
         }
