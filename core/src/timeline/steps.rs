@@ -17,6 +17,11 @@ pub(super) const RARE: u64 = 20;
 /// Without a state for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
 const RARE_REPAIRED: u64 = 8;
 
+/// Slots without news after which nobody counts as using the cable, and of so many boundaries one is saved: the first transfer then
+/// goes back a little further, and an idle link costs next to nothing.
+const IDLE: u32 = 60;
+const IDLE_EVERY: u64 = 4;
+
 /// Where a save leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Then {
@@ -235,6 +240,10 @@ impl Timeline {
         let control = boundary.serial_control;
         let is_in_flight = control.is_clocking() || (self.port.is_shifting && control.0 & 0x80 != 0);
         self.is_here_safe = !is_in_flight;
+        let is_idle = then == Then::End && self.quiet >= IDLE && self.oldest_open() == self.frame;
+        if is_idle && self.stale() < IDLE_EVERY {
+            return;
+        }
         let in_flight = self.port.incoming.filter(|_| is_in_flight);
         let may_repair = self.has_repairs && (then != Then::End || self.stale() >= RARE_REPAIRED);
         // One that has lasted for more than a frame, as with the display off, is not known any more.

@@ -294,3 +294,17 @@ fn hooks_outside_a_frame_do_nothing() {
     assert_eq!(a.timeline.request(1, Speed::Normal), UNPLUGGED);
     assert_eq!(a.timeline.offers.next, 0);
 }
+
+#[test]
+fn an_idle_game_is_saved_now_and_then() {
+    let (mut a, mut b) = linked(Toy::new(0, nothing), Toy::new(4, nothing));
+    play(&mut a, &mut b, 100);
+    let mut saved = Vec::new();
+    for _ in 0..40 {
+        play(&mut a, &mut b, 1);
+        saved.extend(b.timeline.states.newest().map(|state| state.frame));
+    }
+    saved.dedup();
+    assert!((10..=11).contains(&saved.len()), "{saved:?}");
+    assert!(b.timeline.stale() < 5);
+}
