@@ -2,7 +2,7 @@
 
 use super::judging::{Judgement, Place};
 use super::offers::{Own, Sent, Source};
-use super::steps::RARE;
+use super::steps::{RARE, RARE_WHOLE};
 use super::{Phase, Timeline};
 use crate::serial::{Shift, Speed, UNPLUGGED};
 
@@ -197,6 +197,7 @@ impl Timeline {
         !self.is_closing
             && self.frame >= self.not_before
             && self.stale() < RARE
+            && self.stale_whole() < RARE_WHOLE
             && self.offers.are_all_answered()
             && self.is_all_true()
             && self.judging.room() > 0

@@ -348,7 +348,8 @@ impl Offers {
             .filter(|(later, _)| *later > epoch)
             .map(|(_, from)| from)
             .fold(received, u64::min);
-        self.acknowledged = valid.min(self.end());
+        // What is no longer kept had been acknowledged before: a peer that takes that back gets what there is.
+        self.acknowledged = valid.clamp(self.list.start(), self.end());
         self.replaces.release(u64::from(epoch));
     }
 

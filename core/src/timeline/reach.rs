@@ -13,6 +13,15 @@ const MOST_CLOCKING: u64 = 30;
 const MOST_ARMED: u64 = 40;
 /// Replays whose costs are smoothed: one that another program held up says nothing of the machine.
 const MEASURED: u32 = 32;
+/// One replay counts as at most so many times what replays cost lately: a machine that has become slower shows it in several.
+const MOST_GROWTH: u32 = 2;
+/// What replays cost follows a dearer one by this part of the difference, and a cheaper one by that.
+const FOLLOW_UP: u32 = 4;
+const FOLLOW_DOWN: u32 = 16;
+/// In a slot without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a game that guesses right
+/// replays nothing, and would be held back for ever by what was measured in a bad moment. Half a second, and ten.
+const FORGET_COST: u32 = 32;
+const FORGET_MEAN: u32 = 1024;
 /// A machine so slow that not even this fits must wait in other ways.
 const LEAST: u64 = 2;
 /// Offers that may be open beyond what the peer takes in a round trip.
@@ -28,11 +37,13 @@ const MOST_FAILURES: u32 = 6;
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     round_trip: u64,
-    /// What one replayed frame costs; a mean that follows increases at once.
+    /// What one replayed frame costs lately; follows increases soon.
     cost: Duration,
     /// The same, all of them alike, and how many there were.
     mean: Duration,
     measured: u32,
+    /// A cost was measured in this slot.
+    has_measured: bool,
     /// Verdicts that arrived in each of the last slots.
     rates: [u32; RATES],
     /// How many frames after its offer the quickest verdict of each of these slots came.
@@ -60,6 +71,7 @@ impl Default for Reach {
             cost: Duration::ZERO,
             mean: Duration::ZERO,
             measured: 0,
+            has_measured: false,
             rates: [0; RATES],
             ages: [None; RATES],
             slot: 0,
@@ -77,7 +89,16 @@ impl Reach {
     }
 
     pub(super) fn handle_cost(&mut self, cost: Duration) {
-        self.cost = cost.max((self.cost * 15 + cost) / 16);
+        let cost = match self.measured {
+            0 => cost,
+            _ => cost.min(self.cost * MOST_GROWTH),
+        };
+        self.cost = match cost.checked_sub(self.cost) {
+            Some(_) if self.measured == 0 => cost,
+            Some(more) => self.cost + more / FOLLOW_UP,
+            None => self.cost - (self.cost - cost) / FOLLOW_DOWN,
+        };
+        self.has_measured = true;
         self.measured = (self.measured + 1).min(MEASURED);
         self.mean = (self.mean * (self.measured - 1) + cost) / self.measured;
     }
@@ -121,6 +142,10 @@ impl Reach {
 
     /// A slot is over.
     pub(super) fn handle_slot(&mut self) {
+        if !std::mem::take(&mut self.has_measured) {
+            self.cost -= self.cost.saturating_sub(self.mean) / FORGET_COST;
+            self.mean -= self.mean / FORGET_MEAN;
+        }
         self.slot = (self.slot + 1) % RATES;
         self.running = self.running.saturating_add(1);
         self.drain.rest = self.drain.rest.saturating_sub(1);
@@ -201,12 +226,41 @@ mod tests {
         reach.set_round_trip(Duration::from_millis(200));
         reach.handle_cost(Duration::from_micros(600));
         assert_eq!((reach.clocking(false), reach.armed()), (6, 6));
-        reach.handle_cost(Duration::from_millis(50));
+        (0..20).for_each(|_| reach.handle_cost(Duration::from_millis(50)));
         assert_eq!(reach.clocking(false), LEAST);
         for _ in 0..200 {
             reach.handle_cost(Duration::from_micros(10));
         }
-        assert_eq!(reach.armed(), MOST_ARMED, "one slow frame is forgotten");
+        assert_eq!(reach.armed(), MOST_ARMED, "what it was once is forgotten");
+    }
+
+    #[test]
+    fn a_replay_that_was_held_up_does_not_hold_the_game_back() {
+        let mut reach = Reach::default();
+        reach.set_round_trip(Duration::from_millis(40));
+        let horizon = reach.clocking(false);
+        for frame in 0..600 {
+            // Another program has this processor for 30 ms twice a second.
+            let is_held_up = frame % 30 == 0 && frame > 0;
+            let cost = if is_held_up { 30_000 } else { 300 };
+            reach.handle_cost(Duration::from_micros(cost));
+            reach.handle_slot();
+            assert_eq!(reach.clocking(false), horizon, "{frame}");
+            assert!(!reach.is_cut_short());
+        }
+    }
+
+    #[test]
+    fn a_bad_moment_is_forgotten_by_time_where_nothing_is_replayed() {
+        let mut reach = Reach::default();
+        reach.set_round_trip(Duration::from_millis(200));
+        (0..32).for_each(|_| reach.handle_cost(Duration::from_micros(100)));
+        (0..20).for_each(|_| reach.handle_cost(Duration::from_millis(1)));
+        assert!(reach.clocking(false) < 6);
+        (0..60).for_each(|_| reach.handle_slot());
+        assert!(reach.clocking(false) >= 8, "{:?}", reach.cost);
+        (0..1200).for_each(|_| reach.handle_slot());
+        assert_eq!(reach.clocking(false), 16);
     }
 
     #[test]

@@ -53,6 +53,11 @@ impl<T: Copy + Default> Ring<T> {
         (self.start, self.end) = (0, 0);
     }
 
+    /// The number of the oldest value.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
     /// The number behind the newest value.
     pub(super) fn end(&self) -> u64 {
         self.end

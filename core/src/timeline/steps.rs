@@ -14,6 +14,10 @@ const REPEATS: u32 = 4;
 /// frame, so that is the next one. Some games' shifts would cross every boundary for ever.
 pub(super) const RARE: u64 = 20;
 
+/// The same without one that was saved with no transfer in flight, in a stream so fast that the game has always armed again when a
+/// frame ends: only such a state is given to the player, and he should not lose more than two thirds of a second.
+pub(super) const RARE_WHOLE: u64 = 24;
+
 /// Without a state for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
 const RARE_REPAIRED: u64 = 8;
 
@@ -265,6 +269,13 @@ impl Timeline {
         self.states
             .newest()
             .map_or(0, |state| self.frame.saturating_sub(state.frame))
+    }
+
+    /// Frames since the newest state that was saved with no transfer in flight.
+    pub(super) fn stale_whole(&self) -> u64 {
+        self.states
+            .newest_whole(self.frame)
+            .map_or(0, |state| self.frame - state.frame)
     }
 
     fn state_here(&self, slot: usize, is_whole: bool) -> State {

@@ -14,6 +14,8 @@ struct Toy {
     polls: usize,
     /// Clocks these in a frame, by its memory.
     clocks: fn(u64, &[u8]) -> Vec<u8>,
+    /// FF02 at the end of each frame.
+    control: u8,
     steps: Vec<Step>,
 }
 
@@ -28,6 +30,7 @@ impl Toy {
             sequence: 0,
             polls,
             clocks,
+            control: 0,
             steps: vec![],
         }
     }
@@ -45,7 +48,7 @@ impl Toy {
         }
         self.timeline.frame_end(Boundary {
             has_advanced: true,
-            serial_control: SerialControl(0),
+            serial_control: SerialControl(self.control),
             serial_byte: 0,
         });
     }
@@ -96,7 +99,7 @@ impl Toy {
 }
 
 fn answer(memory: &[u8]) -> u8 {
-    100 + memory.len().to_le_bytes()[0]
+    100_u8.wrapping_add(memory.len().to_le_bytes()[0])
 }
 
 /// One byte a frame, whatever was read.
@@ -307,4 +310,48 @@ fn an_idle_game_is_saved_now_and_then() {
     saved.dedup();
     assert!((10..=11).contains(&saved.len()), "{saved:?}");
     assert!(b.timeline.stale() < 5);
+}
+
+#[test]
+fn a_stream_that_never_pauses_leaves_a_state_for_the_player_all_the_same() {
+    // The game has always armed again when a frame ends, and the last poll of each takes a byte.
+    let (mut a, mut b) = linked(Toy::new(0, streaming), Toy::new(3, nothing));
+    b.control = 0x80;
+    b.timeline.set_repairs(true);
+    let mut oldest = 0;
+    for frame in 0..400 {
+        a.slot();
+        a.tell(&mut b);
+        b.slot();
+        b.tell(&mut a);
+        if frame > 60 {
+            let state = b.timeline.confirmed().state.map_or(0, |(_, frame)| frame);
+            oldest = oldest.max(b.timeline.counters().live - state);
+        }
+    }
+    assert!(oldest <= 40, "{oldest}");
+    assert!(b.timeline.counters().taken >= 1000, "{:?}", b.timeline.counters());
+}
+
+/// Three bytes a frame, whatever was read.
+fn streaming(frame: u64, _: &[u8]) -> Vec<u8> {
+    vec![frame.to_le_bytes()[0]; 3]
+}
+
+#[test]
+fn a_peer_that_takes_its_acknowledgement_back_is_written_what_is_kept_and_no_more() {
+    let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(1, nothing));
+    for _ in 0..3000 {
+        a.slot();
+        a.tell(&mut b);
+        b.slot();
+        b.tell(&mut a);
+    }
+    let made = a.timeline.offers.next;
+    a.timeline.offers.handle_acknowledgement(0, 0);
+    let acknowledged = a.timeline.offers.acknowledged;
+    assert!(
+        made >= 2900 && acknowledged + 100 > made,
+        "{acknowledged} of {made}"
+    );
 }
