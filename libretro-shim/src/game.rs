@@ -3,7 +3,7 @@
 use crate::ahead::{self, Ahead, Load, Run};
 use crate::ffi::{self, Core, Progress, SavestateContext, Stopwatch};
 use crate::lifecycle::lock;
-use crate::mending::Mending;
+use crate::mending::{Mending, Shown};
 use crate::messages::{self, Severity};
 use crate::options::{self, Answers, LinkMode};
 use crate::port::{Port, Reason};
@@ -123,6 +123,8 @@ impl Game {
             port.set_unplugged(Reason::Blind, true);
             self.tell(Severity::Error, messages::BLIND);
         }
+        // Now it is known how this side exchanges bytes: the first word to the peer says it.
+        port.set_unplugged(Reason::Loading, false);
     }
 
     /// The core is about to unload the game, and its memory with it.
@@ -197,13 +199,17 @@ impl Game {
         }
     }
 
-    /// The core's part: one frame, with what must be mended before it.
-    pub(crate) fn run(&self, core: &Core) {
+    /// The core's part: one frame, with what must be mended before it. `keys` are the core's own options.
+    pub(crate) fn run(&self, core: &Core, keys: &[CString]) {
         let mending = lock(&self.mending).take();
         match (mending, self.working_port()) {
             (Some(mut mending), Some(port)) => {
-                mending.slot(core, port.link());
+                let shown = mending.slot(core, port.link());
                 *lock(&self.mending) = Some(mending);
+                // The core asks for changes only while it runs, and the player may want to pull the plug now.
+                if shown == Shown::Hold && ffi::is_variable_update() {
+                    self.handle_option_change(keys);
+                }
             }
             (mending, _) => {
                 core.run();
@@ -239,17 +245,22 @@ impl Game {
     /// Whether the core must read its options again; `is_changed` where the frontend has any change.
     pub(crate) fn poll_option_update(&self, keys: &[CString], is_changed: bool) -> bool {
         if is_changed {
-            self.read_own_options();
-            let values = read_values(keys);
-            let before = std::mem::replace(&mut *lock(&self.values), values.clone());
-            if before != values {
-                lock(&self.updates).handle_change();
-            }
+            self.handle_option_change(keys);
         }
         let is_safe = self
             .working_port()
             .is_none_or(|port| port.is_safe(ffi::serial_control()));
         lock(&self.updates).poll_update(is_safe)
+    }
+
+    /// The frontend has changed an option, ours or the core's own.
+    fn handle_option_change(&self, keys: &[CString]) {
+        self.read_own_options();
+        let values = read_values(keys);
+        let before = std::mem::replace(&mut *lock(&self.values), values.clone());
+        if before != values {
+            lock(&self.updates).handle_change();
+        }
     }
 
     /// How large a state is, as the core said when it loaded the game.

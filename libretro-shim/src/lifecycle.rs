@@ -260,7 +260,8 @@ pub(crate) fn run_frame() {
         Run::Again => return ffi::stage::repeat(),
     }
     let frame = ffi::guard(None, || Some(game.before_run(&stock.core)));
-    game.run(&stock.core);
+    let keys = Arc::clone(&lock(&stock.declared).keys);
+    game.run(&stock.core, &keys);
     if let Some(frame) = frame {
         game.after_run(&frame);
     }

@@ -5,7 +5,7 @@
 
 use crate::ffi::{self, Core, SaveRam, Stopwatch};
 use crate::in_flight::{Keeper, Kept};
-use gamelink_core::driver::Link;
+use gamelink_core::driver::{Cost, Link};
 use gamelink_core::serial::SerialControl;
 use gamelink_core::timeline::{Boundary, Step};
 
@@ -55,16 +55,17 @@ impl Mending {
     }
 
     /// One call of `retro_run`.
-    pub(crate) fn slot(&mut self, core: &Core, link: &Link) {
+    pub(crate) fn slot(&mut self, core: &Core, link: &Link) -> Shown {
         if let Some(save_ram) = &mut self.save_ram {
             save_ram.take_over(core);
         }
         let (mut shown, mut is_mended) = (Shown::Nothing, false);
-        let (watch, mut replayed) = (Stopwatch::start(), 0_u32);
+        let (watch, mut replayed, mut processor) = (Stopwatch::start(), 0_u32, None);
         for _ in 0..STEPS_MAX {
             match link.step() {
                 Step::Load { slot } => {
                     is_mended = true;
+                    processor = processor.or_else(ffi::processor_time);
                     let state = self.states.get(slot);
                     let is_loaded = state.is_some_and(|state| self.keeper.load(core, state));
                     if !is_loaded {
@@ -82,7 +83,12 @@ impl Mending {
                 }
                 Step::Live { frame } => {
                     if replayed > 0 {
-                        link.replayed(std::mem::take(&mut replayed), watch.elapsed());
+                        let used = ffi::processor_time().zip(processor);
+                        let cost = Cost {
+                            elapsed: watch.elapsed(),
+                            processor: used.and_then(|(now, before)| now.checked_sub(before)),
+                        };
+                        link.replayed(std::mem::take(&mut replayed), cost);
                     }
                     ffi::stage::live(frame, || self.run(core, link, frame));
                     shown = Shown::Live;
@@ -102,6 +108,7 @@ impl Mending {
         if let Some(save_ram) = &mut self.save_ram {
             save_ram.publish(core, confirmed.map(|confirmed| confirmed.frame));
         }
+        shown
     }
 
     fn run(&mut self, core: &Core, link: &Link, frame: u64) {
@@ -119,9 +126,12 @@ impl Mending {
 }
 
 /// What the player sees of a slot.
-#[derive(Clone, Copy)]
-enum Shown {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A frame without a cable: the link has failed.
     Nothing,
+    /// The game's next frame.
     Live,
+    /// The last picture again: the core did not run.
     Hold,
 }

@@ -48,9 +48,20 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
             let to = peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
             (Severity::Info, format!("Link cable connected{to}"))
         }
-        Notice::PeerPaused => (Severity::Info, format!("Link cable: {other} has paused")),
+        Notice::PeerPaused { is_waited_for: false } => {
+            (Severity::Info, format!("Link cable: {other} has paused"))
+        }
+        Notice::PeerPaused { is_waited_for: true } => (
+            Severity::Info,
+            format!("Link cable: {other} has paused. Your game waits (Link mode Off: play on alone)"),
+        ),
         Notice::PeerResumed => (Severity::Info, format!("Link cable: {other} goes on")),
         Notice::PeerGone => (Severity::Warning, format!("Link cable: {other} is gone")),
+        Notice::PeerStalled => (
+            Severity::Warning,
+            format!("Link cable: {other} does not answer; unplugged for a few seconds"),
+        ),
+        Notice::Unplugged => (Severity::Warning, "Link cable unplugged".into()),
         Notice::OutOfStep => (Severity::Warning, OUT_OF_STEP.into()),
         Notice::Failed => (Severity::Error, BROKEN.into()),
         Notice::VersionMismatch { ours, theirs } => {

@@ -28,20 +28,25 @@ pub(crate) enum Reason {
     Broken = 4,
     /// The core does not show FF02.
     Blind = 8,
+    /// The core has not loaded its game yet.
+    Loading = 16,
 }
 
 impl Port {
-    /// Opens the link.
+    /// Opens the link, unplugged for [`Reason::Loading`].
     ///
     /// # Errors
     /// As [`Link::start`].
     pub(crate) fn start(config: &Config) -> Result<Port, StartError> {
-        let link = Link::start(config)?;
+        let link = Link::start(&Config {
+            is_held: true,
+            ..config.clone()
+        })?;
         let answers = Answers::new(Some(link.game_address()));
         Ok(Port {
             link,
             answers,
-            unplugged: AtomicU8::new(0),
+            unplugged: AtomicU8::new(Reason::Loading as u8),
         })
     }
 

@@ -64,6 +64,7 @@ impl Settings {
                 control: is_good
                     .then(|| variable("GAMELINK_CONTROL").map_or(DEFAULT_SOCKET.into(), PathBuf::from)),
                 stats: variable("GAMELINK_STATS").map(PathBuf::from),
+                is_held: false,
             },
             problems,
         }

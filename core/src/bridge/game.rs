@@ -15,6 +15,7 @@ impl Bridge {
         self.last_active = now;
         self.last_byte = Some(now);
         self.has_clocked = true;
+        self.means.handle_clocked();
         self.stats.counters.requests += 1;
         self.stats.counters.torn += u64::from(is_enabled && self.has_taken);
         if std::mem::take(&mut self.has_orphan) {
@@ -79,12 +80,18 @@ impl Bridge {
             }
         }
         self.has_refused = false;
+        self.means.handle_taken();
         self.meet.handle_take();
         self.must_transmit = true;
     }
 
     pub(super) fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>) {
         self.last_active = now;
+        self.check_stall(now);
+        let is_used = self.is_linked() && self.means.is_used() && !self.peer.is_paused();
+        let frames = (self.frames, self.peer.frames());
+        self.lead
+            .handle_frame_start(now, frames, self.slow_round_trip(), is_used);
         self.pacing.handle_frame_start(now);
         self.meet.handle_frame_start(now);
         let is_cut_short = self
@@ -127,6 +134,8 @@ impl Bridge {
     }
 
     pub(super) fn handle_frame_end(&mut self, now: LocalTime, has_advanced: bool) {
+        // A call may emulate old frames again and then stand still.
+        let has_advanced = has_advanced && !self.lead.is_held();
         self.frames = self.frames.saturating_add(has_advanced.into());
         self.pacing.handle_frame_end(now);
         self.meet.handle_frame_end(now);

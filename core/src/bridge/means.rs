@@ -137,6 +137,11 @@ impl Means {
         }
     }
 
+    /// Whether bytes have crossed lately.
+    pub(super) fn is_used(&self) -> bool {
+        self.idle < FORGOTTEN
+    }
+
     /// Whether guesses are the worse means for these games on this machine.
     pub(super) fn wants_to_meet(&self) -> bool {
         self.rest == 0 && (self.is_slow() || self.turns >= TURNS)

@@ -18,6 +18,9 @@ const MARGIN: Duration = Duration::from_micros(2500);
 /// Frames follow each other faster than this only where nobody paces them: fast-forward, and then nobody sleeps.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
 
+/// A frame counts as no dearer than this, or twice what frames cost lately.
+const LEAST_COST: Duration = Duration::from_millis(2);
+
 /// Watches this side's frames and takes, and says how long a poll may last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Meet {
@@ -63,7 +66,9 @@ impl Meet {
 
     pub(super) fn handle_frame_end(&mut self, now: LocalTime) {
         if let Some(started) = self.started.take() {
-            let cost = now.since(started).saturating_sub(self.waited);
+            // One frame in which another program ran says little of the next.
+            let most = (2 * self.cost).max(LEAST_COST);
+            let cost = now.since(started).saturating_sub(self.waited).min(most);
             self.cost = cost.max(self.cost - self.cost / 16);
         }
     }
@@ -172,8 +177,17 @@ mod tests {
 
     #[test]
     fn a_machine_that_needs_its_whole_frame_gives_none_of_it() {
-        let (mut meet, now) = playing(PERIOD);
+        let (mut meet, mut now) = playing(PERIOD);
         meet.handle_frame_end(now.after(PERIOD));
+        meet.handle_frame_start(now.after(PERIOD));
+        assert!(meet.deadline(None).is_some(), "one says nothing");
+        for _ in 0..5 {
+            meet.handle_take();
+            now = now.after(PERIOD);
+            meet.handle_frame_start(now);
+            meet.handle_frame_end(now.after(PERIOD));
+        }
+        meet.handle_take();
         meet.handle_frame_start(now.after(PERIOD));
         assert_eq!(meet.deadline(None), None);
     }

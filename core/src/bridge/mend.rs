@@ -3,7 +3,8 @@
 //! Both sides say in every datagram whether they can; where both do, offers and verdicts travel as the timelines' words, and
 //! the strict exchange is idle. The choice holds for a session.
 
-use super::Bridge;
+use super::stall::Progress;
+use super::{Bridge, Notice};
 use crate::protocol::{Events, Flags, Header, Writer};
 use crate::serial::Speed;
 use crate::time::LocalTime;
@@ -12,6 +13,25 @@ use std::time::Duration;
 
 /// Buffers for states that the owner of the core keeps: see [`Timeline::new`].
 pub const STATES: usize = 48;
+
+/// What a piece of work took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Wall time from its start to its end.
+    pub elapsed: Duration,
+    /// Of the processor, on its own thread; `None` where that is not known.
+    pub processor: Option<Duration>,
+}
+
+impl Cost {
+    /// What it costs on this machine: the wall time, but no more than twice that of the processor. Beyond it another program
+    /// ran meanwhile, which says nothing of the next time.
+    #[must_use]
+    pub fn own(self) -> Duration {
+        self.processor
+            .map_or(self.elapsed, |processor| self.elapsed.min(2 * processor))
+    }
+}
 
 impl Bridge {
     /// Whether this side goes on and mends where the peer can too. The owner of the core then does what
@@ -48,7 +68,11 @@ impl Bridge {
         };
         timeline.set_round_trip(round_trip);
         timeline.set_meeting(is_meeting);
+        timeline.set_leading(self.lead.is_over());
         let step = timeline.step();
+        if step == Step::Hold {
+            self.lead.handle_hold();
+        }
         if step == Step::Done && self.is_mending && timeline.must_transmit() {
             self.must_transmit = true;
         }
@@ -69,11 +93,11 @@ impl Bridge {
         }
     }
 
-    /// So many frames were replayed before the frame that comes next, in this time, states included.
-    pub fn handle_replays(&mut self, frames: u32, time: Duration) {
-        self.replayed += time;
-        self.stats.replay.record(time);
-        if let (Some(timeline), Some(cost)) = (&mut self.timeline, time.checked_div(frames)) {
+    /// So many frames were replayed before the frame that comes next, at this cost, states included.
+    pub fn handle_replays(&mut self, frames: u32, cost: Cost) {
+        self.replayed += cost.own();
+        self.stats.replay.record(cost.elapsed);
+        if let (Some(timeline), Some(cost)) = (&mut self.timeline, cost.own().checked_div(frames)) {
             timeline.handle_replay_cost(cost);
         }
     }
@@ -210,6 +234,22 @@ impl Bridge {
             timeline.unplug();
         }
         self.is_mending = false;
+    }
+
+    /// Ends the link to a peer that is heard and leaves the game standing all the same.
+    pub(super) fn check_stall(&mut self, now: LocalTime) {
+        let Some(timeline) = self.timeline.as_ref().filter(|_| self.is_mending) else {
+            return;
+        };
+        let counters = timeline.counters();
+        let progress = Progress {
+            live: counters.live,
+            answers: counters.answered + counters.confirmed,
+        };
+        if self.stall.handle_frame(now, progress, self.peer.is_paused()) {
+            self.session.back_off(now);
+            self.lose(now, Notice::PeerStalled);
+        }
     }
 
     /// True where the timeline takes what this datagram says of bytes.

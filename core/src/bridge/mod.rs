@@ -5,6 +5,8 @@
 //! made, nothing in it allocates.
 
 mod game;
+mod hearing;
+mod lead;
 mod means;
 mod meet;
 mod mend;
@@ -12,6 +14,7 @@ mod notice;
 mod pacing;
 pub mod peer;
 pub mod session;
+mod stall;
 mod stats;
 pub mod transfer;
 mod wire;
@@ -19,7 +22,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use mend::STATES;
+pub use mend::{Cost, STATES};
 pub use notice::Notice;
 pub use stats::{Counters, Latency, Stats, Summary};
 
@@ -28,12 +31,14 @@ use crate::protocol::MAX_DATAGRAM;
 use crate::serial::Speed;
 use crate::time::LocalTime;
 use crate::timeline::Timeline;
+use lead::Lead;
 use means::Means;
 use meet::Meet;
 use notice::Notices;
 use pacing::Pacing;
 use peer::Peer;
 use session::Session;
+use stall::Stall;
 use std::time::Duration;
 use transfer::Transfer;
 
@@ -165,6 +170,12 @@ pub struct Bridge {
     must_transmit: bool,
     /// Whom the last datagram of a session that is over goes to.
     goodbye: Option<u64>,
+    /// Whose hello is answered next, beside the session.
+    greeting: Option<u64>,
+    /// No hello is answered before this moment.
+    greeting_due: LocalTime,
+    stall: Stall,
+    lead: Lead,
     complete: Option<u8>,
     deliver: Option<(u8, Speed)>,
     has_told_version: bool,
@@ -207,6 +218,10 @@ impl Default for Bridge {
             heartbeat: LocalTime::default(),
             must_transmit: false,
             goodbye: None,
+            greeting: None,
+            greeting_due: LocalTime::default(),
+            stall: Stall::default(),
+            lead: Lead::default(),
             complete: None,
             deliver: None,
             has_told_version: false,
@@ -246,7 +261,7 @@ impl Bridge {
     /// Does what is due by `now`. Hand over what has arrived before calling this, or silence is found where there is none.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         if self.session.handle_timeout(now) {
-            self.lose(now);
+            self.lose(now, Notice::PeerGone);
         }
         self.check_wait(now);
         if let Some((at, pause)) = self.retransmit
@@ -292,22 +307,23 @@ impl Bridge {
         if let Some((byte, speed)) = self.deliver.take() {
             return Some(Output::Deliver { byte, speed });
         }
-        if std::mem::take(&mut self.must_transmit) && (self.is_plugged || self.goodbye.is_some()) {
+        if let Some(recipient) = self.next_recipient() {
             return self
-                .write_datagram(now, buffer)
+                .write_datagram(now, recipient, buffer)
                 .map(|len| Output::Transmit { len });
         }
         self.notices.pop().map(Output::Notify)
     }
 
-    /// How long the emulation thread should sleep at the end of its frame, once: see the module `pacing`.
+    /// How long the emulation thread should sleep at the end of its frame, once: see the modules `pacing` and `lead`.
     ///
     /// Zero nearly always, and never longer than two frames.
-    pub fn pause(&mut self) -> Duration {
-        if self.is_linked() {
+    pub fn pause(&mut self, now: LocalTime) -> Duration {
+        let held = self.lead.pause(now, self.is_mending);
+        if self.is_linked() && held.is_zero() {
             self.pacing.step(self.round_trip())
         } else {
-            Duration::ZERO
+            held
         }
     }
 
@@ -331,6 +347,13 @@ impl Bridge {
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.session.is_linked()
+    }
+
+    /// The peer's number in this session and this side's, while both sides know each other.
+    #[must_use]
+    pub fn session_numbers(&self) -> Option<(u64, u64)> {
+        self.is_linked()
+            .then(|| (self.session.addressee(), self.session.ours()))
     }
 
     /// Whether an offer of the peer waits for the next frame boundary at which the game listens.
@@ -414,13 +437,14 @@ impl Bridge {
             self.stats.counters.losses += 1;
         }
         self.is_plugged = false;
+        self.greeting = None;
         self.interrupt();
     }
 
-    /// The peer fell silent or left.
-    fn lose(&mut self, now: LocalTime) {
+    /// The peer fell silent, left, or answers nothing.
+    fn lose(&mut self, now: LocalTime, notice: Notice) {
         self.stats.counters.losses += 1;
-        self.notify(Notice::PeerGone);
+        self.notify(notice);
         self.interrupt();
         self.last_active = now;
     }
@@ -435,6 +459,8 @@ impl Bridge {
         }
         self.waits_since = None;
         self.retransmit = None;
+        self.stall = Stall::default();
+        self.lead = Lead::default();
     }
 
     fn forget_peer(&mut self) {

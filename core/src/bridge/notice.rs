@@ -8,11 +8,18 @@ pub enum Notice {
     /// Both sides know each other and bytes can flow.
     Linked,
     /// The peer's emulation stands still by its own word: a menu, a pause.
-    PeerPaused,
+    PeerPaused {
+        /// A game that uses the cable here stands still until the peer goes on; otherwise it reads an unplugged cable.
+        is_waited_for: bool,
+    },
     /// The peer's emulation goes on.
     PeerResumed,
     /// Nothing has been heard of the peer for a second, or it said goodbye.
     PeerGone,
+    /// The peer is heard and answers nothing: the link has ended, and is made again after a pause.
+    PeerStalled,
+    /// The cable was pulled, or its interface went down: the daemon says so.
+    Unplugged,
     /// A byte was taken on one side only, because its wait had ended on the other: the two games may now disagree.
     OutOfStep,
     /// A mistake of our own: the cable stays unplugged until the game is loaded again.

@@ -1,7 +1,8 @@
 //! What is known of the peer's emulation, and how long it is worth waiting for.
 //!
 //! The table of waits: a game that clocks waits for the verdict while the peer's frames advance; at most 250 to 500 ms,
-//! once, while they do not; not at all when the peer is paused, silent, or was not listening last time. Counting
+//! once, while they do not; not at all when the peer is paused, silent, or was not listening last time; and after a wait that
+//! ran out no longer than three frames, until the peer has judged an offer. Counting
 //! the peer's emulated frames is the hardware's own rule and survives a network spike that a deadline in wall time
 //! would turn into a lost byte.
 
@@ -17,6 +18,9 @@ pub const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The longest wait for a peer that is not heard, well under the second after which it counts as gone.
 const SILENT_WAIT: Duration = Duration::from_millis(500);
+
+/// The longest wait for a peer that has let one run out, until it gives a verdict: three frames.
+const OVERDUE_WAIT: Duration = Duration::from_millis(50);
 
 /// Three frames: a peer that is heard after so long without a new frame stands still.
 const STANDING_AFTER: Duration = Duration::from_millis(50);
@@ -35,6 +39,8 @@ pub struct Peer {
     rests_until: Option<LocalTime>,
     /// A wait ended because its frames did not advance, and they have not since.
     has_stalled: bool,
+    /// A wait ran out although its frames advanced, and it has given no verdict since.
+    is_overdue: bool,
     /// Requests since the peer's game refused one, until it arms or clocks.
     refused: Option<u32>,
 }
@@ -63,7 +69,8 @@ impl Peer {
         // The first byte of its next frame takes as long to arrive as this word did.
         self.rests_until =
             (header.rest != 0).then(|| now.after(Duration::from_micros(u64::from(header.rest))));
-        if header.flags.contains(Flags::ARMED) {
+        // What one that let a wait run out says of its game is not believed.
+        if header.flags.contains(Flags::ARMED) && !self.is_overdue {
             self.refused = None;
         }
         if header.frames > self.frames {
@@ -79,6 +86,13 @@ impl Peer {
         self.last_advance = self.last_advance.max(now);
     }
 
+    /// The peer has judged an offer.
+    pub fn handle_verdict(&mut self) {
+        if std::mem::take(&mut self.is_overdue) {
+            self.refused = None;
+        }
+    }
+
     /// The peer's game refused an offer.
     pub fn handle_refusal(&mut self) {
         self.refused.get_or_insert(0);
@@ -88,6 +102,12 @@ impl Peer {
     #[must_use]
     pub fn newest(&self) -> u64 {
         self.newest
+    }
+
+    /// Frames that the peer had emulated as its newest datagram left.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// Whether the peer says that its emulation stands still.
@@ -133,7 +153,11 @@ impl Peer {
             SILENT_WAIT
         };
         let stalled = last_sign.after(patience);
-        stalled.min(since.after(WAIT_LIMIT))
+        stalled.min(since.after(self.wait_limit()))
+    }
+
+    fn wait_limit(&self) -> Duration {
+        if self.is_overdue { OVERDUE_WAIT } else { WAIT_LIMIT }
     }
 
     /// Whether the game that waits since `since` has waited long enough, and why.
@@ -144,7 +168,8 @@ impl Peer {
         if now < self.deadline(since, round_trip) {
             return None;
         }
-        if now >= since.after(WAIT_LIMIT) {
+        if now >= since.after(self.wait_limit()) {
+            self.is_overdue = true;
             self.handle_refusal();
             return Some(GiveUp::Overdue);
         }

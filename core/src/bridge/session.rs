@@ -3,13 +3,21 @@
 //! Each side draws 64 random bits. A datagram that carries both numbers is of this session; one that carries a new
 //! number of the peer and our own is from a peer that restarted and has heard us since, so it cannot be an old packet.
 //! Numbers that were replaced are remembered for a while, so that a delayed datagram cannot bring them back.
+//!
+//! A hello proves nothing, and anybody can forge one: it is answered beside the session, and changes nothing in it.
 
+use super::hearing::Hearing;
 use crate::protocol::Header;
 use crate::time::LocalTime;
 use std::time::Duration;
 
 /// Silence after which the peer counts as gone. Ten heartbeats: at 20 % loss all are lost once in 10^7.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Pause after the first link that was ended because the peer answered nothing; twice as long after each further one.
+const FIRST_BACKOFF: Duration = Duration::from_secs(4);
+/// The longest such pause: a peer that stalls the game for two seconds has little of a minute.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(64);
 
 /// How many replaced numbers of the peer are remembered.
 const RETIRED: usize = 8;
@@ -25,7 +33,10 @@ pub struct Session {
     /// When the peer's number was accepted.
     accepted: LocalTime,
     last_heard: LocalTime,
+    hearing: Hearing,
     is_linked: bool,
+    /// No link before this moment, and how long the pause was that ends there.
+    backoff: Option<(LocalTime, Duration)>,
 }
 
 /// What a datagram means for the session.
@@ -40,6 +51,9 @@ pub enum Standing {
     },
     /// The peer looks for us: answer, and use nothing else of it.
     Hello,
+    /// Of this session's peer, which cannot be linked yet: it has not heard us since the link ended, or a pause is not over.
+    /// Answer, and use nothing of it but its number and stamp.
+    Unlinked,
     /// Of a session that is over, or never was.
     Foreign,
     /// Our own datagram came back.
@@ -57,7 +71,9 @@ impl Session {
             retired: [0; RETIRED],
             accepted: LocalTime::default(),
             last_heard: LocalTime::default(),
+            hearing: Hearing::default(),
             is_linked: false,
+            backoff: None,
         }
     }
 
@@ -67,10 +83,17 @@ impl Session {
         self.ours
     }
 
-    /// The number that our datagrams address: the newest that may be the peer's; 0 for none.
+    /// The number that our datagrams address: the peer's, or as long as none has proved to be there that of the newest hello; 0
+    /// for none.
     #[must_use]
     pub fn addressee(&self) -> u64 {
-        self.candidate.or(self.theirs).unwrap_or(0)
+        self.theirs.or(self.candidate).unwrap_or(0)
+    }
+
+    /// The sender of a hello that is to be answered beside the peer of the session, once.
+    pub fn take_greeting(&mut self) -> Option<u64> {
+        self.theirs?;
+        self.candidate.take()
     }
 
     /// Whether `number` is that of the peer which has proved to be there.
@@ -85,10 +108,33 @@ impl Session {
         self.is_linked
     }
 
-    /// When silence will have lasted too long, while linked.
+    /// When the peer will have been silent for too long, or have heard nothing of us, while linked.
     #[must_use]
     pub fn silence_deadline(&self) -> Option<LocalTime> {
-        self.is_linked.then(|| self.last_heard.after(SILENCE_LIMIT))
+        let silent = self.last_heard.after(SILENCE_LIMIT);
+        let deadline = self.hearing.deadline().map_or(silent, |deaf| deaf.min(silent));
+        self.is_linked.then_some(deadline)
+    }
+
+    /// Whether the peer may be told that we hear it: not during a pause, so that it does not wait for us.
+    #[must_use]
+    pub fn may_acknowledge(&self, now: LocalTime) -> bool {
+        self.backoff
+            .is_none_or(|(until, _)| self.is_linked || now >= until)
+    }
+
+    /// A datagram to the peer of this session leaves under this sequence number.
+    pub fn handle_sent(&mut self, now: LocalTime, sequence: u64) {
+        self.hearing.handle_sent(now, sequence);
+    }
+
+    /// Ends the link with a peer that is heard and answers nothing; it is not linked again before a pause.
+    pub fn back_off(&mut self, now: LocalTime) {
+        let pause = self
+            .backoff
+            .map_or(FIRST_BACKOFF, |(_, pause)| (2 * pause).min(LONGEST_BACKOFF));
+        self.backoff = Some((now.after(pause), pause));
+        self.end();
     }
 
     /// Judges one datagram of the peer's address.
@@ -101,8 +147,10 @@ impl Session {
         }
         if header.to != self.ours {
             // A hello, or a peer that still speaks to what we were before a restart.
-            // The living peer may say it as well, when a late hello of a dead one of ours misled it.
-            self.candidate = Some(header.from).filter(|_| self.theirs != Some(header.from));
+            // The peer of the session may say it as well, to somebody whose hello it answers.
+            if self.theirs != Some(header.from) {
+                self.candidate = Some(header.from);
+            }
             return Standing::Hello;
         }
         let is_new_peer = self.theirs != Some(header.from);
@@ -114,27 +162,39 @@ impl Session {
         }
         if is_new_peer {
             self.accepted = now;
+            self.is_linked = false;
+            self.hearing = Hearing::default();
+            self.candidate = None;
         }
         if is_new_peer && let Some(before) = self.theirs.replace(header.from) {
             self.retire(before);
         }
-        self.candidate = None;
         // Stamps come from the wall clock, which may be set back.
         self.last_heard = self.last_heard.max(now);
-        if is_new_peer || !self.is_linked {
-            self.is_linked = true;
-            return Standing::Linked { is_new_peer };
+        self.hearing.handle_acknowledged(now, header.acknowledged);
+        if self.is_linked {
+            return Standing::Current;
         }
-        Standing::Current
+        if !self.hearing.is_back() || !self.may_acknowledge(now) {
+            return Standing::Unlinked;
+        }
+        self.is_linked = true;
+        self.hearing.handle_linked();
+        Standing::Linked { is_new_peer }
     }
 
-    /// Ends the link if the silence has lasted too long; true when it just did.
+    /// Ends the link if the peer has been silent, or deaf, for too long; true when it just did.
     pub fn handle_timeout(&mut self, now: LocalTime) -> bool {
         let is_over = self.silence_deadline().is_some_and(|deadline| now >= deadline);
         if is_over {
-            self.is_linked = false;
+            self.end();
         }
         is_over
+    }
+
+    fn end(&mut self) {
+        self.is_linked = false;
+        self.hearing.handle_loss();
     }
 
     /// The peer said goodbye, or we do: what is still under way of it is of a session that is over. True if it was linked.
@@ -197,11 +257,17 @@ mod tests {
         assert_eq!(a.handle_header(T, &from(&b)), Standing::Hello);
         assert!(a.is_linked(), "a hello alone does not disturb a live session");
         assert_eq!(a.handle_header(T, &old), Standing::Current);
-        let hello = from(&a);
-        assert_eq!(hello.to, 2, "the live peer spoke last");
-        a.handle_header(T, &from(&b));
         assert_eq!(
-            b.handle_header(T, &from(&a)),
+            from(&a).to,
+            2,
+            "what is said of the session goes to the live peer"
+        );
+        let greeting = Header {
+            to: a.take_greeting().unwrap(),
+            ..from(&a)
+        };
+        assert_eq!(
+            b.handle_header(T, &greeting),
             Standing::Linked { is_new_peer: true }
         );
         let fresh = Header {
@@ -231,15 +297,71 @@ mod tests {
     }
 
     #[test]
-    fn late_hellos_on_both_sides_at_once_mislead_nobody_for_long() {
+    fn hellos_of_strangers_turn_no_datagram_away_from_the_peer() {
         let (mut a, mut b) = linked();
         for side in [&mut a, &mut b] {
-            side.handle_header(T, &from(&Session::new(9)));
-            assert_eq!(side.addressee(), 9);
+            let peer = side.addressee();
+            for stranger in 9..99 {
+                assert_eq!(
+                    side.handle_header(T, &from(&Session::new(stranger))),
+                    Standing::Hello
+                );
+                assert_eq!(side.addressee(), peer);
+            }
+            assert_eq!(side.take_greeting(), Some(98), "the newest is answered");
+            assert_eq!(side.take_greeting(), None, "once");
         }
-        a.handle_header(T, &from(&b));
         assert_eq!(b.handle_header(T, &from(&a)), Standing::Current);
         assert_eq!(a.handle_header(T, &from(&b)), Standing::Current);
+    }
+
+    #[test]
+    fn strangers_keep_nobody_from_a_peer_that_comes_back() {
+        let (mut a, b) = linked();
+        a.handle_timeout(T.after(SILENCE_LIMIT));
+        a.handle_header(T, &from(&Session::new(9)));
+        assert_eq!(a.addressee(), 2);
+        assert_eq!(
+            a.handle_header(T.after(SILENCE_LIMIT), &from(&b)),
+            Standing::Linked { is_new_peer: false }
+        );
+    }
+
+    #[test]
+    fn a_peer_that_does_not_hear_us_is_gone_and_back_when_it_does() {
+        let (mut a, b) = linked();
+        let at = |ms| T.after(Duration::from_millis(ms));
+        let heard = |acknowledged| Header {
+            acknowledged,
+            ..from(&b)
+        };
+        a.handle_sent(at(0), 1);
+        assert_eq!(a.handle_header(at(20), &heard(1)), Standing::Current);
+        for n in 2..60 {
+            a.handle_sent(at(n * 20), n);
+            assert_eq!(a.handle_timeout(at(n * 20)), n * 20 == 1040, "{n}");
+            a.handle_header(at(n * 20), &heard(1));
+        }
+        assert_eq!(a.handle_header(at(1300), &heard(1)), Standing::Unlinked);
+        a.handle_sent(at(1400), 60);
+        let back = a.handle_header(at(1500), &heard(60));
+        assert_eq!(back, Standing::Linked { is_new_peer: false });
+    }
+
+    #[test]
+    fn a_peer_that_answers_nothing_is_linked_again_after_longer_and_longer_pauses() {
+        let (mut a, b) = linked();
+        let mut now = T;
+        for pause in [4, 8, 16, 32, 64, 64] {
+            a.back_off(now);
+            let end = now.after(Duration::from_secs(pause));
+            let before = now.after(Duration::from_secs(pause) - Duration::from_millis(1));
+            assert_eq!(a.handle_header(before, &from(&b)), Standing::Unlinked);
+            assert!(!a.may_acknowledge(before));
+            let back = a.handle_header(end, &from(&b));
+            assert_eq!(back, Standing::Linked { is_new_peer: false });
+            now = end;
+        }
     }
 
     #[test]

@@ -17,7 +17,8 @@ struct End {
 struct Pair {
     now: LocalTime,
     ends: [End; 2],
-    is_cut: bool,
+    /// Which side's words are lost.
+    cuts: [bool; 2],
 }
 
 impl Pair {
@@ -32,7 +33,7 @@ impl Pair {
         Pair {
             now: LocalTime(1_000_000_000),
             ends: [end(), end()],
-            is_cut: false,
+            cuts: [false; 2],
         }
     }
 
@@ -104,7 +105,7 @@ impl Pair {
                         Output::Notify(notice) => end.notices.push(notice),
                         Output::Transmit { len } => {
                             end.sent.push(buffer[..len].to_vec());
-                            if !self.is_cut {
+                            if !self.cuts[side] {
                                 moved.push((1 - side, buffer[..len].to_vec()));
                             }
                         }
@@ -161,7 +162,7 @@ fn both_sides_are_told_once_that_they_are_linked() {
 #[test]
 fn a_silent_peer_costs_one_wait_and_then_nothing() {
     let mut pair = Pair::linked();
-    pair.is_cut = true;
+    pair.cuts = [true; 2];
     pair.request(0, 1);
     pair.pass(450 * MS);
     assert!(pair.ends[0].read.is_empty());
@@ -171,7 +172,7 @@ fn a_silent_peer_costs_one_wait_and_then_nothing() {
     assert_eq!(pair.ends[0].read, [UNPLUGGED; 2], "no second wait");
     pair.pass(Duration::from_secs(1));
     assert!(pair.ends[0].notices.contains(&Notice::PeerGone));
-    pair.is_cut = false;
+    pair.cuts = [false; 2];
     for _ in 0..10 {
         pair.frames();
         pair.pass(16 * MS);
@@ -183,6 +184,93 @@ fn a_silent_peer_costs_one_wait_and_then_nothing() {
         [3],
         "neither of the bytes given up arrives late"
     );
+}
+
+#[test]
+fn a_path_that_loses_one_direction_ends_the_link_on_both_sides_and_its_return_mends_it() {
+    let mut pair = Pair::linked();
+    pair.cuts = [true, false];
+    pair.pass(1150 * MS);
+    for end in &pair.ends {
+        assert_eq!(end.notices.last(), Some(&Notice::PeerGone));
+        assert!(!end.bridge.is_linked());
+    }
+    let told = pair.ends.each_ref().map(|end| end.notices.len());
+    pair.pass(Duration::from_secs(6));
+    assert_eq!(
+        told,
+        pair.ends.each_ref().map(|end| end.notices.len()),
+        "told once"
+    );
+    pair.cuts = [false; 2];
+    pair.pass(150 * MS);
+    assert!(pair.ends.iter().all(|end| end.bridge.is_linked()));
+    pair.frames();
+    pair.request(0, 3);
+    pair.frame(1, true);
+    assert_eq!(pair.ends[1].delivered, [3]);
+}
+
+#[test]
+fn a_flood_of_strangers_hellos_turns_nothing_away_and_gets_few_answers() {
+    let mut pair = Pair::linked();
+    for n in 0..1000 {
+        for side in 0..2 {
+            let mut bytes = [0; MAX_DATAGRAM];
+            let stranger = Header {
+                from: 1000 + n,
+                sequence: n,
+                ..Header::default()
+            };
+            let len = Writer::new(&mut bytes, &stranger).unwrap().finish();
+            let received = pair.now;
+            pair.input(
+                side,
+                Input::Datagram {
+                    bytes: &bytes[..len],
+                    received,
+                },
+            );
+        }
+        pair.pass(MS);
+        if n % 16 == 0 {
+            pair.frames();
+            let byte = (n / 16) as u8;
+            pair.request(0, byte);
+            pair.frame(1, true);
+            pair.input(1, Input::Reply { byte: !byte });
+            assert_eq!(pair.ends[0].read.last(), Some(&!byte));
+        }
+    }
+    for end in &pair.ends {
+        assert!(!end.notices.contains(&Notice::PeerGone));
+        assert!(end.sent.len() < 500, "{}", end.sent.len());
+    }
+}
+
+#[test]
+fn a_peer_that_lets_a_wait_run_out_costs_no_second_long_one() {
+    let mut pair = Pair::linked();
+    let mut waited = vec![];
+    for byte in 0..90 {
+        pair.request(0, byte);
+        let since = pair.now;
+        // Its frames go on, and its game listens by its own word, but never takes the byte.
+        while pair.ends[0].bridge.waits_since.is_some() {
+            pair.ends[1].bridge.frames += 1;
+            pair.ends[1].bridge.is_armed = true;
+            pair.ends[1].bridge.last_active = pair.now;
+            pair.ends[1].bridge.must_transmit = true;
+            pair.pass(16 * MS);
+        }
+        waited.push(pair.now.since(since));
+        pair.frame(0, false);
+        pair.pass(16 * MS);
+    }
+    assert!(waited[0] > Duration::from_millis(1900), "{waited:?}");
+    assert!(waited[1..].iter().all(|wait| *wait <= 64 * MS), "{waited:?}");
+    let long = waited.iter().filter(|wait| !wait.is_zero()).count();
+    assert!(long <= 4, "{waited:?}");
 }
 
 #[test]
@@ -218,7 +306,11 @@ fn a_peer_without_frames_is_paused_and_not_waited_for() {
         pair.frame(0, false);
         pair.pass(16 * MS);
     }
-    assert!(pair.ends[0].notices.contains(&Notice::PeerPaused));
+    assert!(
+        pair.ends[0]
+            .notices
+            .contains(&Notice::PeerPaused { is_waited_for: false })
+    );
     pair.request(0, 1);
     assert_eq!(pair.ends[0].read, [UNPLUGGED]);
     pair.frame(1, true);
@@ -254,9 +346,9 @@ fn a_lost_verdict_is_asked_for_again() {
     let mut pair = Pair::linked();
     pair.request(0, 1);
     pair.frame(1, true);
-    pair.is_cut = true;
+    pair.cuts = [true; 2];
     pair.input(1, Input::Reply { byte: 2 });
-    pair.is_cut = false;
+    pair.cuts = [false; 2];
     pair.pass(20 * MS);
     assert_eq!(pair.ends[0].read, [2]);
     assert_eq!(pair.ends[0].bridge.stats().counters.retransmits, 1);
@@ -265,10 +357,10 @@ fn a_lost_verdict_is_asked_for_again() {
 #[test]
 fn both_clocking_at_once_read_each_other() {
     let mut pair = Pair::linked();
-    pair.is_cut = true;
+    pair.cuts = [true; 2];
     pair.request(0, 1);
     pair.request(1, 2);
-    pair.is_cut = false;
+    pair.cuts = [false; 2];
     pair.pass(20 * MS);
     assert_eq!(
         (&pair.ends[0].read[..], &pair.ends[1].read[..]),
@@ -392,7 +484,7 @@ fn a_hello_is_answered_with_no_more_than_it_asked() {
     };
     let len = Writer::new(&mut buffer, &header).unwrap().finish();
     pair.ends[0].sent.clear();
-    pair.is_cut = true;
+    pair.cuts = [true; 2];
     pair.input(
         0,
         Input::Datagram {

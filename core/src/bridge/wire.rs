@@ -11,6 +11,20 @@ use crate::serial::UNPLUGGED;
 use crate::time::{LocalTime, PeerTime};
 use std::time::Duration;
 
+/// A hello is answered at most once in so long: a stranger's flood of them costs no more than a game's own datagrams.
+const GREET_EVERY: Duration = Duration::from_millis(20);
+
+/// Whom a datagram goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recipient {
+    /// The peer of this session, or whoever may become it.
+    Peer,
+    /// The sender of a hello, beside the session.
+    Stranger(u64),
+    /// The peer of a session that is over.
+    Former(u64),
+}
+
 /// A pause is told to the player when it has lasted so long: loading a game takes shorter ones.
 const TOLD_AFTER: Duration = Duration::from_millis(750);
 
@@ -51,7 +65,14 @@ impl Bridge {
                 self.must_transmit = true;
             }
             Standing::Hello => {
-                self.must_transmit = true;
+                self.greet(now);
+                return;
+            }
+            Standing::Unlinked => {
+                if self.session.may_acknowledge(received) {
+                    self.note_header(received, &header);
+                    self.greet(now);
+                }
                 return;
             }
             Standing::Foreign => {
@@ -67,7 +88,7 @@ impl Bridge {
         self.handle_header(received, &header);
         if header.flags.contains(Flags::GOODBYE) {
             self.session.handle_goodbye();
-            self.lose(now);
+            self.lose(now, Notice::PeerGone);
             return;
         }
         if self.mend_datagram(&header, &events) {
@@ -90,6 +111,28 @@ impl Bridge {
         self.check_wait(now);
     }
 
+    /// Answers a datagram that is not of a linked session, unless another has just been answered.
+    fn greet(&mut self, now: LocalTime) {
+        if now < self.greeting_due {
+            return;
+        }
+        self.greeting_due = now.after(GREET_EVERY);
+        self.greeting = self.session.take_greeting();
+        self.must_transmit |= self.greeting.is_none();
+    }
+
+    /// Whom the next datagram goes to, if one is due.
+    pub(super) fn next_recipient(&mut self) -> Option<Recipient> {
+        if let Some(stranger) = self.greeting.take() {
+            return Some(Recipient::Stranger(stranger));
+        }
+        if !std::mem::take(&mut self.must_transmit) {
+            return None;
+        }
+        let goodbye = self.goodbye.take().map(Recipient::Former);
+        goodbye.or(self.is_plugged.then_some(Recipient::Peer))
+    }
+
     fn handle_header(&mut self, received: LocalTime, header: &Header) {
         if header.echo != 0 {
             self.clock.handle_sample(Sample {
@@ -110,10 +153,7 @@ impl Bridge {
                 }
             }
         }
-        if header.sequence > self.peer.newest() {
-            self.echo = Some((header.sent, received));
-        }
-        self.peer.handle_header(received, header);
+        self.note_header(received, header);
         let pause = self
             .peer
             .is_paused()
@@ -121,10 +161,20 @@ impl Bridge {
         self.peer_paused_since = pause;
         let is_told = pause.is_some_and(|since| received.since(since) >= TOLD_AFTER);
         match (std::mem::replace(&mut self.has_told_pause, is_told), is_told) {
-            (false, true) => self.notify(Notice::PeerPaused),
+            (false, true) => self.notify(Notice::PeerPaused {
+                is_waited_for: self.is_mending,
+            }),
             (true, false) => self.notify(Notice::PeerResumed),
             _ => {}
         }
+    }
+
+    /// Remembers what the next datagram acknowledges.
+    fn note_header(&mut self, received: LocalTime, header: &Header) {
+        if header.sequence > self.peer.newest() {
+            self.echo = Some((header.sent, received));
+        }
+        self.peer.handle_header(received, header);
     }
 
     fn handle_offer(&mut self, now: LocalTime, offer: Offer) {
@@ -138,6 +188,7 @@ impl Bridge {
             Arrival::Paired(byte) => {
                 self.stats.counters.paired += 1;
                 self.stats.counters.peer_paired += 1;
+                self.peer.handle_verdict();
                 self.must_transmit = true;
                 self.finish(now, byte);
             }
@@ -149,15 +200,20 @@ impl Bridge {
         match self.transfer.handle_verdict(verdict) {
             Judgement::Completed(byte) => {
                 self.stats.counters.taken += 1;
+                self.peer.handle_verdict();
                 self.finish(now, byte);
             }
             Judgement::Refused => {
                 self.stats.counters.refused += 1;
+                self.peer.handle_verdict();
                 self.peer.handle_refusal();
                 self.finish(now, UNPLUGGED);
             }
             Judgement::Repeated => {}
-            Judgement::TooLate => self.tell_too_late(),
+            Judgement::TooLate => {
+                self.peer.handle_verdict();
+                self.tell_too_late();
+            }
             Judgement::Nonsense => self.stats.counters.nonsense += 1,
         }
     }
@@ -165,21 +221,27 @@ impl Bridge {
     pub(super) fn write_datagram(
         &mut self,
         now: LocalTime,
+        recipient: Recipient,
         buffer: &mut [u8; MAX_DATAGRAM],
     ) -> Option<usize> {
         self.sequence = self.sequence.saturating_add(1);
-        self.heartbeat = now.after(HEARTBEAT);
-        let goodbye = self.goodbye.take();
+        let to = match recipient {
+            Recipient::Peer => {
+                self.heartbeat = now.after(HEARTBEAT);
+                self.session.addressee()
+            }
+            Recipient::Stranger(number) | Recipient::Former(number) => number,
+        };
         let flags = Flags::default()
             .with(Flags::ARMED, self.is_armed)
             .with(Flags::PAUSED, self.is_paused)
             .with(Flags::MENDS, self.can_mend())
             .with(Flags::MEETS, self.meets())
-            .with(Flags::GOODBYE, goodbye.is_some());
+            .with(Flags::GOODBYE, matches!(recipient, Recipient::Former(_)));
         let mut header = Header {
             flags,
             from: self.session.ours(),
-            to: goodbye.unwrap_or(self.session.addressee()),
+            to,
             sequence: self.sequence,
             sent: now.0,
             frames: self.frames,
@@ -188,7 +250,10 @@ impl Bridge {
         };
         let is_hello = !self.session.knows(header.to);
         if !is_hello {
-            header.acknowledged = self.peer.newest();
+            self.session.handle_sent(now, self.sequence);
+            if self.session.may_acknowledge(now) {
+                header.acknowledged = self.peer.newest();
+            }
             header.judged = self.transfer.judged();
             header.settled = self.transfer.settled();
             self.write_timeline_header(&mut header);

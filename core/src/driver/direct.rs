@@ -7,8 +7,7 @@
 
 use super::hub::Hub;
 use super::{Link, Shared, time};
-use crate::bridge::Input;
-use crate::bridge::STATES;
+use crate::bridge::{Cost, Input, STATES};
 use crate::serial::{GameMessage, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use crate::timeline::{Boundary, Confirmed, Step};
@@ -185,9 +184,9 @@ impl Link {
         self.shared.lock().bridge_mut().handle_saved(is_kept);
     }
 
-    /// So many frames were replayed before the frame that comes next, in this time, states included.
-    pub fn replayed(&self, frames: u32, time: Duration) {
-        self.shared.lock().bridge_mut().handle_replays(frames, time);
+    /// So many frames were replayed before the frame that comes next, at this cost, states included.
+    pub fn replayed(&self, frames: u32, cost: Cost) {
+        self.shared.lock().bridge_mut().handle_replays(frames, cost);
     }
 
     /// The game has gone elsewhere, by a loaded state or a reset.

@@ -37,6 +37,8 @@ pub(super) struct Hub {
     daemon: Option<Daemon>,
     /// The cable and the name of the peer that the daemon told of.
     told: Option<(String, String)>,
+    /// The name of the last such peer, also when it is gone: the player is told of that by name.
+    peer_name: Option<String>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
     is_on_its_own: bool,
     is_enabled: bool,
@@ -67,6 +69,7 @@ impl Hub {
             peer: None,
             daemon: None,
             told: None,
+            peer_name: None,
             is_on_its_own: false,
             is_enabled: true,
             is_watched: false,
@@ -118,9 +121,11 @@ impl Hub {
 
     pub(super) fn set_mending(&mut self, is_mending: bool) {
         self.bridge.set_mending(is_mending);
-        // What the peer knows of this side is no longer so: a new session says it.
-        self.input(Input::Unplug);
-        self.plug();
+        if self.is_enabled {
+            // What the peer knows of this side is no longer so: a new session says it.
+            self.input(Input::Unplug);
+            self.plug();
+        }
     }
 
     pub(super) fn step(&mut self) -> Step {
@@ -160,7 +165,7 @@ impl Hub {
     }
 
     pub(super) fn pause(&mut self) -> Duration {
-        self.bridge.pause()
+        self.bridge.pause(time::now())
     }
 
     /// Runs on the emulation thread.
@@ -281,9 +286,11 @@ impl Hub {
                 }
                 Output::Transmit { len } => {
                     let bytes = self.buffer.get(..len).unwrap_or_default();
-                    if let Some(peer) = &mut self.peer
-                        && peer.send(bytes).is_err()
-                    {
+                    let Some(peer) = &mut self.peer else { continue };
+                    if !self.bridge.is_linked() {
+                        peer.refresh();
+                    }
+                    if peer.send(bytes).is_err() {
                         self.bridge.counters_mut().send_errors += 1;
                     }
                 }

@@ -13,12 +13,13 @@ mod direct;
 mod game_port;
 mod hub;
 mod journal;
+mod peer_filter;
 mod peer_port;
 mod report;
 mod thread;
 mod time;
 
-pub use crate::bridge::Notice;
+pub use crate::bridge::{Cost, Notice};
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
 pub use report::Report;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub control: Option<PathBuf>,
     /// Where to write statistics once a second and at the end, if anywhere.
     pub stats: Option<PathBuf>,
+    /// The cable stays unplugged until [`Link::set_enabled`], as while the core is still loading its game.
+    pub is_held: bool,
 }
 
 /// Why a link, or its way to a peer, cannot be opened.
@@ -180,6 +183,9 @@ impl Link {
             game_address,
             thread: None,
         };
+        if config.is_held {
+            link.shared.lock().set_enabled(false);
+        }
         link.set_peer(config.peer.clone(), config.bind.clone())?;
         if config.peer.is_none()
             && let Some(path) = &config.control

@@ -1,7 +1,7 @@
 //! The UDP port to the peer.
 
 use super::address::{BindAddress, PeerAddress};
-use super::time;
+use super::{peer_filter, time};
 use crate::protocol::MAX_DATAGRAM;
 use crate::time::LocalTime;
 use mio::net::UdpSocket;
@@ -10,10 +10,19 @@ use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
+use socket2::{SockFilter, SockRef};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Useless datagrams within [`FLOOD_TIME`] that make a flood; an honest path has a few, when a machine was started again.
+const FLOOD: u64 = 32;
+/// Little more than a frame.
+const FLOOD_TIME: Duration = Duration::from_millis(20);
+/// For how long only the session's datagrams pass after that: a frame in sixty then shows whether the flood is over.
+const GUARDED: Duration = Duration::from_secs(1);
 
 /// A socket that hears one peer.
 pub(super) struct PeerPort {
@@ -21,9 +30,34 @@ pub(super) struct PeerPort {
     socket: Arc<UdpSocket>,
     peer: PeerAddress,
     bind: Option<BindAddress>,
-    /// Number of the peer's interface, once it is there; 0 for an address without one.
+    /// Number of the peer's interface, once it is there; 0 for an address without one. The socket is connected then.
     scope: Option<u32>,
+    flood: Flood,
+    /// Until when only datagrams of one session pass.
+    guarded_until: Option<LocalTime>,
     control: Vec<u8>,
+}
+
+/// Counts useless datagrams.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flood {
+    since: LocalTime,
+    count: u64,
+}
+
+impl Flood {
+    /// So many more; true where that makes a flood.
+    fn handle_useless(&mut self, now: LocalTime, useless: u64) -> bool {
+        if now.since(self.since) >= FLOOD_TIME {
+            *self = Flood { since: now, count: 0 };
+        }
+        self.count += useless;
+        let is_flood = self.count >= FLOOD;
+        if is_flood {
+            self.count = 0;
+        }
+        is_flood
+    }
 }
 
 /// What one attempt to receive gave.
@@ -62,10 +96,43 @@ impl PeerPort {
             peer,
             bind,
             scope: None,
+            flood: Flood::default(),
+            guarded_until: None,
             control: cmsg_space!(TimeSpec),
         };
         port.resolve();
         Ok(port)
+    }
+
+    /// Whether [`handle_look`](Self::handle_look) has something to do although all datagrams were of use.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.guarded_until.is_some()
+    }
+
+    /// A look has found so many datagrams that were of no use; `session` has the peer's number and ours while linked.
+    ///
+    /// Keeps a flood out of the receive queue, where it would leave the peer no room.
+    pub(super) fn handle_look(&mut self, now: LocalTime, useless: u64, session: Option<(u64, u64)>) {
+        let is_flood = self.flood.handle_useless(now, useless);
+        let is_over = self.guarded_until.is_some_and(|until| now >= until) || session.is_none();
+        if let (Some((theirs, ours)), true) = (session, is_flood) {
+            self.set_filter(&peer_filter::program(theirs, ours));
+            self.guarded_until = Some(now.after(GUARDED));
+        } else if is_over && self.guarded_until.take().is_some() {
+            self.set_filter(&peer_filter::pass_all());
+        }
+    }
+
+    fn set_filter(&self, filter: &[SockFilter]) {
+        // Without a filter the queue is as it was: nothing else depends on it.
+        if let Err(error) = SockRef::from(&*self.socket).attach_filter(filter) {
+            log::debug!("no filter on the peer socket error={error}");
+        }
+    }
+
+    /// The link is down: the peer's interface or our own address may have changed.
+    pub(super) fn refresh(&mut self) {
+        self.scope = None;
     }
 
     /// Whether it was opened for this peer at this address of ours.
@@ -94,14 +161,17 @@ impl PeerPort {
         if self.scope.is_none() {
             self.resolve();
         }
-        let scope = self.scope.ok_or_else(|| io::Error::from(Errno::ENODEV))?;
-        let to = socket_address(self.peer.ip, self.peer.port, scope);
-        self.socket.send_to(bytes, to).map(drop).inspect_err(|_| {
-            // The interface may have gone and come back under another number.
-            if self.peer.interface.is_some() {
-                self.scope = None;
-            }
-        })
+        self.scope.ok_or_else(|| io::Error::from(Errno::ENODEV))?;
+        let mut result = self.socket.send(bytes);
+        if result
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        {
+            // The answer to an earlier datagram: nothing listened there. This one has not been sent.
+            result = self.socket.send(bytes);
+        }
+        // The interface may have gone and come back under another number, and our address may be another one.
+        result.map(drop).inspect_err(|_| self.scope = None)
     }
 
     /// Receives one datagram into `buffer`.
@@ -137,11 +207,14 @@ impl PeerPort {
         }
     }
 
+    /// Looks for the peer's interface and connects: the kernel then keeps what others send out of the receive queue.
     fn resolve(&mut self) {
-        self.scope = match &self.peer.interface {
+        let scope = match &self.peer.interface {
             None => Some(0),
             Some(name) => interface_number(name),
         };
+        let address = |scope| socket_address(self.peer.ip, self.peer.port, scope);
+        self.scope = scope.filter(|scope| self.socket.connect(address(*scope)).is_ok());
     }
 }
 
@@ -166,4 +239,19 @@ fn socket_address(ip: IpAddr, port: u16, scope: u32) -> SocketAddr {
 
 fn interface_number(name: &str) -> Option<u32> {
     if_nametoindex(name).ok().or_else(|| name.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_useless_datagrams_a_frame_are_no_flood() {
+        let mut flood = Flood::default();
+        let at = |ms: u64| LocalTime(1_000_000_000 + ms * 1_000_000);
+        assert!((0..600).all(|n| !flood.handle_useless(at(n * 16), 10)));
+        assert!((0..31).all(|_| !flood.handle_useless(at(10_000), 1)));
+        assert!(flood.handle_useless(at(10_000), 1));
+        assert!(!flood.handle_useless(at(10_000), 1), "it begins to count anew");
+    }
 }

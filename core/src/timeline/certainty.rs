@@ -76,7 +76,8 @@ impl Timeline {
             self.fail();
             return false;
         }
-        let must_wait = (self.is_meeting && unanswered.is_some())
+        let must_wait = self.is_leading
+            || (self.is_meeting && unanswered.is_some())
             || is_ahead
             || is_open_long
             || outstanding > self.reach.window()

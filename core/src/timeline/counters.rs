@@ -47,6 +47,8 @@ pub struct Counters {
     pub taken: u64,
     /// Offers of the peer that were refused here.
     pub peer_refused: u64,
+    /// Of the offers of the peer judged here, those that it has confirmed.
+    pub confirmed: u64,
     /// Takes that a replay could not repeat at the same poll, and took at the first chance after.
     pub late_takes: u64,
     /// What a replay did differently though its past was the same: the core is not repeatable.

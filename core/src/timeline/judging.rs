@@ -210,6 +210,13 @@ impl Judging {
         number == self.received() && self.list.push(offer)
     }
 
+    /// The peer says that its offers before this one are final; how many of those judged here are news.
+    pub(super) fn handle_settled(&mut self, settled: u64) -> u64 {
+        let before = self.settled.min(self.judged());
+        self.settled = self.settled.max(settled);
+        self.settled.min(self.judged()) - before
+    }
+
     /// Whether the peer may still replace from this number on.
     pub(super) fn is_replaceable(&self, from: u64) -> bool {
         from >= self.paired && from >= self.settled.min(self.judged())

@@ -236,6 +236,8 @@ pub struct Timeline {
     has_repairs: bool,
     /// Whether the caller waits for verdicts.
     is_meeting: bool,
+    /// Whether the game is so far ahead of its peer that the peer should have its turn first.
+    is_leading: bool,
     /// What was taken in this frame has been replaced.
     back_to: Option<u64>,
     /// The live frame of this slot has been undone.
@@ -316,6 +318,7 @@ impl Timeline {
             is_here_safe: true,
             has_repairs: false,
             is_meeting: false,
+            is_leading: false,
             back_to: None,
             is_undone: false,
             not_before: 0,
@@ -410,6 +413,11 @@ impl Timeline {
     /// once.
     pub fn set_meeting(&mut self, is_meeting: bool) {
         self.is_meeting = is_meeting;
+    }
+
+    /// Whether the game is so far ahead of its peer's frames that it should stand still: see the bridge's module `lead`.
+    pub fn set_leading(&mut self, is_leading: bool) {
+        self.is_leading = is_leading;
     }
 
     /// Whether guesses hold the game up here: this machine replays too slowly to run as far ahead as the path would have it.

@@ -142,7 +142,7 @@ impl Timeline {
         if header.epoch != self.judging.epoch || line.their_epoch > self.offers.epoch() {
             return Err(Nonsense);
         }
-        self.judging.settled = self.judging.settled.max(header.settled);
+        self.counters.confirmed += self.judging.handle_settled(header.settled);
         self.judging.sent = line.sent;
         for event in events.clone() {
             if let Event::Offers(run) = event {

@@ -122,7 +122,8 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
     }
 }
 
-fn is_variable_update() -> bool {
+/// Whether the frontend has changed an option since it was last asked.
+pub(crate) fn is_variable_update() -> bool {
     let mut is_updated = false;
     // SAFETY: GET_VARIABLE_UPDATE takes a `bool` to fill in.
     unsafe { call(GET_VARIABLE_UPDATE, (&raw mut is_updated).cast()) && is_updated }

@@ -21,8 +21,9 @@ mod save_ram;
 mod socket;
 pub(crate) mod stage;
 
-pub(crate) use self::clock::Stopwatch;
+pub(crate) use self::clock::{Stopwatch, processor_time};
 pub(crate) use self::core::{Core, Identity, OpenError};
+pub(crate) use self::environment::is_variable_update;
 pub(crate) use self::frontend::{
     Progress, SavestateContext, is_frame_hidden, is_option_enabled, libretro_path, option_value, progress,
     savestate_context, show,

@@ -4,7 +4,7 @@ use super::Hub;
 use crate::bridge::Input;
 use crate::driver::address::{BindAddress, PeerAddress};
 use crate::driver::peer_port::{Buffer, PeerPort, Received};
-use crate::driver::{StartError, thread};
+use crate::driver::{StartError, thread, time};
 use crate::protocol::MAX_DATAGRAM;
 use crate::time::LocalTime;
 use log::Level;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Datagrams read in one go: a whole receive buffer of small ones, so that silence is judged on what has arrived, and no
 /// more, so that a flood cannot keep the lock.
-const BATCH: usize = 512;
+const BATCH: u64 = 512;
 
 impl Hub {
     pub(in crate::driver) fn set_peer(
@@ -130,11 +130,27 @@ impl Hub {
     }
 
     pub(in crate::driver) fn service_peer(&mut self) {
+        let used = self.bridge.stats().counters.received;
+        let (read, has_more) = self.read_peer();
+        let useless = read.saturating_sub(self.bridge.stats().counters.received - used);
+        if let Some(peer) = self.peer.as_mut().filter(|peer| useless > 0 || peer.is_guarded()) {
+            peer.handle_look(time::now(), useless, self.bridge.session_numbers());
+        }
+        // More may be waiting, and an edge-triggered poll would not say so again.
+        if has_more && self.is_watched {
+            thread::poll_again(self.peer.as_ref(), &self.registry);
+        }
+    }
+
+    /// Takes what has arrived, up to a batch: how many datagrams, and whether there may be more.
+    fn read_peer(&mut self) -> (u64, bool) {
         let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
-        for _ in 0..BATCH {
-            let Some(peer) = &mut self.peer else { return };
+        for read in 0..BATCH {
+            let Some(peer) = &mut self.peer else {
+                return (read, false);
+            };
             match peer.receive(&mut buffer) {
-                Received::Nothing => return,
+                Received::Nothing => return (read, false),
                 Received::Foreign => self.bridge.counters_mut().dropped_foreign += 1,
                 Received::Datagram(len, received) => {
                     let bytes = buffer.get(..len).unwrap_or_default();
@@ -142,9 +158,6 @@ impl Hub {
                 }
             }
         }
-        // More may be waiting, and an edge-triggered poll would not say so again.
-        if self.is_watched {
-            thread::poll_again(self.peer.as_ref(), &self.registry);
-        }
+        (BATCH, true)
     }
 }

@@ -1,7 +1,8 @@
 //! Does what the daemon says: who is at the other end of the cable, and where.
 
 use super::Hub;
-use crate::control::FromDaemon;
+use crate::bridge::Notice;
+use crate::control::{DownCause, FromDaemon};
 use crate::driver::address::PeerAddress;
 use crate::driver::daemon::Daemon;
 use crate::driver::time;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 
 impl Hub {
     pub(in crate::driver) fn peer_name(&self) -> Option<String> {
-        self.told.as_ref().map(|(_, name)| name.clone())
+        self.peer_name.clone()
     }
 
     pub(in crate::driver) fn follow_daemon(&mut self, path: PathBuf) {
@@ -69,6 +70,7 @@ impl Hub {
                 let is_same = self.told.as_ref().is_some_and(|(told, _)| *told == cable)
                     || self.peer.as_ref().is_some_and(|port| port.ip() == address.ip);
                 let may_move = is_same && self.bridge.is_linked();
+                self.peer_name = Some(name.clone());
                 self.told = Some((cable, name));
                 self.is_on_its_own = false;
                 // A daemon that was restarted tells again of what it finds: the session goes on.
@@ -89,6 +91,8 @@ impl Hub {
                 if cause.may_be_daemon_only() && self.bridge.is_linked() {
                     self.is_on_its_own = true;
                 } else {
+                    // Before the unplugging, which ends the link.
+                    self.tell_down(cause);
                     self.unplug_told(now);
                 }
             }
@@ -98,6 +102,15 @@ impl Hub {
                 });
             }
             FromDaemon::Status(_) => {}
+        }
+    }
+
+    /// Tells the player why the cable that is pulled now leads nowhere.
+    fn tell_down(&mut self, cause: DownCause) {
+        match cause {
+            DownCause::Unplugged | DownCause::Stopped => self.notify(Notice::Unplugged),
+            _ if self.bridge.is_linked() => self.notify(Notice::PeerGone),
+            _ => {}
         }
     }
 

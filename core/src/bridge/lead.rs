@@ -1,0 +1,154 @@
+//! How far this side's frames may lead the peer's while games use the cable: both go at the slower one's pace.
+//!
+//! A side in fast-forward, or one whose peer's machine is slow, would otherwise count its own time-outs in frames that the
+//! other has not had. It stands still for a frame now and then instead. And a call of `retro_run` in which the game stands still
+//! takes about a frame's time, or a frontend that does not sleep would spin.
+
+use crate::time::{LocalTime, TCycles};
+use std::time::Duration;
+
+/// Frames of lead over the least that there was, besides the round trip: more than the jitter of a bad path, a fifth of a second.
+///
+/// Each side sees the other's frames one way late, so what both together believe of their leads is wrong by less than this and a
+/// round trip, and never do both stand still at once.
+const MOST: u64 = 12;
+
+/// What a call takes in which the game stands still: a little less than a frame, so that a frontend with a rhythm of its own is
+/// left alone.
+const HELD_CALL: Duration = Duration::from_millis(15);
+
+/// Compares the frames of both sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lead {
+    /// Frames of this side and of the peer at the moment of the least lead, while games use the cable.
+    anchor: Option<(u64, u64)>,
+    is_over: bool,
+    started: LocalTime,
+    is_held: bool,
+    /// When the next call may begin, where the game stands still in one after the other.
+    due: LocalTime,
+}
+
+impl Lead {
+    /// A frame begins; the two sides have emulated so many, and `is_used` while bytes keep crossing.
+    pub(super) fn handle_frame_start(
+        &mut self,
+        now: LocalTime,
+        (ours, theirs): (u64, u64),
+        round_trip: Duration,
+        is_used: bool,
+    ) {
+        self.started = now;
+        self.is_held = false;
+        let (own, other) = self.anchor.unwrap_or((ours, theirs));
+        let lead = (ours.saturating_sub(own)).checked_sub(theirs.saturating_sub(other));
+        let frame = TCycles::FRAME.nominal_duration();
+        let round_trip = u64::try_from(round_trip.as_nanos() / frame.as_nanos()).unwrap_or(u64::MAX);
+        self.is_over = is_used && lead.is_some_and(|lead| lead > round_trip.saturating_add(MOST));
+        self.anchor = is_used.then(|| match lead {
+            Some(_) => (own, other),
+            // Less than ever.
+            None => (ours, theirs),
+        });
+    }
+
+    /// Whether the peer should have its turn first.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// The game stands still in this call.
+    pub(super) fn handle_hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Whether the game stands still in this call.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// How long to sleep at the end of this call; never more than a frame.
+    ///
+    /// Where the game cannot be held, it is slowed: `can_hold` is false.
+    pub(super) fn pause(&mut self, now: LocalTime, can_hold: bool) -> Duration {
+        if self.is_held {
+            let latest = LocalTime(now.0.saturating_sub(HELD_CALL.as_nanos() as u64));
+            self.due = self.due.after(HELD_CALL).max(latest);
+            return self.due.since(now).min(HELD_CALL);
+        }
+        if self.is_over && !can_hold {
+            let frame = TCycles::FRAME.nominal_duration();
+            return frame.saturating_sub(now.since(self.started));
+        }
+        Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: LocalTime = LocalTime(10_000_000_000);
+    const PERIOD: Duration = Duration::from_nanos(16_742_706);
+
+    /// Frames that a side emulates in ten seconds whose frontend calls every `period`, held or slowed where it leads.
+    fn play(period: Duration, can_hold: bool, is_used: bool, theirs: impl Fn(Duration) -> u64) -> (u64, u64) {
+        let mut lead = Lead::default();
+        let (mut now, mut ours, mut calls) = (T, 0, 0);
+        while now.since(T) < Duration::from_secs(10) {
+            let frames = (ours, theirs(now.since(T)));
+            lead.handle_frame_start(now, frames, Duration::ZERO, is_used);
+            calls += 1;
+            if lead.is_over() && can_hold {
+                lead.handle_hold();
+            } else {
+                ours += 1;
+            }
+            now = now.after(lead.pause(now, can_hold).max(period));
+        }
+        (ours, calls)
+    }
+
+    fn real_time(since: Duration) -> u64 {
+        (since.as_nanos() / PERIOD.as_nanos()) as u64
+    }
+
+    #[test]
+    fn a_side_in_fast_forward_goes_at_the_peers_pace_and_does_not_spin() {
+        for period in [Duration::from_micros(20), PERIOD / 4] {
+            for can_hold in [true, false] {
+                let (ours, calls) = play(period, can_hold, true, real_time);
+                assert!((590..=620).contains(&ours), "{period:?} {can_hold}: {ours}");
+                assert!(calls < 1500, "{period:?} {can_hold}: {calls}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_side_whose_peer_is_slow_goes_at_the_peers_pace() {
+        let (ours, calls) = play(PERIOD, true, true, |since| real_time(since) * 2 / 3);
+        assert!((398..=412).contains(&ours), "{ours}");
+        assert!(calls >= 597, "its frontend keeps its rhythm: {calls}");
+    }
+
+    #[test]
+    fn games_that_do_not_use_the_cable_run_as_they_like() {
+        let (ours, _) = play(PERIOD / 4, true, false, real_time);
+        assert!(ours > 2380, "{ours}");
+    }
+
+    #[test]
+    fn both_in_fast_forward_run_fast() {
+        let (ours, _) = play(PERIOD / 4, true, true, |since| 4 * real_time(since));
+        assert!(ours > 2300, "{ours}");
+    }
+
+    #[test]
+    fn words_that_are_held_up_for_a_tenth_of_a_second_hold_nobody() {
+        let late = |since: Duration| {
+            real_time(since.saturating_sub(Duration::from_millis(since.as_millis() as u64 % 100)))
+        };
+        let (ours, calls) = play(PERIOD, true, true, late);
+        assert_eq!(ours, calls);
+    }
+}
