@@ -37,8 +37,6 @@ pub(super) struct Hub {
     daemon: Option<Daemon>,
     /// The cable and the name of the peer that the daemon told of.
     told: Option<(String, String)>,
-    /// The name of the last such peer, also when it is gone: the player is told of that by name.
-    peer_name: Option<String>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
     is_on_its_own: bool,
     is_enabled: bool,
@@ -69,7 +67,6 @@ impl Hub {
             peer: None,
             daemon: None,
             told: None,
-            peer_name: None,
             is_on_its_own: false,
             is_enabled: true,
             is_watched: false,

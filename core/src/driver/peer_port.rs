@@ -244,6 +244,7 @@ fn interface_number(name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{Header, Writer};
 
     #[test]
     fn a_few_useless_datagrams_a_frame_are_no_flood() {
@@ -253,5 +254,64 @@ mod tests {
         assert!((0..31).all(|_| !flood.handle_useless(at(10_000), 1)));
         assert!(flood.handle_useless(at(10_000), 1));
         assert!(!flood.handle_useless(at(10_000), 1), "it begins to count anew");
+    }
+
+    /// A port, and its peer's socket.
+    fn port() -> (PeerPort, std::net::UdpSocket) {
+        let peer = std::net::UdpSocket::bind("127.0.0.62:0").unwrap();
+        let address = peer.local_addr().unwrap().to_string().parse().unwrap();
+        let bind = BindAddress {
+            ip: [127, 0, 0, 61].into(),
+            port: Some(0),
+            interface: None,
+        };
+        let own = PeerPort::open(address, Some(bind)).unwrap();
+        peer.connect(own.socket.local_addr().unwrap()).unwrap();
+        (own, peer)
+    }
+
+    fn send(peer: &std::net::UdpSocket, from: u64, to: u64) {
+        let header = Header {
+            from,
+            to,
+            ..Header::default()
+        };
+        let mut bytes = [0; MAX_DATAGRAM];
+        let len = Writer::new(&mut bytes, &header).unwrap().finish();
+        peer.send(&bytes[..len]).unwrap();
+    }
+
+    /// How many datagrams are there; on loopback they arrive as they are sent.
+    fn count(port: &mut PeerPort) -> usize {
+        let mut buffer = [0; MAX_DATAGRAM + 1];
+        std::iter::from_fn(|| matches!(port.receive(&mut buffer), Received::Datagram(..)).then_some(()))
+            .count()
+    }
+
+    #[test]
+    fn in_a_flood_only_the_datagrams_of_the_session_pass() {
+        const THEIRS: u64 = 0x1122_3344_5566_7788;
+        const OURS: u64 = 0x99AA_BBCC_DDEE_FF00;
+        let (mut own, peer) = port();
+        let say_all = || {
+            send(&peer, THEIRS, OURS);
+            send(&peer, THEIRS, 0);
+            send(&peer, THEIRS ^ 1, OURS);
+            send(&peer, THEIRS, OURS ^ (1 << 63));
+            peer.send(b"GBLC").unwrap();
+        };
+        say_all();
+        assert_eq!(count(&mut own), 5);
+        let now = LocalTime(1_000_000_000);
+        own.handle_look(now, FLOOD, Some((THEIRS, OURS)));
+        say_all();
+        assert_eq!(count(&mut own), 1);
+        own.handle_look(now.after(GUARDED), 0, Some((THEIRS, OURS)));
+        say_all();
+        assert_eq!(count(&mut own), 5, "the flood is over");
+        own.handle_look(now.after(GUARDED), FLOOD, Some((THEIRS, OURS)));
+        own.handle_look(now.after(GUARDED), 0, None);
+        say_all();
+        assert_eq!(count(&mut own), 5, "without a link every hello may be the peer's");
     }
 }

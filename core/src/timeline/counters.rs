@@ -21,6 +21,8 @@ pub struct Counters {
     pub longest_replay: u64,
     /// States saved with a transfer in flight, and repaired.
     pub repaired: u64,
+    /// Frames by which the newest state that the player could be given was older than the game, at most.
+    pub oldest_state: u64,
     /// Live frames that were undone.
     pub undone: u64,
     /// Transfers that this game clocked while linked, replays not counted.

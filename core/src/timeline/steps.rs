@@ -305,6 +305,8 @@ impl Timeline {
             self.pair();
         }
         self.release();
+        let state = self.confirmed().state.map_or(0, |(_, frame)| frame);
+        self.counters.oldest_state = self.counters.oldest_state.max(self.frame - state);
     }
 
     /// The history cannot be kept: as if the cable had been pulled here.

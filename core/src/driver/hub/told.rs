@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 impl Hub {
     pub(in crate::driver) fn peer_name(&self) -> Option<String> {
-        self.peer_name.clone()
+        self.told.as_ref().map(|(_, name)| name.clone())
     }
 
     pub(in crate::driver) fn follow_daemon(&mut self, path: PathBuf) {
@@ -70,7 +70,6 @@ impl Hub {
                 let is_same = self.told.as_ref().is_some_and(|(told, _)| *told == cable)
                     || self.peer.as_ref().is_some_and(|port| port.ip() == address.ip);
                 let may_move = is_same && self.bridge.is_linked();
-                self.peer_name = Some(name.clone());
                 self.told = Some((cable, name));
                 self.is_on_its_own = false;
                 // A daemon that was restarted tells again of what it finds: the session goes on.
