@@ -7,6 +7,7 @@ use crate::mending::{Mending, Shown};
 use crate::messages::{self, Severity};
 use crate::options::{self, Answers, LinkMode};
 use crate::port::{Port, Reason};
+use crate::proof::{self, Proof};
 use crate::settings;
 use crate::snapshot::Snapshots;
 use crate::updates::Updates;
@@ -106,25 +107,43 @@ impl Game {
             "loopback"
         };
         log::info!("link cable: the core's port is {way}");
-        if ffi::serial_control().is_some() {
-            port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
-            if link_mode() == LinkMode::Automatic && port.link().is_direct() && size > 0 {
-                let mending = Mending::new(core, size);
-                port.link().set_mending(true);
-                port.link().set_repairs(mending.has_repairs());
-                log::info!(
-                    "link cable: goes on and mends, saves inside transfers={}",
-                    mending.has_repairs()
-                );
-                *lock(&self.mending) = Some(mending);
-            }
-        } else {
-            // A byte may be handed only to a game that is seen to listen.
-            port.set_unplugged(Reason::Blind, true);
-            self.tell(Severity::Error, messages::BLIND);
-        }
+        self.prepare(core, port, size);
         // Now it is known how this side exchanges bytes: the first word to the peer says it.
         port.set_unplugged(Reason::Loading, false);
+    }
+
+    /// Finds out how far this core can be seen into, and so how it can be linked.
+    fn prepare(&self, core: &Core, port: &Port, size: usize) {
+        let proof = match ffi::serial_control() {
+            Some(_) => proof::registers(core, size),
+            None => Proof::Refuted,
+        };
+        if proof == Proof::Refuted {
+            // A byte may be handed only to a game that is seen to listen.
+            return self.handle_blind(port);
+        }
+        port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
+        if link_mode() != LinkMode::Automatic || !port.link().is_direct() {
+            return;
+        }
+        if proof == Proof::None {
+            return self.tell_soon(Severity::Warning, messages::STRICT_ONLY);
+        }
+        let mending = Mending::new(core, size);
+        port.link().set_mending(true);
+        port.link().set_repairs(mending.has_repairs());
+        log::info!(
+            "link cable: goes on and mends, saves inside transfers={}",
+            mending.has_repairs()
+        );
+        *lock(&self.mending) = Some(mending);
+    }
+
+    /// The game's serial port cannot be seen, or what was taken for it was another memory.
+    fn handle_blind(&self, port: &Port) {
+        port.set_serial_probe(None);
+        port.set_unplugged(Reason::Blind, true);
+        self.tell_soon(Severity::Error, messages::BLIND);
     }
 
     /// The core is about to unload the game, and its memory with it.
@@ -143,8 +162,7 @@ impl Game {
     /// A panic of ours: pulls the cable out for good.
     pub(crate) fn handle_panic(&self) {
         if !self.is_broken.swap(true, Ordering::Relaxed) {
-            log::error!("{}", messages::BROKEN);
-            lock(&self.waiting).push((Severity::Error, messages::BROKEN.into()));
+            self.tell_soon(Severity::Error, messages::BROKEN);
             if let Some(port) = &self.port {
                 port.set_unplugged(Reason::Broken, true);
             }
@@ -171,6 +189,9 @@ impl Game {
         self.show_waiting();
         if let Some(port) = self.working_port() {
             let number = self.frames.fetch_add(1, Ordering::Relaxed);
+            if ffi::poll_disproved() {
+                self.handle_blind(port);
+            }
             if number.is_multiple_of(NETPLAY_PERIOD) {
                 self.look_for_netplay(port, ffi::savestate_context());
             }
@@ -391,6 +412,12 @@ impl Game {
     fn tell(&self, severity: Severity, text: &str) {
         log::warn!("{text}");
         ffi::show(severity, text);
+    }
+
+    /// The same with the next frame.
+    fn tell_soon(&self, severity: Severity, text: &str) {
+        log::error!("{text}");
+        lock(&self.waiting).push((severity, text.into()));
     }
 
     fn look_for_netplay(&self, port: &Port, context: SavestateContext) {

@@ -91,11 +91,23 @@ impl Layout {
         (end != NEVER && bits <= 8).then_some(bits)
     }
 
+    /// Puts these values into FF01 and FF02 of a state, and makes it one in which no transfer is under way.
+    pub(crate) fn show(&self, state: &mut [u8], byte: u8, control: u8) {
+        if let Some([kept_byte, kept_control]) = state.get_mut(self.control - 1..=self.control) {
+            (*kept_byte, *kept_control) = (byte, control);
+        }
+        self.end_transfer(state);
+    }
+
     /// Makes of a state one in which the game listens and no transfer is under way.
     fn listen(&self, state: &mut [u8]) {
         if let Some(control) = state.get_mut(self.control) {
             *control = (*control | ENABLED) & !INTERNAL_CLOCK;
         }
+        self.end_transfer(state);
+    }
+
+    fn end_transfer(&self, state: &mut [u8]) {
         if let Some(end) = state.get_mut(self.end..self.end + 4) {
             end.copy_from_slice(&NEVER.to_be_bytes());
         }
@@ -201,8 +213,15 @@ impl Keeper {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    impl Layout {
+        /// Where FF02 is in a state.
+        pub(crate) fn control(&self) -> usize {
+            self.control
+        }
+    }
 
     fn field(state: &mut Vec<u8>, name: &str, value: &[u8]) {
         state.extend(name.as_bytes());
@@ -212,7 +231,7 @@ mod tests {
     }
 
     /// A state as a core writes it, with the fields that matter and some others.
-    fn state(now: u32, end: u32, byte: Option<u8>) -> Vec<u8> {
+    pub(crate) fn state(now: u32, end: u32, byte: Option<u8>) -> Vec<u8> {
         let mut state = vec![0, 1, 0, 0, 5, 9, 9, 9, 9, 9];
         field(&mut state, "a", &[1]);
         field(&mut state, "cc", &now.to_be_bytes());

@@ -12,6 +12,7 @@
 //! - `ahead`: which frames only look ahead of the game (pure)
 //! - `find`: which file is the stock core
 //! - `lifecycle`: what is loaded and running; the order in which things come and go
+//! - `proof`: that the serial registers are where the core's memory map says
 //! - `port`: how the game's serial port reaches the bridge
 //! - `ffi`: the C interfaces on both sides; the only place with `unsafe`
 
@@ -26,6 +27,7 @@ mod mending;
 mod messages;
 pub mod options;
 mod port;
+mod proof;
 mod settings;
 mod snapshot;
 mod updates;

@@ -36,6 +36,10 @@ pub(crate) const OUT_OF_STEP: &str =
 pub(crate) const BLIND: &str = "This Gambatte does not show its serial port, so the link cable stays unplugged. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 
+/// What a core gets said whose states are not known, so that its serial port cannot be proved and no guess mended.
+pub(crate) const STRICT_ONLY: &str = "This Gambatte is not known to Gamelink, so the link cable waits for every byte. \
+    Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
+
 /// What a mistake of our own gets said.
 pub(crate) const BROKEN: &str =
     "Gamelink has failed and pulled the link cable out; the game goes on without it";

@@ -29,6 +29,6 @@ pub(crate) use self::frontend::{
     savestate_context, show,
 };
 pub(crate) use self::guard::guard;
-pub(crate) use self::memory::{forget_memory_map, serial_byte, serial_control};
+pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};
 pub(crate) use self::place::{is_loaded, own_file};
 pub(crate) use self::save_ram::{SAVE_RAM, SaveRam};

@@ -9,7 +9,7 @@
 //! which becomes `__select64`, is not replaced: the core waits with it only as a server, which it never is here.
 
 use super::imports::{self, ReplaceError, Replaced, Replacement};
-use super::{guard, stage};
+use super::{guard, memory, stage};
 use crate::lifecycle::session;
 use gamelink_core::driver::Link;
 use gamelink_core::serial::{GameMessage, Shift};
@@ -144,6 +144,8 @@ unsafe extern "C" fn write(descriptor: c_int, buffer: *const c_void, len: usize)
     let bytes = unsafe { buffer.cast::<[u8; 2]>().read() };
     // Its answer to what it took while it was saved is for nobody.
     if !IS_SAVING.load(Ordering::Relaxed) {
+        // Both of its words, a request and a reply, begin with the byte.
+        memory::handle_sent(bytes[0]);
         with_link((), |link| link.game_write(bytes));
     }
     2
