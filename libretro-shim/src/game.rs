@@ -1,7 +1,8 @@
 //! One loaded game, and what happens around each of its frames.
 
 use crate::ahead::{self, Ahead, Load, Run};
-use crate::ffi::{self, Core, Progress, SavestateContext, Stopwatch};
+use crate::faults;
+use crate::ffi::{self, Core, Progress, SaveRam, SavestateContext, Stopwatch};
 use crate::lifecycle::lock;
 use crate::mending::{Mending, Shown};
 use crate::messages::{self, Severity};
@@ -14,7 +15,7 @@ use crate::updates::Updates;
 use gamelink_core::driver::Link;
 use gamelink_core::serial::SerialControl;
 use std::ffi::CString;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ pub(crate) struct Game {
     values: Mutex<Vec<Option<CString>>>,
     /// Where this game goes on and mends; taken out while the core runs, for no lock is held then.
     mending: Mutex<Option<Mending>>,
+    /// The frontend's copy of the battery RAM in such a game, and in it after a panic too; taken out in the same way.
+    save_ram: Mutex<Option<SaveRam>>,
+    save_ram_data: AtomicPtr<libc::c_void>,
     snapshots: Mutex<Snapshots>,
     state_size: OnceLock<usize>,
     /// Messages for the first frame: before it, a frontend may not have a screen yet.
@@ -83,6 +87,8 @@ impl Game {
             updates: Mutex::default(),
             values: Mutex::default(),
             mending: Mutex::default(),
+            save_ram: Mutex::default(),
+            save_ram_data: AtomicPtr::default(),
             snapshots: Mutex::default(),
             state_size: OnceLock::new(),
             waiting: Mutex::new(waiting),
@@ -137,11 +143,16 @@ impl Game {
             mending.has_repairs()
         );
         *lock(&self.mending) = Some(mending);
+        let mut save_ram = SaveRam::new(core);
+        let data = save_ram.as_mut().map_or(std::ptr::null_mut(), SaveRam::data);
+        *lock(&self.save_ram) = save_ram;
+        self.save_ram_data.store(data, Ordering::Relaxed);
     }
 
     /// The game's serial port cannot be seen, or what was taken for it was another memory.
     fn handle_blind(&self, port: &Port) {
         port.set_serial_probe(None);
+        ffi::forget_memory_map();
         port.set_unplugged(Reason::Blind, true);
         self.tell_soon(Severity::Error, messages::BLIND);
     }
@@ -174,6 +185,7 @@ impl Game {
         let Some(port) = self.working_port() else {
             return Run::Own;
         };
+        faults::place("next_run");
         // A frontend that does not say may look ahead as well.
         let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
         let run = lock(&self.ahead).handle_run(is_hidden, port.is_linked());
@@ -188,6 +200,7 @@ impl Game {
         let watch = Stopwatch::start();
         self.show_waiting();
         if let Some(port) = self.working_port() {
+            faults::place("before_run");
             let number = self.frames.fetch_add(1, Ordering::Relaxed);
             if ffi::poll_disproved() {
                 self.handle_blind(port);
@@ -222,26 +235,34 @@ impl Game {
 
     /// The core's part: one frame, with what must be mended before it. `keys` are the core's own options.
     pub(crate) fn run(&self, core: &Core, keys: &[CString]) {
-        let mending = lock(&self.mending).take();
-        match (mending, self.working_port()) {
-            (Some(mut mending), Some(port)) => {
-                let shown = mending.slot(core, port.link());
-                *lock(&self.mending) = Some(mending);
+        let mut save_ram = Lent::take(&self.save_ram);
+        let mut mending = Lent::take(&self.mending);
+        if let (Some(mending), Some(port)) = (mending.as_mut(), self.working_port()) {
+            let slot = || Some(mending.slot(core, port.link(), save_ram.as_mut()));
+            if let Some(shown) = ffi::guard(None, slot) {
                 // The core asks for changes only while it runs, and the player may want to pull the plug now.
                 if shown == Shown::Hold && ffi::is_variable_update() {
-                    self.handle_option_change(keys);
+                    ffi::guard((), || self.handle_option_change(keys));
                 }
+                return;
             }
-            (mending, _) => {
+            // Unplugged from here on; what the game was told by then is what has happened.
+            ffi::guard((), || mending.catch_up(core));
+        }
+        match save_ram.as_mut() {
+            Some(save_ram) => {
+                ffi::guard((), || save_ram.take_over(core));
                 core.run();
-                *lock(&self.mending) = mending;
+                ffi::guard((), || save_ram.publish(core, None));
             }
+            None => core.run(),
         }
     }
 
-    /// Where the frontend finds the battery RAM, if not in the core.
+    /// Where the frontend finds the battery RAM, if not in the core; the same place as long as the game is loaded.
     pub(crate) fn save_ram(&self) -> Option<*mut libc::c_void> {
-        lock(&self.mending).as_mut()?.save_ram()
+        let data = self.save_ram_data.load(Ordering::Relaxed);
+        (!data.is_null()).then_some(data)
     }
 
     /// Right after the core ran.
@@ -250,6 +271,7 @@ impl Game {
         let Some(port) = self.working_port() else {
             return;
         };
+        faults::place("after_run");
         if lock(&self.updates).poll_reconnected() {
             log::debug!("the core has read its options again and opened a new link socket");
             port.core_reconnected();
@@ -439,6 +461,29 @@ impl Game {
         {
             log::info!("link cable switched by its option: is_enabled={is_enabled}");
         }
+    }
+}
+
+/// What is taken out of its place while no lock may be held, and comes back there whatever happens.
+struct Lent<'a, T> {
+    place: &'a Mutex<Option<T>>,
+    value: Option<T>,
+}
+
+impl<'a, T> Lent<'a, T> {
+    fn take(place: &'a Mutex<Option<T>>) -> Lent<'a, T> {
+        let value = lock(place).take();
+        Lent { place, value }
+    }
+
+    fn as_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut()
+    }
+}
+
+impl<T> Drop for Lent<'_, T> {
+    fn drop(&mut self) {
+        *lock(self.place) = self.value.take();
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod ahead;
 mod elf;
+mod faults;
 mod ffi;
 mod find;
 mod game;

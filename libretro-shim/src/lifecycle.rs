@@ -115,26 +115,29 @@ impl Session {
             return;
         }
         match find::open() {
-            Ok(mut core) => {
-                if settings::wants_direct_port()
-                    && let Err(reason) = core.take_over_sockets()
-                {
-                    log::info!("the core keeps its own sockets, on 127.0.0.1: {reason}");
-                }
-                let stock = Arc::new(Stock {
-                    core,
-                    declared: Mutex::default(),
-                });
-                // First: the core asks and declares through the environment callback at once.
-                self.set_stage(Stage::Initialised(Arc::clone(&stock)));
-                stock.core.attach();
-                stock.core.init();
-            }
+            Ok(core) => self.start(core),
             Err(error) => {
                 log::error!("{error}");
                 self.set_stage(Stage::Refused(error.to_string().into()));
             }
         }
+    }
+
+    /// Starts this stock core.
+    pub(crate) fn start(&self, mut core: Core) {
+        if settings::wants_direct_port()
+            && let Err(reason) = core.take_over_sockets()
+        {
+            log::info!("the core keeps its own sockets, on 127.0.0.1: {reason}");
+        }
+        let stock = Arc::new(Stock {
+            core,
+            declared: Mutex::default(),
+        });
+        // First: the core asks and declares through the environment callback at once.
+        self.set_stage(Stage::Initialised(Arc::clone(&stock)));
+        stock.core.attach();
+        stock.core.init();
     }
 
     /// `retro_deinit`: stops the stock core and lets it go.
@@ -263,7 +266,7 @@ pub(crate) fn run_frame() {
     let keys = Arc::clone(&lock(&stock.declared).keys);
     game.run(&stock.core, &keys);
     if let Some(frame) = frame {
-        game.after_run(&frame);
+        ffi::guard((), || game.after_run(&frame));
     }
 }
 

@@ -3,6 +3,7 @@
 //! One call of `retro_run` is one slot: perhaps a correction (a state loaded, frames emulated again unseen), then one frame for the player,
 //! or the last picture again where the game must stand still.
 
+use crate::faults;
 use crate::ffi::{self, Core, SaveRam, Stopwatch};
 use crate::in_flight::{Keeper, Kept};
 use gamelink_core::driver::{Cost, Link};
@@ -15,8 +16,11 @@ const STEPS_MAX: u32 = 4096;
 /// What going on and mending keeps of one game.
 pub(crate) struct Mending {
     states: Vec<Kept>,
+    /// The frame that goes on from each state.
+    starts: Vec<u64>,
     keeper: Keeper,
-    save_ram: Option<SaveRam>,
+    /// The frame that comes next where the core is.
+    next: u64,
 }
 
 impl Mending {
@@ -25,19 +29,15 @@ impl Mending {
         ffi::stage::reset();
         Mending {
             states: (0..Link::STATES).map(|_| Kept::new(state_size)).collect(),
+            starts: vec![0; Link::STATES],
             keeper: Keeper::new(core, state_size),
-            save_ram: SaveRam::new(core),
+            next: 0,
         }
     }
 
     /// Whether states can be saved with a transfer in flight.
     pub(crate) fn has_repairs(&self) -> bool {
         self.keeper.has_repairs()
-    }
-
-    /// Where the frontend finds the battery RAM.
-    pub(crate) fn save_ram(&mut self) -> Option<*mut libc::c_void> {
-        self.save_ram.as_mut().map(SaveRam::data)
     }
 
     /// The newest state that cannot be undone any more, into `out`; false where there is none.
@@ -54,9 +54,14 @@ impl Mending {
         state.is_some()
     }
 
+    /// Brings the core, which a slot that broke off may have left in the past, to where the game was, with what was pressed.
+    pub(crate) fn catch_up(&self, core: &Core) {
+        ffi::stage::catch_up(self.next, || core.run());
+    }
+
     /// One call of `retro_run`.
-    pub(crate) fn slot(&mut self, core: &Core, link: &Link) -> Shown {
-        if let Some(save_ram) = &mut self.save_ram {
+    pub(crate) fn slot(&mut self, core: &Core, link: &Link, mut save_ram: Option<&mut SaveRam>) -> Shown {
+        if let Some(save_ram) = save_ram.as_deref_mut() {
             save_ram.take_over(core);
         }
         let (mut shown, mut is_mended) = (Shown::Nothing, false);
@@ -68,17 +73,24 @@ impl Mending {
                     processor = processor.or_else(ffi::processor_time);
                     let state = self.states.get(slot);
                     let is_loaded = state.is_some_and(|state| self.keeper.load(core, state));
+                    self.next = self.starts.get(slot).copied().unwrap_or(self.next);
+                    faults::place("load");
                     if !is_loaded {
                         log::error!("the stock core does not take its own state back");
                         link.jump();
                     }
                 }
                 Step::Save { slot, in_flight } => {
+                    faults::place("save");
+                    if let Some(start) = self.starts.get_mut(slot) {
+                        *start = self.next;
+                    }
                     let state = self.states.get_mut(slot);
                     link.saved(state.is_some_and(|state| self.keeper.save(core, state, in_flight)));
                 }
                 Step::Replay { frame } => {
-                    ffi::stage::replay(frame, || self.run(core, link, frame));
+                    ffi::stage::replay(frame, || self.run(core, link, frame, save_ram.as_deref_mut()));
+                    faults::place("replay");
                     replayed += 1;
                 }
                 Step::Live { frame } => {
@@ -90,13 +102,15 @@ impl Mending {
                         };
                         link.replayed(std::mem::take(&mut replayed), cost);
                     }
-                    ffi::stage::live(frame, || self.run(core, link, frame));
+                    ffi::stage::live(frame, || self.run(core, link, frame, save_ram.as_deref_mut()));
+                    faults::place("live");
                     shown = Shown::Live;
                 }
                 Step::Hold => shown = Shown::Hold,
                 Step::Done => break,
             }
         }
+        faults::place("present");
         match shown {
             Shown::Live => ffi::stage::present(is_mended),
             Shown::Hold => ffi::stage::hold(),
@@ -105,18 +119,20 @@ impl Mending {
         }
         let (confirmed, oldest) = link.confirmed();
         ffi::stage::release(oldest);
-        if let Some(save_ram) = &mut self.save_ram {
+        if let Some(save_ram) = save_ram {
             save_ram.publish(core, confirmed.map(|confirmed| confirmed.frame));
         }
         shown
     }
 
-    fn run(&mut self, core: &Core, link: &Link, frame: u64) {
+    fn run(&mut self, core: &Core, link: &Link, frame: u64, save_ram: Option<&mut SaveRam>) {
         let before = ffi::progress();
         core.run();
-        if let Some(save_ram) = &mut self.save_ram {
+        self.next = frame + 1;
+        if let Some(save_ram) = save_ram {
             save_ram.keep(core, frame);
         }
+        faults::place("boundary");
         link.boundary(Boundary {
             has_advanced: ffi::progress() != before,
             serial_control: ffi::serial_control().unwrap_or(SerialControl(0)),

@@ -5,6 +5,7 @@ use super::declare::{self, Owned, OwnedV2};
 use super::frontend::call;
 use super::stage::Mode;
 use super::{guard, memory, stage};
+use crate::faults;
 use crate::lifecycle::session;
 use crate::options::{Declaration, Form, LinkKey};
 use libc::{c_uint, c_void};
@@ -33,8 +34,11 @@ fn keep(new: Vec<Kept>) {
 
 /// The core's environment callback.
 pub(super) unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
-    // SAFETY: the core's own arguments.
-    guard(false, || unsafe { dispatch(command, data) })
+    guard(false, || {
+        faults::place("environment");
+        // SAFETY: the core's own arguments.
+        unsafe { dispatch(command, data) }
+    })
 }
 
 /// # Safety

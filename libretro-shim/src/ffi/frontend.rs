@@ -2,7 +2,8 @@
 
 use super::abi::*;
 use super::log::c_string;
-use super::stage;
+use super::{guard, stage};
+use crate::faults;
 use crate::messages::Severity;
 use crate::options::DISABLED;
 use libc::{c_char, c_int, c_uint, c_void};
@@ -95,6 +96,11 @@ pub(super) unsafe extern "C" fn video_refresh(
     if !data.is_null() {
         PICTURES.fetch_add(1, Ordering::Relaxed);
     }
+    guard((), || hand_over_picture(data, width, height, pitch));
+}
+
+fn hand_over_picture(data: *const c_void, width: c_uint, height: c_uint, pitch: usize) {
+    faults::place("video_refresh");
     let picture = stage::Picture {
         data,
         width,
@@ -114,14 +120,16 @@ pub(super) unsafe extern "C" fn video_refresh(
 /// The core's sound, one frame.
 pub(super) unsafe extern "C" fn audio_sample(left: i16, right: i16) {
     AUDIO_FRAMES.fetch_add(1, Ordering::Relaxed);
-    if stage::take_sound(&[left, right]) {
-        return;
-    }
-    if let Some(callback) = AUDIO_SAMPLE.get() {
-        // SAFETY: the core's own arguments, for the frontend's own callback.
-        unsafe { callback(left, right) };
-    }
-    stage::keep_sound(&[left, right]);
+    guard((), || {
+        if stage::take_sound(&[left, right]) {
+            return;
+        }
+        if let Some(callback) = AUDIO_SAMPLE.get() {
+            // SAFETY: the core's own arguments, for the frontend's own callback.
+            unsafe { callback(left, right) };
+        }
+        stage::keep_sound(&[left, right]);
+    });
 }
 
 /// The core's sound, many frames.
@@ -132,6 +140,13 @@ pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, frames: usi
         // SAFETY: the core's own pointer and count: two numbers a sample.
         false => unsafe { std::slice::from_raw_parts(data, frames.saturating_mul(2)) },
     };
+    guard(frames, || {
+        faults::place("audio_sample_batch");
+        hand_over_sound(data, frames, samples)
+    })
+}
+
+fn hand_over_sound(data: *const i16, frames: usize, samples: &[i16]) -> usize {
     if stage::take_sound(samples) {
         return frames;
     }

@@ -20,6 +20,8 @@ mod place;
 mod save_ram;
 mod socket;
 pub(crate) mod stage;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::clock::{Stopwatch, processor_time};
 pub(crate) use self::core::{Core, Identity, OpenError};

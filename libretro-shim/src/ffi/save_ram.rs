@@ -4,6 +4,7 @@
 //! guess has come true; so each frame's RAM is kept until the frame is final.
 
 use super::Core;
+use crate::faults;
 use libc::c_void;
 
 /// `RETRO_MEMORY_SAVE_RAM`.
@@ -39,6 +40,7 @@ impl SaveRam {
 
     /// Before a frame: gives the core what the frontend has written, as it does with a save file.
     pub(crate) fn take_over(&mut self, core: &Core) {
+        faults::place("take_over");
         // The frontend wrote through the pointer that `data` gave it, on this thread.
         if *self.public != *self.published {
             self.published.copy_from_slice(&self.public);
@@ -51,6 +53,7 @@ impl SaveRam {
 
     /// After a frame, live or replayed.
     pub(crate) fn keep(&mut self, core: &Core, frame: u64) {
+        faults::place("keep");
         if let Some(kept) = self.frames.get_mut((frame % FRAMES) as usize) {
             copy(core, kept);
         }
@@ -58,6 +61,7 @@ impl SaveRam {
 
     /// Frames before `frame` are final; `None` where all is.
     pub(crate) fn publish(&mut self, core: &Core, frame: Option<u64>) {
+        faults::place("publish");
         match frame {
             None => copy(core, &mut self.published),
             Some(0) => return,

@@ -10,6 +10,7 @@
 
 use super::imports::{self, ReplaceError, Replaced, Replacement};
 use super::{guard, memory, stage};
+use crate::faults;
 use crate::lifecycle::session;
 use gamelink_core::driver::Link;
 use gamelink_core::serial::{GameMessage, Shift};
@@ -83,7 +84,10 @@ fn with_link<T: Copy>(otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
     if stage::mode() == stage::Mode::Ahead {
         return otherwise;
     }
-    guard(otherwise, || session().with_link(otherwise, call))
+    guard(otherwise, || {
+        faults::place("with_link");
+        session().with_link(otherwise, call)
+    })
 }
 
 /// # Safety
@@ -199,11 +203,11 @@ fn wall_clock() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::tests;
     use libc::c_int;
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
-    use std::process::Command;
 
     /// The C functions of `stand_in.c`.
     struct StandIn {
@@ -214,21 +218,8 @@ mod tests {
         /// Builds it with `$CC`, or the machine's own compiler, with these arguments.
         fn build(arguments: &[&str]) -> StandIn {
             let folder = tempfile::tempdir().unwrap();
-            let source = folder.path().join("stand_in.c");
             let file = folder.path().join("stand_in.so");
-            std::fs::write(&source, include_str!("stand_in.c")).unwrap();
-            let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-            let output = Command::new(compiler)
-                .args(["-shared", "-fPIC", "-O1", "-o"])
-                .args([&file, &source])
-                .args(arguments)
-                .output()
-                .expect("a C compiler, which the linking of this test needed too");
-            assert!(
-                output.status.success(),
-                "{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            tests::build(include_str!("stand_in.c"), arguments, &file);
             // SAFETY: just built of a source without set-up code.
             let library = unsafe { Library::open(Some(&file), RTLD_NOW | RTLD_LOCAL) }.unwrap();
             StandIn { library }
@@ -327,6 +318,7 @@ mod tests {
     /// One test, for the link's descriptor and the stage are one in a process.
     #[test]
     fn a_library_that_imports_what_the_core_does_is_taken_over_however_it_was_built() {
+        let _turn = tests::turn();
         const LONG_TIMES: [&str; 2] = ["-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64"];
         for times in [&[][..], &LONG_TIMES] {
             // Slots that stay writable, slots that the linker has made read-only, and calls without stubs, which make relocations of

@@ -6,6 +6,8 @@
 //! What a frame of the game handed over that nobody was to see is kept as well, for a frontend that looks ahead: see [`crate::ahead`].
 
 use super::frontend::{AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH};
+use super::guard;
+use crate::faults;
 use libc::{c_uint, c_void};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -239,10 +241,29 @@ pub(super) fn keep_sound(samples: &[i16]) {
 }
 
 fn within<T>(mode: Mode, run: impl FnOnce() -> T) -> T {
+    /// Also after a panic: what comes then must reach the frontend.
+    struct Opens;
+
+    impl Drop for Opens {
+        fn drop(&mut self) {
+            MODE.store(Mode::Open as u8, Ordering::Relaxed);
+        }
+    }
+
+    let _opens = Opens;
     MODE.store(mode as u8, Ordering::Relaxed);
-    let result = run();
-    MODE.store(Mode::Open as u8, Ordering::Relaxed);
-    result
+    run()
+}
+
+/// Runs again, unseen, what has been recorded from this frame on: a correction has broken off there.
+pub(crate) fn catch_up(from: u64, run: impl Fn()) {
+    let end = {
+        let stage = stage();
+        stage.first.saturating_add(stage.inputs.len() as u64)
+    };
+    for frame in from..end {
+        replay(frame, &run);
+    }
 }
 
 /// Inputs of frames before this one are not needed again.
@@ -344,7 +365,12 @@ fn play(mut sound: &[i16]) {
 }
 
 /// The wall clock as the core sees it: in a replay that of the frame when it was first run.
-pub(super) fn time(now: impl FnOnce() -> i64) -> i64 {
+pub(super) fn time(now: impl Fn() -> i64) -> i64 {
+    guard(None, || Some(recorded_time(&now))).unwrap_or_else(now)
+}
+
+fn recorded_time(now: impl Fn() -> i64) -> i64 {
+    faults::place("time");
     if matches!(mode(), Mode::Open | Mode::Ahead) {
         return now();
     }
@@ -384,28 +410,43 @@ pub(super) fn take_sound(samples: &[i16]) -> bool {
 
 /// The core's input poll.
 pub(super) unsafe extern "C" fn input_poll() {
-    if mode() != Mode::Replay
-        && let Some(callback) = INPUT_POLL.get()
-    {
-        // SAFETY: the frontend's own callback, made for this.
-        unsafe { callback() };
-    }
+    guard((), || {
+        faults::place("input_poll");
+        if mode() != Mode::Replay
+            && let Some(callback) = INPUT_POLL.get()
+        {
+            // SAFETY: the frontend's own callback, made for this.
+            unsafe { callback() };
+        }
+    });
 }
 
 /// The core asks for a button.
 pub(super) unsafe extern "C" fn input_state(port: c_uint, device: c_uint, index: c_uint, id: c_uint) -> i16 {
-    let query = Query {
-        port,
-        device,
-        index,
-        id,
-    };
+    guard(0, || {
+        input(Query {
+            port,
+            device,
+            index,
+            id,
+        })
+    })
+}
+
+fn input(query: Query) -> i16 {
+    faults::place("input_state");
     if mode() == Mode::Replay {
         return recorded(query);
     }
     let Some(callback) = INPUT_STATE.get() else {
         return 0;
     };
+    let Query {
+        port,
+        device,
+        index,
+        id,
+    } = query;
     // SAFETY: the core's own arguments, for the frontend's own callback.
     let value = unsafe { callback(port, device, index, id) };
     if mode() == Mode::Live

@@ -1,0 +1,208 @@
+//! The whole shim in this process: a frontend of a few lines, a stand-in for the stock core, and a peer.
+
+mod panics;
+mod registers;
+
+use super::abi::*;
+use super::{Core, exports, stage};
+use crate::lifecycle::session;
+use gamelink_core::driver::{FrameEnd, FrameStart, Link};
+use gamelink_core::serial::SerialControl;
+use gamelink_core::timeline::{Boundary, Step};
+use libc::{c_uint, c_void};
+use std::ffi::CStr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The right to use what there is one of in a process: the session, the link's descriptor, the stage.
+pub(super) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Builds a library of this source, with `$CC` or the machine's own compiler.
+pub(super) fn build(source: &str, arguments: &[&str], to: &Path) {
+    let file = to.with_extension("c");
+    std::fs::write(&file, source).unwrap();
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let output = Command::new(compiler)
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([to, &file])
+        .args(arguments)
+        .output()
+        .expect("a C compiler, which the linking of this test needed too");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// What the frontend has seen since it was last asked.
+#[derive(Default)]
+struct Seen {
+    /// Of each picture: the game's frame, the buttons, and the byte that the game received.
+    pictures: Vec<[u16; 3]>,
+    samples: usize,
+    messages: Vec<String>,
+    /// All buttons as the game asks for them, a bit each.
+    held: u16,
+}
+
+static SEEN: Mutex<Seen> = Mutex::new(Seen {
+    pictures: Vec::new(),
+    samples: 0,
+    messages: Vec::new(),
+    held: 0,
+});
+
+fn seen() -> MutexGuard<'static, Seen> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
+    match command {
+        SET_VARIABLES | SET_MEMORY_MAPS => true,
+        SET_MESSAGE => {
+            // SAFETY: the command takes a `retro_message`.
+            let text = unsafe { data.cast::<Message>().read() }.msg;
+            // SAFETY: a C string.
+            let text = unsafe { CStr::from_ptr(text) };
+            seen().messages.push(text.to_string_lossy().into_owned());
+            true
+        }
+        _ => false,
+    }
+}
+
+unsafe extern "C" fn video_refresh(data: *const c_void, _: c_uint, _: c_uint, _: usize) {
+    if !data.is_null() {
+        // SAFETY: the stand-in's picture begins with these three.
+        let picture = unsafe { data.cast::<[u16; 3]>().read() };
+        seen().pictures.push(picture);
+    }
+}
+
+unsafe extern "C" fn audio_sample_batch(_: *const i16, frames: usize) -> usize {
+    seen().samples += frames;
+    frames
+}
+
+unsafe extern "C" fn input_poll() {}
+
+unsafe extern "C" fn input_state(_: c_uint, _: c_uint, _: c_uint, id: c_uint) -> i16 {
+    i16::from(seen().held >> id & 1 != 0)
+}
+
+/// The shim with the stand-in and its game; unloaded when it goes.
+struct Shim {
+    _folder: tempfile::TempDir,
+}
+
+impl Shim {
+    fn load(arguments: &[&str]) -> Shim {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("core.so");
+        build(include_str!("core.c"), arguments, &file);
+        *seen() = Seen::default();
+        exports::retro_set_environment(Some(environment));
+        exports::retro_set_video_refresh(Some(video_refresh));
+        exports::retro_set_audio_sample_batch(Some(audio_sample_batch));
+        exports::retro_set_input_poll(Some(input_poll));
+        exports::retro_set_input_state(Some(input_state));
+        session().start(Core::open(&file).unwrap());
+        let game = [0_u8; 4];
+        let info = GameInfo {
+            path: std::ptr::null(),
+            data: game.as_ptr().cast(),
+            size: game.len(),
+            meta: std::ptr::null(),
+        };
+        // SAFETY: a game of four bytes.
+        assert!(unsafe { exports::retro_load_game(&raw const info) });
+        Shim { _folder: folder }
+    }
+
+    /// One frame; what was seen of it.
+    fn frame(&self) -> Vec<[u16; 3]> {
+        seen().pictures.clear();
+        exports::retro_run();
+        std::mem::take(&mut seen().pictures)
+    }
+
+    /// The battery RAM as the frontend has it: its place, and the game's frame in it.
+    fn save_ram(&self) -> (*mut u8, u32) {
+        let data = exports::retro_get_memory_data(super::SAVE_RAM).cast::<u8>();
+        // SAFETY: the stand-in's save begins with a count of four bytes.
+        let frame = unsafe { data.cast::<[u8; 4]>().read() };
+        (data, u32::from_le_bytes(frame))
+    }
+
+    fn link<T: Default>(&self, call: impl FnOnce(&Link) -> T) -> T {
+        session().with_link(T::default(), call)
+    }
+}
+
+impl Drop for Shim {
+    fn drop(&mut self) {
+        exports::retro_unload_game();
+        exports::retro_deinit();
+        exports::retro_set_environment(None);
+        assert!(std::thread::panicking() || stage::mode() == stage::Mode::Open);
+    }
+}
+
+/// A peer whose game listens, and answers with another byte every few frames, so that guesses go wrong.
+struct Peer {
+    link: Link,
+}
+
+impl Peer {
+    fn new(own: &str, other: &str) -> Peer {
+        let link = Link::start(&gamelink_core::driver::Config {
+            peer: Some(other.parse().unwrap()),
+            bind: Some(own.parse().unwrap()),
+            ..Default::default()
+        })
+        .unwrap();
+        link.game_connect();
+        link.set_mending(true);
+        Peer { link }
+    }
+
+    fn frame(&self) {
+        /// Frames of one answer.
+        const ANSWERED: u64 = 7;
+        let armed = SerialControl(0xFE);
+        self.link.frame_start(FrameStart {
+            serial_control: Some(armed),
+        });
+        loop {
+            match self.link.step() {
+                Step::Live { frame } | Step::Replay { frame } => {
+                    for _ in 0..12 {
+                        if self.link.game_poll() {
+                            let _ = self.link.game_read();
+                            let answer = (frame / ANSWERED).to_le_bytes()[0] | 1;
+                            self.link.game_write([answer, 0x80]);
+                        }
+                    }
+                    self.link.boundary(Boundary {
+                        has_advanced: true,
+                        serial_control: armed,
+                        serial_byte: 0,
+                    });
+                }
+                Step::Save { .. } => self.link.saved(true),
+                Step::Load { .. } | Step::Hold => {}
+                Step::Done => break,
+            }
+        }
+        self.link.frame_end(FrameEnd {
+            has_advanced: true,
+            hook_time: Duration::ZERO,
+        });
+    }
+}
