@@ -2,7 +2,9 @@
 //!
 //! A library calls an imported function through a slot of its own (System V ABI, dynamic linking: a relocation of kind
 //! `JUMP_SLOT` or `GLOB_DAT` says which slot belongs to which name). With `RTLD_NOW` all slots are filled when `dlopen` returns, and
-//! the linker may have made their pages read-only (`PT_GNU_RELRO`); such a page is made writable for the one store.
+//! the linker may have made their pages read-only (`PT_GNU_RELRO`); such a page is made writable for the one store. It does so with
+//! whole pages only (glibc, `_dl_protect_relro`; musl, `reloc_all`): where that range ends inside a page, the rest of which is the
+//! library's own data, as with libraries for pages of 4 KiB on a machine with larger ones, that page stays writable, slots and all.
 
 use libc::{c_int, c_void};
 use std::ffi::CStr;
@@ -115,10 +117,8 @@ impl Drop for Replaced {
 
 impl Slot {
     fn store(&self, function: *mut c_void) -> Result<(), ReplaceError> {
-        // SAFETY: asks for a constant.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        let page = usize::try_from(page).map_err(|_| ReplaceError::Protected)?;
-        let start = (self.address & !(page - 1)) as *mut c_void;
+        let page = page_size();
+        let start = page_of(self.address) as *mut c_void;
         if self.is_read_only {
             // SAFETY: a page of a mapped library's data, which stays readable; nothing relies on its being read-only.
             let result = unsafe { libc::mprotect(start, page, libc::PROT_READ | libc::PROT_WRITE) };
@@ -137,11 +137,24 @@ impl Slot {
     }
 }
 
+/// The size of this machine's pages, a power of two.
+fn page_size() -> usize {
+    // SAFETY: asks for a constant.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(page).expect("a page has a size")
+}
+
+/// Where the page begins that this address is in.
+fn page_of(address: usize) -> usize {
+    address & !(page_size() - 1)
+}
+
 /// Where a loaded library's parts are.
 #[derive(Default)]
 struct Loaded {
     base: usize,
     dynamic: usize,
+    /// Whole pages.
     read_only: std::ops::Range<usize>,
 }
 
@@ -243,7 +256,10 @@ fn find(address: usize) -> Option<Loaded> {
         for header in headers {
             match header.p_type {
                 PT_DYNAMIC => loaded.dynamic = base.wrapping_add(header.p_vaddr as usize),
-                PT_GNU_RELRO => loaded.read_only = range(header.p_vaddr as usize, header.p_memsz as usize),
+                PT_GNU_RELRO => {
+                    let range = range(header.p_vaddr as usize, header.p_memsz as usize);
+                    loaded.read_only = page_of(range.start)..page_of(range.end);
+                }
                 _ => {}
             }
         }

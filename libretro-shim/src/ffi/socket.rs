@@ -205,6 +205,10 @@ mod tests {
     use super::*;
     use crate::ffi::tests;
     use libc::c_int;
+    #[cfg(target_pointer_width = "32")]
+    use libc::{Elf32_Ehdr as FileHeader, Elf32_Phdr as ProgramHeader, Elf32_Word as AddressWord};
+    #[cfg(target_pointer_width = "64")]
+    use libc::{Elf64_Ehdr as FileHeader, Elf64_Phdr as ProgramHeader, Elf64_Xword as AddressWord};
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
@@ -217,9 +221,17 @@ mod tests {
     impl StandIn {
         /// Builds it with `$CC`, or the machine's own compiler, with these arguments.
         fn build(arguments: &[&str]) -> StandIn {
+            StandIn::build_changed(arguments, |_| {})
+        }
+
+        /// The same with a change of the file.
+        fn build_changed(arguments: &[&str], change: impl FnOnce(&mut [u8])) -> StandIn {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("stand_in.so");
             tests::build(include_str!("stand_in.c"), arguments, &file);
+            let mut bytes = std::fs::read(&file).unwrap();
+            change(&mut bytes);
+            std::fs::write(&file, bytes).unwrap();
             // SAFETY: just built of a source without set-up code.
             let library = unsafe { Library::open(Some(&file), RTLD_NOW | RTLD_LOCAL) }.unwrap();
             StandIn { library }
@@ -313,6 +325,71 @@ mod tests {
         drop(replaced);
         let now: i64 = stand_in.number("wall_clock");
         assert!((own..own + 60).contains(&now), "its own again");
+    }
+
+    /// Whether this process may write where the address is.
+    fn is_writable(address: usize) -> bool {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut ranges = maps.lines().filter_map(|line| {
+            let (range, rest) = line.split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let number = |text| usize::from_str_radix(text, 16).ok();
+            Some((
+                number(start)?..number(end)?,
+                rest.as_bytes().get(1) == Some(&b'w'),
+            ))
+        });
+        ranges.any(|(range, is_writable)| is_writable && range.contains(&address))
+    }
+
+    /// Makes a library's note (`PT_NOTE`) say instead that all of its data but the last bytes is to be read-only (`PT_GNU_RELRO`).
+    fn protect_a_part(file: &mut [u8]) {
+        const HEADER: usize = size_of::<ProgramHeader>();
+        // SAFETY: headers of numbers, which lie where the file's own header says.
+        let header = unsafe { file.as_ptr().cast::<FileHeader>().read_unaligned() };
+        let first = header.e_phoff as usize;
+        let place = |index: usize| first + index * HEADER;
+        let count = usize::from(header.e_phnum);
+        let read = |file: &[u8], index| {
+            let bytes = &file[place(index)..place(index) + HEADER];
+            // SAFETY: as long as a program header, of numbers only.
+            unsafe { bytes.as_ptr().cast::<ProgramHeader>().read_unaligned() }
+        };
+        let find = |file: &[u8], kind, flags| {
+            (0..count).find(|index| {
+                let header = read(file, *index);
+                header.p_type == kind && header.p_flags & flags == flags
+            })
+        };
+        let data = read(file, find(file, libc::PT_LOAD, libc::PF_W).expect("data"));
+        let note = find(file, libc::PT_NOTE, 0).expect("a note");
+        let relro = ProgramHeader {
+            p_type: libc::PT_GNU_RELRO,
+            p_memsz: data.p_filesz - size_of::<c_int>() as AddressWord,
+            p_filesz: data.p_filesz - size_of::<c_int>() as AddressWord,
+            ..data
+        };
+        let to = file[place(note)..place(note) + HEADER].as_mut_ptr();
+        // SAFETY: room for a program header.
+        unsafe { to.cast::<ProgramHeader>().write_unaligned(relro) };
+    }
+
+    /// Libraries for pages of 4 KiB are like that on a machine with larger ones.
+    #[test]
+    fn data_in_a_page_with_read_only_tables_stays_the_librarys_to_write() {
+        let _turn = tests::turn();
+        let arguments = ["-Wl,-z,norelro", "-Wl,-z,now", "-Wl,--build-id"];
+        let stand_in = StandIn::build_changed(&arguments, protect_a_part);
+        let place: unsafe extern "C" fn() -> *mut c_int = stand_in.function("count_place");
+        // SAFETY: it takes nothing.
+        let place = unsafe { place() }.addr();
+        assert_eq!(stand_in.number::<c_int>("count"), 2, "it may write by itself");
+        let replaced = stand_in.take_over();
+        assert!(is_writable(place), "and may still");
+        assert_eq!(stand_in.number::<c_int>("count"), 3);
+        drop(replaced);
+        assert!(is_writable(place));
+        assert_eq!(stand_in.number::<c_int>("count"), 4);
     }
 
     /// One test, for the link's descriptor and the stage are one in a process.
