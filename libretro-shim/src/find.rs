@@ -1,7 +1,8 @@
 //! Which file is the stock core.
 //!
 //! In this order: the file that `GAMELINK_GAMBATTE` names, and then no other; `gambatte_libretro.so` beside our own file; in the
-//! folder that the frontend loaded us from; in the places where `RetroArch` and distributions keep cores.
+//! folder that the frontend loaded us from; in the places where `RetroArch` and distributions keep cores. One without a link, as
+//! Debian's, is used only where there is no other.
 
 use crate::ffi::{self, Core, OpenError};
 use crate::settings::GAMBATTE;
@@ -29,13 +30,64 @@ const SYSTEM_FOLDERS: [&str; 5] = [
     "/opt/retropie/libretrocores/lr-gambatte",
 ];
 
+/// Files named in one sentence on screen; the log has all.
+const NAMED_MAX: usize = 3;
+
+/// The stock core to run.
+#[derive(Debug)]
+pub(crate) struct Found<C = Core> {
+    pub(crate) core: C,
+    pub(crate) path: PathBuf,
+    /// What was not used, though before it in the order.
+    passed_over: Vec<PassedOver>,
+}
+
+/// A file that is not used.
+#[derive(Debug)]
+pub(crate) struct PassedOver {
+    path: PathBuf,
+    reason: Reason,
+}
+
+/// Why a file is not used.
+#[derive(Debug)]
+enum Reason {
+    Unusable(OpenError),
+    NoLink,
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: it ", self.path.display())?;
+        match &self.reason {
+            Reason::Unusable(error) => error.fmt(f),
+            Reason::NoLink => f.write_str("has no link cable"),
+        }
+    }
+}
+
+impl<C> Found<C> {
+    /// Says that the core which was found has no link, where the others are, and what to do.
+    pub(crate) fn no_link(&self) -> String {
+        let others = match self.passed_over.is_empty() {
+            true => String::new(),
+            false => format!(" Not used either: {}.", list(&self.passed_over)),
+        };
+        format!(
+            "{} was built without a link cable.{others} Get one that has it from RetroArch: Main Menu, Online Updater, \
+             Core Downloader, Gambatte. Or name its file in {GAMBATTE}.",
+            self.path.display()
+        )
+    }
+}
+
 /// Why there is no stock core to run.
 #[derive(Debug)]
 pub(crate) enum FindError {
     /// No file of that name in any of the places.
     Nowhere,
-    /// There is one, but it cannot be used.
-    Unusable { path: PathBuf, reason: OpenError },
+    /// There are some, but none can be used.
+    Unusable(Vec<PassedOver>),
     /// It runs already in this process; a second game in the same copy would overwrite the first.
     InUse(PathBuf),
 }
@@ -48,11 +100,11 @@ impl fmt::Display for FindError {
                 "Gamelink plays games with Gambatte, and there is none. Get it from RetroArch: Main Menu, Online Updater, \
                  Core Downloader, Gambatte. Or name its file in {GAMBATTE}."
             ),
-            FindError::Unusable { path, reason } => write!(
+            FindError::Unusable(files) => write!(
                 f,
-                "Gamelink cannot use {}: it {reason}. Get Gambatte anew from RetroArch: Main Menu, Online Updater, \
+                "Gamelink cannot use {}. Get Gambatte anew from RetroArch: Main Menu, Online Updater, \
                  Core Downloader; or name another file in {GAMBATTE}.",
-                path.display()
+                list(files)
             ),
             FindError::InUse(path) => write!(
                 f,
@@ -64,54 +116,96 @@ impl fmt::Display for FindError {
     }
 }
 
+/// The first of these, and how many more.
+fn list(files: &[PassedOver]) -> String {
+    let named: Vec<String> = files.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    let more = match files.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    named.join("; ") + &more
+}
+
 /// Opens the stock core, unless it is already in use in this process.
-pub(crate) fn open() -> Result<Core, FindError> {
+pub(crate) fn open() -> Result<Found, FindError> {
     let files = files();
     match files.iter().find(|path| ffi::is_loaded(path)) {
         Some(path) => Err(FindError::InUse(path.clone())),
-        None => open_first(&files),
+        None => open_best(&files),
     }
 }
 
 /// Opens the stock core if only to ask what it is, in use or not.
-pub(crate) fn open_for_a_look() -> Result<Core, FindError> {
-    open_first(&files())
+pub(crate) fn open_for_a_look() -> Result<Found, FindError> {
+    open_best(&files())
 }
 
-/// The first file that can be used; if none can, what is wrong with the first.
-fn open_first(files: &[PathBuf]) -> Result<Core, FindError> {
-    let mut first_error = None;
+fn open_best(files: &[PathBuf]) -> Result<Found, FindError> {
+    let found = choose(files, Core::open, Core::may_have_link)?;
+    for file in &found.passed_over {
+        log::warn!("stock core not used: {file}");
+    }
+    log::info!("stock core opened: path={}", found.path.display());
+    Ok(found)
+}
+
+/// The first file that can be used and has a link; else the first that can be used.
+fn choose<C>(
+    files: &[PathBuf],
+    open: impl Fn(&Path) -> Result<C, OpenError>,
+    has_link: impl Fn(&C) -> bool,
+) -> Result<Found<C>, FindError> {
+    let mut passed_over = Vec::new();
+    let mut without_link = None;
     for path in files {
-        match Core::open(path) {
-            Ok(core) => {
-                log::info!("stock core opened: path={}", path.display());
-                return Ok(core);
-            }
-            Err(reason) => {
-                log::warn!(
-                    "stock core cannot be used: path={} reason={reason}",
-                    path.display()
-                );
-                first_error.get_or_insert(FindError::Unusable {
+        let reason = match open(path) {
+            Ok(core) if has_link(&core) => {
+                return Ok(Found {
+                    core,
                     path: path.clone(),
-                    reason,
+                    passed_over,
                 });
             }
-        }
+            Ok(core) => {
+                // Kept open, for as long as a later one may be no better.
+                without_link.get_or_insert((core, passed_over.len()));
+                Reason::NoLink
+            }
+            Err(error) => Reason::Unusable(error),
+        };
+        passed_over.push(PassedOver {
+            path: path.clone(),
+            reason,
+        });
     }
-    Err(first_error.unwrap_or(FindError::Nowhere))
+    match without_link {
+        Some((core, place)) => {
+            let PassedOver { path, .. } = passed_over.remove(place);
+            Ok(Found {
+                core,
+                path,
+                passed_over,
+            })
+        }
+        None if passed_over.is_empty() => Err(FindError::Nowhere),
+        None => Err(FindError::Unusable(passed_over)),
+    }
 }
 
 /// The files to try, in order: those that exist and are not ourselves; the chosen one in any case.
+///
+/// From the root on: the linker would look for a name without a slash elsewhere.
 fn files() -> Vec<PathBuf> {
     if let Some(chosen) = variable(GAMBATTE) {
-        return vec![PathBuf::from(chosen)];
+        return vec![from_root(Path::new(&chosen))];
     }
-    let own = ffi::own_file();
+    let own = ffi::own_file().map(|path| from_root(&path));
     let own_id = own.as_deref().and_then(file_id);
     let mut ids = Vec::from_iter(own_id);
     let mut files = folders(own.as_deref());
-    files.iter_mut().for_each(|folder| folder.push(FILE_NAME));
+    for folder in &mut files {
+        *folder = from_root(&folder.join(FILE_NAME));
+    }
     files.retain(|path| match file_id(path) {
         Some(id) if !ids.contains(&id) => {
             ids.push(id);
@@ -120,6 +214,11 @@ fn files() -> Vec<PathBuf> {
         _ => false,
     });
     files
+}
+
+/// The same file by a name that no change of the working folder alters; links stay, since it is beside them that a player puts files.
+fn from_root(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn folders(own: Option<&Path>) -> Vec<PathBuf> {
@@ -158,4 +257,77 @@ fn variable(name: &str) -> Option<OsString> {
 fn file_id(path: &Path) -> Option<(u64, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A core of this name: whether it has a link.
+    fn open(path: &Path) -> Result<bool, OpenError> {
+        match path.to_str().unwrap().rsplit('/').next() {
+            Some("linked") => Ok(true),
+            Some("linkless") => Ok(false),
+            _ => Err(OpenError::Ourselves),
+        }
+    }
+
+    fn choose_of(files: &[&str]) -> Result<Found<bool>, FindError> {
+        let files: Vec<_> = files.iter().map(PathBuf::from).collect();
+        choose(&files, open, |has_link| *has_link)
+    }
+
+    #[test]
+    fn the_first_core_with_a_link_is_used_and_without_one_the_first() {
+        for (files, used) in [
+            (&["/a/linked", "/b/linked"][..], "/a/linked"),
+            (&["/a/linkless", "/b/linked", "/c/linked"], "/b/linked"),
+            (
+                &["/a/broken", "/b/linkless", "/c/broken", "/d/linked"],
+                "/d/linked",
+            ),
+            (&["/a/broken", "/b/linkless", "/c/linkless"], "/b/linkless"),
+        ] {
+            let found = choose_of(files).unwrap();
+            assert_eq!(found.path, Path::new(used), "{files:?}");
+            assert_eq!(found.core, used.ends_with("linked"));
+            // Each file before it, and where it has no link each other one, is accounted for.
+            let others = found.passed_over.iter().map(|file| file.path.to_str().unwrap());
+            let expected = files.iter().copied().filter(|file| *file != used);
+            let is_last = files.last() == Some(&used) || !found.core;
+            assert!(!is_last || others.eq(expected), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_name_the_file_that_is_used_and_those_that_are_not() {
+        let found = choose_of(&["/a/broken", "/b/linkless", "/c/linkless"]).unwrap();
+        let text = found.no_link();
+        assert!(
+            text.starts_with("/b/linkless was built without a link cable"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "/a/broken: it is Gamelink itself, not Gambatte; /c/linkless: it has no link cable."
+            ),
+            "{text}"
+        );
+        let error = choose_of(&["/a/broken", "/b/broken", "/c/broken", "/d/broken"]).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("/a/broken: it is") && text.contains("/c/broken: it is"),
+            "{text}"
+        );
+        assert!(text.contains("; and 1 more. Get Gambatte anew"), "{text}");
+        assert!(matches!(choose_of(&[]), Err(FindError::Nowhere)));
+    }
+
+    #[test]
+    fn a_file_is_named_from_the_root() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(from_root(Path::new("core.so")), here.join("core.so"));
+        assert_eq!(from_root(Path::new("./a/core.so")), here.join("a/core.so"));
+        assert_eq!(from_root(Path::new("/a/core.so")), Path::new("/a/core.so"));
+    }
 }

@@ -50,6 +50,7 @@ enum Stage {
 /// The stock core, and what it declared.
 struct Stock {
     core: Core,
+    no_link: Arc<str>,
     declared: Mutex<Declared>,
 }
 
@@ -115,7 +116,10 @@ impl Session {
             return;
         }
         match find::open() {
-            Ok(core) => self.start(core),
+            Ok(found) => {
+                let no_link = found.no_link().into();
+                self.start(found.core, no_link);
+            }
             Err(error) => {
                 log::error!("{error}");
                 self.set_stage(Stage::Refused(error.to_string().into()));
@@ -123,8 +127,8 @@ impl Session {
         }
     }
 
-    /// Starts this stock core.
-    pub(crate) fn start(&self, mut core: Core) {
+    /// Starts this stock core; `no_link` is what the player is told where it turns out to have none.
+    pub(crate) fn start(&self, mut core: Core, no_link: Arc<str>) {
         if settings::wants_direct_port()
             && let Err(reason) = core.take_over_sockets()
         {
@@ -132,6 +136,7 @@ impl Session {
         }
         let stock = Arc::new(Stock {
             core,
+            no_link,
             declared: Mutex::default(),
         });
         // First: the core asks and declares through the environment callback at once.
@@ -167,7 +172,7 @@ impl Session {
             }
         };
         let declared = lock(&stock.declared).clone();
-        let game = Arc::new(plug_in(declared.has_link));
+        let game = Arc::new(plug_in(declared.has_link, &stock.no_link));
         self.set_stage(Stage::Loaded(Arc::clone(&stock), Arc::clone(&game)));
         if call(&stock.core) {
             game.handle_loaded(&stock.core, &declared.keys);
@@ -279,10 +284,10 @@ pub(crate) fn handle_panic() {
 }
 
 /// The cable for a new game, as the environment asks for it.
-fn plug_in(has_link: bool) -> Game {
+fn plug_in(has_link: bool, no_link: &str) -> Game {
     if !has_link {
-        log::error!("{}", messages::NO_LINK);
-        return Game::new(None, vec![(Severity::Error, messages::NO_LINK.into())]);
+        log::error!("{no_link}");
+        return Game::new(None, vec![(Severity::Error, no_link.into())]);
     }
     let settings = Settings::from_process();
     let mut waiting = Vec::new();
@@ -316,7 +321,7 @@ pub(crate) fn system_identity() -> &'static Identity {
     let identity = match SESSION.stock() {
         Some(stock) => own_identity(Some(stock.core.identity())),
         None => match find::open_for_a_look() {
-            Ok(core) => own_identity(Some(core.identity())),
+            Ok(found) => own_identity(Some(found.core.identity())),
             Err(_) => own_identity(None),
         },
     };

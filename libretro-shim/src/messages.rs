@@ -13,10 +13,6 @@ pub(crate) enum Severity {
     Error,
 }
 
-/// What a build of the stock core without the link gets said.
-pub(crate) const NO_LINK: &str = "This Gambatte was built without a link cable. \
-    Get one that has it from RetroArch: Main Menu, Online Updater, Core Downloader, Gambatte.";
-
 /// What netplay gets said.
 pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay is active";
 

@@ -1,7 +1,7 @@
 //! The stock core: its library, and its 25 functions.
 
 use super::abi::*;
-use super::imports::{ReplaceError, Replaced};
+use super::imports::{self, ReplaceError, Replaced};
 use super::{environment, frontend, socket, stage};
 use crate::elf::{self, BadLibrary};
 use gamelink_core::serial::Shift;
@@ -166,6 +166,13 @@ impl Core {
     /// What the core says of itself.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Whether the core can have a link at all: one without does not connect to anything. Where that cannot be seen it may.
+    pub(crate) fn may_have_link(&self) -> bool {
+        let inside = self.vtable.retro_run as *const c_void;
+        // SAFETY: the library is this core's own.
+        unsafe { imports::is_imported(inside, c"connect") }.unwrap_or(true)
     }
 
     /// Has the core's socket calls end in our link, from its next connection on.

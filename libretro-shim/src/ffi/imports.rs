@@ -225,6 +225,19 @@ pub(super) unsafe fn replace(
     Ok(replaced)
 }
 
+/// Whether the library that contains the address `inside` imports a function of this name; `None` where its tables cannot be read.
+///
+/// # Safety
+/// The library stays loaded during this call.
+pub(super) unsafe fn is_imported(inside: *const c_void, wanted: &CStr) -> Option<bool> {
+    let library = find(inside as usize)?;
+    // SAFETY: the linker's own dynamic section of a loaded library.
+    let tables = unsafe { Tables::read(&library) }?;
+    let mut symbols = tables.relocations().map(|(_, symbol, _)| symbol);
+    // SAFETY: the linker has used this relocation's symbol, so its name is there and ends in zero; without one it is the empty one.
+    Some(symbols.any(|symbol| unsafe { tables.name(symbol) } == wanted))
+}
+
 /// Finds the loaded library that contains an address.
 fn find(address: usize) -> Option<Loaded> {
     struct Search {
@@ -406,6 +419,14 @@ mod tests {
         assert_eq!(parent(), -7);
         drop(replaced);
         assert_eq!(parent(), own);
+    }
+
+    #[test]
+    fn what_a_library_imports_is_known() {
+        // SAFETY: this program itself, which stays loaded.
+        let is_imported = |name| unsafe { is_imported(inside(), name) };
+        assert_eq!(is_imported(c"getppid"), Some(true));
+        assert_eq!(is_imported(c"no function of this name"), Some(false));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The file that this library was loaded from, as the dynamic linker knows it.
+/// The file that this library was loaded from, as the dynamic linker knows it: perhaps from the working folder on.
 pub(crate) fn own_file() -> Option<PathBuf> {
     let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
     let inside: *const libc::c_void = (own_file as fn() -> Option<PathBuf>) as *const libc::c_void;

@@ -40,6 +40,9 @@ pub(super) fn build(source: &str, arguments: &[&str], to: &Path) {
     );
 }
 
+/// What the player is told of a core without a link.
+const NO_LINK: &str = "no link";
+
 /// What the frontend has seen since it was last asked.
 #[derive(Default)]
 struct Seen {
@@ -112,7 +115,9 @@ impl Shim {
         exports::retro_set_audio_sample_batch(Some(audio_sample_batch));
         exports::retro_set_input_poll(Some(input_poll));
         exports::retro_set_input_state(Some(input_state));
-        session().start(Core::open(&file).unwrap());
+        let core = Core::open(&file).unwrap();
+        assert_eq!(core.may_have_link(), !arguments.contains(&"-DNO_LINK"));
+        session().start(core, NO_LINK.into());
         let game = [0_u8; 4];
         let info = GameInfo {
             path: std::ptr::null(),

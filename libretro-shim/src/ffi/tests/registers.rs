@@ -31,6 +31,16 @@ fn registers_that_do_not_hold_what_is_sent_are_given_up_in_the_middle_of_a_game(
 }
 
 #[test]
+fn a_core_without_a_link_plays_and_is_named() {
+    let _turn = turn();
+    let shim = Shim::load(&["-DNO_LINK"]);
+    for frame in 1..10 {
+        assert_eq!(shim.frame(), [[frame, 0, 0xFF]]);
+    }
+    assert_eq!(seen().messages, [super::NO_LINK]);
+}
+
+#[test]
 fn a_core_that_is_as_it_says_is_told_nothing() {
     let _turn = turn();
     let shim = Shim::load(&[]);
