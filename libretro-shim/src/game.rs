@@ -1,6 +1,9 @@
 //! One loaded game, and what happens around each of its frames.
 
-use crate::ahead::{self, Ahead, Load, Run};
+mod lent;
+mod states;
+
+use crate::ahead::{Ahead, Run};
 use crate::faults;
 use crate::ffi::{self, Core, Progress, SaveRam, SavestateContext, Stopwatch};
 use crate::lifecycle::lock;
@@ -14,6 +17,7 @@ use crate::snapshot::Snapshots;
 use crate::updates::Updates;
 use gamelink_core::driver::Link;
 use gamelink_core::serial::SerialControl;
+use lent::Lent;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -26,8 +30,6 @@ const IDLE: SerialControl = SerialControl(0x7E);
 const NETPLAY_PERIOD: u32 = 60;
 /// While nobody uses the cable a state is kept only every half second: a transfer that begins finds one not much older.
 const IDLE_SNAPSHOT_PERIOD: u32 = 30;
-/// For how many frames a second jump of the game is not worth a word: rewind is one a frame.
-const JUMP_SILENCE: u32 = 600;
 /// For how many frames netplay counts as running after a state was saved for it.
 ///
 /// `RetroArch` 1.14 says what a state is for only while it asks for one, and netplay asks in every frame; two seconds bridge a
@@ -311,95 +313,6 @@ impl Game {
         self.state_size.get().copied()
     }
 
-    /// Saves a state into `out`: of now where that is safe, else the newest that was.
-    pub(crate) fn serialize(&self, core: &Core, out: &mut [u8]) -> bool {
-        if self.state_size().is_some_and(|size| size != out.len()) {
-            return false;
-        }
-        let Some(port) = self.working_port() else {
-            return core.serialize(out);
-        };
-        let context = ffi::savestate_context();
-        if context == SavestateContext::Netplay {
-            self.netplay_seen.store(
-                self.frames.load(Ordering::Relaxed).wrapping_add(1).max(1),
-                Ordering::Relaxed,
-            );
-            self.look_for_netplay(port, context);
-        }
-        if context == SavestateContext::RunAhead {
-            return self.serialize_ahead(core, port, out);
-        }
-        lock(&self.ahead).clear();
-        // Where a guess may be open, only what cannot be undone any more is given, or nothing.
-        if port.link().confirmed().0.is_some() {
-            let mending = lock(&self.mending);
-            let mending = mending.as_ref();
-            return mending.is_some_and(|mending| mending.confirmed_state(port.link(), out));
-        }
-        if !port.is_linked() {
-            return core.serialize(out);
-        }
-        if context == SavestateContext::Netplay || port.is_safe(ffi::serial_control()) {
-            return core.serialize(out);
-        }
-        // Rather no state than one with a garbled byte: the frontend says so, and the next frame is safe.
-        lock(&self.snapshots).copy_to(out)
-    }
-
-    /// Saves what the frontend needs to look ahead and come back.
-    fn serialize_ahead(&self, core: &Core, port: &Port, out: &mut [u8]) -> bool {
-        let is_resting = lock(&self.ahead).handle_save(port.is_linked());
-        if self.is_ahead_resting.swap(is_resting, Ordering::Relaxed) != is_resting {
-            log::info!("run-ahead switched by the link: is_resting={is_resting}");
-        }
-        if !is_resting {
-            return core.serialize(out);
-        }
-        if !self.was_ahead_told.swap(true, Ordering::Relaxed) {
-            self.tell(Severity::Warning, messages::RUN_AHEAD);
-        }
-        ahead::write_stand_in(out)
-    }
-
-    /// Loads a state, or what the frontend got instead of one.
-    pub(crate) fn unserialize(&self, core: &Core, state: &[u8]) -> bool {
-        match self.load(state) {
-            Load::Jump => {
-                self.handle_jump();
-                core.unserialize(state)
-            }
-            Load::Back => core.unserialize(state),
-            Load::Nothing => true,
-        }
-    }
-
-    fn load(&self, state: &[u8]) -> Load {
-        let is_stand_in = ahead::is_stand_in(state);
-        match self.working_port() {
-            Some(port) if is_stand_in || ffi::savestate_context() == SavestateContext::RunAhead => {
-                lock(&self.ahead).handle_load(is_stand_in, port.is_linked())
-            }
-            None if is_stand_in => Load::Nothing,
-            _ => Load::Jump,
-        }
-    }
-
-    /// The game has gone elsewhere: by a reset, or by a loaded state.
-    pub(crate) fn handle_jump(&self) {
-        lock(&self.ahead).clear();
-        lock(&self.snapshots).clear();
-        let Some(port) = self.working_port() else { return };
-        port.link().jump();
-        let now = self.frames.load(Ordering::Relaxed);
-        let last = self.jump_told.load(Ordering::Relaxed);
-        let is_news = last == 0 || now.wrapping_sub(last) > JUMP_SILENCE;
-        if is_news && port.is_linked() {
-            self.jump_told.store(now.max(1), Ordering::Relaxed);
-            self.tell(Severity::Warning, messages::JUMP);
-        }
-    }
-
     /// The link that the core's own calls go to; after a panic too, for the core must be answered.
     pub(crate) fn link(&self) -> Option<&Link> {
         self.port().map(Port::link)
@@ -416,12 +329,6 @@ impl Game {
     fn carry(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.carried.fetch_add(nanos, Ordering::Relaxed);
-    }
-
-    fn take_snapshot(&self, core: &Core) {
-        let mut buffer = lock(&self.snapshots).take_spare();
-        let is_complete = core.serialize(&mut buffer);
-        lock(&self.snapshots).give_back(buffer, is_complete);
     }
 
     fn show_waiting(&self) {
@@ -461,29 +368,6 @@ impl Game {
         {
             log::info!("link cable switched by its option: is_enabled={is_enabled}");
         }
-    }
-}
-
-/// What is taken out of its place while no lock may be held, and comes back there whatever happens.
-struct Lent<'a, T> {
-    place: &'a Mutex<Option<T>>,
-    value: Option<T>,
-}
-
-impl<'a, T> Lent<'a, T> {
-    fn take(place: &'a Mutex<Option<T>>) -> Lent<'a, T> {
-        let value = lock(place).take();
-        Lent { place, value }
-    }
-
-    fn as_mut(&mut self) -> Option<&mut T> {
-        self.value.as_mut()
-    }
-}
-
-impl<T> Drop for Lent<'_, T> {
-    fn drop(&mut self) {
-        *lock(self.place) = self.value.take();
     }
 }
 
