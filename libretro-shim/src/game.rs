@@ -15,7 +15,8 @@ use crate::proof::{self, Proof};
 use crate::settings;
 use crate::snapshot::Snapshots;
 use crate::updates::Updates;
-use gamelink_core::driver::Link;
+use crate::windows::Windows;
+use gamelink_core::driver::{Link, Notice};
 use gamelink_core::serial::SerialControl;
 use lent::Lent;
 use std::ffi::CString;
@@ -63,6 +64,9 @@ pub(crate) struct Game {
     /// Messages for the first frame: before it, a frontend may not have a screen yet.
     waiting: Mutex<Vec<(Severity, String)>>,
     frames: AtomicU32,
+    /// Runs since the game was made.
+    age: Stopwatch,
+    windows: Mutex<Windows>,
     /// The frame in which the player was last told of a jump; 0 for never.
     jump_told: AtomicU32,
     /// The frame after the one in which netplay last saved a state; 0 for never.
@@ -95,6 +99,8 @@ impl Game {
             state_size: OnceLock::new(),
             waiting: Mutex::new(waiting),
             frames: AtomicU32::new(0),
+            age: Stopwatch::start(),
+            windows: Mutex::default(),
             jump_told: AtomicU32::new(0),
             netplay_seen: AtomicU32::new(0),
             carried: AtomicU64::new(0),
@@ -214,6 +220,12 @@ impl Game {
                 let (severity, text) = messages::notice(&notice, port.peer_name().as_deref());
                 if self.shows_messages.load(Ordering::Relaxed) || severity == Severity::Error {
                     ffi::show(severity, &text);
+                }
+                if matches!(notice, Notice::PeerPaused { .. })
+                    && port.is_peer_here()
+                    && lock(&self.windows).handle_pause(self.age.elapsed())
+                {
+                    self.tell(Severity::Warning, messages::WINDOWS);
                 }
             }
             let serial_control = ffi::serial_control();

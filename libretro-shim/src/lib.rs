@@ -32,3 +32,4 @@ mod proof;
 mod settings;
 mod snapshot;
 mod updates;
+mod windows;

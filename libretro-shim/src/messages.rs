@@ -20,6 +20,10 @@ pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay 
 pub(crate) const RUN_AHEAD: &str =
     "Run-ahead rests while the link cable is connected: it would send every byte twice";
 
+/// What a window beside another gets said, whose game stands still whenever this one has the focus.
+pub(crate) const WINDOWS: &str = "Link cable: the other window pauses when it loses focus. Switch that off: Settings, User Interface, \
+    Pause Content When Not Active (pause_nonactive = \"false\")";
+
 /// What a state loaded, or a reset, in a linked game gets said.
 pub(crate) const JUMP: &str =
     "Link cable: the other game has not gone back with this one; the two may disagree from here on";

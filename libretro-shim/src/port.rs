@@ -4,6 +4,7 @@
 //! (`ffi::socket`), they end in the link at once: the direct port. Otherwise it connects there in earnest: the loopback port.
 
 use crate::options::Answers;
+use crate::windows;
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice, SerialProbe, StartError, Status};
 use gamelink_core::serial::SerialControl;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -13,6 +14,8 @@ use std::time::Duration;
 pub(crate) struct Port {
     link: Link,
     answers: Answers,
+    /// The peer that the player has named is on this machine.
+    is_peer_here: bool,
     /// Why the cable is out: one bit a reason, plugged in where none is set.
     unplugged: AtomicU8,
 }
@@ -46,6 +49,7 @@ impl Port {
         Ok(Port {
             link,
             answers,
+            is_peer_here: config.peer.as_ref().is_some_and(|peer| windows::is_here(peer.ip)),
             unplugged: AtomicU8::new(Reason::Loading as u8),
         })
     }
@@ -68,6 +72,11 @@ impl Port {
             self.link.set_enabled(after == 0);
         }
         before != after
+    }
+
+    /// Whether the two games are on one machine, as far as the player has said where the other is.
+    pub(crate) fn is_peer_here(&self) -> bool {
+        self.is_peer_here
     }
 
     /// The link itself, for the core's own calls.

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 /// For how many frames a second jump of the game is not worth a word: rewind is one a frame.
 const JUMP_SILENCE: u32 = 600;
+
 impl Game {
     /// Saves a state into `out`: of now where that is safe, else the newest that was.
     pub(crate) fn serialize(&self, core: &Core, out: &mut [u8]) -> bool {

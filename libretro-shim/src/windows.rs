@@ -1,0 +1,78 @@
+//! Two windows on one desktop: the one without focus pauses, and with it the game in the other.
+//!
+//! `RetroArch` pauses when its window loses focus (`pause_nonactive`, on by default), so two players on one machine, or one with two
+//! windows, have one game that stands still at any time. Neither window shows why; so it is said once, when it has happened again and again.
+
+use std::net::{IpAddr, UdpSocket};
+use std::time::Duration;
+
+/// So many pauses within so long are no player's who opens a menu.
+const PAUSES: usize = 3;
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// The pauses of a peer on this machine.
+#[derive(Debug, Default)]
+pub(crate) struct Windows {
+    /// When the last ones were told, the newest last.
+    pauses: [Option<Duration>; PAUSES],
+    is_told: bool,
+}
+
+impl Windows {
+    /// Takes that the peer has paused, at this time on any clock that does not go back; true where the player is to be told why.
+    pub(crate) fn handle_pause(&mut self, now: Duration) -> bool {
+        self.pauses.rotate_left(1);
+        self.pauses[PAUSES - 1] = Some(now);
+        let is_often = self.pauses[0].is_some_and(|first| now.saturating_sub(first) <= WITHIN);
+        let is_news = is_often && !self.is_told;
+        self.is_told |= is_news;
+        is_news
+    }
+}
+
+/// Whether an address is one of this machine's: only such a one can be bound.
+pub(crate) fn is_here(address: IpAddr) -> bool {
+    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of pauses at these seconds.
+    fn said(seconds: &[u64]) -> Vec<bool> {
+        let mut windows = Windows::default();
+        let pause = |second: &u64| windows.handle_pause(Duration::from_secs(*second));
+        seconds.iter().map(pause).collect()
+    }
+
+    #[test]
+    fn three_pauses_within_a_minute_are_said_once() {
+        assert_eq!(
+            said(&[0, 30, 60, 61, 62, 63]),
+            [false, false, true, false, false, false]
+        );
+        assert_eq!(said(&[5, 5, 5]), [false, false, true]);
+    }
+
+    #[test]
+    fn a_player_who_opens_a_menu_now_and_then_is_told_nothing() {
+        assert_eq!(said(&[0, 31, 62, 93, 124, 155]), [false; 6]);
+        assert_eq!(said(&[0, 10]), [false; 2]);
+        assert_eq!(said(&[0, 10, 100, 110, 120]), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_addresses() {
+        for (address, expected) in [
+            ("127.0.0.1", true),
+            ("127.3.2.1", true),
+            ("::1", true),
+            // RFC 5737 and RFC 3849: no interface has them.
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_here(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+}
