@@ -192,6 +192,13 @@ pub(crate) fn is_option_enabled(key: &CStr) -> bool {
     option_value(key).as_deref() != Some(DISABLED)
 }
 
+/// Whether the frontend takes null for the picture that it was handed last.
+pub(super) fn can_repeat() -> bool {
+    let mut can_repeat = false;
+    // SAFETY: GET_CAN_DUPE takes a `bool` to fill in.
+    unsafe { call(GET_CAN_DUPE, (&raw mut can_repeat).cast()) && can_repeat }
+}
+
 /// The file that the frontend loaded us from, where it says so.
 pub(crate) fn libretro_path() -> Option<PathBuf> {
     let mut path: *const c_char = std::ptr::null();

@@ -5,10 +5,16 @@
 //!
 //! What a frame of the game handed over that nobody was to see is kept as well, for a frontend that looks ahead: see [`crate::ahead`].
 
-use super::frontend::{AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH};
+mod picture;
+mod sound;
+
+pub(super) use self::picture::Picture;
+
+use self::picture::Last;
+use super::frontend::{AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH, can_repeat};
 use super::guard;
 use crate::faults;
-use libc::{c_uint, c_void};
+use libc::c_uint;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,31 +66,15 @@ struct Inputs {
     time: Option<i64>,
 }
 
-/// Samples over which a break in the sound is evened out: 2 ms, too short to be heard as a fade.
-const SOFTENED: usize = 64;
-
 /// What the game's last frame handed over.
 struct Echo {
     picture: Option<Picture>,
     sound: Vec<i16>,
 }
 
-/// In the core's own memory, where it stays until the core runs again; null repeats the last one.
-#[derive(Clone, Copy)]
-pub(super) struct Picture {
-    pub(super) data: *const c_void,
-    pub(super) width: c_uint,
-    pub(super) height: c_uint,
-    pub(super) pitch: usize,
-}
-
-// SAFETY: an address alone; what is there is touched by the frontend's callback only, on the thread that runs the core.
-unsafe impl Send for Picture {}
-
 struct Stage {
     picture: Option<Picture>,
-    /// Size of the last picture that was shown, for showing it again.
-    last: Option<(c_uint, c_uint, usize)>,
+    last: Last,
     sound: Vec<i16>,
     /// Samples of the last frame that was shown.
     last_samples: usize,
@@ -105,7 +95,7 @@ impl Stage {
     const fn empty() -> Stage {
         Stage {
             picture: None,
-            last: None,
+            last: Last::none(true),
             sound: Vec::new(),
             last_samples: 0,
             last_sample: [0; 2],
@@ -124,7 +114,7 @@ impl Stage {
     /// Lets the sound begin where the last ended, if it does not by itself.
     fn even_out(&mut self) {
         if std::mem::take(&mut self.is_broken) {
-            soften(&mut self.sound, self.last_sample);
+            sound::soften(&mut self.sound, self.last_sample);
         }
         if let [.., left, right] = self.sound[..] {
             self.last_sample = [left, right];
@@ -152,7 +142,11 @@ pub(super) fn mode() -> Mode {
 
 /// Forgets all frames: another game.
 pub(crate) fn reset() {
-    *stage() = Stage::empty();
+    let last = Last::none(can_repeat());
+    *stage() = Stage {
+        last,
+        ..Stage::empty()
+    };
 }
 
 /// Runs one frame for the player: recorded, and shown only with [`present`].
@@ -217,7 +211,7 @@ pub(crate) fn repeat() {
         (stage.echo.picture, std::mem::take(&mut stage.echo.sound))
     };
     if let Some(picture) = picture {
-        show(picture.data, (picture.width, picture.height, picture.pitch));
+        show(picture);
     }
     play(&sound);
     stage().echo.sound = sound;
@@ -284,14 +278,15 @@ pub(crate) fn present(is_mended: bool) {
         let mut stage = stage();
         stage.is_broken |= is_mended;
         stage.even_out();
-        if let Some(picture) = &stage.picture {
-            stage.last = Some((picture.width, picture.height, picture.pitch));
+        let picture = stage.picture.take();
+        if let Some(picture) = picture {
+            stage.last.keep(picture);
         }
         stage.last_samples = stage.sound.len() / 2;
-        (stage.picture.take(), std::mem::take(&mut stage.sound))
+        (picture, std::mem::take(&mut stage.sound))
     };
     if let Some(picture) = picture {
-        show(picture.data, (picture.width, picture.height, picture.pitch));
+        show(picture);
     }
     play(&sound);
     // The buffer goes back: no frame allocates another.
@@ -311,40 +306,26 @@ pub(crate) fn hold() {
         stage.even_out();
         // Nor does what follows the silence go on from there.
         stage.is_broken = true;
-        (stage.last, std::mem::take(&mut stage.sound))
+        (stage.last.again(), std::mem::take(&mut stage.sound))
     };
-    if let Some(size) = last {
-        show(std::ptr::null(), size);
+    if let Some(picture) = last {
+        show(picture);
     }
     play(&sound);
     sound.clear();
     stage().sound = sound;
 }
 
-/// Adds to the first samples what is missing to `last`, less and less.
-fn soften(sound: &mut [i16], last: [i16; 2]) {
-    let Some(&first) = sound.first_chunk::<2>() else {
-        return;
-    };
-    for (place, sample) in sound.chunks_exact_mut(2).take(SOFTENED).enumerate() {
-        for side in 0..2 {
-            let gap = i32::from(last[side]) - i32::from(first[side]);
-            let left = i32::try_from(SOFTENED - place).unwrap_or(0);
-            let value = i32::from(sample[side]) + gap * left / SOFTENED as i32;
-            sample[side] = i16::try_from(value).unwrap_or(if value < 0 { i16::MIN } else { i16::MAX });
-        }
-    }
-}
-
-fn show(data: *const c_void, (width, height, pitch): (c_uint, c_uint, usize)) {
-    keep_picture(Picture {
+fn show(picture: Picture) {
+    keep_picture(picture);
+    let Picture {
         data,
         width,
         height,
         pitch,
-    });
+    } = picture;
     if let Some(callback) = VIDEO_REFRESH.get() {
-        // SAFETY: the core's own picture, which it overwrites only when it runs again, or null for the last one.
+        // SAFETY: the core's own picture, which it overwrites only when it runs again, or a copy, or null for the last one.
         unsafe { callback(data, width, height, pitch) };
     }
 }
@@ -472,27 +453,5 @@ fn recorded(query: Query) -> i16 {
         value & !up
     } else {
         value
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_break_in_the_sound_is_evened_out() {
-        let mut sound = vec![0; 1000];
-        soften(&mut sound, [3200, -3200]);
-        assert_eq!(sound[..2], [3200, -3200], "it begins where the last ended");
-        let steps = sound.chunks_exact(2).zip(sound.chunks_exact(2).skip(1));
-        let largest = steps
-            .map(|(one, next)| (i32::from(one[0]) - i32::from(next[0])).abs())
-            .max();
-        assert_eq!(largest, Some(50));
-        assert!(sound[2 * SOFTENED..].iter().all(|sample| *sample == 0));
-        soften(&mut [], [1, 1]);
-        let mut loud = [i16::MAX; 4];
-        soften(&mut loud, [i16::MIN, i16::MAX]);
-        assert_eq!(loud[..2], [i16::MIN, i16::MAX]);
     }
 }

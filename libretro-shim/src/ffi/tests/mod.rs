@@ -1,6 +1,7 @@
 //! The whole shim in this process: a frontend of a few lines, a stand-in for the stock core, and a peer.
 
 mod panics;
+mod pictures;
 mod registers;
 
 use super::abi::*;
@@ -52,6 +53,9 @@ struct Seen {
     messages: Vec<String>,
     /// All buttons as the game asks for them, a bit each.
     held: u16,
+    /// The frontend takes null for the picture that it was handed last.
+    can_repeat: bool,
+    repeated: u32,
 }
 
 static SEEN: Mutex<Seen> = Mutex::new(Seen {
@@ -59,6 +63,8 @@ static SEEN: Mutex<Seen> = Mutex::new(Seen {
     samples: 0,
     messages: Vec::new(),
     held: 0,
+    can_repeat: false,
+    repeated: 0,
 });
 
 fn seen() -> MutexGuard<'static, Seen> {
@@ -67,6 +73,11 @@ fn seen() -> MutexGuard<'static, Seen> {
 
 unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
     match command {
+        GET_CAN_DUPE => {
+            // SAFETY: the command takes a `bool` to fill in.
+            unsafe { data.cast::<bool>().write(seen().can_repeat) };
+            true
+        }
         SET_VARIABLES | SET_MEMORY_MAPS => true,
         SET_MESSAGE => {
             // SAFETY: the command takes a `retro_message`.
@@ -81,11 +92,12 @@ unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
 }
 
 unsafe extern "C" fn video_refresh(data: *const c_void, _: c_uint, _: c_uint, _: usize) {
-    if !data.is_null() {
-        // SAFETY: the stand-in's picture begins with these three.
-        let picture = unsafe { data.cast::<[u16; 3]>().read() };
-        seen().pictures.push(picture);
+    if data.is_null() {
+        return seen().repeated += 1;
     }
+    // SAFETY: the stand-in's picture begins with these three.
+    let picture = unsafe { data.cast::<[u16; 3]>().read() };
+    seen().pictures.push(picture);
 }
 
 unsafe extern "C" fn audio_sample_batch(_: *const i16, frames: usize) -> usize {
@@ -99,6 +111,15 @@ unsafe extern "C" fn input_state(_: c_uint, _: c_uint, _: c_uint, id: c_uint) ->
     i16::from(seen().held >> id & 1 != 0)
 }
 
+/// Hands the frontend's callbacks to the shim.
+fn attach_frontend() {
+    exports::retro_set_environment(Some(environment));
+    exports::retro_set_video_refresh(Some(video_refresh));
+    exports::retro_set_audio_sample_batch(Some(audio_sample_batch));
+    exports::retro_set_input_poll(Some(input_poll));
+    exports::retro_set_input_state(Some(input_state));
+}
+
 /// The shim with the stand-in and its game; unloaded when it goes.
 struct Shim {
     _folder: tempfile::TempDir,
@@ -110,11 +131,7 @@ impl Shim {
         let file = folder.path().join("core.so");
         build(include_str!("core.c"), arguments, &file);
         *seen() = Seen::default();
-        exports::retro_set_environment(Some(environment));
-        exports::retro_set_video_refresh(Some(video_refresh));
-        exports::retro_set_audio_sample_batch(Some(audio_sample_batch));
-        exports::retro_set_input_poll(Some(input_poll));
-        exports::retro_set_input_state(Some(input_state));
+        attach_frontend();
         let core = Core::open(&file).unwrap();
         assert_eq!(core.may_have_link(), !arguments.contains(&"-DNO_LINK"));
         session().start(core, NO_LINK.into());

@@ -1,0 +1,49 @@
+//! A game that stands still shows its last picture again, whatever the frontend can.
+
+use super::{Seen, attach_frontend, seen, turn};
+use crate::ffi::{exports, frontend, stage};
+
+const WIDTH: u32 = 4;
+const HEIGHT: u32 = 3;
+/// A little more than four pixels of two bytes.
+const PITCH: usize = 12;
+
+/// Shows one frame, which the core overwrites afterwards, then holds twice.
+fn hold(can_repeat: bool) {
+    *seen() = Seen {
+        can_repeat,
+        ..Seen::default()
+    };
+    attach_frontend();
+    stage::reset();
+    let mut memory = [0_u16; PITCH / 2 * HEIGHT as usize];
+    memory[..3].copy_from_slice(&[7, 8, 9]);
+    let draw = |memory: &[u16]| {
+        // SAFETY: what the shim gives the core as its callback, with a picture of that size.
+        unsafe { frontend::video_refresh(memory.as_ptr().cast(), WIDTH, HEIGHT, PITCH) };
+    };
+    stage::live(0, || draw(&memory));
+    stage::present(false);
+    memory.fill(1);
+    stage::replay(0, || draw(&memory));
+    stage::hold();
+    stage::hold();
+    exports::retro_set_environment(None);
+    stage::reset();
+}
+
+#[test]
+fn a_frontend_that_repeats_pictures_is_asked_to() {
+    let _turn = turn();
+    hold(true);
+    assert_eq!(seen().pictures, [[7, 8, 9]]);
+    assert_eq!(seen().repeated, 2);
+}
+
+#[test]
+fn a_frontend_that_does_not_gets_the_picture_itself() {
+    let _turn = turn();
+    hold(false);
+    assert_eq!(seen().pictures, [[7, 8, 9]; 3]);
+    assert_eq!(seen().repeated, 0);
+}
