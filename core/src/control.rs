@@ -48,11 +48,50 @@ pub enum ToDaemon {
     Status,
 }
 
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// No peer is known, or the link is switched off.
+    Unplugged,
+    /// A peer's address is known and nothing is heard from there.
+    Searching,
+    /// Both sides know each other.
+    Linked,
+    /// The same, and the peer's emulation stands still.
+    #[serde(rename = "peer paused")]
+    PeerPaused,
+    /// Something that this side does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl LinkState {
+    /// Whether both sides know each other.
+    #[must_use]
+    pub fn is_linked(self) -> bool {
+        matches!(self, LinkState::Linked | LinkState::PeerPaused)
+    }
+
+    /// The same in words, as it is on the wire and in the statistics.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            LinkState::Unplugged => "unplugged",
+            LinkState::Searching => "searching",
+            LinkState::Linked => "linked",
+            LinkState::PeerPaused => "peer paused",
+            LinkState::Unknown => "unknown",
+        }
+    }
+}
+
 /// How a link does, as its own side sees it; times in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinkReport {
-    /// `unplugged`, `searching`, `linked` or `peer paused`.
-    pub state: String,
+    /// Where the session stands.
+    pub state: LinkState,
     /// The cable by which it is linked now, as a daemon named it: one that was started again leaves the game there.
     #[serde(default)]
     pub cable: Option<String>,
@@ -64,12 +103,23 @@ pub struct LinkReport {
     pub peer_taken: u64,
     /// Waits that ended without an answer.
     pub timeouts: u64,
+    /// Frames in which this side's game stood still for its peer instead of waiting for a byte.
+    #[serde(default)]
+    pub holds: u64,
     /// How long this side's game waited for each byte.
     pub wait_us: Summary,
     /// Round trips between the two bridges.
     pub round_trip_us: Summary,
     /// The peer's clock minus ours.
     pub offset_us: Option<f64>,
+}
+
+impl LinkReport {
+    /// Bytes exchanged, whoever clocked them. A client may say any numbers: their sum ends at the largest there is.
+    #[must_use]
+    pub fn exchanged(&self) -> u64 {
+        self.taken.saturating_add(self.peer_taken)
+    }
 }
 
 /// From the daemon to a client.
@@ -251,7 +301,7 @@ mod tests {
                 role: Role::Game,
             },
             ToDaemon::Report(LinkReport {
-                state: "linked".into(),
+                state: LinkState::Linked,
                 taken: 7,
                 ..LinkReport::default()
             }),

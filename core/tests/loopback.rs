@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use gamelink_core::control::{self, LinkReport, ToDaemon};
+use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon};
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, Notice};
 use gamelink_core::serial::SerialControl;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -313,7 +313,7 @@ fn daemons_that_lose_each_other_do_not_unplug_two_games_that_hear_each_other() {
     assert_eq!(a.links_and_losses(), (1, 0));
     // It ends when the games do not hear each other either, and the daemon is told so.
     drop(b);
-    until("unplugged", || a.report().state == "unplugged");
+    until("unplugged", || a.report().state == LinkState::Unplugged);
     assert_eq!(a.link.peer_name(), None);
 }
 
@@ -323,7 +323,7 @@ fn daemons_that_lose_each_other_unplug_a_game_that_hears_nobody() {
     drop(b);
     until("the goodbye arrives", || !a.link.is_linked());
     a.peer_down("silent");
-    until("unplugged", || a.report().state == "unplugged");
+    until("unplugged", || a.report().state == LinkState::Unplugged);
 }
 
 #[test]

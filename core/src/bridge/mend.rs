@@ -124,6 +124,7 @@ impl Bridge {
         if let Some(timeline) = &mut self.timeline {
             timeline.taken(byte);
         }
+        self.last_byte = Some(self.last_active);
         self.meet.handle_take();
         self.means.handle_taken();
         let is_awaited = self.peer.meets();
@@ -136,6 +137,7 @@ impl Bridge {
         if let Some(timeline) = &mut self.timeline {
             timeline.offer(byte, speed);
         }
+        self.last_byte = Some(self.last_active);
         self.has_clocked = true;
         self.means.handle_clocked();
     }

@@ -24,9 +24,10 @@ mod tests;
 
 pub use mend::{Cost, STATES};
 pub use notice::Notice;
-pub use stats::{Counters, Latency, Stats, Summary};
+pub use stats::{Counters, Latency, Stats, Summary, Traffic};
 
 use crate::clock::ClockSync;
+use crate::control::LinkState;
 use crate::protocol::MAX_DATAGRAM;
 use crate::serial::Speed;
 use crate::time::LocalTime;
@@ -159,7 +160,7 @@ pub struct Bridge {
     /// The player knows that the peer is paused.
     has_told_pause: bool,
     last_active: LocalTime,
-    /// When a byte was last asked for or answered here.
+    /// When a byte was last asked for or answered here; in a session that mends, when that frame began.
     last_byte: Option<LocalTime>,
     sequence: u64,
     /// The peer's newest stamp and when it arrived.
@@ -368,20 +369,20 @@ impl Bridge {
         !self.transfer.is_delivered() && !self.has_orphan && self.waits_since.is_none()
     }
 
-    /// When a byte was last asked for or answered at this end.
+    /// When a byte was last asked for or answered at this end, to a frame.
     #[must_use]
     pub fn last_byte(&self) -> Option<LocalTime> {
         self.last_byte
     }
 
-    /// A word for where the session stands: `unplugged`, `searching`, `linked`, `peer paused`.
+    /// Where the session stands.
     #[must_use]
-    pub fn state(&self) -> &'static str {
+    pub fn state(&self) -> LinkState {
         match (self.is_plugged, self.is_linked(), self.peer.is_paused()) {
-            (false, _, _) => "unplugged",
-            (true, false, _) => "searching",
-            (true, true, false) => "linked",
-            (true, true, true) => "peer paused",
+            (false, _, _) => LinkState::Unplugged,
+            (true, false, _) => LinkState::Searching,
+            (true, true, false) => LinkState::Linked,
+            (true, true, true) => LinkState::PeerPaused,
         }
     }
 
@@ -401,6 +402,21 @@ impl Bridge {
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// What has crossed the cable so far, in sessions that mend and in those that do not.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let (strict, mending) = (&self.stats.counters, self.timeline_counters());
+        let mending = mending.copied().unwrap_or_default();
+        Traffic {
+            taken: strict.taken + strict.paired + mending.exchanged,
+            peer_taken: strict.peer_taken
+                + strict.peer_paired
+                + mending.taken.saturating_sub(mending.taken_back)
+                + mending.paired,
+            holds: mending.holds,
+        }
     }
 
     /// The counters, for what the driver sees and the bridge does not.

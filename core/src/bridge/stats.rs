@@ -73,6 +73,17 @@ pub struct Counters {
     pub notices_lost: u64,
 }
 
+/// What has crossed the cable since the start, whichever exchange carried it: the strict one or the timelines'.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Transfers that this side's game clocked and the peer's game answered for good.
+    pub taken: u64,
+    /// Transfers of the peer that this side's game answered.
+    pub peer_taken: u64,
+    /// Slots in which the game stood still for its peer.
+    pub holds: u64,
+}
+
 /// A distribution of times; recording never allocates.
 #[derive(Clone, Debug)]
 pub struct Latency(Histogram<u32>);

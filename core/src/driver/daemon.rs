@@ -1,9 +1,10 @@
 //! The connection to the daemon, which says where the peer is.
 
 use super::journal::Journal;
+use super::report::link_report;
 use super::thread;
 use crate::bridge::Bridge;
-use crate::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon};
+use crate::control::{self, FromDaemon, Lines, Role, ToDaemon};
 use crate::time::LocalTime;
 use log::Level;
 use mio::net::UnixStream;
@@ -171,23 +172,5 @@ impl Daemon {
         self.stream = None;
         self.pause = AGAIN;
         self.due = now.after(AGAIN);
-    }
-}
-
-fn link_report(bridge: &Bridge, cable: Option<&str>) -> LinkReport {
-    let (stats, counters) = (bridge.stats(), &bridge.stats().counters);
-    LinkReport {
-        state: bridge.state().to_owned(),
-        cable: cable.filter(|_| bridge.is_linked()).map(str::to_owned),
-        frames: bridge.frames(),
-        taken: counters.taken + counters.paired,
-        peer_taken: counters.peer_taken + counters.peer_paired,
-        timeouts: counters.timeouts_stalled
-            + counters.timeouts_paused
-            + counters.timeouts_silent
-            + counters.timeouts_overdue,
-        wait_us: stats.wait.summary(),
-        round_trip_us: stats.round_trip.summary(),
-        offset_us: bridge.clock().offset().map(|offset| offset.0 as f64 / 1e3),
     }
 }

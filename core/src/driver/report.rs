@@ -1,6 +1,7 @@
-//! The statistics file.
+//! How a link does: the statistics file, and what the daemon is told.
 
 use crate::bridge::{Bridge, Counters, Summary};
+use crate::control::LinkReport;
 use crate::timeline;
 use serde::Serialize;
 use std::fs;
@@ -16,7 +17,8 @@ pub struct Report {
     pub state: &'static str,
     /// How the game's bytes reach the bridge: `direct` or `loopback`.
     pub port: &'static str,
-    /// How waits are served; `strict` waits for every byte, `automatic` goes on with a guess and mends it.
+    /// What this side is set to, linked or not: `strict` waits for every byte, `automatic` goes on with a guess and mends it
+    /// where the peer can too.
     pub mode: &'static str,
     /// What serves a game that clocks just now: `wait`, `guess` or `meet`.
     pub means: &'static str,
@@ -52,13 +54,9 @@ impl Report {
         let (stats, clock) = (bridge.stats(), bridge.clock());
         Report {
             version: env!("CARGO_PKG_VERSION"),
-            state: bridge.state(),
+            state: bridge.state().words(),
             port: if is_direct { "direct" } else { "loopback" },
-            mode: if bridge.is_mending() {
-                "automatic"
-            } else {
-                "strict"
-            },
+            mode: if bridge.can_mend() { "automatic" } else { "strict" },
             means: bridge.means(),
             mending: bridge.timeline_counters().copied(),
             frames: bridge.frames(),
@@ -86,3 +84,26 @@ impl Report {
         fs::rename(&unfinished, path)
     }
 }
+
+/// What the daemon is told once a second; `cable` is the one that the link goes over.
+pub(super) fn link_report(bridge: &Bridge, cable: Option<&str>) -> LinkReport {
+    let (stats, counters, traffic) = (bridge.stats(), &bridge.stats().counters, bridge.traffic());
+    LinkReport {
+        state: bridge.state(),
+        cable: cable.filter(|_| bridge.is_linked()).map(str::to_owned),
+        frames: bridge.frames(),
+        taken: traffic.taken,
+        peer_taken: traffic.peer_taken,
+        timeouts: counters.timeouts_stalled
+            + counters.timeouts_paused
+            + counters.timeouts_silent
+            + counters.timeouts_overdue,
+        holds: traffic.holds,
+        wait_us: stats.wait.summary(),
+        round_trip_us: stats.round_trip.summary(),
+        offset_us: bridge.clock().offset().map(|offset| offset.0 as f64 / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ impl Timeline {
     /// The oldest open offer here and the oldest unjudged one of the peer, where neither maker had judged the other's. Both
     /// must be certain: all before them is final on both sides. Then both sides find the same two, whatever the network does.
     pub(super) fn pair(&mut self) {
-        while self.back_to.is_none() && self.offers.check(false).is_none() {
+        while self.back_to.is_none() && self.check(false).is_none() {
             let (ours, theirs) = (self.offers.answered(), self.judging.judged());
             let (Some(own), Some(other)) = (self.offers.first_unanswered(), self.judging.get(theirs)) else {
                 return;

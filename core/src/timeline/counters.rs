@@ -39,6 +39,9 @@ pub struct Counters {
     pub replaces: u64,
     /// Offers that these made void.
     pub cancelled: u64,
+    /// Transfers that this game clocked and that the peer's game has answered for good: each counts once, however often
+    /// it was replaced on the way.
+    pub exchanged: u64,
     /// Verdicts received, and pairs.
     pub answered: u64,
     /// Of these, refusals.
@@ -47,6 +50,8 @@ pub struct Counters {
     pub paired: u64,
     /// Offers of the peer that this game took, replays not counted.
     pub taken: u64,
+    /// Of these, those that the peer replaced, or that a pulled cable made void.
+    pub taken_back: u64,
     /// Offers of the peer that were refused here.
     pub peer_refused: u64,
     /// Of the offers of the peer judged here, those that it has confirmed.

@@ -185,7 +185,7 @@ impl Timeline {
 
     /// Whether the game has read nothing in this frame that is known to be false by now: then the frame will be emulated again.
     fn is_all_true(&mut self) -> bool {
-        self.phase != Phase::Running || self.offers.check(self.is_closing).is_none()
+        self.phase != Phase::Running || self.check(self.is_closing).is_none()
     }
 
     /// Whether the peer's next offer may be taken anew, here in this timeline.

@@ -45,6 +45,15 @@ pub(super) struct Judgement {
     pub(super) byte: Option<u8>,
 }
 
+/// Judgements that hold no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Void {
+    /// The frame in which the first of them was made, if there was one.
+    pub(super) frame: Option<u64>,
+    /// Of these, so many took a byte.
+    pub(super) takes: u64,
+}
+
 /// All offers of the peer that are still of interest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Judging {
@@ -222,22 +231,27 @@ impl Judging {
         from >= self.paired && from >= self.settled.min(self.judged())
     }
 
-    /// The peer's offers from this number on are void; the frame in which the first of them was judged, if one was.
-    pub(super) fn handle_replace(&mut self, from: u64) -> Option<u64> {
+    /// The peer's offers from this number on are void.
+    pub(super) fn handle_replace(&mut self, from: u64) -> Void {
         self.epoch = self.epoch.saturating_add(1);
         self.list.truncate(from);
-        let frame = self.judgements.get(from).map(|judgement| judgement.frame);
-        self.judgements.truncate(from);
-        frame
+        self.take_back(from)
     }
 
-    /// The stretch is over: what was taken of offers that the peer might have replaced never came; the frame of the first.
-    pub(super) fn handle_end(&mut self) -> Option<u64> {
+    /// The stretch is over: what was taken of offers that the peer might have replaced never came.
+    pub(super) fn handle_end(&mut self) -> Void {
         // The oldest one that is not settled is certain: all before it is final at its maker.
-        let from = self.settled.saturating_add(1).max(self.paired);
-        let frame = self.judgements.get(from).map(|judgement| judgement.frame);
+        self.take_back(self.settled.saturating_add(1).max(self.paired))
+    }
+
+    fn take_back(&mut self, from: u64) -> Void {
+        let void = (from..self.judged()).filter_map(|number| self.judgements.get(number));
+        let void = Void {
+            frame: self.judgements.get(from).map(|judgement| judgement.frame),
+            takes: void.filter(|judgement| judgement.byte.is_some()).count() as u64,
+        };
         self.judgements.truncate(from);
-        frame
+        void
     }
 
     /// Forgets what no replay can reach: the oldest state was saved before this number.

@@ -113,7 +113,7 @@ pub use counters::Counters;
 use crate::serial::{SerialControl, Shift};
 use hooks::Port;
 use joint::Joint;
-use judging::Judging;
+use judging::{Judging, Void};
 use offers::{Answer, Kind, Offers};
 use reach::Reach;
 use states::{State, States};
@@ -439,12 +439,19 @@ impl Timeline {
         self.quiet = 0;
         if self.is_open && !self.is_closing {
             self.is_closing = true;
-            if let Some(frame) = self.judging.handle_end() {
-                self.go_back_before(frame);
-            }
+            let void = self.judging.handle_end();
+            self.take_back(void);
         } else if !self.is_open {
             self.offers.reset();
             self.judging.reset();
+        }
+    }
+
+    /// These judgements are void.
+    fn take_back(&mut self, void: Void) {
+        self.counters.taken_back += void.takes;
+        if let Some(frame) = void.frame {
+            self.go_back_before(frame);
         }
     }
 

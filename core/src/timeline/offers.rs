@@ -328,6 +328,16 @@ impl Offers {
         None
     }
 
+    /// How many of the settled offers from this number on ended with a byte of the peer's game.
+    pub(super) fn exchanged_since(&self, number: u64) -> u64 {
+        let has_byte = |n: &u64| {
+            self.answers
+                .get(*n)
+                .is_some_and(|answer| answer.kind != Kind::Refused)
+        };
+        (number..self.settled).filter(has_byte).count() as u64
+    }
+
     /// The replacements that the peer lacks: first epoch, and from which number each replaced.
     pub(super) fn replaces(&self) -> impl Iterator<Item = (u32, u64)> + Clone {
         let end = self.replaces.end();

@@ -174,9 +174,17 @@ impl Timeline {
         if !self.is_closing {
             self.pair();
         }
-        let wrong = self.offers.check(self.is_closing)?.frame;
+        let wrong = self.check(self.is_closing)?;
         self.counters.wrong += 1;
         Some(wrong)
+    }
+
+    /// Settles what was guessed right; the frame of the first offer that was not, if there is one.
+    pub(super) fn check(&mut self, is_unplugged: bool) -> Option<u64> {
+        let settled = self.offers.settled();
+        let wrong = self.offers.check(is_unplugged).map(|own| own.frame);
+        self.counters.exchanged += self.offers.exchanged_since(settled);
+        wrong
     }
 
     fn go_back(&mut self, frame: u64) -> Option<Step> {

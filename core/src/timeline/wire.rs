@@ -176,9 +176,8 @@ impl Timeline {
             return Err(Nonsense);
         }
         self.quiet = 0;
-        if let Some(frame) = self.judging.handle_replace(from) {
-            self.go_back_before(frame);
-        }
+        let void = self.judging.handle_replace(from);
+        self.take_back(void);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The clients of the control socket: games, which are told of peers, and tools, which are answered.
 
+use super::precedence::{self, Rank};
 use crate::machine::identity::Name;
 use crate::sys::control::{Credentials, credentials};
 use gamelink_core::control::{self, DownCause, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
@@ -10,10 +11,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-/// Clients at once: more than anybody plays, and a bound on what strangers can cost.
-const MAX_CLIENTS: usize = 32;
+/// Clients taken from one listener in a row, so that a flood of connections keeps neither cables nor other clients waiting.
+const ACCEPTS: usize = 8;
 /// How long a client may take to say what it is.
 const HELLO: Duration = Duration::from_secs(5);
+/// How long a client that has said it may be silent. A game reports once a second, a monitor asks twice, and a game that was
+/// stopped for longer connects again.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Reads of one client in a row, so that none keeps the others waiting.
 const READS: usize = 4;
 
@@ -35,8 +39,12 @@ struct Client {
     lines: Lines,
     credentials: Credentials,
     since: LocalTime,
+    /// When it said something last.
+    heard: LocalTime,
     role: Option<Role>,
     report: Option<LinkReport>,
+    /// How often it has reported.
+    reports: u64,
     reported: LocalTime,
     /// The interface whose peer this game was told of.
     cable: Option<u32>,
@@ -53,6 +61,7 @@ struct Client {
 pub(super) struct Game<'a> {
     pub(super) credentials: Credentials,
     pub(super) report: Option<&'a LinkReport>,
+    pub(super) reports: u64,
     pub(super) cable: Option<u32>,
 }
 
@@ -64,16 +73,22 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Takes everybody who waits at a listener; `next` numbers them.
+    /// Takes some of those who wait at a listener; `next` numbers them. True if more may wait.
     pub(super) fn accept(
         &mut self,
         now: LocalTime,
         listener: &UnixListener,
         registry: &Registry,
         mut next: impl FnMut() -> Token,
-    ) {
-        while let Ok((mut stream, _)) = listener.accept() {
-            if self.clients.len() >= MAX_CLIENTS {
+    ) -> bool {
+        for _ in 0..ACCEPTS {
+            let mut stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) => return error.kind() == io::ErrorKind::Interrupted,
+            };
+            let credentials = credentials(&stream);
+            let others = self.clients.values().map(|client| client.credentials.uid);
+            if !precedence::has_room(credentials.uid, others) {
                 self.refused += 1;
                 refuse(
                     &mut stream,
@@ -85,14 +100,15 @@ impl Clients {
             if registry.register(&mut stream, token, Interest::READABLE).is_err() {
                 continue;
             }
-            let credentials = credentials(&stream);
             let client = Client {
                 stream,
                 lines: Lines::default(),
                 credentials,
                 since: now,
+                heard: now,
                 role: None,
                 report: None,
+                reports: 0,
                 reported: now,
                 cable: None,
                 told: None,
@@ -101,6 +117,7 @@ impl Clients {
             };
             self.clients.insert(token.0, client);
         }
+        true
     }
 
     pub(super) fn len(&self) -> usize {
@@ -114,6 +131,7 @@ impl Clients {
             .map(|client| Game {
                 credentials: client.credentials,
                 report: client.report.as_ref(),
+                reports: client.reports,
                 cable: client.cable,
             })
     }
@@ -149,8 +167,11 @@ impl Clients {
             Ok(()) => {}
             Err(reason) => {
                 log::debug!("client gone pid={} reason={reason}", client.credentials.pid);
+                let was_game = client.role == Some(Role::Game);
                 self.clients.remove(&token.0);
-                wish(Wish::Games);
+                if was_game {
+                    wish(Wish::Games);
+                }
             }
         }
     }
@@ -164,11 +185,15 @@ impl Clients {
             .collect()
     }
 
-    /// Drops those that never said what they are. True if a game has let go of its cable by saying nothing of it.
+    /// Drops those that never said what they are, and those that say nothing more. True if a game has let go of its cable so, or by
+    /// saying nothing of it.
     pub(super) fn handle_timeout(&mut self, now: LocalTime) -> bool {
-        self.clients
-            .retain(|_, client| client.role.is_some() || now.since(client.since) < HELLO);
         let mut has_changed = false;
+        self.clients.retain(|_, client| {
+            let is_kept = now < client.deadline();
+            has_changed |= !is_kept && client.role == Some(Role::Game);
+            is_kept
+        });
         for client in self.clients.values_mut() {
             if client.is_held && now.since(client.reported) >= REPORTS {
                 client.let_go();
@@ -179,11 +204,11 @@ impl Clients {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
-        let due = |client: &Client| match client.role {
-            None => Some(client.since.after(HELLO)),
-            Some(_) => client.is_held.then(|| client.reported.after(REPORTS)),
+        let due = |client: &Client| {
+            let report = client.is_held.then(|| client.reported.after(REPORTS));
+            report.map_or(client.deadline(), |report| report.min(client.deadline()))
         };
-        self.clients.values().filter_map(due).min()
+        self.clients.values().map(due).min()
     }
 
     pub(super) fn send(&mut self, token: Token, message: &FromDaemon) {
@@ -217,16 +242,17 @@ impl Clients {
     }
 
     /// Takes over the games that play on one of these cables since before this daemon was there.
-    pub(super) fn adopt(&mut self, now: LocalTime, cables: &[(u32, Name)]) {
+    pub(super) fn adopt(&mut self, now: LocalTime, cables: &[(u32, Name)], player: Option<u32>) {
         for &(index, name) in cables {
             if self.clients.values().any(|client| client.cable == Some(index)) {
                 continue;
             }
-            let player = self
+            let first = self
                 .clients
                 .values_mut()
-                .find(|client| client.cable.is_none() && client.plays_on() == Some(name.as_str()));
-            if let Some(client) = player {
+                .filter(|client| client.cable.is_none() && client.plays_on() == Some(name.as_str()))
+                .max_by_key(|client| client.rank(player));
+            if let Some(client) = first {
                 client.cable = Some(index);
                 client.is_held = true;
                 client.reported = now;
@@ -234,24 +260,29 @@ impl Clients {
         }
     }
 
-    /// Gives each game without a peer one of the `linked` cables that no other game has. First come, first served: a box
-    /// with three cables plays three games.
-    pub(super) fn assign(&mut self, linked: &[(u32, FromDaemon)]) {
+    /// Gives each game without a peer one of the `linked` cables that no other game has: a box with three cables plays three
+    /// games. Where several wait, and where another user's game has a cable that it does not play on, the first in
+    /// [precedence](precedence::Rank) gets it; `player` is the user at this machine's screen.
+    pub(super) fn assign(&mut self, linked: &[(u32, FromDaemon)], player: Option<u32>) {
         for (index, message) in linked {
+            let find = |(&token, client): (&usize, &Client)| (token, client.rank(player), client.is_held);
             let holder = self
                 .clients
-                .iter_mut()
+                .iter()
                 .find(|(_, client)| client.cable == Some(*index));
-            let (&token, client) = match holder {
-                Some((_, client)) if !client.is_held => continue,
-                Some(holder) => holder,
-                None => {
-                    let waits = |client: &Client| client.role == Some(Role::Game) && client.cable.is_none();
-                    let Some(waiting) = self.clients.iter_mut().find(|(_, client)| waits(client)) else {
-                        continue;
-                    };
+            let waits = |client: &Client| client.role == Some(Role::Game) && client.cable.is_none();
+            let waiting = self.clients.iter().filter(|(_, client)| waits(client));
+            let waiting = waiting.max_by_key(|(_, client)| client.rank(player));
+            let token = match (holder.map(find), waiting.map(find)) {
+                (Some((token, holder, _)), Some((waiting, rank, _))) if rank.displaces(holder) => {
+                    self.displace(token, message);
                     waiting
                 }
+                (Some((_, _, false)), _) | (None, None) => continue,
+                (Some((token, ..)), _) | (None, Some((token, ..))) => token,
+            };
+            let Some(client) = self.clients.get_mut(&token) else {
+                continue;
             };
             client.cable = Some(*index);
             client.is_held = false;
@@ -259,6 +290,26 @@ impl Clients {
             if !client.send(message) {
                 self.clients.remove(&token);
             }
+        }
+    }
+
+    /// Takes the cable of a game, which another one goes before.
+    fn displace(&mut self, token: usize, up: &FromDaemon) {
+        let (Some(client), FromDaemon::PeerUp { cable, .. }) = (self.clients.get_mut(&token), up) else {
+            return;
+        };
+        log::info!(
+            "another game goes before that of pid={} cable={cable}",
+            client.credentials.pid
+        );
+        client.let_go();
+        let down = FromDaemon::PeerDown {
+            cable: cable.clone(),
+            reason: "another player's game takes the cable".to_owned(),
+            cause: DownCause::Replaced,
+        };
+        if !client.send(&down) {
+            self.clients.remove(&token);
         }
     }
 
@@ -296,6 +347,27 @@ impl Down {
 }
 
 impl Client {
+    /// When it is dropped, unless it says something.
+    fn deadline(&self) -> LocalTime {
+        match self.role {
+            None => self.since.after(HELLO),
+            Some(_) => self.heard.after(SILENCE),
+        }
+    }
+
+    fn rank(&self, player: Option<u32>) -> Rank {
+        let uid = self.credentials.uid;
+        Rank {
+            is_players: uid == 0 || Some(uid) == player,
+            is_linked: self
+                .report
+                .as_ref()
+                .is_some_and(|report| report.state.is_linked()),
+            since: self.since,
+            uid,
+        }
+    }
+
     /// The cable by which this game says that it is linked.
     fn plays_on(&self) -> Option<&str> {
         self.report.as_ref()?.cable.as_deref()
@@ -353,6 +425,7 @@ impl Client {
                 return Err(error.to_string());
             }
         };
+        self.heard = now;
         match message {
             ToDaemon::Hello { version, role } => {
                 if version != VERSION {
@@ -377,8 +450,11 @@ impl Client {
             }
             // Nothing before a hello.
             _ if self.role.is_none() => return Err("it did not say hello".into()),
-            ToDaemon::Report(report) => {
+            ToDaemon::Report(mut report) => {
+                // What no interface is called is kept out of the status, which has to fit into a line.
+                report.cable = report.cable.filter(|cable| cable.len() < libc::IFNAMSIZ);
                 self.report = Some(report.clone());
+                self.reports += 1;
                 self.reported = now;
                 if self.is_held && self.plays_on().is_none() {
                     self.let_go();

@@ -5,6 +5,7 @@ mod interfaces;
 mod lan;
 mod notify;
 mod port;
+mod precedence;
 mod settings;
 mod status;
 mod unnamed;
@@ -56,6 +57,8 @@ struct Daemon {
     signals: Signals,
     listeners: Vec<UnixListener>,
     _socket_file: Option<SocketFile>,
+    /// Listeners at which more wait than were taken in one turn; the poll will not say so again.
+    unaccepted: BTreeSet<Token>,
     clients: Clients,
     ports: BTreeMap<u32, Port>,
     lans: BTreeMap<u32, LanPort>,
@@ -139,6 +142,7 @@ impl Daemon {
             signals,
             listeners,
             _socket_file: socket_file,
+            unaccepted: BTreeSet::new(),
             clients: Clients::default(),
             ports: BTreeMap::new(),
             lans: BTreeMap::new(),
@@ -185,6 +189,9 @@ impl Daemon {
             for token in self.clients.unfinished() {
                 self.receive_client(now, token);
             }
+            for token in std::mem::take(&mut self.unaccepted) {
+                self.handle_ready(now, token);
+            }
             self.handle_timeouts(now);
             self.settle(now);
             if self.is_idle_for_long(now) {
@@ -199,7 +206,8 @@ impl Daemon {
             .idle_exit
             .zip(self.idle_since)
             .map(|(after, since)| since.after(after));
-        let unfinished = (!self.clients.unfinished().is_empty()).then_some(now);
+        let is_unfinished = !self.clients.unfinished().is_empty() || !self.unaccepted.is_empty();
+        let unfinished = is_unfinished.then_some(now);
         self.ports
             .values()
             .filter_map(|port| port.poll_timeout(now))
@@ -252,10 +260,13 @@ impl Daemon {
             .and_then(|n| self.listeners.get(n))
         {
             let next = &mut self.next_token;
-            self.clients.accept(now, listener, self.poll.registry(), || {
+            let has_more = self.clients.accept(now, listener, self.poll.registry(), || {
                 *next += 1;
                 Token(*next - 1)
             });
+            if has_more {
+                self.unaccepted.insert(token);
+            }
             return;
         }
         let nonces = self.nonces();
@@ -292,7 +303,9 @@ impl Daemon {
     fn serve_games(&mut self, now: LocalTime) {
         let ports = self.ports.values().map(|port| (port.link.index, port.link.name));
         let lans = self.lans.values().map(|lan| (lan.key(), lan.name));
-        self.clients.adopt(now, &ports.chain(lans).collect::<Vec<_>>());
+        let player = environment::player();
+        self.clients
+            .adopt(now, &ports.chain(lans).collect::<Vec<_>>(), player);
         let mut linked: Vec<(u32, FromDaemon)> = self.ports.values().filter_map(peer_up).collect();
         // A cable that somebody plugs in means more than a LAN that happens to be there.
         for lan in self.lans.values() {
@@ -302,7 +315,7 @@ impl Daemon {
             }
         }
         linked.extend(self.lans.values().filter_map(LanPort::peer_up));
-        self.clients.assign(&linked);
+        self.clients.assign(&linked, player);
         for port in self.lans.values_mut() {
             // Not one that goes on by itself with a machine that is not heard: nobody else should choose it.
             let wants = self.clients.wants(port.key()) && !self.clients.holds(port.key());

@@ -38,8 +38,10 @@ fn everything(daemon: &Daemon, now: LocalTime) -> Value {
             json!({
                 "pid": game.credentials.pid,
                 "uid": game.credentials.uid,
+                "command": environment::command(game.credentials.pid),
                 "cable": cable,
                 "report": game.report,
+                "reports": game.reports,
             })
         })
         .collect();

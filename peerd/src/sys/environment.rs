@@ -62,6 +62,25 @@ pub(crate) fn host_name() -> String {
         .unwrap_or_default()
 }
 
+/// The user at this machine's screen, where systemd-logind or elogind says who that is.
+pub(crate) fn player() -> Option<u32> {
+    // As sd_seat_get_active(3) finds it: "ACTIVE_UID=1000".
+    active_uid(&fs::read_to_string("/run/systemd/seats/seat0").ok()?)
+}
+
+fn active_uid(seat: &str) -> Option<u32> {
+    seat.lines()
+        .find_map(|line| line.strip_prefix("ACTIVE_UID="))?
+        .parse()
+        .ok()
+}
+
+/// The name of a process's program, where it is still there.
+pub(crate) fn command(pid: i32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
 /// The capabilities that this process needs and does not have.
 pub(crate) fn missing_capabilities() -> Vec<&'static str> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -104,4 +123,18 @@ pub(crate) fn network_managers() -> Vec<String> {
                 .then(|| format!("{name} (pid {})", entry.file_name().to_string_lossy()))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_at_the_screen_is_read_where_there_is_one() {
+        let seat =
+            "# This is private data. Do not parse.\nIS_SEAT0=1\nACTIVE=2\nACTIVE_UID=1000\nSESSIONS=2\n";
+        assert_eq!(active_uid(seat), Some(1000));
+        assert_eq!(active_uid("IS_SEAT0=1\nCAN_TTY=1\n"), None);
+        assert_eq!(active_uid("ACTIVE_UID=-1\n"), None);
+    }
 }

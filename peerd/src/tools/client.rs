@@ -1,5 +1,6 @@
 //! Asks the daemon over its control socket.
 
+use super::visible::{make_visible, visible};
 use gamelink_core::control::{self, FromDaemon, MAX_LINE, Role, ToDaemon, VERSION};
 use serde::Deserialize;
 use std::fmt;
@@ -38,12 +39,12 @@ impl fmt::Display for AskError {
                 "no daemon at {}: {error}; start it with `systemctl start peerd`, or `peerd run` as root",
                 path.display()
             ),
-            AskError::Refused(reason) => write!(f, "the daemon refuses: {reason}"),
+            AskError::Refused(reason) => write!(f, "the daemon refuses: {}", visible(reason)),
             AskError::Silent => write!(
                 f,
                 "the daemon does not answer; look at `systemctl status peerd` and `journalctl -u peerd`"
             ),
-            AskError::Broken(error) => write!(f, "the daemon broke off: {error}"),
+            AskError::Broken(error) => write!(f, "the daemon broke off: {}", visible(&error.to_string())),
         }
     }
 }
@@ -177,13 +178,20 @@ pub(crate) struct UdpStatus {
 #[serde(default)]
 pub(crate) struct GameStatus {
     pub(crate) pid: i32,
+    pub(crate) uid: Option<u32>,
+    pub(crate) command: Option<String>,
     pub(crate) cable: Option<String>,
     pub(crate) report: Option<gamelink_core::control::LinkReport>,
+    /// How many of these the daemon has heard from it.
+    pub(crate) reports: u64,
 }
 
 impl Status {
+    /// Reads it for people: in every text, what a terminal would obey or hide is replaced.
     pub(crate) fn parse(value: &serde_json::Value) -> Status {
-        Status::deserialize(value).unwrap_or_default()
+        let mut value = value.clone();
+        make_visible(&mut value);
+        Status::deserialize(&value).unwrap_or_default()
     }
 }
 

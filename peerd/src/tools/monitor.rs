@@ -8,15 +8,65 @@ use ratatui::crossterm::event::{self, Event, KeyCode};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(500);
-/// Looks that the sparkline shows.
-const HISTORY: usize = 240;
+/// Bars that are kept: more than a terminal has columns.
+const HISTORY: usize = 512;
+
+/// Bytes exchanged, a bar for each second's reports. The daemon hears of each game once a second, and is looked at more often.
+#[derive(Debug, Default)]
+struct Bars {
+    bars: VecDeque<u64>,
+    /// Of each process, how many reports were seen, and the bytes exchanged by then.
+    seen: BTreeMap<i32, (u64, u64)>,
+    /// Whose reports are in the newest bar.
+    in_newest: BTreeSet<i32>,
+}
+
+impl Bars {
+    fn handle_status(&mut self, status: &Status) {
+        let mut seen = BTreeMap::new();
+        for game in &status.games {
+            let Some(report) = &game.report else { continue };
+            let now = (game.reports, report.exchanged());
+            seen.insert(game.pid, now);
+            // What was exchanged before the first look belongs to no bar.
+            let Some((reports, exchanged)) = self.seen.get(&game.pid) else {
+                continue;
+            };
+            if game.reports != *reports {
+                self.add(game.pid, now.1.saturating_sub(*exchanged));
+            }
+        }
+        self.seen = seen;
+    }
+
+    fn add(&mut self, pid: i32, bytes: u64) {
+        if self.bars.is_empty() || self.in_newest.contains(&pid) {
+            self.in_newest.clear();
+            self.bars.push_back(0);
+            if self.bars.len() > HISTORY {
+                self.bars.pop_front();
+            }
+        }
+        self.in_newest.insert(pid);
+        if let Some(newest) = self.bars.back_mut() {
+            *newest = newest.saturating_add(bytes);
+        }
+    }
+
+    /// The newest that fit, at the right edge.
+    fn newest(&self, width: usize) -> Vec<u64> {
+        let empty = width.saturating_sub(self.bars.len());
+        let bars = self.bars.iter().skip(self.bars.len().saturating_sub(width));
+        std::iter::repeat_n(0, empty).chain(bars.copied()).collect()
+    }
+}
 
 /// Shows until `q` or Escape.
 pub(crate) fn run(control: &Path) -> ExitCode {
@@ -28,23 +78,14 @@ pub(crate) fn run(control: &Path) -> ExitCode {
         }
     };
     let mut terminal = ratatui::init();
-    let mut waits = VecDeque::from(vec![0; HISTORY]);
-    let mut last = 0;
+    let mut bars = Bars::default();
     let result = loop {
         let status = match client.status() {
             Ok(value) => Status::parse(&value),
             Err(error) => break Err(error.to_string()),
         };
-        let now: u64 = status
-            .games
-            .iter()
-            .filter_map(|game| game.report.as_ref())
-            .map(|r| r.taken + r.peer_taken)
-            .sum();
-        waits.pop_front();
-        waits.push_back(now.saturating_sub(last));
-        last = now;
-        if let Err(error) = terminal.draw(|frame| draw(frame, &status, &waits)) {
+        bars.handle_status(&status);
+        if let Err(error) = terminal.draw(|frame| draw(frame, &status, &bars)) {
             break Err(error.to_string());
         }
         match event::poll(EVERY).and_then(|is_ready| is_ready.then(event::read).transpose()) {
@@ -65,7 +106,7 @@ pub(crate) fn run(control: &Path) -> ExitCode {
     }
 }
 
-fn draw(frame: &mut Frame<'_>, status: &Status, exchanged: &VecDeque<u64>) {
+fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
     let cables = u16::try_from(status.cables.len().max(1)).unwrap_or(8);
     let games = u16::try_from(status.games.len().max(1)).unwrap_or(8);
     let [top, middle, bottom, foot] = Layout::vertical([
@@ -117,13 +158,14 @@ fn draw(frame: &mut Frame<'_>, status: &Status, exchanged: &VecDeque<u64>) {
         Row::new([
             game.pid.to_string(),
             game.cable.clone().unwrap_or_default(),
-            report.state,
+            report.state.words().to_owned(),
             ms(report.round_trip_us.p50),
             ms(report.round_trip_us.p99),
             report.offset_us.map(ms).unwrap_or_default(),
             ms(report.wait_us.p99),
             report.timeouts.to_string(),
-            (report.taken + report.peer_taken).to_string(),
+            report.holds.to_string(),
+            report.exchanged().to_string(),
         ])
     });
     let header = [
@@ -135,21 +177,80 @@ fn draw(frame: &mut Frame<'_>, status: &Status, exchanged: &VecDeque<u64>) {
         "offset ms",
         "stall p99",
         "timeouts",
+        "holds",
         "bytes",
     ];
-    let table = Table::new(rows, [Constraint::Fill(1); 9])
+    let table = Table::new(rows, [Constraint::Fill(1); 10])
         .header(Row::new(header).style(bold))
         .block(Block::bordered().title(" games "));
     frame.render_widget(table, middle);
     let width = usize::from(bottom.width.saturating_sub(2));
-    let data: Vec<u64> = exchanged
-        .iter()
-        .skip(exchanged.len().saturating_sub(width))
-        .copied()
-        .collect();
     let line = Sparkline::default()
-        .data(data)
-        .block(Block::bordered().title(" bytes exchanged each half second "));
+        .data(bars.newest(width))
+        .block(Block::bordered().title(" bytes exchanged each second "));
     frame.render_widget(line, bottom);
     frame.render_widget(Paragraph::new("q: leave"), foot);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::client::GameStatus;
+    use gamelink_core::control::LinkReport;
+
+    fn status(games: &[(i32, u64, u64)]) -> Status {
+        let game = |&(pid, reports, taken): &(i32, u64, u64)| GameStatus {
+            pid,
+            reports,
+            report: Some(LinkReport {
+                taken,
+                ..LinkReport::default()
+            }),
+            ..GameStatus::default()
+        };
+        Status {
+            games: games.iter().map(game).collect(),
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn each_report_is_one_bar_and_the_past_is_none() {
+        let mut bars = Bars::default();
+        for (reports, taken) in [
+            (9, 5000),
+            (9, 5000),
+            (10, 5060),
+            (10, 5060),
+            (11, 5130),
+            (12, 5130),
+        ] {
+            bars.handle_status(&status(&[(7, reports, taken)]));
+        }
+        assert_eq!(bars.newest(5), [0, 0, 60, 70, 0]);
+        assert_eq!(bars.newest(2), [70, 0]);
+    }
+
+    #[test]
+    fn games_that_report_in_the_same_second_share_a_bar() {
+        let mut bars = Bars::default();
+        for looks in [
+            [(7, 1, 0), (8, 5, 0)],
+            [(7, 2, 10), (8, 5, 0)],
+            [(7, 2, 10), (8, 6, 3)],
+            [(7, 3, 20), (8, 7, 6)],
+        ] {
+            bars.handle_status(&status(&looks));
+        }
+        assert_eq!(bars.newest(2), [13, 13]);
+    }
+
+    #[test]
+    fn a_game_that_starts_anew_or_lies_breaks_no_bar() {
+        let mut bars = Bars::default();
+        for (reports, taken) in [(1, 100), (2, 5), (3, u64::MAX), (4, 0)] {
+            bars.handle_status(&status(&[(7, reports, taken), (8, reports, u64::MAX)]));
+        }
+        assert_eq!(bars.newest(3), [0, u64::MAX - 5, 0]);
+    }
 }

@@ -1,7 +1,7 @@
 //! `peerd status`: what is linked with whom.
 
-use super::client::{CableStatus, Client, Status};
-use super::{EXIT_FAULT, EXIT_NO_DAEMON};
+use super::client::{CableStatus, Client, GameStatus, Status};
+use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
 use gamelink_core::control::Role;
 use std::fmt::Write;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
     };
     let status = Status::parse(&value);
     if as_json {
-        println!("{value:#}");
+        println!("{}", visible::json(&value));
     } else {
         print!("{}", describe(&status));
     }
@@ -43,18 +43,7 @@ fn describe(status: &Status) -> String {
         let _ = describe_cable(&mut text, cable);
     }
     for game in &status.games {
-        let cable = game.cable.as_deref().unwrap_or("no cable yet");
-        let _ = write!(text, "game of process {}: on {cable}", game.pid);
-        if let Some(report) = &game.report {
-            let _ = write!(
-                text,
-                ", {}, {} bytes exchanged, round trip {:.2} ms median",
-                report.state,
-                report.taken + report.peer_taken,
-                report.round_trip_us.p50 / 1e3
-            );
-        }
-        text.push('\n');
+        let _ = describe_game(&mut text, game);
     }
     text
 }
@@ -85,4 +74,68 @@ fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
+    write!(text, "game of process {}", game.pid)?;
+    let user = game.uid.map(|uid| format!("user {uid}"));
+    let who: Vec<String> = game.command.clone().into_iter().chain(user).collect();
+    if !who.is_empty() {
+        write!(text, " ({})", who.join(", "))?;
+    }
+    write!(text, ": on {}", game.cable.as_deref().unwrap_or("no cable yet"))?;
+    if let Some(report) = &game.report {
+        write!(
+            text,
+            ", {}, {} bytes exchanged, round trip {:.2} ms median",
+            report.state.words(),
+            report.exchanged(),
+            report.round_trip_us.p50 / 1e3
+        )?;
+    }
+    writeln!(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn status(game: &Value) -> Status {
+        Status::parse(&json!({"daemon": "1", "name": "den", "games": [game]}))
+    }
+
+    fn report(state: &str, taken: u64) -> Value {
+        let times = json!({"p50": 210.0, "p99": 1.0, "max": 1.0, "count": 1});
+        json!({
+            "state": state, "frames": 1, "taken": taken, "peer_taken": taken, "timeouts": 0,
+            "wait_us": times, "round_trip_us": times, "offset_us": null,
+        })
+    }
+
+    #[test]
+    fn a_game_is_shown_with_its_user_and_program() {
+        let game = json!({"pid": 7, "uid": 1000, "command": "retroarch", "cable": "usb0", "report": report("linked", 3)});
+        assert!(
+            describe(&status(&game)).ends_with(
+                "game of process 7 (retroarch, user 1000): on usb0, linked, 6 bytes exchanged, round trip 0.21 ms median\n"
+            ),
+            "{}",
+            describe(&status(&game))
+        );
+    }
+
+    #[test]
+    fn a_program_that_lies_changes_no_more_than_its_own_words() {
+        let game = json!({
+            "pid": 7, "uid": 1000, "command": "\u{1b}[2J\u{202e}x", "cable": "\u{9b}31m",
+            "report": report("\u{1b}]0;owned\u{7}", u64::MAX),
+        });
+        let text = describe(&status(&game));
+        assert!(text.contains("unknown, 18446744073709551615 bytes"), "{text}");
+        assert!(
+            !text.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7}']),
+            "{text:?}"
+        );
+    }
 }

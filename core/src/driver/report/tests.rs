@@ -1,0 +1,195 @@
+//! Two bridges joined by a perfect wire, in virtual time: one game clocks a byte a frame, the other listens.
+
+use super::*;
+use crate::bridge::{Input, Output};
+use crate::control::LinkState;
+use crate::protocol::MAX_DATAGRAM;
+use crate::serial::{SerialControl, Speed};
+use crate::time::LocalTime;
+use crate::timeline::{Boundary, Step};
+use std::time::Duration;
+
+const FRAME: Duration = Duration::from_millis(16);
+const TRANSFERS: u64 = 50;
+
+struct Pair {
+    now: LocalTime,
+    bridges: [Bridge; 2],
+    frames: u64,
+    /// How many bytes the first game clocked in each of its frames, so that a replay does the same.
+    clocked: Vec<u64>,
+}
+
+impl Pair {
+    fn linked(is_mending: bool) -> Pair {
+        let mut pair = Pair {
+            now: LocalTime(1_000_000_000),
+            bridges: [Bridge::default(), Bridge::default()],
+            frames: 0,
+            clocked: vec![],
+        };
+        for (side, nonce) in [(0, 11), (1, 22)] {
+            pair.bridges[side].set_mending(is_mending);
+            pair.input(side, Input::Plug { nonce });
+        }
+        for _ in 0..20 {
+            pair.slots(0);
+        }
+        pair
+    }
+
+    fn input(&mut self, side: usize, input: Input<'_>) {
+        self.bridges[side].handle_input(self.now, input);
+        self.settle();
+    }
+
+    /// Does all that either bridge wants, until neither wants more.
+    fn settle(&mut self) {
+        let mut buffer = [0; MAX_DATAGRAM];
+        for side in [0, 1, 0, 1, 0, 1] {
+            while let Some(output) = self.bridges[side].poll_output(self.now, &mut buffer) {
+                match output {
+                    Output::Transmit { len } => {
+                        let (bytes, received) = (&buffer[..len], self.now);
+                        self.bridges[1 - side].handle_input(self.now, Input::Datagram { bytes, received });
+                    }
+                    Output::Deliver { byte, .. } => {
+                        self.bridges[side].handle_input(self.now, Input::Reply { byte: !byte });
+                    }
+                    Output::Complete { .. } | Output::Notify(_) => {}
+                }
+            }
+        }
+    }
+
+    /// One call of `retro_run` on both sides; in it the first game clocks so many bytes, and the second looks for them.
+    fn slots(&mut self, clocked: u64) {
+        self.now = self.now.after(FRAME);
+        self.frames += 1;
+        for side in [0, 1] {
+            let is_armed = Some(side == 1);
+            self.bridges[side].handle_timeout(self.now);
+            self.input(side, Input::FrameStart { is_armed });
+            if self.bridges[side].can_mend() {
+                self.mend(side, clocked);
+            } else if side == 0 {
+                for _ in 0..clocked {
+                    let request = Input::Request {
+                        byte: self.frames.to_le_bytes()[0],
+                        speed: Speed::Normal,
+                        is_enabled: false,
+                    };
+                    self.input(side, request);
+                }
+            }
+            self.input(side, Input::FrameEnd { has_advanced: true });
+        }
+    }
+
+    fn mend(&mut self, side: usize, clocked: u64) {
+        loop {
+            let bridge = &mut self.bridges[side];
+            match bridge.step() {
+                Step::Load { .. } | Step::Hold => {}
+                Step::Save { .. } => bridge.handle_saved(true),
+                Step::Replay { frame } | Step::Live { frame } => {
+                    if side == 0 {
+                        let place = usize::try_from(frame).unwrap();
+                        if place == self.clocked.len() {
+                            self.clocked.push(clocked);
+                        }
+                        for n in 0..self.clocked[place] {
+                            bridge.mending_offer((frame + n).to_le_bytes()[0], Speed::Normal);
+                            bridge.mending_answer();
+                        }
+                    }
+                    if side == 1 && bridge.mending_poll().is_some() {
+                        // Another byte each time: the other side guesses wrong, and goes back.
+                        bridge.mending_taken(frame.to_le_bytes()[0]);
+                    }
+                    bridge.handle_boundary(Boundary {
+                        has_advanced: true,
+                        serial_control: SerialControl(0),
+                        serial_byte: 0,
+                    });
+                }
+                Step::Done => break,
+            }
+        }
+        self.settle();
+    }
+
+    fn play(&mut self) {
+        for _ in 0..TRANSFERS {
+            self.slots(1);
+        }
+        for _ in 0..10 {
+            self.slots(0);
+        }
+    }
+
+    fn reports(&self) -> [LinkReport; 2] {
+        [0, 1].map(|side| link_report(&self.bridges[side], Some("usb0")))
+    }
+
+    fn mode(&self, side: usize) -> &'static str {
+        Report::new(&self.bridges[side], true, Summary::default()).mode
+    }
+}
+
+#[test]
+fn bytes_are_reported_in_both_modes() {
+    for is_mending in [false, true] {
+        let mut pair = Pair::linked(is_mending);
+        assert_eq!(pair.bridges[0].is_mending(), is_mending);
+        pair.play();
+        let [a, b] = pair.reports();
+        assert_eq!((a.state, a.cable.as_deref()), (LinkState::Linked, Some("usb0")));
+        assert_eq!((a.taken, a.peer_taken), (TRANSFERS, 0), "mends: {is_mending}");
+        assert_eq!((b.taken, b.peer_taken), (0, TRANSFERS), "mends: {is_mending}");
+    }
+}
+
+#[test]
+fn a_side_that_just_used_the_cable_knows_when_in_both_modes() {
+    for is_mending in [false, true] {
+        let mut pair = Pair::linked(is_mending);
+        assert_eq!(pair.bridges.each_ref().map(Bridge::last_byte), [None; 2]);
+        let before = pair.now;
+        pair.play();
+        for bridge in &pair.bridges {
+            assert!(bridge.last_byte() > Some(before), "mends: {is_mending}");
+        }
+    }
+}
+
+#[test]
+fn a_game_that_stands_still_for_its_peer_is_reported() {
+    let mut pair = Pair::linked(true);
+    pair.play();
+    let before = pair.reports()[0].holds;
+    // The other machine's frames stand still, and this one clocks on.
+    for _ in 0..60 {
+        pair.now = pair.now.after(FRAME);
+        pair.input(
+            0,
+            Input::FrameStart {
+                is_armed: Some(false),
+            },
+        );
+        pair.mend(0, 1);
+        pair.input(0, Input::FrameEnd { has_advanced: true });
+    }
+    assert!(pair.reports()[0].holds > before);
+}
+
+#[test]
+fn the_mode_is_what_this_side_is_set_to_when_the_link_is_gone_too() {
+    for (is_mending, mode) in [(false, "strict"), (true, "automatic")] {
+        let mut pair = Pair::linked(is_mending);
+        assert_eq!(pair.mode(0), mode);
+        pair.input(1, Input::Unplug);
+        assert!(!pair.bridges[0].is_linked());
+        assert_eq!(pair.mode(0), mode);
+    }
+}

@@ -1,0 +1,110 @@
+//! Which of several clients goes first: every user of this machine may connect, and most of them do not play.
+
+use gamelink_core::time::LocalTime;
+
+/// Clients at once: more than anybody plays, and a bound on what strangers can cost.
+const PLACES: usize = 32;
+/// Of these, so many for one user: three games with a relay or a tool each.
+const OF_ONE_USER: usize = 6;
+/// Places beyond these, for root, whose status request must be answered when others have all places.
+const FOR_ROOT: usize = 32;
+
+/// Whether a client of this user is taken, beside those of the `others`.
+pub(super) fn has_room(uid: u32, others: impl Iterator<Item = u32>) -> bool {
+    let (mut all, mut own) = (0, 0);
+    for other in others {
+        all += usize::from(other != 0);
+        own += usize::from(other == uid);
+    }
+    if uid == 0 {
+        own < FOR_ROOT
+    } else {
+        all < PLACES && own < OF_ONE_USER
+    }
+}
+
+/// A game's place in the row: the player's own goes first, of two alike the newest, which somebody has just started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    /// Of root, or of the user at this machine's screen.
+    pub(super) is_players: bool,
+    /// When it connected.
+    pub(super) since: LocalTime,
+    pub(super) is_linked: bool,
+    pub(super) uid: u32,
+}
+
+impl Rank {
+    /// Whether a game that waits takes the cable of another one.
+    ///
+    /// Never of its own user's: the second game of a player waits for a second cable. Of a stranger's, and of any that has a peer and
+    /// does not play with it: that one may only want to be in the way.
+    pub(super) fn displaces(self, holder: Rank) -> bool {
+        let is_worth_more = self.is_players && !holder.is_players;
+        let is_idle = self.is_players == holder.is_players && !holder.is_linked && self.since > holder.since;
+        self.uid != holder.uid && (is_worth_more || is_idle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rank(uid: u32, is_players: bool, since: u64) -> Rank {
+        Rank {
+            is_players,
+            since: LocalTime(since),
+            is_linked: false,
+            uid,
+        }
+    }
+
+    #[test]
+    fn one_user_cannot_take_all_places() {
+        let mut uids = vec![];
+        while has_room(1000, uids.iter().copied()) {
+            uids.push(1000);
+        }
+        assert_eq!(uids.len(), OF_ONE_USER);
+        assert!(has_room(1001, uids.iter().copied()));
+    }
+
+    #[test]
+    fn root_is_served_when_others_have_all_places() {
+        let mut uids: Vec<u32> = (0..).map(|n| 1000 + n / 6).take(PLACES).collect();
+        assert!(!has_room(2000, uids.iter().copied()));
+        while has_room(0, uids.iter().copied()) {
+            uids.push(0);
+        }
+        assert_eq!(uids.len(), PLACES + FOR_ROOT);
+    }
+
+    #[test]
+    fn the_players_game_goes_before_a_strangers_whoever_came_first() {
+        let (stranger, player) = (rank(65_534, false, 1), rank(1000, true, 2));
+        assert!(player > stranger && player.displaces(stranger));
+        let late = rank(65_534, false, 3);
+        assert!(player > late && !late.displaces(player));
+        let linked = Rank {
+            is_linked: true,
+            ..stranger
+        };
+        assert!(player.displaces(linked));
+    }
+
+    #[test]
+    fn of_users_that_are_alike_the_newest_goes_first_unless_the_other_plays() {
+        let (first, second) = (rank(1000, false, 1), rank(1001, false, 2));
+        assert!(second > first && second.displaces(first) && !first.displaces(second));
+        let linked = Rank {
+            is_linked: true,
+            ..first
+        };
+        assert!(!second.displaces(linked));
+    }
+
+    #[test]
+    fn a_players_second_game_leaves_the_first_its_cable() {
+        assert!(!rank(1000, true, 2).displaces(rank(1000, true, 1)));
+    }
+}
