@@ -8,6 +8,7 @@ use crate::machine::cable::{Config, Input};
 use crate::machine::discovery::Lan;
 use crate::machine::identity::Identity;
 use crate::machine::mac::Seed;
+use crate::sys::claim::Claimed;
 use crate::sys::environment;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::udev;
@@ -74,6 +75,7 @@ impl Daemon {
             self.settle(now);
             if !is_there && let Some(mut port) = self.ports.remove(&index) {
                 log::info!("interface gone interface={}", port.name());
+                self.claims.release(index);
                 port.close(&mut self.route, self.poll.registry());
                 if let Some(keeper) = &self.keeper
                     && self.holes.remove(&index)
@@ -86,6 +88,7 @@ impl Daemon {
             self.consider(now, link);
         } else {
             self.unnamed.forget(index);
+            self.claims.release(index);
             self.leave_lan(index, "the interface is gone", DownCause::Unplugged);
         }
     }
@@ -128,6 +131,9 @@ impl Daemon {
         {
             return;
         }
+        if !self.claim(now, &link) {
+            return;
+        }
         let identity = match self.identity() {
             Ok(identity) => identity,
             Err(error) => return log::error!("no random numbers error={error}"),
@@ -147,7 +153,6 @@ impl Daemon {
         self.next_token += 2;
         match Port::open(now, link, device, certainty, config, self.poll.registry(), tokens) {
             Ok(mut port) => {
-                self.claimed_elsewhere.remove(&link.index);
                 self.unnamed.forget(link.index);
                 log::info!(
                     "cable found interface={name} mac={} certainty={certainty:?}",
@@ -158,20 +163,41 @@ impl Daemon {
                 self.ports.insert(link.index, port);
                 self.serve_games(now);
             }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                if self.claimed_elsewhere.insert(link.index) {
-                    log::warn!(
-                        "another peerd serves interface={name}: stop it, or leave the interface to it; waiting"
-                    );
-                }
-                self.rescan = Some(now.after(RETRY_CLAIM));
-            }
             Err(error) => {
+                self.claims.release(link.index);
                 let level = error
                     .raw_os_error()
                     .map(Errno::from_raw)
                     .map_or(log::Level::Warn, level);
                 log::log!(level, "cannot serve interface={name} error={error}");
+            }
+        }
+    }
+
+    /// Whether this daemon is the one that serves this cable.
+    fn claim(&mut self, now: LocalTime, link: &Link) -> bool {
+        let name = link.name;
+        match self.claims.take(link.index) {
+            Ok(Claimed::Ours) => true,
+            Ok(Claimed::OursAgainst(uid)) => {
+                let uid = uid.map_or("unknown".to_owned(), |uid| uid.to_string());
+                log::warn!(
+                    "the name of a daemon that serves interface={name} is held by a program that is none, of user={uid}: serving it all the same"
+                );
+                true
+            }
+            Ok(Claimed::Theirs { is_new }) => {
+                if is_new {
+                    log::warn!(
+                        "another peerd serves interface={name}: stop it, or leave the interface to it; waiting"
+                    );
+                }
+                self.rescan = Some(now.after(RETRY_CLAIM));
+                false
+            }
+            Err(error) => {
+                log::warn!("cannot claim interface={name} error={error}");
+                false
             }
         }
     }

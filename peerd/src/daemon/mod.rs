@@ -14,7 +14,8 @@ pub(crate) use settings::{RunError, Settings};
 
 use crate::machine::cable::Input;
 use crate::machine::identity::{Instance, Name};
-use crate::sys::control::{self, ABSTRACT_NAME, SocketFile};
+use crate::sys::claim::Claims;
+use crate::sys::control::{self, SocketFile};
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, environment};
@@ -68,8 +69,7 @@ struct Daemon {
     next_token: usize,
     notify: Notify,
     costs: Costs,
-    /// Interfaces that another daemon serves.
-    claimed_elsewhere: BTreeSet<u32>,
+    claims: Claims,
     /// Of holes in the firewall, if asked to.
     keeper: Option<Keeper>,
     /// The interfaces that have one.
@@ -110,12 +110,6 @@ impl Daemon {
             listeners.push(control::listen_at(at).map_err(|error| RunError::Control(at.clone(), error))?);
             socket_file = Some(SocketFile(at.clone()));
         }
-        if !listeners.iter().any(control::is_abstract) {
-            match control::listen_abstract(ABSTRACT_NAME) {
-                Ok(listener) => listeners.push(listener),
-                Err(error) => log::info!("no abstract control socket error={error}"),
-            }
-        }
         let poll = Poll::new().map_err(system("a poll"))?;
         let signals = Signals::open().map_err(system("a signal descriptor"))?;
         signals
@@ -152,7 +146,7 @@ impl Daemon {
             next_token: FIRST_DYNAMIC,
             notify: Notify::from_environment(clock::now()),
             costs: Costs::default(),
-            claimed_elsewhere: BTreeSet::new(),
+            claims: Claims::default(),
             keeper,
             holes: BTreeSet::new(),
             rescan: None,

@@ -5,7 +5,6 @@ use crate::machine::cable::{Cable, Config, Input, Output, Peer};
 use crate::machine::carrier::{Action, LinkState};
 use crate::machine::identity::{Identity, Instance, Mac, Name};
 use crate::machine::loss::Loss;
-use crate::sys::control::Claim;
 use crate::sys::netlink::Route;
 use crate::sys::packet::PacketSocket;
 use crate::sys::sysfs::{Certainty, Device};
@@ -77,14 +76,13 @@ pub(super) struct Port {
     old_gen_mode: Option<AddrGenMode>,
     /// Its game knows it, and its peer's address, by the old name.
     is_renamed: bool,
-    _claim: Claim,
 }
 
 impl Port {
     /// Takes an interface into service.
     ///
     /// # Errors
-    /// `AddrInUse` when another daemon serves it; else why its socket cannot be opened.
+    /// Why its socket cannot be opened.
     pub(super) fn open(
         now: LocalTime,
         link: Link,
@@ -94,7 +92,6 @@ impl Port {
         registry: &Registry,
         tokens: (Token, Token),
     ) -> io::Result<Port> {
-        let claim = Claim::take(link.index)?;
         let socket = PacketSocket::open(link.index, &filter::program(None))?;
         socket.register(registry, tokens.0)?;
         Ok(Port {
@@ -113,7 +110,6 @@ impl Port {
             strict: None,
             old_gen_mode: None,
             is_renamed: false,
-            _claim: claim,
         })
     }
 

@@ -1,18 +1,15 @@
-//! The control socket's listeners: a path, an abstract name, or what systemd hands over.
+//! The control socket's listeners: a path, or what systemd hands over.
 
 use mio::net::{UnixListener, UnixStream};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{getsockopt, sockopt};
-use std::fs::{self, Permissions};
+use nix::sys::stat::{Mode, umask};
+use std::fs;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{self as unix, SocketAddr};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
-
-/// The abstract name, which a program in a mount sandbox but in the same network namespace can reach.
-pub(crate) const ABSTRACT_NAME: &str = "gamelink-control";
 
 /// The first descriptor that systemd passes (`SD_LISTEN_FDS_START`).
 const FIRST_PASSED: i32 = 3;
@@ -59,23 +56,11 @@ pub(crate) fn listen_at(path: &Path) -> io::Result<UnixListener> {
         }
         fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o666))?;
-    Ok(listener)
-}
-
-/// Listens at an abstract name of this network namespace.
-pub(crate) fn listen_abstract(name: &str) -> io::Result<UnixListener> {
-    from_std(unix::UnixListener::bind_addr(&SocketAddr::from_abstract_name(
-        name,
-    )?)?)
-}
-
-/// Whether a listener, such as one that was passed to us, has an abstract name.
-pub(crate) fn is_abstract(listener: &UnixListener) -> bool {
+    // The mode is there from the start: a change afterwards would follow a link that somebody has put in the socket's place.
+    let before = umask(Mode::from_bits_truncate(0o111));
+    let listener = UnixListener::bind(path);
+    umask(before);
     listener
-        .local_addr()
-        .is_ok_and(|address| address.as_abstract_name().is_some())
 }
 
 fn from_std(listener: unix::UnixListener) -> io::Result<UnixListener> {
@@ -93,19 +78,6 @@ pub(crate) fn credentials(stream: &UnixStream) -> Credentials {
         .unwrap_or_default()
 }
 
-/// A claim on one interface within this network namespace; it ends with the process, however that ends.
-#[derive(Debug)]
-pub(crate) struct Claim(#[expect(dead_code, reason = "held, not used")] unix::UnixListener);
-
-impl Claim {
-    /// # Errors
-    /// `AddrInUse` when another process has it.
-    pub(crate) fn take(index: u32) -> io::Result<Claim> {
-        let name = SocketAddr::from_abstract_name(format!("gamelink-cable-{index}"))?;
-        Ok(Claim(unix::UnixListener::bind_addr(&name)?))
-    }
-}
-
 /// A path to remove at the end.
 #[derive(Debug)]
 pub(crate) struct SocketFile(pub(crate) PathBuf);
@@ -113,5 +85,24 @@ pub(crate) struct SocketFile(pub(crate) PathBuf);
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn everybody_may_connect_and_the_umask_is_as_it_was() {
+        let folder = std::env::temp_dir().join(format!("gamelink-listen-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let before = umask(Mode::from_bits_truncate(0o027));
+        let listener = listen_at(&folder.join("control.sock")).unwrap();
+        assert_eq!(umask(before), Mode::from_bits_truncate(0o027));
+        let mode = fs::metadata(folder.join("control.sock")).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o666);
+        drop(listener);
+        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! The system: one kind of socket a file. The only place with unsafe code.
 #![allow(unsafe_code)]
 
+pub(crate) mod claim;
 pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod environment;
