@@ -205,3 +205,147 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAN: &str = include_str!("../dist/man/peerd.8");
+    const BASH: &str = include_str!("../dist/completions/peerd.bash");
+    const ZSH: &str = include_str!("../dist/completions/_peerd");
+    const FISH: &str = include_str!("../dist/completions/peerd.fish");
+
+    /// Each command with its options, as clap has them; every command has `--help`.
+    fn commands() -> Vec<(String, Vec<String>)> {
+        let options = |of: &clap::Command| {
+            let long = of
+                .get_arguments()
+                .filter_map(|arg| Some(format!("--{}", arg.get_long()?)));
+            let short = of
+                .get_arguments()
+                .filter_map(|arg| Some(format!("-{}", arg.get_short()?)));
+            long.chain(short).collect()
+        };
+        let command = command();
+        let all = command.get_subcommands();
+        all.map(|of| (of.get_name().to_owned(), options(of))).collect()
+    }
+
+    /// The options that a text names.
+    fn options_in(text: &str) -> Vec<String> {
+        let is_end = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+        let words = text.split(is_end).filter(|word| {
+            let name = word.trim_start_matches('-');
+            let dashes = word.len() - name.len();
+            (dashes == 2 && name.len() > 1) || (dashes == 1 && name.len() == 1)
+        });
+        let mut options: Vec<String> = words.map(str::to_owned).collect();
+        options.sort();
+        options.dedup();
+        options
+    }
+
+    fn assert_names_all(place: &str, command: &str, text: &str, options: &[String]) {
+        let mut expected = options.to_vec();
+        expected.sort();
+        let named: Vec<String> = options_in(text).into_iter().filter(|of| of != "--help").collect();
+        assert_eq!(named, expected, "{place}, peerd {command}");
+    }
+
+    #[test]
+    fn the_man_page_has_every_option_of_every_command_and_no_other() {
+        let man = MAN.replace("\\-", "-");
+        for (command, options) in commands() {
+            let start = man.split_once(&format!("\n.SS {command}\n"));
+            let (_, section) = start.unwrap_or_else(|| panic!("no section of `{command}`"));
+            let section = section.split("\n.S").next().unwrap_or_default();
+            let entries: Vec<&str> = section
+                .split("\n.TP\n")
+                .skip(1)
+                .filter_map(|of| of.lines().next())
+                .collect();
+            assert_names_all("man page", &command, &entries.join("\n"), &options);
+            // The synopsis has the short form of those that have one.
+            let (_, synopsis) = man.split_once(&format!("\n.B peerd {command}\n")).unwrap();
+            let synopsis = synopsis
+                .split(['\n'])
+                .take_while(|line| !matches!(*line, ".br" | ".SH DESCRIPTION"));
+            let synopsis = options_in(&synopsis.collect::<Vec<_>>().join("\n"));
+            let is_named = |option: &String| synopsis.contains(option) || option == "--verbose";
+            assert!(
+                options.iter().all(is_named),
+                "synopsis, peerd {command}: {synopsis:?}"
+            );
+        }
+    }
+
+    /// The branch of a `case` for this command.
+    fn branch<'a>(text: &'a str, command: &str) -> &'a str {
+        let is_of = |words: &str| words.split('|').any(|word| word.trim() == command);
+        let branches = text.split(";;").filter_map(|branch| branch.split_once(')'));
+        let mut found = branches.filter_map(|(head, body)| {
+            let head = head.rsplit('\n').next().unwrap_or_default();
+            is_of(head).then_some(body)
+        });
+        found.next().unwrap_or_else(|| panic!("no branch of `{command}`"))
+    }
+
+    #[test]
+    fn bash_and_zsh_complete_every_option_of_every_command_and_no_other() {
+        for (command, options) in commands() {
+            let (_, cases) = BASH.split_once("case ${COMP_WORDS[1]} in").unwrap();
+            assert_names_all("bash", &command, branch(cases, &command), &options);
+            let (shared, cases) = ZSH.split_once("case $words[2] in").unwrap();
+            let mut words = branch(cases, &command).to_owned();
+            for variable in ["control", "verbose"] {
+                let (_, value) = shared.split_once(&format!("{variable}=(")).unwrap();
+                words = words.replace(&format!("${variable}"), value.split(')').next().unwrap());
+            }
+            assert_names_all("zsh", &command, &words, &options);
+        }
+        for (command, _) in commands() {
+            let is_listed = |text: &str| {
+                text.split([' ', '\'', '"', ':', '\t'])
+                    .any(|word| word == command)
+            };
+            assert!(is_listed(BASH) && is_listed(ZSH) && is_listed(FISH), "{command}");
+        }
+    }
+
+    #[test]
+    fn fish_completes_every_option_of_every_command_and_no_other() {
+        let value = |name: &str| {
+            let line = FISH
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("set -l {name} ")));
+            line.unwrap_or_else(|| panic!("no variable {name}"))
+                .trim_matches('"')
+        };
+        for (command, options) in commands() {
+            let mut named = vec![];
+            for line in FISH.lines().filter(|line| line.starts_with("complete ")) {
+                let Some((_, rest)) = line.split_once("-n \"") else {
+                    continue;
+                };
+                let (condition, rest) = rest.split_once('"').unwrap();
+                let condition = match condition.strip_prefix('$') {
+                    Some(name) => value(name).to_owned(),
+                    None => condition.replace("$commands", value("commands")),
+                };
+                let mut words = condition.split_whitespace();
+                if words.next() != Some("__fish_seen_subcommand_from") || !words.any(|word| word == command) {
+                    continue;
+                }
+                let words: Vec<&str> = rest.split_whitespace().collect();
+                for pair in words.windows(2) {
+                    match pair[0] {
+                        "-l" => named.push(format!("--{}", pair[1])),
+                        "-s" => named.push(format!("-{}", pair[1])),
+                        _ => {}
+                    }
+                }
+            }
+            assert_names_all("fish", &command, &named.join(" "), &options);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 _peerd() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
 	case $previous in
-	--interface)
+	--interface | --lan)
 		words=$(cd /sys/class/net && echo *)
 		;;
 	--control | --cables-file | --config)
@@ -12,10 +12,10 @@ _peerd() {
 		;;
 	*)
 		case ${COMP_WORDS[1]} in
-		run) words="--interface --control --name --cables-file --ipv4 --manage-firewall --exit-idle --verbose --help" ;;
+		run) words="--interface --lan --control --name --cables-file --ipv4 --manage-firewall --exit-idle -v --verbose --help" ;;
 		status | doctor) words="--control --json --help" ;;
 		monitor) words="--control --help" ;;
-		relay) words="--control --port --peer --verbose --help" ;;
+		relay) words="--control --port --peer -v --verbose --help" ;;
 		options) words="--control --config --port --direct --undo --help" ;;
 		*) words="run status monitor doctor relay options help --help --version" ;;
 		esac
