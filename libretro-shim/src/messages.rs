@@ -86,6 +86,51 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
 mod tests {
     use super::*;
 
+    /// The first column of the table "what you see".
+    fn quoted() -> Vec<String> {
+        let readme = include_str!("../../README.md");
+        let (_, table) = readme.split_once("| what you see | what it means |\n").unwrap();
+        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+        let cells = rows.filter_map(|row| row.split('|').nth(1));
+        cells
+            .map(|cell| cell.trim().trim_matches('"').to_owned())
+            .collect()
+    }
+
+    /// Everything that the screen may say where nothing is known of the peer's name.
+    fn shown() -> Vec<String> {
+        use gamelink_core::driver::StartError;
+        let versions = Notice::VersionMismatch { ours: 1, theirs: 2 };
+        let notices = [
+            Notice::Linked,
+            Notice::PeerPaused,
+            Notice::PeerResumed,
+            Notice::PeerGone,
+            Notice::OutOfStep,
+            Notice::Failed,
+            versions,
+        ];
+        let port = StartError::PeerPort(
+            "0.0.0.0:56400".parse().unwrap(),
+            std::io::ErrorKind::AddrInUse.into(),
+        );
+        let constants = [NO_LINK, NETPLAY, RUN_AHEAD, JUMP, BLIND].map(str::to_owned);
+        let notices = notices.iter().map(|of| notice(of, None).1);
+        notices.chain(constants).chain([port.to_string()]).collect()
+    }
+
+    #[test]
+    fn the_readme_quotes_what_is_shown() {
+        let (quoted, shown) = (quoted(), shown());
+        assert!(quoted.len() >= 4, "{quoted:?}");
+        for quote in quoted {
+            assert!(
+                shown.iter().any(|text| text.starts_with(&quote)),
+                "\"{quote}\" is in README.md and never on screen: {shown:#?}"
+            );
+        }
+    }
+
     #[test]
     fn the_older_side_is_the_one_to_update() {
         let text = |ours, theirs| notice(&Notice::VersionMismatch { ours, theirs }, None).1;
