@@ -3,10 +3,15 @@
 //! The bridge's own game port takes only its own process, so each connection of the core is joined to one of ours. Nobody sees
 //! the stock core's frames or its SC register from here; the bridge is told of frames at the hardware's rate, and hands bytes
 //! over whenever it has some, as a cable would.
+//!
+//! The one sign of a stock player's menu is a byte that the core does not answer. While one is owed there are no frames: after
+//! a quarter of a second of that the bridge tells the peer of a pause, as it does of any emulation that stands still, and the other
+//! game does not wait for this one.
 
 use super::EXIT_FAILED;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, PeerAddress};
+use gamelink_core::serial::GameMessage;
 use gamelink_core::time::TCycles;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -20,6 +25,9 @@ use std::time::{Duration, Instant};
 const PORTS: u16 = 21;
 /// How often the bridge may hand a byte over; bounds what the relay adds.
 const TURN: Duration = Duration::from_millis(2);
+
+/// Frames that passed while an answer was owed are made up for within so much; it takes the core a frame to answer.
+const MADE_UP: Duration = Duration::from_millis(50);
 
 /// Where the stock core connects, and whom the relay links with.
 #[derive(Clone, Debug)]
@@ -90,24 +98,29 @@ fn join(link: &Link, game: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
     }
     link.core_reconnected();
-    let is_over = AtomicBool::new(false);
+    let (is_over, is_owing) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
-        scope.spawn(|| copy(game, &bridge, &is_over));
-        scope.spawn(|| copy(&bridge, game, &is_over));
-        // The frames of a machine that nobody sees.
-        let frame = TCycles::FRAME.nominal_duration();
-        let mut next = Instant::now();
-        loop {
-            link.frame_start(FrameStart { serial_control: None });
-            let now = Instant::now();
-            let has_advanced = now >= next;
-            if has_advanced {
-                next = now.max(next + frame);
-            }
-            link.frame_end(FrameEnd {
-                has_advanced,
-                hook_time: Duration::ZERO,
+        scope.spawn(|| {
+            copy(game, &bridge, &is_over, |_| {
+                is_owing.store(false, Ordering::Release)
+            })
+        });
+        scope.spawn(|| {
+            copy(&bridge, game, &is_over, |message| {
+                if let GameMessage::Request { .. } = message {
+                    is_owing.store(true, Ordering::Release);
+                }
             });
+        });
+        let mut frames = Frames::new(Instant::now());
+        loop {
+            if let Some(has_advanced) = frames.poll(Instant::now(), is_owing.load(Ordering::Acquire)) {
+                link.frame_start(FrameStart { serial_control: None });
+                link.frame_end(FrameEnd {
+                    has_advanced,
+                    hook_time: Duration::ZERO,
+                });
+            }
             while let Some(notice) = link.poll_notice() {
                 log::info!("link notice={notice:?}");
             }
@@ -120,10 +133,43 @@ fn join(link: &Link, game: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Both bytes of a message at once: the core takes one byte for a whole message.
-fn copy(mut from: &TcpStream, mut to: &TcpStream, is_over: &AtomicBool) {
+/// Frames of a machine that nobody sees: at the hardware's rate, but none while the core owes an answer.
+#[derive(Debug)]
+struct Frames {
+    next: Instant,
+}
+
+impl Frames {
+    fn new(now: Instant) -> Frames {
+        Frames { next: now }
+    }
+
+    /// Whether the bridge is told of a boundary now, and whether a frame has passed before it.
+    fn poll(&mut self, now: Instant, is_owing: bool) -> Option<bool> {
+        if is_owing {
+            return None;
+        }
+        let has_advanced = now >= self.next;
+        if has_advanced {
+            self.next += TCycles::FRAME.nominal_duration();
+            if now > self.next + MADE_UP {
+                self.next = now;
+            }
+        }
+        Some(has_advanced)
+    }
+}
+
+/// Hands messages on until one of the two goes, and says each to `tell` before it does. Both bytes of a message at once: the core
+/// takes one byte for a whole message.
+fn copy(mut from: &TcpStream, mut to: &TcpStream, is_over: &AtomicBool, tell: impl Fn(GameMessage)) {
     let mut message = [0; 2];
-    while from.read_exact(&mut message).is_ok() && to.write_all(&message).is_ok() {}
+    while from.read_exact(&mut message).is_ok() {
+        tell(GameMessage::decode(message));
+        if to.write_all(&message).is_err() {
+            break;
+        }
+    }
     for stream in [from, to] {
         let _ = stream.shutdown(Shutdown::Both);
     }
@@ -154,4 +200,53 @@ fn hex(address: SocketAddrV4) -> String {
         u32::from_ne_bytes(address.ip().octets()),
         address.port()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Frames in this time, with a look every two milliseconds; the core owes an answer as `is_owing` says.
+    fn frames(
+        frames: &mut Frames,
+        from: Instant,
+        time: Duration,
+        is_owing: impl Fn(Duration) -> bool,
+    ) -> u32 {
+        let mut count = 0;
+        let mut at = Duration::ZERO;
+        while at < time {
+            count += u32::from(frames.poll(from + at, is_owing(at)) == Some(true));
+            at += TURN;
+        }
+        count
+    }
+
+    #[test]
+    fn frames_pass_at_the_hardwares_rate_though_each_has_a_byte() {
+        let start = Instant::now();
+        assert_eq!(
+            frames(&mut Frames::new(start), start, Duration::from_secs(1), |_| false),
+            60
+        );
+        // The core looks once a frame: it owes an answer for most of each.
+        let is_owing = |at: Duration| at.as_micros() % 16_742 < 14_000;
+        let count = frames(&mut Frames::new(start), start, Duration::from_secs(1), is_owing);
+        assert!((58..=60).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn there_are_none_while_an_answer_is_owed_and_none_are_made_up_after_a_menu() {
+        let start = Instant::now();
+        let mut of = Frames::new(start);
+        assert_eq!(frames(&mut of, start, 3000 * MS, |_| true), 0);
+        assert_eq!(
+            of.poll(start + 3000 * MS, false),
+            Some(true),
+            "the peer hears of it at once"
+        );
+        assert!(frames(&mut of, start + 3000 * MS, 100 * MS, |_| false) <= 7);
+    }
 }
