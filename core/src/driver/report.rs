@@ -4,8 +4,8 @@ use crate::bridge::{Bridge, Counters, Summary};
 use crate::control::LinkReport;
 use crate::timeline;
 use serde::Serialize;
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// One JSON object with everything measured; times in microseconds.
@@ -76,13 +76,32 @@ impl Report {
 
     /// Writes the file whole or not at all: a reader never sees half of it.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(format!(".{}", std::process::id()));
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        fs::write(&unfinished, text)?;
-        fs::rename(&unfinished, path)
+        replace(path, &text)
     }
+}
+
+/// Puts a file in place in one step, by way of a new one beside it.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}", std::process::id()));
+    // Never through what somebody else has put there: in a folder that others may write to that can be a link to anything.
+    let create = || OpenOptions::new().write(true).create_new(true).open(&unfinished);
+    let file = create().or_else(|error| {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(error);
+        }
+        // Or left by a process of the same number that was killed.
+        fs::remove_file(&unfinished)?;
+        create()
+    });
+    let result = file.and_then(|mut file| file.write_all(text));
+    let result = result.and_then(|()| fs::rename(&unfinished, path));
+    if result.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    result
 }
 
 /// What the daemon is told once a second; `cable` is the one that the link goes over.

@@ -193,3 +193,21 @@ fn the_mode_is_what_this_side_is_set_to_when_the_link_is_gone_too() {
         assert_eq!(pair.mode(0), mode);
     }
 }
+
+#[test]
+fn the_file_is_written_through_no_link_and_replaces_what_was_left() {
+    let folder = std::env::temp_dir().join(format!("gamelink-stats-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (path, theirs) = (folder.join("stats.json"), folder.join("theirs"));
+    let unfinished = folder.join(format!("stats.json.{}", std::process::id()));
+    fs::write(&theirs, "precious").unwrap();
+    std::os::unix::fs::symlink(&theirs, &unfinished).unwrap();
+    replace(&path, b"{}").unwrap();
+    assert_eq!(fs::read(&theirs).unwrap(), b"precious");
+    assert_eq!(fs::read(&path).unwrap(), b"{}");
+    fs::write(&unfinished, "left").unwrap();
+    replace(&path, b"[]").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"[]");
+    assert!(!unfinished.exists());
+    fs::remove_dir_all(folder).unwrap();
+}
