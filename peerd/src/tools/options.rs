@@ -1,25 +1,24 @@
 //! `peerd options`: writes the stock Gambatte core's link options into RetroArch's option files, as the player.
 //!
 //! RetroArch reads the first of game file, folder file, core file and global file, and rewrites all of it when content closes: so
-//! each file that is there is edited, and only while no RetroArch of this player runs. A file is replaced in one step, keeps its
-//! mode and every line that is not ours, and is backed up once, for `--undo`.
+//! each file that is there is edited, and only while no RetroArch of this player runs.
+
+mod files;
 
 use super::client::{Client, Status};
 use super::{EXIT_FAILED, EXIT_NO_DAEMON};
+use files::Edited;
 use gamelink_core::control::Role;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The name that RetroArch gives the core, and so its folder.
 const CORE: &str = "Gambatte";
-/// Appended to the name of the copy that `--undo` reads.
-const BACKUP: &str = ".gamelink-backup";
-/// The whole content of the backup of a file that was not there.
-const NO_FILE: &str = "# gamelink: there was no file\n";
+/// The core's key for what it links with.
+const MODE_KEY: &str = "gambatte_gb_link_mode";
 
 /// What the core is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ impl Wanted {
             "Network Client"
         };
         let mut lines = vec![
-            ("gambatte_gb_link_mode".to_owned(), mode.to_owned()),
+            (MODE_KEY.to_owned(), mode.to_owned()),
             ("gambatte_gb_link_network_port".to_owned(), self.port.to_string()),
         ];
         let mut digit = 0;
@@ -86,28 +85,33 @@ pub(crate) fn run(request: &Request<'_>) -> ExitCode {
             port: request.port,
         }
     };
-    match edit(request, wanted) {
-        Ok(files) if files.is_empty() => {
-            println!("nothing to write");
-            if !request.is_undo {
-                println!("{}", next_steps(request.is_direct, wanted));
-            }
-            ExitCode::SUCCESS
-        }
-        Ok(files) => {
-            let done = if request.is_undo { "restored" } else { "written" };
-            files
-                .iter()
-                .for_each(|file| println!("{done}: {}", file.display()));
-            if !request.is_undo {
-                println!("{}", next_steps(request.is_direct, wanted));
-            }
-            ExitCode::SUCCESS
-        }
+    let edited = match edit(request, wanted) {
+        Ok(edited) => edited,
         Err(error) => {
             eprintln!("peerd: {error}");
-            ExitCode::from(EXIT_FAILED)
+            return ExitCode::from(EXIT_FAILED);
         }
+    };
+    let done = if request.is_undo { "restored" } else { "written" };
+    for file in &edited.done {
+        println!("{done}: {}", file.display());
+    }
+    if edited.done.is_empty() {
+        println!("nothing to write");
+    }
+    if !request.is_undo {
+        println!("{}", next_steps(request.is_direct, wanted));
+    }
+    for (file, reason) in &edited.passed_over {
+        eprintln!("peerd: passed over {}: {reason}", file.display());
+    }
+    for (file, error) in &edited.failed {
+        eprintln!("peerd: {}: {error}", file.display());
+    }
+    if edited.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILED)
     }
 }
 
@@ -162,7 +166,7 @@ fn direct(control: &Path, port: u16) -> Result<Wanted, (String, u8)> {
     })
 }
 
-fn edit(request: &Request<'_>, wanted: Wanted) -> Result<Vec<PathBuf>, String> {
+fn edit(request: &Request<'_>, wanted: Wanted) -> Result<Edited, String> {
     let folder = match &request.folder {
         Some(folder) => folder.clone(),
         None => find_folder()?,
@@ -182,29 +186,7 @@ fn edit(request: &Request<'_>, wanted: Wanted) -> Result<Vec<PathBuf>, String> {
             "RetroArch runs (process {pid}) and would overwrite the options when it closes: leave it first, then try again"
         ));
     }
-    edit_files(&folder, request.is_undo, wanted)
-}
-
-fn edit_files(folder: &Path, is_undo: bool, wanted: Wanted) -> Result<Vec<PathBuf>, String> {
-    let mut files = option_files(folder);
-    let core_file = folder.join("config").join(CORE).join(format!("{CORE}.opt"));
-    if !is_undo && !files.contains(&core_file) {
-        files.push(core_file);
-    }
-    let mut done = vec![];
-    for file in files {
-        let result = if is_undo {
-            undo(&file, wanted)
-        } else {
-            apply(&file, wanted)
-        };
-        match result {
-            Ok(true) => done.push(file),
-            Ok(false) => {}
-            Err(error) => return Err(format!("{}: {error}", file.display())),
-        }
-    }
-    Ok(done)
+    Ok(files::edit(&folder, request.is_undo, wanted))
 }
 
 /// RetroArch's folder, of the usual installation or of Flatpak's or Snap's.
@@ -227,23 +209,6 @@ fn find_folder() -> Result<PathBuf, String> {
     })
 }
 
-/// All option files that RetroArch may read for this core.
-fn option_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder.join("config").join(CORE))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "opt"))
-        .collect();
-    let global = folder.join("retroarch-core-options.cfg");
-    if global.is_file() {
-        files.push(global);
-    }
-    files.sort();
-    files
-}
-
 fn running_retroarch(uid: u32) -> Option<String> {
     fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
         let name = fs::read_to_string(entry.path().join("comm")).ok()?;
@@ -252,143 +217,16 @@ fn running_retroarch(uid: u32) -> Option<String> {
     })
 }
 
-fn backup_of(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(BACKUP);
-    name.into()
-}
-
-fn apply(file: &Path, wanted: Wanted) -> io::Result<bool> {
-    let (text, mode) = match fs::read_to_string(file) {
-        Ok(text) => (Some(text), fs::metadata(file)?.mode()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (None, 0o644),
-        Err(error) => return Err(error),
-    };
-    let lines = wanted.lines();
-    let new = set_keys(text.as_deref().unwrap_or_default(), |key| {
-        lines
-            .iter()
-            .find(|(of, _)| of == key)
-            .map(|(_, value)| Some(value.clone()))
-    });
-    let new = append_missing(new, &lines);
-    if text.as_deref() == Some(new.as_str()) {
-        return Ok(false);
-    }
-    let backup = backup_of(file);
-    if !backup.exists() {
-        if let Some(parent) = file.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        replace(&backup, text.as_deref().unwrap_or(NO_FILE), mode)?;
-    }
-    replace(file, &new, mode)?;
-    Ok(true)
-}
-
-fn undo(file: &Path, wanted: Wanted) -> io::Result<bool> {
-    let backup = backup_of(file);
-    let old = match fs::read_to_string(&backup) {
-        Ok(old) => old,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let keys = wanted.lines();
-    let text = fs::read_to_string(file)?;
-    // Only our keys go back: RetroArch may have written others since.
-    let new = set_keys(&text, |key| {
-        keys.iter().any(|(of, _)| of == key).then(|| value_of(&old, key))
-    });
-    if old == NO_FILE && new.trim().is_empty() {
-        fs::remove_file(file)?;
-    } else {
-        replace(file, &new, fs::metadata(file)?.mode())?;
-    }
-    fs::remove_file(backup)?;
-    Ok(true)
-}
-
-/// The key of a line `key = "value"`.
-fn key_of(line: &str) -> Option<&str> {
-    let (key, _) = line.split_once('=')?;
-    let key = key.trim();
-    (!key.is_empty() && !key.starts_with('#')).then_some(key)
-}
-
-fn value_of(text: &str, key: &str) -> Option<String> {
-    let line = text.lines().find(|line| key_of(line) == Some(key))?;
-    let (_, value) = line.split_once('=')?;
-    Some(value.trim().trim_matches('"').to_owned())
-}
-
-/// The text with some keys changed: `decide` gives nothing for a line to keep, no value for one to drop.
-fn set_keys(text: &str, decide: impl Fn(&str) -> Option<Option<String>>) -> String {
-    let mut new = String::with_capacity(text.len() + 1024);
-    for line in text.lines() {
-        match key_of(line).and_then(|key| Some((key, decide(key)?))) {
-            None => new.push_str(line),
-            Some((key, Some(value))) => new.push_str(&format!("{key} = \"{value}\"")),
-            Some((_, None)) => continue,
-        }
-        new.push('\n');
-    }
-    new
-}
-
-fn append_missing(mut text: String, lines: &[(String, String)]) -> String {
-    for (key, value) in lines {
-        if value_of(&text, key).is_none() {
-            text.push_str(&format!("{key} = \"{value}\"\n"));
-        }
-    }
-    text
-}
-
-/// Puts a file in place in one step: whoever reads sees the old one or the new one, also after a power cut.
-fn replace(file: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(name);
-    let write = || {
-        let mut to = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode & 0o777)
-            .open(&temporary)?;
-        to.write_all(text.as_bytes())?;
-        to.sync_all()?;
-        fs::rename(&temporary, file)?;
-        // The rename itself, too.
-        file.parent()
-            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-    };
-    write().inspect_err(|_: &io::Error| {
-        let _ = fs::remove_file(&temporary);
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CLIENT: Wanted = Wanted {
-        is_server: false,
-        address: Ipv4Addr::LOCALHOST,
-        port: 56_400,
-    };
-
-    fn scratch(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("gamelink-options-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.join("config").join(CORE)).unwrap();
-        folder
-    }
-
     #[test]
     fn both_vocabularies_say_the_same_address() {
         let lines = Wanted {
+            is_server: false,
             address: Ipv4Addr::new(169, 254, 7, 31),
-            ..CLIENT
+            port: 56_400,
         }
         .lines();
         let value = |key: &str| lines.iter().find(|(of, _)| of == key).unwrap().1.clone();
@@ -398,54 +236,5 @@ mod tests {
         assert_eq!(digits, "169254007031");
         assert_eq!(value("gambatte_gb_link_network_server_ip_octet4"), "31");
         assert_eq!(value("gambatte_gb_link_mode"), "Network Client");
-    }
-
-    #[test]
-    fn every_file_is_edited_and_undone_to_the_byte() {
-        let folder = scratch("undo");
-        let game = folder.join("config").join(CORE).join("Tetris.opt");
-        let global = folder.join("retroarch-core-options.cfg");
-        let old_game = "gambatte_gb_colorization = \"auto\"\ngambatte_gb_link_mode = \"Not Connected\"\n";
-        fs::write(&game, old_game).unwrap();
-        fs::write(&global, "# mine\nother_core = \"x\"\n").unwrap();
-        let created = folder.join("config").join(CORE).join("Gambatte.opt");
-        let files = edit_files(&folder, false, CLIENT).unwrap();
-        assert_eq!(files.len(), 3);
-        for file in [&game, &global, &created] {
-            assert_eq!(
-                value_of(&fs::read_to_string(file).unwrap(), "gambatte_gb_link_mode").unwrap(),
-                "Network Client"
-            );
-        }
-        // A second run finds nothing to do, and does not back up its own work.
-        assert!(edit_files(&folder, false, CLIENT).unwrap().is_empty());
-        assert_eq!(edit_files(&folder, true, CLIENT).unwrap().len(), 3);
-        assert_eq!(fs::read_to_string(&game).unwrap(), old_game);
-        assert_eq!(
-            fs::read_to_string(&global).unwrap(),
-            "# mine\nother_core = \"x\"\n"
-        );
-        assert!(!created.exists());
-        let left: Vec<_> = fs::read_dir(folder.join("config").join(CORE))
-            .unwrap()
-            .flatten()
-            .collect();
-        assert_eq!(left.len(), 1, "{left:?}");
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn undo_keeps_what_was_changed_since() {
-        let folder = scratch("since");
-        let game = folder.join("config").join(CORE).join("Gambatte.opt");
-        fs::write(&game, "a = \"1\"\n").unwrap();
-        edit_files(&folder, false, CLIENT).unwrap();
-        let text = fs::read_to_string(&game)
-            .unwrap()
-            .replace("a = \"1\"", "a = \"2\"");
-        fs::write(&game, text).unwrap();
-        edit_files(&folder, true, CLIENT).unwrap();
-        assert_eq!(fs::read_to_string(&game).unwrap(), "a = \"2\"\n");
-        fs::remove_dir_all(folder).unwrap();
     }
 }

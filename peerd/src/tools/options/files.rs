@@ -1,0 +1,452 @@
+//! The files themselves: each is replaced in one step, keeps its mode, every line that is not ours and the link that it may be, and is
+//! backed up, for `--undo`.
+
+use super::{CORE, MODE_KEY, Wanted};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Appended to the name of the copy that `--undo` reads.
+const BACKUP: &str = ".gamelink-backup";
+/// How the first line of a backup begins; what was written into the file follows.
+const HEADER: &str = "# gamelink: what was here before ";
+/// The rest of the backup of a file that was not there.
+const NO_FILE: &str = "# gamelink: there was no file\n";
+/// Symbolic links that lead to one another, at most; the kernel's limit (`path_resolution(7)`).
+const LINKS: u32 = 40;
+
+/// What became of the files.
+#[derive(Debug, Default)]
+pub(super) struct Edited {
+    pub(super) done: Vec<PathBuf>,
+    /// Files that are no text, and why they were left alone.
+    pub(super) passed_over: Vec<(PathBuf, String)>,
+    pub(super) failed: Vec<(PathBuf, io::Error)>,
+}
+
+/// Edits or restores all option files of a folder of RetroArch's, whatever becomes of single ones.
+pub(super) fn edit(folder: &Path, is_undo: bool, wanted: Wanted) -> Edited {
+    let mut files = option_files(folder);
+    let core_file = folder.join("config").join(CORE).join(format!("{CORE}.opt"));
+    if !is_undo && !files.contains(&core_file) {
+        files.push(core_file);
+    }
+    let mut edited = Edited::default();
+    for file in files {
+        let result = if is_undo {
+            undo(&file)
+        } else {
+            apply(&file, wanted)
+        };
+        match result {
+            Ok(true) => edited.done.push(file),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                edited.passed_over.push((file, error.to_string()));
+            }
+            Err(error) => edited.failed.push((file, error)),
+        }
+    }
+    edited
+}
+
+/// All option files that RetroArch may read for this core.
+fn option_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder.join("config").join(CORE))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "opt"))
+        .collect();
+    let global = folder.join("retroarch-core-options.cfg");
+    if global.is_file() {
+        files.push(global);
+    }
+    files.sort();
+    files
+}
+
+fn backup_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(BACKUP);
+    name.into()
+}
+
+/// What was in a file, and what was written into it.
+struct Backup {
+    text: String,
+    written: Wanted,
+}
+
+impl Backup {
+    fn read(file: &Path) -> io::Result<Option<Backup>> {
+        let text = match read(file)? {
+            Some(text) => text,
+            None => return Ok(None),
+        };
+        let parse = || {
+            let (header, text) = text.split_once('\n')?;
+            let mut words = header.strip_prefix(HEADER)?.split(' ');
+            let written = Wanted {
+                is_server: words.next()? == "server",
+                address: words.next()?.parse().ok()?,
+                port: words.next()?.parse().ok()?,
+            };
+            Some(Backup {
+                text: text.to_owned(),
+                written,
+            })
+        };
+        let foreign = || {
+            let text = format!("{} is no backup of this program", file.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
+        parse().map(Some).ok_or_else(foreign)
+    }
+
+    fn write(&self, file: &Path, mode: u32) -> io::Result<()> {
+        let Wanted {
+            is_server,
+            address,
+            port,
+        } = self.written;
+        let role = if is_server { "server" } else { "client" };
+        replace(
+            file,
+            &format!("{HEADER}{role} {address} {port}\n{}", self.text),
+            mode,
+        )
+    }
+
+    /// Whether a file still says what was written into it. One that was deleted and made anew, or in which the player has
+    /// chosen otherwise since, does not: what was there before is then no more.
+    fn is_of(&self, text: &str) -> bool {
+        let is_kept = |(key, value): &(String, String)| value_of(text, key).is_none_or(|of| of == *value);
+        value_of(text, MODE_KEY).is_some() && self.written.lines().iter().all(is_kept)
+    }
+}
+
+/// The text of a file; nothing where there is none.
+fn read(file: &Path) -> io::Result<Option<String>> {
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
+    String::from_utf8(bytes).map(Some).map_err(no_text)
+}
+
+/// Where a file is in the end: what a symbolic link leads to is edited, and the link stays.
+fn end_of(file: &Path) -> io::Result<PathBuf> {
+    let mut place = file.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&place) {
+            Ok(to) => place = place.parent().unwrap_or(Path::new("")).join(to),
+            // It is none, or leads to nothing that is there yet.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
+                ) =>
+            {
+                return Ok(place);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("its symbolic links lead in a circle"))
+}
+
+fn apply(file: &Path, wanted: Wanted) -> io::Result<bool> {
+    let place = end_of(file)?;
+    let text = read(&place)?;
+    let mode = match &text {
+        Some(_) => fs::metadata(&place)?.mode(),
+        None => 0o644,
+    };
+    let lines = wanted.lines();
+    let new = set_keys(text.as_deref().unwrap_or_default(), |key| {
+        lines
+            .iter()
+            .find(|(of, _)| of == key)
+            .map(|(_, value)| Some(value.clone()))
+    });
+    let new = append_missing(new, &lines);
+    if text.as_deref() == Some(new.as_str()) {
+        return Ok(false);
+    }
+    if let Some(parent) = file.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    // One that was left by a file that is no more says nothing of this one.
+    let before = Backup::read(&backup_of(file)).ok().flatten();
+    let before = before.filter(|backup| text.as_ref().is_some_and(|text| backup.is_of(text)));
+    let backup = Backup {
+        text: before.map_or_else(
+            || text.unwrap_or_else(|| NO_FILE.to_owned()),
+            |backup| backup.text,
+        ),
+        written: wanted,
+    };
+    backup.write(&backup_of(file), mode)?;
+    replace(&place, &new, mode)?;
+    Ok(true)
+}
+
+fn undo(file: &Path) -> io::Result<bool> {
+    let Some(backup) = Backup::read(&backup_of(file))? else {
+        return Ok(false);
+    };
+    let place = end_of(file)?;
+    let text = read(&place)?.filter(|text| backup.is_of(text));
+    let is_restored = text.is_some();
+    if let Some(text) = text {
+        let keys = backup.written.lines();
+        // Only our keys go back: RetroArch may have written others since.
+        let new = set_keys(&text, |key| {
+            keys.iter()
+                .any(|(of, _)| of == key)
+                .then(|| value_of(&backup.text, key))
+        });
+        if backup.text == NO_FILE && new.trim().is_empty() {
+            fs::remove_file(&place)?;
+        } else {
+            replace(&place, &new, fs::metadata(&place)?.mode())?;
+        }
+    }
+    fs::remove_file(backup_of(file))?;
+    Ok(is_restored)
+}
+
+/// The key of a line `key = "value"`.
+fn key_of(line: &str) -> Option<&str> {
+    let (key, _) = line.split_once('=')?;
+    let key = key.trim();
+    (!key.is_empty() && !key.starts_with('#')).then_some(key)
+}
+
+fn value_of(text: &str, key: &str) -> Option<String> {
+    let line = text.lines().find(|line| key_of(line) == Some(key))?;
+    let (_, value) = line.split_once('=')?;
+    Some(value.trim().trim_matches('"').to_owned())
+}
+
+/// The text with some keys changed: `decide` gives nothing for a line to keep, no value for one to drop.
+fn set_keys(text: &str, decide: impl Fn(&str) -> Option<Option<String>>) -> String {
+    let mut new = String::with_capacity(text.len() + 1024);
+    for line in text.lines() {
+        match key_of(line).and_then(|key| Some((key, decide(key)?))) {
+            None => new.push_str(line),
+            Some((key, Some(value))) => new.push_str(&format!("{key} = \"{value}\"")),
+            Some((_, None)) => continue,
+        }
+        new.push('\n');
+    }
+    new
+}
+
+fn append_missing(mut text: String, lines: &[(String, String)]) -> String {
+    for (key, value) in lines {
+        if value_of(&text, key).is_none() {
+            text.push_str(&format!("{key} = \"{value}\"\n"));
+        }
+    }
+    text
+}
+
+/// Puts a file in place in one step: whoever reads sees the old one or the new one, also after a power cut.
+fn replace(file: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(name);
+    let write = || {
+        let mut to = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode & 0o777)
+            .open(&temporary)?;
+        to.write_all(text.as_bytes())?;
+        to.sync_all()?;
+        fs::rename(&temporary, file)?;
+        // The rename itself, too.
+        file.parent()
+            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    };
+    write().inspect_err(|_: &io::Error| {
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const CLIENT: Wanted = Wanted {
+        is_server: false,
+        address: Ipv4Addr::LOCALHOST,
+        port: 56_400,
+    };
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("gamelink-options-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("config").join(CORE)).unwrap();
+        folder
+    }
+
+    #[test]
+    fn every_file_is_edited_and_undone_to_the_byte() {
+        let folder = scratch("undo");
+        let game = folder.join("config").join(CORE).join("Tetris.opt");
+        let global = folder.join("retroarch-core-options.cfg");
+        let old_game = "gambatte_gb_colorization = \"auto\"\ngambatte_gb_link_mode = \"Not Connected\"\n";
+        fs::write(&game, old_game).unwrap();
+        fs::write(&global, "# mine\nother_core = \"x\"\n").unwrap();
+        let created = folder.join("config").join(CORE).join("Gambatte.opt");
+        let files = edit(&folder, false, CLIENT).done;
+        assert_eq!(files.len(), 3);
+        for file in [&game, &global, &created] {
+            assert_eq!(
+                value_of(&fs::read_to_string(file).unwrap(), "gambatte_gb_link_mode").unwrap(),
+                "Network Client"
+            );
+        }
+        // A second run finds nothing to do, and does not back up its own work.
+        assert!(edit(&folder, false, CLIENT).done.is_empty());
+        assert_eq!(edit(&folder, true, CLIENT).done.len(), 3);
+        assert_eq!(fs::read_to_string(&game).unwrap(), old_game);
+        assert_eq!(
+            fs::read_to_string(&global).unwrap(),
+            "# mine\nother_core = \"x\"\n"
+        );
+        assert!(!created.exists());
+        let left: Vec<_> = fs::read_dir(folder.join("config").join(CORE))
+            .unwrap()
+            .flatten()
+            .collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn undo_keeps_what_was_changed_since() {
+        let folder = scratch("since");
+        let game = folder.join("config").join(CORE).join("Gambatte.opt");
+        fs::write(&game, "a = \"1\"\n").unwrap();
+        edit(&folder, false, CLIENT);
+        let text = fs::read_to_string(&game)
+            .unwrap()
+            .replace("a = \"1\"", "a = \"2\"");
+        fs::write(&game, text).unwrap();
+        edit(&folder, true, CLIENT);
+        assert_eq!(fs::read_to_string(&game).unwrap(), "a = \"2\"\n");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    const MODE: &str = "gambatte_gb_link_mode";
+
+    fn mode(file: &Path) -> Option<String> {
+        value_of(&fs::read_to_string(file).unwrap(), MODE)
+    }
+
+    #[test]
+    fn a_link_stays_one_and_what_it_leads_to_is_edited_and_restored() {
+        let folder = scratch("link");
+        let (game, real) = (
+            folder.join("config").join(CORE).join("Tetris.opt"),
+            folder.join("mine.opt"),
+        );
+        let old = "gambatte_gb_link_mode = \"Not Connected\"\n";
+        fs::write(&real, old).unwrap();
+        std::os::unix::fs::symlink("../../mine.opt", &game).unwrap();
+        let edited = edit(&folder, false, CLIENT);
+        assert!(edited.done.contains(&game), "{edited:?}");
+        assert!(fs::symlink_metadata(&game).unwrap().is_symlink());
+        assert_eq!(mode(&real).as_deref(), Some("Network Client"));
+        edit(&folder, true, CLIENT);
+        assert!(fs::symlink_metadata(&game).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), old);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn links_to_nothing_and_in_circles_stop_nobody_else() {
+        let folder = scratch("circle");
+        let of = |name: &str| folder.join("config").join(CORE).join(name);
+        std::os::unix::fs::symlink("B.opt", of("A.opt")).unwrap();
+        std::os::unix::fs::symlink("A.opt", of("B.opt")).unwrap();
+        std::os::unix::fs::symlink("later", of("C.opt")).unwrap();
+        let edited = edit(&folder, false, CLIENT);
+        assert_eq!(
+            (edited.done, edited.failed.len()),
+            (vec![of("C.opt"), of("Gambatte.opt")], 2)
+        );
+        assert_eq!(mode(&of("later")).as_deref(), Some("Network Client"));
+        edit(&folder, true, CLIENT);
+        assert!(!of("later").exists() && fs::symlink_metadata(of("C.opt")).unwrap().is_symlink());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_backup_of_a_file_that_was_deleted_is_restored_into_no_later_one() {
+        let folder = scratch("later");
+        let game = folder.join("config").join(CORE).join("Gambatte.opt");
+        let later = "gambatte_gb_link_mode = \"Not Connected\"\n";
+        for is_applied_again in [false, true] {
+            fs::write(&game, "gambatte_gb_link_mode = \"Network Server\"\n").unwrap();
+            edit(&folder, false, CLIENT);
+            fs::remove_file(&game).unwrap();
+            fs::write(&game, later).unwrap();
+            if is_applied_again {
+                edit(&folder, false, CLIENT);
+            }
+            edit(&folder, true, CLIENT);
+            assert_eq!(
+                fs::read_to_string(&game).unwrap(),
+                later,
+                "again: {is_applied_again}"
+            );
+            assert!(!backup_of(&game).exists());
+        }
+        // A file that is gone keeps nobody else from being restored.
+        let other = folder.join("config").join(CORE).join("Other.opt");
+        fs::write(&other, later).unwrap();
+        edit(&folder, false, CLIENT);
+        fs::remove_file(&game).unwrap();
+        edit(&folder, true, CLIENT);
+        assert_eq!(fs::read_to_string(&other).unwrap(), later);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_was_there_before_the_first_of_several_runs_comes_back() {
+        let folder = scratch("twice");
+        let game = folder.join("config").join(CORE).join("Gambatte.opt");
+        let old = "gambatte_gb_link_mode = \"Not Connected\"\n";
+        fs::write(&game, old).unwrap();
+        for port in [56_400, 56_405, 56_400] {
+            assert_eq!(edit(&folder, false, Wanted { port, ..CLIENT }).done.len(), 1);
+        }
+        edit(&folder, true, CLIENT);
+        assert_eq!(fs::read_to_string(&game).unwrap(), old);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_passed_over_and_the_others_are_written() {
+        let folder = scratch("bytes");
+        let of = |name: &str| folder.join("config").join(CORE).join(name);
+        fs::write(of("A.opt"), b"path = \"\xe9\"\n").unwrap();
+        fs::write(of("B.opt"), "x = \"1\"\n").unwrap();
+        let edited = edit(&folder, false, CLIENT);
+        assert_eq!(edited.done, [of("B.opt"), of("Gambatte.opt")]);
+        assert_eq!((edited.passed_over.len(), edited.failed.len()), (1, 0));
+        assert_eq!(fs::read(of("A.opt")).unwrap(), b"path = \"\xe9\"\n");
+        assert_eq!(edit(&folder, true, CLIENT).done.len(), 2);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
