@@ -1,5 +1,6 @@
 //! Log lines on standard error, with the priorities that the journal understands.
 
+use crate::tools::visible::visible;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::Write;
 use std::sync::OnceLock;
@@ -21,14 +22,12 @@ impl Log for Lines {
             Level::Info => "<6>",
             Level::Debug | Level::Trace => "<7>",
         };
+        // Some of it was said by other machines and programs.
+        let words = visible(&record.args().to_string());
         let line = if self.for_journal {
-            format!("{priority}{}\n", record.args())
+            format!("{priority}{words}\n")
         } else {
-            format!(
-                "peerd: {}: {}\n",
-                record.level().as_str().to_lowercase(),
-                record.args()
-            )
+            format!("peerd: {}: {words}\n", record.level().as_str().to_lowercase())
         };
         // Where nobody reads there is nobody to tell.
         let _ = std::io::stderr().write_all(line.as_bytes());

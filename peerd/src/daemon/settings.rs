@@ -41,8 +41,9 @@ impl fmt::Display for RunError {
         match self {
             RunError::Capabilities(missing) => write!(
                 f,
-                "peerd needs {}: start it as root, or with `systemctl start peerd`, or give it the capabilities with \
-                 `setcap cap_net_admin,cap_net_raw+ep` on its file",
+                "peerd needs {}: start it as root, or with `systemctl start peerd`, or give its file the capabilities, and to one \
+                 group only, as everybody who may run it has them: `chgrp GROUP`, `chmod 750`, then \
+                 `setcap cap_net_admin,cap_net_raw+ep`",
                 missing.join(" and ")
             ),
             RunError::Control(path, error) if error.kind() == io::ErrorKind::AddrInUse => write!(

@@ -7,7 +7,7 @@ pub(crate) mod monitor;
 pub(crate) mod options;
 pub(crate) mod relay;
 pub(crate) mod status;
-mod visible;
+pub(crate) mod visible;
 
 /// It did not work.
 pub(crate) const EXIT_FAILED: u8 = 1;

@@ -102,8 +102,8 @@ fn join(link: &Link, game: &TcpStream) -> io::Result<()> {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             copy(game, &bridge, &is_over, |_| {
-                is_owing.store(false, Ordering::Release)
-            })
+                is_owing.store(false, Ordering::Release);
+            });
         });
         scope.spawn(|| {
             copy(&bridge, game, &is_over, |message| {
