@@ -13,14 +13,22 @@ use serde_json::{Value, json};
 
 /// Everything, small enough for one line of the control socket: about 800 bytes a cable.
 pub(super) fn status(daemon: &Daemon, now: LocalTime) -> Value {
-    // Many games or machines with long names must not cost the answer: the least important goes first.
-    let mut status = everything(daemon, now);
+    cut_short(everything(daemon, now))
+}
+
+/// Many games or machines with long names must not cost the answer: the least important goes first, a piece at a time.
+fn cut_short(mut status: Value) -> Value {
+    if let Some(games) = status["games"].as_array_mut() {
+        // Any user may connect any number of games; those that play are to be seen.
+        games.sort_by_key(|game| game["cable"].is_null());
+    }
     for part in ["lans", "games", "cables"] {
-        if status.to_string().len() < MAX_LINE - 256 {
-            break;
+        while status.to_string().len() >= MAX_LINE - 256 {
+            if status[part].as_array_mut().and_then(Vec::pop).is_none() {
+                break;
+            }
+            status["is_cut_short"] = json!(true);
         }
-        status[part] = json!([]);
-        status["is_cut_short"] = json!(true);
     }
     status
 }
@@ -138,4 +146,25 @@ pub(super) fn line<'a>(ports: impl Iterator<Item = &'a Port>) -> String {
         words.push("no cable".into());
     }
     words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn games_that_only_wait_are_cut_before_those_that_play() {
+        let game =
+            |pid: u32, cable: Option<&str>| json!({"pid": pid, "cable": cable, "report": "x".repeat(600)});
+        let mut games: Vec<Value> = (0..60).map(|pid| game(pid, None)).collect();
+        games.insert(30, game(1000, Some("usb0")));
+        let status = cut_short(
+            json!({"name": "den", "lans": [{}], "games": games, "cables": [{"interface": "usb0"}]}),
+        );
+        assert!(status.to_string().len() < MAX_LINE);
+        assert_eq!(status["is_cut_short"], true);
+        assert_eq!(status["games"][0]["pid"], 1000);
+        assert!(status["games"].as_array().unwrap().len() > 15);
+        assert_eq!(status["cables"][0]["interface"], "usb0");
+    }
 }
