@@ -316,6 +316,29 @@ fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched
 }
 
 #[test]
+fn a_new_address_of_a_lan_peer_is_told_to_the_game_that_plays_with_it() {
+    let Some(lab) = Lab::hub("move", 2) else { return };
+    for end in 0..2 {
+        lab.sh(end, "sysctl -qw net.ipv6.conf.usb0.disable_ipv6=1");
+        lab.sh(
+            end,
+            &format!(
+                "ip addr add 10.77.0.{}/24 dev usb0 && ip link set usb0 up",
+                end + 1
+            ),
+        );
+    }
+    let daemons = [0, 1].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0"]));
+    let (mut first, mut second) = (daemons[0].game(), daemons[1].game());
+    assert_eq!(first.peer_up().address, "10.77.0.2:56400");
+    second.peer_up();
+    lab.sh(1, "ip addr flush dev usb0 && ip addr add 10.77.0.22/24 dev usb0");
+    let start = Instant::now();
+    assert_eq!(first.peer_up().address, "10.77.0.22:56400");
+    println!("told of the new address after {:?}", start.elapsed());
+}
+
+#[test]
 fn a_cable_comes_before_a_lan() {
     let Some(lab) = Lab::hub("both", 2) else { return };
     let (a, b) = (lab.namespace(0), lab.namespace(1));

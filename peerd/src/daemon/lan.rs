@@ -77,7 +77,7 @@ impl LanPort {
         true
     }
 
-    /// Carries out what the machine wants. True when the peer came or went.
+    /// Carries out what the machine wants. True when the peer came, went or has another address.
     pub(super) fn drain(&mut self, mut down: impl FnMut(Loss)) -> bool {
         let mut has_changed = false;
         while let Some(output) = self.lan.poll_output() {
@@ -88,7 +88,7 @@ impl LanPort {
                         let _ = socket.announce(&beacon.encode());
                     }
                 }
-                Output::Answer(to, beacon) => {
+                Output::Tell(to, beacon) => {
                     if let Some((_, socket)) = self.sockets.iter().find(|(_, of)| of.is_v6() == to.is_ipv6())
                     {
                         let _ = socket.send(to, &beacon.encode());

@@ -367,6 +367,9 @@ impl Daemon {
                     self.clients.update(index, &message);
                 }
             }
+            for (key, message) in self.lans.values().filter_map(LanPort::peer_up) {
+                self.clients.update(key, &message);
+            }
             self.serve_games(now);
             self.notify.status(&status::line(self.ports.values()));
         }

@@ -9,11 +9,16 @@ pub(crate) mod health;
 pub(crate) mod identity;
 pub(crate) mod loss;
 pub(crate) mod mac;
+mod roster;
 pub(crate) mod trouble;
 
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod lan_hostile;
+#[cfg(test)]
+mod lan_world;
 #[cfg(test)]
 mod world;

@@ -1,6 +1,6 @@
 //! The beacons by which machines on a LAN find each other: one UDP datagram of fixed layout, big-endian.
 //!
-//! Magic `GLNB`, version, flags (1: a game waits), bridge port, the sender's instance, the instance that it chose, its box, its
+//! Magic `GLNB`, version, flags (1: a game waits, 2: asks for an answer), bridge port, the sender's instance, the instance that it chose, its box, its
 //! clock, the stamp it answers and the instance that it answers (zero for none), length of the name, name. An answer is as long
 //! as what it answers, so nobody can be made to send more than was spent on it.
 
@@ -14,6 +14,7 @@ pub(crate) const LEN: usize = 4 + 1 + 1 + 2 + 16 + 32 + 16 + 8 + 8 + 8 + 16;
 
 const MAGIC: [u8; 4] = *b"GLNB";
 const HAS_GAME: u8 = 1;
+const ASKS: u8 = 2;
 
 /// One beacon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(crate) struct Beacon {
     pub(crate) name: Name,
     pub(crate) box_id: u64,
     pub(crate) has_game: bool,
+    /// Its stamp is to be given back to the address that it came from.
+    pub(crate) asks: bool,
     /// Where its bridge receives.
     pub(crate) port: u16,
     /// Whom it wants to play with, or nobody.
@@ -50,7 +53,8 @@ impl Beacon {
             *to = *from;
         }
         put(&MAGIC);
-        put(&[VERSION, if self.has_game { HAS_GAME } else { 0 }]);
+        let flag = |is_set, bit| if is_set { bit } else { 0 };
+        put(&[VERSION, flag(self.has_game, HAS_GAME) | flag(self.asks, ASKS)]);
         put(&self.port.to_be_bytes());
         put(&self.sender.0);
         // At most Name::MAX.
@@ -87,12 +91,13 @@ impl Beacon {
             if sender == Instance::NONE || port == 0 || !rest.0.is_empty() {
                 return None;
             }
-            let has_game = flags & HAS_GAME != 0;
+            let (has_game, asks) = (flags & HAS_GAME != 0, flags & ASKS != 0);
             Some(Ok(Beacon {
                 sender,
                 name,
                 box_id,
                 has_game,
+                asks,
                 port,
                 chosen,
                 stamp,

@@ -1,0 +1,337 @@
+//! Machines on one LAN in virtual time.
+
+use super::discovery::{Lan, Output};
+use super::identity::{Identity, Instance, Name};
+use crate::wire::beacon::Beacon;
+use gamelink_core::control::BRIDGE_PORT;
+use gamelink_core::time::LocalTime;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+pub(super) fn identity(n: u8) -> Identity {
+    Identity {
+        instance: Instance([n.wrapping_mul(57); 16]),
+        nonce: u64::from(n) * 7_919,
+        box_id: n.into(),
+        started_ms: 0,
+        name: Name::new("lan"),
+    }
+}
+
+pub(super) fn v4(host: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, host], 56_401))
+}
+
+pub(super) fn v6(host: u8) -> SocketAddr {
+    SocketAddr::from(([0xfe80, 0, 0, 0, 0, 0, 0, host.into()], 56_401))
+}
+
+/// A beacon as `identity(n)` would send it.
+pub(super) fn beacon(n: u8, now: LocalTime, has_game: bool, chosen: Instance) -> Beacon {
+    Beacon {
+        sender: identity(n).instance,
+        name: Name::new("lan"),
+        box_id: n.into(),
+        has_game,
+        asks: false,
+        port: BRIDGE_PORT,
+        chosen,
+        stamp: now.0,
+        echo: 0,
+        echo_to: Instance::NONE,
+    }
+}
+
+/// One machine: its daemon, and the addresses that it has now, at most one a family.
+pub(super) struct Host {
+    pub(super) lan: Lan,
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+/// A LAN with 1 ms one way.
+#[derive(Default)]
+pub(super) struct World {
+    now_ms: u64,
+    pub(super) hosts: BTreeMap<u8, Host>,
+    /// When, from where, to where, what.
+    flying: Vec<(u64, SocketAddr, SocketAddr, Beacon)>,
+    sent: usize,
+    /// What each was told of peers.
+    told: Vec<(u8, Output)>,
+}
+
+impl World {
+    pub(super) fn now(&self) -> LocalTime {
+        LocalTime((self.now_ms + 1) * 1_000_000)
+    }
+
+    pub(super) fn add(&mut self, n: u8, has_game: bool) {
+        let mut lan = Lan::new(self.now(), identity(n), BRIDGE_PORT);
+        lan.set_game(self.now(), has_game);
+        let addresses = vec![v4(n)];
+        self.hosts.insert(n, Host { lan, addresses });
+    }
+
+    /// Everybody with a game, numbered from 1.
+    pub(super) fn of(count: u8) -> World {
+        let mut world = World::default();
+        (1..=count).for_each(|n| world.add(n, true));
+        world
+    }
+
+    pub(super) fn announce(&mut self, n: u8, sent: &Beacon) {
+        let from = self.hosts[&n].addresses.clone();
+        for from in from {
+            self.multicast(n, from, sent);
+        }
+    }
+
+    /// To all others, with whatever sender address the sender likes.
+    pub(super) fn multicast(&mut self, n: u8, from: SocketAddr, beacon: &Beacon) {
+        let others = self.hosts.iter().filter(|(of, _)| **of != n);
+        let to = others.filter_map(|(_, host)| {
+            let same = |to: &&SocketAddr| to.is_ipv4() == from.is_ipv4();
+            host.addresses.iter().find(same).copied()
+        });
+        let at = self.now_ms + 1;
+        let copies: Vec<_> = to.map(|to| (at, from, to, *beacon)).collect();
+        self.flying.extend(copies);
+        self.sent += 1;
+    }
+
+    pub(super) fn run(&mut self, ms: u64) {
+        for _ in 0..ms {
+            let at = self.now_ms;
+            let (arrived, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flying)
+                .into_iter()
+                .partition(|(when, ..)| *when <= at);
+            self.flying = rest;
+            let now = self.now();
+            for (_, from, to, beacon) in arrived {
+                let at_home = |host: &&mut Host| host.addresses.contains(&to);
+                if let Some(host) = self.hosts.values_mut().find(at_home) {
+                    host.lan.handle_beacon(now, from, &beacon);
+                }
+            }
+            for n in self.hosts.keys().copied().collect::<Vec<_>>() {
+                self.turn(n);
+            }
+            self.now_ms += 1;
+        }
+    }
+
+    pub(super) fn turn(&mut self, n: u8) {
+        let now = self.now();
+        let host = self.hosts.get_mut(&n).unwrap();
+        if host.lan.poll_timeout() <= now {
+            host.lan.handle_timeout(now);
+        }
+        while let Some(output) = self.hosts.get_mut(&n).unwrap().lan.poll_output() {
+            match output {
+                Output::Announce(beacon) => self.announce(n, &beacon),
+                Output::Tell(to, beacon) => {
+                    let same = |from: &&SocketAddr| from.is_ipv4() == to.is_ipv4();
+                    if let Some(from) = self.hosts[&n].addresses.iter().find(same) {
+                        self.flying.push((self.now_ms + 1, *from, to, beacon));
+                    }
+                    self.sent += 1;
+                }
+                told => self.told.push((n, told)),
+            }
+        }
+    }
+
+    pub(super) fn lan(&self, n: u8) -> &Lan {
+        &self.hosts[&n].lan
+    }
+
+    pub(super) fn linked(&self, n: u8) -> Option<Instance> {
+        self.lan(n).linked().map(|machine| machine.instance)
+    }
+
+    pub(super) fn pairs(&self) -> usize {
+        let mut linked = 0;
+        for (n, host) in &self.hosts {
+            let Some(with) = host.lan.linked().map(|machine| machine.instance) else {
+                continue;
+            };
+            let other = self
+                .hosts
+                .keys()
+                .find(|n| identity(**n).instance == with)
+                .unwrap();
+            let back = self.linked(*other);
+            assert_eq!(back, Some(identity(*n).instance), "a link has two ends");
+            linked += 1;
+        }
+        linked / 2
+    }
+
+    /// What `n` was told since the last call.
+    pub(super) fn news(&mut self, n: u8) -> Vec<Output> {
+        let told = std::mem::take(&mut self.told);
+        told.into_iter()
+            .filter(|(of, _)| *of == n)
+            .map(|(_, output)| output)
+            .collect()
+    }
+}
+
+#[test]
+fn machines_with_games_pair_up_and_those_without_are_left_alone() {
+    for count in 2..=9u8 {
+        let mut world = World::default();
+        (1..=count).for_each(|n| world.add(n, false));
+        world.run(3000);
+        assert_eq!(world.pairs(), 0);
+        let now = world.now();
+        world
+            .hosts
+            .values_mut()
+            .for_each(|host| host.lan.set_game(now, true));
+        world.run(37_000);
+        assert_eq!(world.pairs(), usize::from(count / 2), "{count} machines");
+    }
+}
+
+#[test]
+fn two_games_are_linked_within_a_second() {
+    for n in 2..40 {
+        let mut world = World::default();
+        world.add(1, true);
+        world.run(u64::from(n) * 137);
+        world.add(n, true);
+        world.run(1000);
+        assert_eq!(world.pairs(), 1);
+    }
+}
+
+#[test]
+fn a_game_that_comes_back_at_once_is_told_of_one_link() {
+    for pause in 1..60 {
+        let mut world = World::of(2);
+        world.run(5000);
+        assert_eq!(world.pairs(), 1);
+        let now = world.now();
+        world.hosts.get_mut(&2).unwrap().lan.set_game(now, false);
+        // Until the other side has been told.
+        while world.linked(1).is_some() {
+            world.run(1);
+        }
+        world.run(pause);
+        world.news(2);
+        let now = world.now();
+        world.hosts.get_mut(&2).unwrap().lan.set_game(now, true);
+        world.run(1000);
+        let news = world.news(2);
+        assert!(matches!(news[..], [Output::PeerUp(..)]), "{pause} {news:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_goes_is_noticed_and_replaced() {
+    let mut world = World::of(3);
+    world.run(20_000);
+    assert_eq!(world.pairs(), 1);
+    let gone = (1..=3).find(|n| world.linked(*n).is_some()).unwrap();
+    world.hosts.remove(&gone);
+    world.run(20_000);
+    assert_eq!(world.pairs(), 1);
+}
+
+#[test]
+fn a_quiet_lan_stays_quiet() {
+    let mut world = World::default();
+    world.add(1, false);
+    world.add(2, false);
+    world.run(10_000);
+    world.sent = 0;
+    world.run(60_000);
+    assert!(world.sent < 80, "{}", world.sent);
+}
+
+#[test]
+fn a_beacon_that_is_read_late_undoes_nothing() {
+    let mut world = World::of(2);
+    world.run(5000);
+    assert_eq!(world.pairs(), 1);
+    world.news(1);
+    let early = beacon(2, LocalTime(1_000_000), true, Instance::NONE);
+    world.multicast(2, v4(2), &early);
+    world.run(5000);
+    assert_eq!(world.news(1), []);
+}
+
+#[test]
+fn a_new_address_of_the_friend_is_told_to_the_game() {
+    for has_v6 in [false, true] {
+        let mut world = World::of(2);
+        world.run(10_000);
+        assert_eq!(world.pairs(), 1);
+        if has_v6 {
+            // Both families, of which the first one stays the friend's place.
+            world.hosts.get_mut(&2).unwrap().addresses.push(v6(2));
+            world.hosts.get_mut(&1).unwrap().addresses.push(v6(1));
+            world.run(10_000);
+        }
+        let before = world.lan(1).linked_address().unwrap().1;
+        assert_eq!(before.ip(), v4(2).ip());
+        world.news(1);
+        // DHCP gives it another one.
+        world.hosts.get_mut(&2).unwrap().addresses[0] = v4(22);
+        world.run(6000);
+        let (_, after) = world.lan(1).linked_address().unwrap();
+        assert_ne!(after.ip(), before.ip());
+        assert_eq!(after.port(), BRIDGE_PORT);
+        let news = world.news(1);
+        assert!(
+            matches!(&news[..], [Output::PeerUp(_, to)] if *to == after),
+            "{news:?}"
+        );
+        assert_eq!(world.pairs(), 1);
+        world.run(20_000);
+        assert_eq!(world.news(1), []);
+    }
+}
+
+#[test]
+fn two_families_of_one_friend_do_not_flap() {
+    let mut world = World::of(2);
+    for n in [1, 2] {
+        world.hosts.get_mut(&n).unwrap().addresses.push(v6(n));
+    }
+    world.run(60_000);
+    let news = world.news(1);
+    assert!(matches!(news[..], [Output::PeerUp(..)]), "{news:?}");
+    // One family alone goes on, in whichever place the friend was.
+    for n in [1, 2] {
+        world.hosts.get_mut(&n).unwrap().addresses.remove(0);
+    }
+    world.run(60_000);
+    assert_eq!(world.pairs(), 1);
+    let news = world.news(1);
+    assert!(
+        !news.iter().any(|of| matches!(of, Output::PeerDown(_))) && news.len() <= 1,
+        "{news:?}"
+    );
+}
+
+#[test]
+fn a_daemon_that_is_started_again_takes_its_own_place() {
+    let mut world = World::of(2);
+    world.run(10_000);
+    assert_eq!(world.pairs(), 1);
+    let host = world.hosts.remove(&2).unwrap();
+    world.run(500);
+    let again = Identity {
+        instance: Instance([0x42; 16]),
+        ..identity(2)
+    };
+    let mut lan = Lan::new(world.now(), again, BRIDGE_PORT);
+    lan.set_game(world.now(), true);
+    let addresses = host.addresses;
+    world.hosts.insert(2, Host { lan, addresses });
+    world.run(1000);
+    assert_eq!(world.linked(1), Some(again.instance));
+    assert_eq!(world.lan(1).machines().len(), 1);
+}

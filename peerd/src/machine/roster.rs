@@ -1,0 +1,359 @@
+//! The machines on a LAN, and whose word about them counts.
+//!
+//! Anybody on a LAN can send a beacon in anybody's name, so a beacon is only a hint. A machine belongs to the address from which it
+//! was first heard, and what it says of itself counts only in an answer to a question: the question goes to that address alone,
+//! and its stamp, which the answer gives back, is known to nobody else. Another address, of either family, takes its place only
+//! when the old one is silent and leaves questions unanswered, and when the new one answers. Whoever can receive what is sent
+//! to a machine's address can still speak for it: only keys would change that.
+
+use super::identity::{Instance, Name, hash64};
+use crate::wire::beacon::Beacon;
+use gamelink_core::time::LocalTime;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Machines remembered at once: more than anybody plays with, and all that a flood of beacons can cost.
+pub(super) const MAX_MACHINES: usize = 32;
+/// Of those, at one address: a daemon that was started again, and some room.
+const MAX_AT_ADDRESS: usize = 4;
+/// New machines looked at in a second: bounds what a flood of names makes this side send.
+const MAX_NEW: u32 = 200;
+/// Silence after which a machine with a game is gone: three beacons.
+pub(super) const GONE: Duration = Duration::from_millis(3500);
+/// The same for one without, whose beacons come every five seconds.
+const GONE_IDLE: Duration = Duration::from_secs(16);
+/// How long a machine that is heard elsewhere is kept for that, when its own address is silent: two beacons and a bit.
+const HEARD_ELSEWHERE: Duration = Duration::from_millis(2500);
+/// Silence after which a machine is asked whether it is still there, when another address uses its name.
+const DOUBT: Duration = Duration::from_millis(1500);
+/// Questions that its address leaves unanswered before another one may have its place.
+const UNANSWERED: u8 = 2;
+/// How often the round trip is measured while nothing changes.
+const MEASURE: Duration = Duration::from_secs(4);
+/// How long an answer may take before the question is put again: far longer than any round trip on a LAN.
+const ANSWER: Duration = Duration::from_millis(500);
+/// Questions to, and answers for, one machine in a second: beacons in its name must not be made into a flood.
+const MAX_WORDS: u32 = 20;
+
+/// A machine on the LAN.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    pub(crate) instance: Instance,
+    pub(crate) name: Name,
+    /// Where it is, and the only place that speaks for it.
+    pub(crate) address: SocketAddr,
+    pub(crate) has_game: bool,
+    /// The shortest round trip so far.
+    pub(crate) round_trip: Option<Duration>,
+    /// With whom it wants to play.
+    pub(super) chosen: Instance,
+    /// Its choice was not returned: others come first until then.
+    pub(super) avoided_until: LocalTime,
+    box_id: u64,
+    /// When its address was heard last.
+    heard: LocalTime,
+    /// When another address used its name last.
+    heard_elsewhere: Option<LocalTime>,
+    question: Option<Question>,
+    /// Questions to its address since that was heard.
+    unanswered: u8,
+    questions: Budget,
+    answers: Budget,
+    /// When it answered last; never for one that is only rumoured.
+    confirmed: Option<LocalTime>,
+}
+
+/// A question that waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Question {
+    to: SocketAddr,
+    stamp: u64,
+    sent: LocalTime,
+}
+
+/// Counts what was done within the second that began at a moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Budget {
+    since: LocalTime,
+    used: u32,
+}
+
+impl Budget {
+    /// False when it is used up.
+    fn take(&mut self, now: LocalTime, most: u32) -> bool {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            *self = Budget { since: now, used: 0 };
+        }
+        let is_left = self.used < most;
+        self.used += u32::from(is_left);
+        is_left
+    }
+}
+
+/// What a beacon led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Nobody has heard of this machine before.
+    pub(super) is_new: bool,
+    /// To be asked of this address, with this stamp.
+    pub(super) question: Option<(SocketAddr, u64)>,
+    /// What it asks may be answered.
+    pub(super) may_answer: bool,
+    /// It has taken the place of an earlier process on the same machine.
+    pub(super) has_replaced: bool,
+}
+
+impl Machine {
+    fn new(now: LocalTime, from: SocketAddr, beacon: &Beacon) -> Machine {
+        Machine {
+            instance: beacon.sender,
+            name: beacon.name,
+            address: from,
+            has_game: false,
+            round_trip: None,
+            chosen: Instance::NONE,
+            avoided_until: LocalTime(0),
+            box_id: beacon.box_id,
+            heard: now,
+            heard_elsewhere: None,
+            question: None,
+            unanswered: 0,
+            questions: Budget::default(),
+            answers: Budget::default(),
+            confirmed: None,
+        }
+    }
+
+    fn is_silent(&self, now: LocalTime) -> bool {
+        let is_idle = self.confirmed.is_some() && !self.has_game;
+        now.since(self.heard) >= if is_idle { GONE_IDLE } else { GONE }
+    }
+
+    /// Whether it is to be forgotten. One that is heard elsewhere may just be about to answer from there.
+    fn is_gone(&self, now: LocalTime) -> bool {
+        let may_move = self.confirmed.is_some()
+            && now.since(self.heard) < GONE_IDLE
+            && self
+                .heard_elsewhere
+                .is_some_and(|at| now.since(at) < HEARD_ELSEWHERE);
+        self.is_silent(now) && !may_move
+    }
+
+    /// Whether another address may answer in its place.
+    fn has_left(&self, now: LocalTime) -> bool {
+        match self.confirmed {
+            // Nobody has ever answered there.
+            None => true,
+            Some(_) => now.since(self.heard) >= GONE && self.unanswered >= UNANSWERED,
+        }
+    }
+
+    /// The order in which machines make room: those that nobody has confirmed, those without a game, the longest silent.
+    fn worth(&self) -> (bool, bool, LocalTime) {
+        (self.confirmed.is_some(), self.has_game, self.heard)
+    }
+
+    /// Takes the answer to the question that was put last; false for anything else. The sender's own clock is never compared:
+    /// what answers the newest question is newest.
+    fn handle_answer(&mut self, now: LocalTime, me: Instance, from: SocketAddr, beacon: &Beacon) -> bool {
+        let Some(question) = self.question.filter(|of| of.to == from) else {
+            return false;
+        };
+        if beacon.echo_to != me || beacon.echo != question.stamp {
+            return false;
+        }
+        self.question = None;
+        let trip = now.since(question.sent);
+        if self.confirmed.is_none() {
+            self.name = beacon.name;
+            self.box_id = beacon.box_id;
+        }
+        if self.address != from {
+            self.address = from;
+            self.round_trip = None;
+        }
+        self.heard = now;
+        self.unanswered = 0;
+        self.confirmed = Some(now);
+        self.round_trip = Some(self.round_trip.map_or(trip, |best| best.min(trip)));
+        self.has_game = beacon.has_game;
+        self.chosen = beacon.chosen;
+        true
+    }
+
+    /// Whether it has answered since this moment.
+    fn has_answered(&self, since: LocalTime) -> bool {
+        self.confirmed.is_some_and(|at| at >= since)
+    }
+
+    /// Whether something is to be asked of `from` after this beacon; answers from before `renewed` are out of date.
+    fn wants_question(&self, now: LocalTime, renewed: LocalTime, from: SocketAddr, beacon: &Beacon) -> bool {
+        if self.question.is_some_and(|of| now.since(of.sent) < ANSWER) {
+            return false;
+        }
+        let is_known = (self.has_game, self.chosen) == (beacon.has_game, beacon.chosen);
+        let is_due = self.confirmed.is_none_or(|at| now.since(at) >= MEASURE);
+        from != self.address || !is_known || is_due || !self.has_answered(renewed)
+    }
+
+    /// Puts a question; gives where and with which stamp: a time, but for its lowest bits, a millisecond, which nobody can guess.
+    fn ask(&mut self, now: LocalTime, secret: u64, to: SocketAddr) -> Option<(SocketAddr, u64)> {
+        if !self.questions.take(now, MAX_WORDS) {
+            return None;
+        }
+        let parts = [&secret.to_be_bytes(), &self.instance.0[..], &now.0.to_be_bytes()];
+        let stamp = now.0 & !0xF_FFFF | hash64("gamelink question", &parts) & 0xF_FFFF;
+        self.question = Some(Question { to, stamp, sent: now });
+        if to == self.address {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        Some((to, stamp))
+    }
+}
+
+/// All machines that are known.
+#[derive(Debug)]
+pub(super) struct Roster {
+    me: Instance,
+    /// Makes stamps that nobody can guess.
+    secret: u64,
+    machines: Vec<Machine>,
+    /// Answers from before this moment are out of date.
+    renewed: LocalTime,
+    /// New ones in this second.
+    admitted: Budget,
+}
+
+impl Roster {
+    pub(super) fn new(me: Instance, secret: u64) -> Roster {
+        Roster {
+            me,
+            secret,
+            machines: Vec::with_capacity(MAX_MACHINES),
+            renewed: LocalTime(0),
+            admitted: Budget::default(),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Machine> {
+        self.machines.iter()
+    }
+
+    pub(super) fn find(&self, instance: Instance) -> Option<&Machine> {
+        self.machines.iter().find(|machine| machine.instance == instance)
+    }
+
+    /// Those that a game may be linked with, by an answer that is not out of date.
+    pub(super) fn players(&self) -> impl Iterator<Item = &Machine> {
+        let is_player = |of: &&Machine| of.has_game && of.has_answered(self.renewed);
+        self.machines.iter().filter(is_player)
+    }
+
+    /// Has everybody asked anew: what was true before may have changed while nobody needed to know.
+    pub(super) fn renew(&mut self, now: LocalTime) -> Vec<(SocketAddr, u64)> {
+        self.renewed = now;
+        let (secret, known) = (self.secret, self.machines.iter_mut());
+        known
+            .filter_map(|machine| machine.ask(now, secret, machine.address))
+            .collect()
+    }
+
+    /// Lets others come before this one for a while.
+    pub(super) fn avoid(&mut self, instance: Instance, until: LocalTime) {
+        if let Some(machine) = self.machines.iter_mut().find(|of| of.instance == instance) {
+            machine.avoided_until = until;
+        }
+    }
+
+    /// Takes a beacon of another machine. Those in `kept` never make room.
+    pub(super) fn handle_beacon(
+        &mut self,
+        now: LocalTime,
+        from: SocketAddr,
+        beacon: &Beacon,
+        kept: [Option<Instance>; 2],
+    ) -> Outcome {
+        let known = self.machines.iter().position(|of| of.instance == beacon.sender);
+        let mut outcome = Outcome {
+            is_new: known.is_none(),
+            ..Outcome::default()
+        };
+        if known.is_none() && !self.admit(now, from, beacon, kept) {
+            return Outcome::default();
+        }
+        let (me, secret, renewed) = (self.me, self.secret, self.renewed);
+        let place = known.unwrap_or(self.machines.len() - 1);
+        let Some(machine) = self.machines.get_mut(place) else {
+            return Outcome::default();
+        };
+        let was_confirmed = machine.confirmed.is_some();
+        if machine.handle_answer(now, me, from, beacon) {
+            if !was_confirmed {
+                outcome.has_replaced = self.replace(beacon.sender, from, beacon.box_id);
+            }
+            return outcome;
+        }
+        outcome.may_answer = beacon.asks && machine.answers.take(now, MAX_WORDS);
+        if from == machine.address {
+            machine.heard = now;
+            // Its own words, but who may have said them: what they change is asked.
+            if machine.wants_question(now, renewed, from, beacon) {
+                outcome.question = machine.ask(now, secret, from);
+            }
+            // It is heard, after all.
+            machine.unanswered = 0;
+            return outcome;
+        }
+        machine.heard_elsewhere = Some(now);
+        let to = if machine.has_left(now) {
+            from
+        } else {
+            machine.address
+        };
+        let is_doubtful = now.since(machine.heard) >= DOUBT || !was_confirmed;
+        if is_doubtful && machine.wants_question(now, renewed, from, beacon) {
+            outcome.question = machine.ask(now, secret, to);
+        }
+        outcome
+    }
+
+    /// Makes room for a new machine; false if there is none.
+    fn admit(
+        &mut self,
+        now: LocalTime,
+        from: SocketAddr,
+        beacon: &Beacon,
+        kept: [Option<Instance>; 2],
+    ) -> bool {
+        if !self.admitted.take(now, MAX_NEW) {
+            return false;
+        }
+        let at_address = |of: &Machine| of.address.ip() == from.ip();
+        let neighbours = self.machines.iter().filter(|of| at_address(of)).count();
+        if neighbours >= MAX_AT_ADDRESS || self.machines.len() >= MAX_MACHINES {
+            let is_free = |of: &Machine| {
+                (neighbours < MAX_AT_ADDRESS || at_address(of)) && !kept.contains(&Some(of.instance))
+            };
+            let candidates = self.machines.iter().enumerate().filter(|(_, of)| is_free(of));
+            let Some((place, _)) = candidates.min_by_key(|(_, of)| of.worth()) else {
+                return false;
+            };
+            self.machines.swap_remove(place);
+        }
+        self.machines.push(Machine::new(now, from, beacon));
+        true
+    }
+
+    /// Forgets the earlier processes of a machine that was started again: its address and its box are the same.
+    fn replace(&mut self, instance: Instance, address: SocketAddr, box_id: u64) -> bool {
+        let before = self.machines.len();
+        self.machines
+            .retain(|of| of.instance == instance || of.address.ip() != address.ip() || of.box_id != box_id);
+        self.machines.len() < before
+    }
+
+    /// Forgets those that are gone.
+    pub(super) fn handle_timeout(&mut self, now: LocalTime) {
+        self.machines.retain(|machine| !machine.is_gone(now));
+    }
+}
