@@ -104,6 +104,43 @@ fn without_ipv6_the_link_is_made_with_ipv4() {
 }
 
 #[test]
+fn the_other_end_becomes_no_router_of_this_machine() {
+    let Some(lab) = Lab::pair("router") else { return };
+    // As the packaged service is, but that it may write /proc/sys.
+    lab.drop_privileges();
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    a.game().peer_up();
+    b.game().peer_up();
+    lab.advertise_router(1, "usb0");
+    eventually("the advertisement", || {
+        lab.sh(0, "cat /proc/net/snmp6")
+            .lines()
+            .any(|line| line.starts_with("Icmp6InRouterAdvertisements") && !line.trim_end().ends_with("\t0"))
+    });
+    let routes = || lab.sh(0, "ip -6 route show default; ip -6 addr show scope global");
+    assert_eq!(routes(), "");
+    // Somebody switches it on again: then it is said, with what mends it.
+    lab.sh(0, "sysctl -qw net.ipv6.conf.usb0.accept_ra=1");
+    lab.advertise_router(1, "usb0");
+    eventually("the route", || routes().contains("default via fe80"));
+    let (_, text) = lab.tool(0, &a, &["doctor"]);
+    let mends = text
+        .lines()
+        .filter(|line| line.contains("sysctl") || line.contains("route del"));
+    for command in mends {
+        lab.sh(0, command);
+    }
+    assert!(!routes().contains("default"), "{text}");
+    let (_, text) = lab.tool(0, &a, &["doctor"]);
+    assert!(!text.contains("router") && !text.contains("internet"), "{text}");
+    a.terminate();
+    assert_eq!(
+        lab.sh(0, "sysctl -n net.ipv6.conf.usb0.accept_redirects").trim(),
+        "1"
+    );
+}
+
+#[test]
 fn a_flushed_address_comes_back() {
     let Some(lab) = Lab::pair("flush") else { return };
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));

@@ -7,6 +7,7 @@ use crate::machine::identity::{Identity, Instance, Mac, Name};
 use crate::machine::loss::Loss;
 use crate::sys::netlink::Route;
 use crate::sys::packet::PacketSocket;
+use crate::sys::sysctl;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::udp::ProbeSocket;
 use crate::wire::filter;
@@ -74,6 +75,8 @@ pub(super) struct Port {
     /// Until when the filter is strict.
     strict: Option<LocalTime>,
     old_gen_mode: Option<AddrGenMode>,
+    /// What the kernel let neighbours decide.
+    old_trust: Vec<sysctl::Changed>,
     /// Its game knows it, and its peer's address, by the old name.
     is_renamed: bool,
 }
@@ -109,6 +112,7 @@ impl Port {
             full_batches: 0,
             strict: None,
             old_gen_mode: None,
+            old_trust: vec![],
             is_renamed: false,
         })
     }
@@ -121,7 +125,7 @@ impl Port {
         self.link.index
     }
 
-    /// Removes what a daemon that was killed left on this interface, and keeps the kernel from making addresses of the MAC.
+    /// Removes what a daemon that was killed left on this interface, and keeps the kernel and the other end out of it.
     pub(super) fn prepare(&mut self, route: &mut Route) {
         let index = self.index();
         let mut leftovers = vec![];
@@ -161,7 +165,11 @@ impl Port {
         }
     }
 
+    /// Keeps the kernel from making addresses of the MAC, and from letting the other end decide where packets go.
     fn silence_kernel(&mut self, route: &mut Route) {
+        if self.old_trust.is_empty() {
+            self.old_trust = sysctl::distrust(self.link.name.as_str());
+        }
         if self.old_gen_mode.is_none()
             && let Some(mode) = self.link.addr_gen_mode
             && mode != AddrGenMode::NONE
@@ -474,6 +482,7 @@ impl Port {
     pub(super) fn close(&mut self, route: &mut Route, registry: &Registry) {
         self.close_probe(registry);
         self.socket.deregister(registry);
+        sysctl::restore(self.link.name.as_str(), std::mem::take(&mut self.old_trust));
         if let Some(mode) = self.old_gen_mode.take() {
             let _ = route.change(Request::set_addr_gen_mode(self.index(), mode));
         }

@@ -9,6 +9,7 @@ pub(crate) mod multicast;
 pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod signals;
+pub(crate) mod sysctl;
 pub(crate) mod sysfs;
 pub(crate) mod udev;
 pub(crate) mod udp;

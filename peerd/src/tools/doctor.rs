@@ -3,6 +3,7 @@
 use super::client::{AskError, CableStatus, Client, Status};
 use super::firewall::{self, Firewall};
 use super::{EXIT_FAULT, EXIT_NO_DAEMON};
+use crate::sys::sysctl;
 use gamelink_core::control::Role;
 use serde::Serialize;
 use std::path::Path;
@@ -30,7 +31,12 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
             return ExitCode::from(EXIT_NO_DAEMON);
         }
     };
-    let findings = judge(&status, &firewall::detect());
+    let mut findings = judge(&status, &firewall::detect());
+    for cable in &status.cables {
+        let name = &cable.interface;
+        let routes = sysctl::default_routes(name);
+        judge_trust(name, sysctl::believes_routers(name), &routes, &mut findings);
+    }
     report(&findings, as_json);
     let has_fault = findings.iter().any(|finding| finding.is_fault);
     if has_fault {
@@ -203,6 +209,31 @@ fn judge_cable(cable: &CableStatus, firewalls: &[Firewall], findings: &mut Vec<F
     }
 }
 
+/// Whether the other end of a cable decides where this machine's packets go.
+fn judge_trust(name: &str, believes_routers: bool, routes: &[&str], findings: &mut Vec<Finding>) {
+    let mut note = |what: &str, mend| {
+        findings.push(Finding {
+            interface: Some(name.to_owned()),
+            is_fault: false,
+            what: what.into(),
+            mend,
+        });
+    };
+    if believes_routers {
+        note(
+            "this machine takes the other end for a router if it says that it is one",
+            vec![format!("sysctl -w net/ipv6/conf/{name}/accept_ra=0")],
+        );
+    }
+    if !routes.is_empty() {
+        let command = |family: &&str| format!("ip {family} route del default dev {name}");
+        note(
+            "what this machine sends to the internet may go over the cable",
+            routes.iter().map(command).collect(),
+        );
+    }
+}
+
 /// After this both sides have sent several probes.
 const SETTLED_MS: u64 = 4000;
 
@@ -255,6 +286,23 @@ mod tests {
         let there = faults(&linked(udp(true, false)), &[]);
         assert!(there[0].what.starts_with("the firewall of bob"));
         assert_eq!(faults(&linked(udp(false, false)), &[]).len(), 2);
+    }
+
+    #[test]
+    fn a_cable_that_leads_everywhere_is_named_with_the_command_that_mends_it() {
+        let mut findings = vec![];
+        judge_trust("usb0", false, &[], &mut findings);
+        assert!(findings.is_empty());
+        judge_trust("usb0", true, &["-6"], &mut findings);
+        let mends: Vec<&String> = findings.iter().flat_map(|of| &of.mend).collect();
+        assert_eq!(
+            mends,
+            [
+                "sysctl -w net/ipv6/conf/usb0/accept_ra=0",
+                "ip -6 route del default dev usb0"
+            ]
+        );
+        assert!(findings.iter().all(|finding| !finding.is_fault));
     }
 
     #[test]

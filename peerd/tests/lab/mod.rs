@@ -5,9 +5,11 @@ pub(crate) use gamelink_core::control::FromDaemon as Message;
 use gamelink_core::control::{self, Role, ToDaemon, VERSION};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
@@ -249,6 +251,27 @@ impl Lab {
         let daemon = Daemon { child, socket, log };
         eventually("the daemon answers", || daemon.try_status().is_some());
         daemon
+    }
+
+    /// Says to everybody on a cable that this machine is a router (RFC 4861, 4.2), for everywhere and with a prefix.
+    pub(crate) fn advertise_router(&self, end: usize, interface: &str) {
+        let namespace = File::open(format!("/run/netns/{}", self.namespaces[end])).unwrap();
+        let interface = interface.to_owned();
+        let send = move || {
+            // This thread alone.
+            nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            let index = nix::net::if_::if_nametoindex(interface.as_str()).unwrap();
+            let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).unwrap();
+            socket.set_multicast_if_v6(index).unwrap();
+            socket.set_multicast_hops_v6(255).unwrap();
+            // Half an hour; the prefix is on link and makes addresses.
+            let mut advertisement = vec![134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
+            advertisement.extend([3, 4, 64, 0xC0, 0, 0, 0x0E, 0x10, 0, 0, 0x0E, 0x10, 0, 0, 0, 0]);
+            advertisement.extend([0x20, 1, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            let all_nodes = SocketAddrV6::new(Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 1), 0, 0, index);
+            socket.send_to(&advertisement, &all_nodes.into()).unwrap();
+        };
+        std::thread::spawn(send).join().unwrap();
     }
 
     /// Runs one of the tools in a machine; its exit code and what it printed.

@@ -1,0 +1,129 @@
+//! What the kernel lets a neighbour decide by `ICMPv6` (Linux, `Documentation/networking/ip-sysctl.rst`).
+//!
+//! rtnetlink cannot set this. Writing needs `CAP_NET_ADMIN` and a `/proc/sys` that is not read-only, as it is in the packaged
+//! service: there `sysctl.d` does it.
+
+use std::fs;
+use std::path::PathBuf;
+
+/// Routes and addresses by router advertisement, and routes by redirect.
+const TRUSTING: [&str; 3] = ["accept_ra", "accept_redirects", "autoconf"];
+
+/// A setting that was changed, and what it was.
+pub(crate) type Changed = (&'static str, String);
+
+fn path(interface: &str, setting: &str) -> Option<PathBuf> {
+    // Names come from the kernel, but never leave the folder, nor touch what stands for all interfaces.
+    let is_one = !interface.contains('/') && !["", ".", "..", "all", "default"].contains(&interface);
+    is_one.then(|| PathBuf::from(format!("/proc/sys/net/ipv6/conf/{interface}/{setting}")))
+}
+
+fn read(interface: &str, setting: &str) -> Option<String> {
+    Some(
+        fs::read_to_string(path(interface, setting)?)
+            .ok()?
+            .trim()
+            .to_owned(),
+    )
+}
+
+/// Lets neighbours decide nothing, as far as this process may; gives what was changed.
+pub(crate) fn distrust(interface: &str) -> Vec<Changed> {
+    let mut changed = vec![];
+    for setting in TRUSTING {
+        if let Some(old) = read(interface, setting).filter(|old| old != "0")
+            && path(interface, setting).is_some_and(|path| fs::write(path, "0").is_ok())
+        {
+            changed.push((setting, old));
+        }
+    }
+    changed
+}
+
+/// Puts back what was changed.
+pub(crate) fn restore(interface: &str, changed: Vec<Changed>) {
+    for (setting, old) in changed {
+        if let Some(path) = path(interface, setting) {
+            let _ = fs::write(path, old);
+        }
+    }
+}
+
+/// Whether a router advertisement that comes in there is believed.
+pub(crate) fn believes_routers(interface: &str) -> bool {
+    let is_router = || read(interface, "forwarding").is_some_and(|word| word != "0");
+    match read(interface, "accept_ra").as_deref() {
+        None | Some("0") => false,
+        Some("1") => !is_router(),
+        Some(_) => true,
+    }
+}
+
+/// The families, `-4` and `-6` as `ip` has them, for which an interface is a way to everywhere.
+pub(crate) fn default_routes(interface: &str) -> Vec<&'static str> {
+    let table = |path| fs::read_to_string(path).unwrap_or_default();
+    let mut families = vec![];
+    if is_default_v4(&table("/proc/net/route"), interface) {
+        families.push("-4");
+    }
+    if is_default_v6(&table("/proc/net/ipv6_route"), interface) {
+        families.push("-6");
+    }
+    families
+}
+
+/// `/proc/net/route`: interface, destination, ..., mask in the eighth place.
+fn is_default_v4(table: &str, interface: &str) -> bool {
+    table.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some(interface)
+            && words.next() == Some("00000000")
+            && words.nth(5) == Some("00000000")
+    })
+}
+
+/// `/proc/net/ipv6_route`: destination, its prefix, ..., metric in the sixth place, interface in the tenth. An unreachable
+/// default, on `lo`, is always there.
+fn is_default_v6(table: &str, interface: &str) -> bool {
+    table.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_all = words
+            .first()
+            .is_some_and(|to| to.bytes().all(|digit| digit == b'0'));
+        is_all && words.get(1) == Some(&"00") && words.get(9) == Some(&interface)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_route_is_told_from_others() {
+        let v4 = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n\
+                  eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+                  usb0\t0201FEA9\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n";
+        assert!(is_default_v4(v4, "eth0") && !is_default_v4(v4, "usb0"));
+        let zeros = "0".repeat(32);
+        let v6 = format!(
+            "{zeros} 00 {zeros} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00450003 usb0\n\
+             fe800000000000000000000000000000 40 {zeros} 00 {zeros} 00000100 00000001 00000000 00000001 usb1\n"
+        );
+        assert!(is_default_v6(&v6, "usb0") && !is_default_v6(&v6, "usb1"));
+    }
+
+    #[test]
+    fn the_package_sets_what_the_daemon_sets() {
+        let shipped = include_str!("../../dist/sysctl/60-gamelink.conf");
+        for setting in TRUSTING {
+            assert!(shipped.contains(&format!("-net.ipv6.conf.gamelink*.{setting} = 0\n")));
+        }
+    }
+
+    #[test]
+    fn what_stands_for_all_interfaces_is_never_written() {
+        for name in ["", ".", "..", "all", "default", "../eth0"] {
+            assert_eq!(path(name, "accept_ra"), None);
+        }
+    }
+}
