@@ -145,6 +145,7 @@ impl Daemon {
                 hardware: environment::hardware_ids(),
                 usb_path: device.usb_path.clone().unwrap_or_else(|| name.to_owned()),
             },
+            is_certain: certainty == Certainty::Sure,
             is_locked: link.master.is_some(),
             recovers: device.recovers(),
             has_v6: !self.settings.is_v4_only && environment::has_v6(name),

@@ -18,6 +18,7 @@ use crate::sys::claim::Claims;
 use crate::sys::control::{self, SocketFile};
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::signals::Signals;
+use crate::sys::sysfs::Certainty;
 use crate::sys::{clock, environment};
 use crate::tools::firewall::Keeper;
 use clients::{Clients, Down, Wish};
@@ -376,7 +377,9 @@ impl Daemon {
         if must_redraw {
             self.redraw(now);
         }
-        let is_idle = self.ports.is_empty()
+        // What may be a phone keeps nobody here.
+        let mut cables = self.ports.values();
+        let is_idle = !cables.any(|port| port.certainty == Certainty::Sure || port.cable.peer().is_some())
             && self.unnamed.is_empty()
             && self.lans.is_empty()
             && self.clients.len() == 0;

@@ -25,6 +25,7 @@ const MAX_REDRAWS: u8 = 3;
 #[derive(Debug)]
 pub(crate) struct Cable {
     me: Identity,
+    is_certain: bool,
     carrier: Carrier,
     heartbeat: Heartbeat,
     repair: Repair,
@@ -51,8 +52,9 @@ impl Cable {
     pub(crate) fn new(now: LocalTime, config: Config, mac: Mac) -> Cable {
         Cable {
             me: config.identity,
-            carrier: Carrier::new(config.recovers),
-            heartbeat: Heartbeat::new(now),
+            is_certain: config.is_certain,
+            carrier: Carrier::new(config.is_certain, config.recovers),
+            heartbeat: Heartbeat::new(now, !config.is_certain),
             repair: Repair::new(config.seed, mac, config.is_locked),
             addresses: Addresses::new(config.has_v6),
             troubles: Troubles::default(),
@@ -123,7 +125,7 @@ impl Cable {
         if self.is_stopped {
             return None;
         }
-        let can_send = self.carrier.state().can_carry();
+        let can_send = self.can_speak();
         let beat = self.heartbeat.poll_timeout(now, self.told.is_some(), can_send);
         beat.into_iter()
             .chain(self.carrier.poll_timeout())
@@ -351,7 +353,7 @@ impl Cable {
         {
             self.heartbeat.speak();
         }
-        if self.carrier.state().can_carry() && self.heartbeat.poll_send(now, self.told.is_some()) {
+        if self.can_speak() && self.heartbeat.poll_send(now, self.told.is_some()) {
             self.send(Kind::Hello);
         }
     }
@@ -428,7 +430,7 @@ impl Cable {
     }
 
     fn stop(&mut self, now: LocalTime) {
-        if self.carrier.state().can_carry() {
+        if self.can_speak() {
             // Twice, as nobody answers a goodbye.
             self.send(Kind::Goodbye);
             self.send(Kind::Goodbye);
@@ -441,6 +443,12 @@ impl Cable {
         if self.troubles.note(now, trouble) {
             self.outputs.push_back(Output::Say(trouble));
         }
+    }
+
+    /// Whether frames can go out, and there is somebody or something to say them for.
+    fn can_speak(&self) -> bool {
+        let has_reason = self.is_certain || self.has_game || self.peer.is_some() || self.held.is_some();
+        has_reason && self.carrier.state().can_carry()
     }
 
     fn send(&mut self, kind: Kind) {

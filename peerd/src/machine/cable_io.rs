@@ -89,6 +89,9 @@ pub(crate) struct Peer {
 pub(crate) struct Config {
     pub(crate) identity: Identity,
     pub(crate) seed: Seed,
+    /// It is a cable. Otherwise it may be a phone or a modem: then it is its owner's to set up, and nothing is said on it before
+    /// a game waits or a peer is heard.
+    pub(crate) is_certain: bool,
     /// The interface belongs to a bridge or a bond: its MAC is not ours.
     pub(crate) is_locked: bool,
     /// The driver is to be cycled when nobody answers.

@@ -42,6 +42,8 @@ pub(crate) struct Carrier {
     state: LinkState,
     raises: u8,
     raised: Option<LocalTime>,
+    /// It is ours to set up.
+    is_ours: bool,
     /// Carrier loss before this moment is our own or the peer's doing, and no unplug.
     grace: Option<LocalTime>,
     recovery: Option<Recovery>,
@@ -54,12 +56,13 @@ struct Recovery {
 }
 
 impl Carrier {
-    /// With `recovers` for a driver that is cycled when no peer answers.
-    pub(crate) fn new(recovers: bool) -> Carrier {
+    /// With `is_ours` for one that is set up when it is down; with `recovers` for a driver that is cycled when no peer answers.
+    pub(crate) fn new(is_ours: bool, recovers: bool) -> Carrier {
         Carrier {
             state: LinkState::default(),
             raises: 0,
             raised: None,
+            is_ours,
             grace: None,
             recovery: recovers.then_some(Recovery {
                 pause: FIRST_RECOVERY,
@@ -111,7 +114,7 @@ impl Carrier {
             let waits = self
                 .raised
                 .is_some_and(|at| now < at.after(raise_pause(self.raises)));
-            if self.raises >= MAX_RAISES || waits {
+            if !self.is_ours || self.raises >= MAX_RAISES || waits {
                 return None;
             }
             self.raises += 1;
@@ -139,7 +142,8 @@ impl Carrier {
 
     /// When [`poll`](Self::poll) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
-        let raise = (!self.state.is_up && self.grace.is_none() && self.raises < MAX_RAISES).then(|| {
+        let may_raise = self.is_ours && self.raises < MAX_RAISES;
+        let raise = (may_raise && !self.state.is_up && self.grace.is_none()).then(|| {
             self.raised
                 .map_or(LocalTime(0), |at| at.after(raise_pause(self.raises)))
         });
@@ -174,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_interface_that_is_taken_down_three_times_is_left_alone() {
-        let mut carrier = Carrier::new(false);
+        let mut carrier = Carrier::new(true, false);
         let mut raises = 0;
         for second in 0..600 {
             if carrier.poll(at(second), true, 0) == Some(Action::Raise) {
@@ -189,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_silent_cable_is_cycled_ever_more_rarely() {
-        let mut carrier = Carrier::new(true);
+        let mut carrier = Carrier::new(true, true);
         carrier.handle_state(at(0), UP);
         let cycles: Vec<u64> = (0..1200)
             .filter(|&s| carrier.poll(at(s), true, 0) == Some(Action::Cycle))
@@ -199,14 +203,22 @@ mod tests {
 
     #[test]
     fn a_cable_with_a_peer_is_never_cycled() {
-        let mut carrier = Carrier::new(true);
+        let mut carrier = Carrier::new(true, true);
         carrier.handle_state(at(0), UP);
         assert!((0..1200).all(|s| carrier.poll(at(s), false, 0).is_none()));
     }
 
     #[test]
+    fn an_interface_that_may_be_a_phone_is_never_set_up() {
+        let mut carrier = Carrier::new(false, false);
+        assert!((0..600).all(|second| carrier.poll(at(second), true, 0).is_none()));
+        assert_eq!(carrier.poll_timeout(), None);
+        assert!(!carrier.is_held_down());
+    }
+
+    #[test]
     fn an_announced_flap_is_no_unplug() {
-        let mut carrier = Carrier::new(false);
+        let mut carrier = Carrier::new(true, false);
         carrier.handle_state(at(0), UP);
         carrier.expect_flap(at(2));
         carrier.handle_state(at(1), DOWN);

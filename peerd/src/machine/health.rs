@@ -13,6 +13,8 @@ const SEARCHING: Duration = Duration::from_millis(20);
 const SEARCH: Duration = Duration::from_secs(5);
 /// Between two frames on a cable that leads nowhere.
 const RESTING: Duration = Duration::from_millis(200);
+/// The same where it may be no cable at all.
+const SPARING: Duration = Duration::from_secs(1);
 /// Between two frames while linked.
 const HEARTBEAT: Duration = Duration::from_millis(300);
 /// Between two frames while the peer is suspect.
@@ -44,16 +46,19 @@ pub(crate) struct Heartbeat {
     search_until: LocalTime,
     sent: Option<LocalTime>,
     is_urgent: bool,
+    is_sparing: bool,
 }
 
 impl Heartbeat {
-    pub(crate) fn new(now: LocalTime) -> Heartbeat {
+    /// With `is_sparing`, few words are made as long as nobody has been heard.
+    pub(crate) fn new(now: LocalTime, is_sparing: bool) -> Heartbeat {
         Heartbeat {
             heard: None,
             unheard: None,
             search_until: now.after(SEARCH),
             sent: None,
             is_urgent: true,
+            is_sparing,
         }
     }
 
@@ -120,6 +125,7 @@ impl Heartbeat {
         match self.health(now) {
             Health::Suspect => ASKING,
             Health::Alive if is_linked => HEARTBEAT,
+            Health::Silent if self.is_sparing => SPARING,
             _ if now < self.search_until => SEARCHING,
             _ => RESTING,
         }
@@ -128,7 +134,7 @@ impl Heartbeat {
     fn due(&self, now: LocalTime, is_linked: bool) -> LocalTime {
         match self.sent {
             None => now,
-            Some(at) if self.is_urgent => at.after(SPACING),
+            Some(at) if self.is_urgent && !(self.is_sparing && self.heard.is_none()) => at.after(SPACING),
             Some(at) => at.after(self.interval(now, is_linked)),
         }
     }
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_linked_cable_is_quiet_and_a_suspect_peer_is_asked() {
-        let mut beat = Heartbeat::new(ms(0));
+        let mut beat = Heartbeat::new(ms(0), false);
         beat.handle_heard(ms(0), true);
         let sent: Vec<u64> = (0..1300).filter(|&t| beat.poll_send(ms(t), true)).collect();
         assert!(sent.starts_with(&[0, 300, 600, 700, 760]), "{sent:?}");
@@ -173,7 +179,7 @@ mod tests {
 
     #[test]
     fn silence_is_given_up_within_the_promised_time_and_not_across_a_suspend() {
-        let mut beat = Heartbeat::new(ms(0));
+        let mut beat = Heartbeat::new(ms(0), false);
         beat.handle_heard(ms(0), true);
         assert!(beat.poll_lost(ms(1299)).is_none());
         assert_eq!(beat.poll_lost(ms(1300)), Some(Loss::Silent));
@@ -183,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_stops_hearing_us_is_given_up() {
-        let mut beat = Heartbeat::new(ms(0));
+        let mut beat = Heartbeat::new(ms(0), false);
         for t in (0..5000).step_by(300) {
             beat.handle_heard(ms(t), t < 1000);
         }
@@ -192,7 +198,7 @@ mod tests {
 
     #[test]
     fn answers_are_never_a_flood() {
-        let mut beat = Heartbeat::new(ms(0));
+        let mut beat = Heartbeat::new(ms(0), false);
         let sent = (0..100_000u64).filter(|us| {
             beat.speak();
             beat.poll_send(LocalTime(us * 10_000), false)

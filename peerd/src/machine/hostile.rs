@@ -37,6 +37,7 @@ fn cable() -> Cable {
     let config = Config {
         identity: identity(1),
         seed: Seed::default(),
+        is_certain: true,
         is_locked: false,
         recovers: false,
         has_v6: true,

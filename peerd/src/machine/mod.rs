@@ -21,4 +21,6 @@ mod lan_hostile;
 #[cfg(test)]
 mod lan_world;
 #[cfg(test)]
+mod uncertain;
+#[cfg(test)]
 mod world;

@@ -145,6 +145,7 @@ impl World {
                 hardware: vec![],
                 usb_path: "1-1".into(),
             },
+            is_certain: true,
             is_locked: false,
             recovers: !self.has_carrier_sense,
             has_v6: true,

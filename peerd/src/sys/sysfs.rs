@@ -19,7 +19,7 @@ pub(crate) struct Device {
 /// How sure it is that an interface is a cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certainty {
-    /// A driver that also serves phones and modems: nothing is changed until a peer answers.
+    /// A driver that also serves phones and modems: never set up, and nothing is changed until a peer answers.
     Maybe,
     /// A host-to-host cable by driver or number, or the operator's word.
     Sure,

@@ -144,6 +144,8 @@ pub(crate) struct CableStatus {
     pub(crate) interface: String,
     pub(crate) driver: Option<String>,
     pub(crate) state: String,
+    /// A daemon that does not say so is sure.
+    pub(crate) is_certain: Option<bool>,
     pub(crate) up_ms: Option<u64>,
     pub(crate) mac: String,
     pub(crate) mac_repair: String,

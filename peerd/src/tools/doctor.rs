@@ -83,7 +83,11 @@ fn report(findings: &[Finding], as_json: bool) {
 /// What the status means.
 pub(crate) fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
     let mut findings = vec![];
-    if status.cables.is_empty() {
+    if status
+        .cables
+        .iter()
+        .all(|cable| cable.is_certain == Some(false) && cable.peer.is_none())
+    {
         findings.push(Finding {
             interface: None,
             is_fault: true,
@@ -126,19 +130,21 @@ fn judge_cable(cable: &CableStatus, firewalls: &[Firewall], findings: &mut Vec<F
             .collect();
         find(cable.state != "linked", trouble.clone(), mend);
     }
+    // What may be a phone or a modem is no fault of the link when it does not link.
+    let is_cable = cable.is_certain != Some(false);
     match cable.state.as_str() {
         "down" => find(
-            true,
+            is_cable,
             "the interface is down".into(),
             vec![format!("ip link set {} up", cable.interface)],
         ),
         "no carrier" => find(
-            true,
+            is_cable,
             "the other end of the cable is not plugged in, or its machine is off".into(),
             vec!["plug it in there".into()],
         ),
         "searching" => find(
-            true,
+            is_cable,
             "nobody answers at the other end".into(),
             vec!["start Gamelink there: `systemctl status peerd` on that machine".into()],
         ),
@@ -303,6 +309,25 @@ mod tests {
             ]
         );
         assert!(findings.iter().all(|finding| !finding.is_fault));
+    }
+
+    #[test]
+    fn a_phone_is_no_fault_but_no_cable_either() {
+        let phone = CableStatus {
+            interface: "usb0".into(),
+            state: "down".into(),
+            is_certain: Some(false),
+            ..CableStatus::default()
+        };
+        let status = Status {
+            cables: vec![phone],
+            ..Status::default()
+        };
+        let faults = faults(&status, &[]);
+        assert!(
+            faults.len() == 1 && faults[0].what.starts_with("no cable"),
+            "{faults:?}"
+        );
     }
 
     #[test]

@@ -207,12 +207,21 @@ impl Lab {
 
     /// Starts a daemon; for `usb0` unless the arguments name interfaces.
     pub(crate) fn daemon(&self, end: usize, arguments: &[&str]) -> Daemon {
+        let mut all = arguments.to_vec();
+        if !arguments.contains(&"--interface") {
+            all.extend(["--interface", "usb0"]);
+        }
+        self.start(end, &format!("{end}"), &all)
+    }
+
+    /// Starts a daemon that finds cables by itself.
+    pub(crate) fn searching_daemon(&self, end: usize, arguments: &[&str]) -> Daemon {
         self.start(end, &format!("{end}"), arguments)
     }
 
     /// Starts another one in the same machine.
     pub(crate) fn second_daemon(&self, end: usize) -> Daemon {
-        self.start(end, &format!("{end}-second"), &[])
+        self.start(end, &format!("{end}-second"), &["--interface", "usb0"])
     }
 
     fn start(&self, end: usize, name: &str, arguments: &[&str]) -> Daemon {
@@ -244,9 +253,6 @@ impl Lab {
             .arg(&socket)
             .args(arguments)
             .stderr(File::create(&log).unwrap());
-        if !arguments.contains(&"--interface") {
-            command.args(["--interface", "usb0"]);
-        }
         let child = command.spawn().expect("ip runs");
         let daemon = Daemon { child, socket, log };
         eventually("the daemon answers", || daemon.try_status().is_some());

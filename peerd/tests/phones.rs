@@ -1,0 +1,65 @@
+//! An interface that may be a phone or a modem: its owner's to set up, and left in peace.
+//!
+//! Needs root. A veth is made one by a sysfs that says so.
+
+mod lab;
+
+use lab::{Lab, eventually};
+
+#[test]
+fn what_may_be_a_phone_is_left_as_its_owner_has_it() {
+    let Some(mut lab) = Lab::pair("phone") else { return };
+    lab.furnish(&[]);
+    let net = "/sys/class/net";
+    lab.sh(
+        0,
+        &format!(
+            "mount -t tmpfs tmpfs {net} && mkdir -p {net}/usb0/device {net}/drivers/cdc_ether && \
+             ln -s ../../drivers/cdc_ether {net}/usb0/device/driver"
+        ),
+    );
+    let is_up = || lab.sh(0, "ip link show usb0").contains(",UP");
+    let a = lab.searching_daemon(0, &[]);
+    let cable = || a.status()["cables"][0].clone();
+    assert_eq!(
+        (cable()["is_certain"].clone(), cable()["state"].clone()),
+        (false.into(), "down".into())
+    );
+    let mut game = a.game();
+    assert_eq!(cable()["state"], "down");
+    assert!(!is_up());
+    // Its owner uses it, and then a peer is there: a cable after all.
+    lab.sh(0, "ip link set usb0 up");
+    let b = lab.daemon(1, &[]);
+    game.peer_up();
+    b.game().peer_up();
+    lab.sh(0, "ip link set usb0 down");
+    game.peer_down();
+    eventually("down", || cable()["state"] == "down");
+    assert!(!is_up());
+    drop(b);
+}
+
+#[test]
+fn what_may_be_a_phone_is_spoken_to_for_a_game_alone_and_keeps_no_daemon() {
+    let Some(mut lab) = Lab::pair("modem") else { return };
+    lab.furnish(&[]);
+    let net = "/sys/class/net";
+    lab.sh(
+        0,
+        &format!(
+            "mount -t tmpfs tmpfs {net} && mkdir -p {net}/usb0/device {net}/drivers/rndis_host && \
+             ln -s ../../drivers/rndis_host {net}/usb0/device/driver"
+        ),
+    );
+    lab.sh(0, "ip link set usb0 up");
+    lab.sh(1, "ip link set usb0 up");
+    let mut a = lab.searching_daemon(0, &["--exit-idle", "1"]);
+    let sent = || a.status()["cables"][0]["frames"]["sent"].as_u64();
+    eventually("carrier", || a.states() == ["searching"]);
+    assert_eq!(sent(), Some(0));
+    let game = a.game();
+    eventually("a word", || sent() > Some(0));
+    drop(game);
+    assert!(a.wait(std::time::Duration::from_secs(5)));
+}
