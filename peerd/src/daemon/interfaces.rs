@@ -159,7 +159,7 @@ impl Daemon {
                     "cable found interface={name} mac={} certainty={certainty:?}",
                     link.mac
                 );
-                port.prepare(&mut self.route);
+                port.prepare(now, &mut self.route);
                 port.refresh(now, &mut self.route);
                 self.ports.insert(link.index, port);
                 self.serve_games(now);

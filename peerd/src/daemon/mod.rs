@@ -3,6 +3,7 @@
 mod clients;
 mod interfaces;
 mod lan;
+mod leftovers;
 mod notify;
 mod port;
 mod precedence;
@@ -21,7 +22,7 @@ use crate::sys::signals::Signals;
 use crate::sys::sysfs::Certainty;
 use crate::sys::{clock, environment};
 use crate::tools::firewall::Keeper;
-use clients::{Clients, Down, Wish};
+use clients::{Clients, Down, Game, Wish};
 use gamelink_core::control::{BRIDGE_PORT, DownCause, FromDaemon};
 use gamelink_core::driver::PeerAddress;
 use gamelink_core::time::LocalTime;
@@ -220,7 +221,9 @@ impl Daemon {
         let nonces = self.nonces();
         for port in self.ports.values_mut() {
             let own = port.link.index;
-            port.handle_timeout(now, |frame| sibling(&nonces, own, frame.sender.nonce));
+            port.handle_timeout(now, &mut self.route, |frame| {
+                sibling(&nonces, own, frame.sender.nonce)
+            });
         }
         for port in self
             .lans
@@ -322,6 +325,7 @@ impl Daemon {
                 holds: self.clients.has(index),
             };
             port.cable.handle_input(now, game);
+            port.is_played = self.clients.has(index);
         }
     }
 
@@ -411,12 +415,23 @@ impl Daemon {
     fn stop(&mut self) {
         self.notify.stopping();
         let now = clock::now();
-        for port in self.ports.values_mut() {
-            port.cable.handle_input(now, Input::Stop);
+        let mut played = BTreeSet::new();
+        for (&index, port) in &mut self.ports {
+            let leaves_path = self.clients.games().any(|game| plays(&game, index, port.name()));
+            if leaves_path {
+                log::info!("a game plays on, its addresses stay interface={}", port.name());
+                played.insert(index);
+                if let Some(keeper) = &self.keeper {
+                    keeper.leave(index);
+                }
+            }
+            port.cable.handle_input(now, Input::Stop { leaves_path });
         }
         self.settle(now);
-        for port in self.ports.values_mut() {
-            port.close(&mut self.route, self.poll.registry());
+        for (index, port) in &mut self.ports {
+            if !played.contains(index) {
+                port.close(&mut self.route, self.poll.registry());
+            }
         }
     }
 }
@@ -424,6 +439,12 @@ impl Daemon {
 /// The time that this machine has slept since it booted.
 fn slept() -> Duration {
     clock::since_boot().saturating_sub(Duration::from_nanos(clock::now().0))
+}
+
+/// Whether this game is linked over this cable, as it says itself.
+fn plays(game: &Game<'_>, index: u32, name: &str) -> bool {
+    let cable = game.report.and_then(|report| report.cable.as_deref());
+    game.cable == Some(index) && cable == Some(name)
 }
 
 fn sibling(nonces: &[(u32, u64, Name)], own: u32, nonce: u64) -> Option<Name> {

@@ -1,5 +1,6 @@
 //! One cable's machine with its sockets: carries out what the machine wants.
 
+use super::leftovers::Leftovers;
 use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output, Peer};
 use crate::machine::carrier::{Action, LinkState};
@@ -64,6 +65,8 @@ pub(super) struct Port {
     pub(super) cable: Cable,
     pub(super) tokens: (Token, Token),
     pub(super) link_up_since: Option<LocalTime>,
+    /// A game has this cable.
+    pub(super) is_played: bool,
     socket: PacketSocket,
     probe: Option<ProbeSocket>,
     probe_due: Option<LocalTime>,
@@ -75,6 +78,7 @@ pub(super) struct Port {
     /// Until when the filter is strict.
     strict: Option<LocalTime>,
     old_gen_mode: Option<AddrGenMode>,
+    leftovers: Leftovers,
     /// What the kernel let neighbours decide.
     old_trust: Vec<sysctl::Changed>,
     /// Its game knows it, and its peer's address, by the old name.
@@ -104,6 +108,8 @@ impl Port {
             certainty,
             tokens,
             link_up_since: None,
+            is_played: false,
+            leftovers: Leftovers::default(),
             socket,
             probe: None,
             probe_due: None,
@@ -125,41 +131,12 @@ impl Port {
         self.link.index
     }
 
-    /// Removes what a daemon that was killed left on this interface, and keeps the kernel and the other end out of it.
-    pub(super) fn prepare(&mut self, route: &mut Route) {
-        let index = self.index();
-        let mut leftovers = vec![];
-        let _ = route.ask(Request::all_addresses(), |message| {
-            if let Message::Address {
-                index: of,
-                local,
-                partner,
-                is_ours,
-                is_like_ours,
-                ..
-            } = message
-                && of == index
-                // That mode is what we leave behind, too; nobody else sets it on a cable.
-                && (is_ours || is_like_ours && self.link.addr_gen_mode == Some(AddrGenMode::NONE))
-            {
-                leftovers.push(Request::remove_address(index, local, partner));
-            }
-        });
-        let _ = route.ask(Request::all_neighbours(), |message| {
-            if let Message::Neighbour {
-                index: of,
-                ip,
-                is_ours: true,
-            } = message
-                && of == index
-            {
-                leftovers.push(Request::remove_neighbour(index, ip));
-            }
-        });
-        for request in leftovers {
-            log::info!("removed a leftover of an earlier run interface={}", self.name());
-            let _ = route.change(request);
-        }
+    /// Looks for what an earlier run left on this interface, which goes when there is something new, or soon; and keeps the
+    /// kernel and the other end out of it.
+    pub(super) fn prepare(&mut self, now: LocalTime, route: &mut Route) {
+        // That mode is what we leave behind, too; nobody else sets it on a cable.
+        let is_marked = self.link.addr_gen_mode == Some(AddrGenMode::NONE);
+        self.leftovers = Leftovers::find(now, self.link.index, is_marked, route);
         if self.certainty == Certainty::Sure {
             self.silence_kernel(route);
         }
@@ -275,11 +252,18 @@ impl Port {
             .chain(self.probe_due)
             .chain(self.paused)
             .chain(self.strict)
+            .chain(self.leftovers.poll_timeout())
             .min()
     }
 
     /// Does what is due.
-    pub(super) fn handle_timeout(&mut self, now: LocalTime, sibling: impl Fn(&Frame) -> Option<Name>) {
+    pub(super) fn handle_timeout(
+        &mut self,
+        now: LocalTime,
+        route: &mut Route,
+        sibling: impl Fn(&Frame) -> Option<Name>,
+    ) {
+        self.leftovers.handle_timeout(now, self.is_played, route);
         if self.paused.is_some_and(|at| at <= now) {
             self.receive(now, sibling);
         }
@@ -418,6 +402,7 @@ impl Port {
         route
             .change(Request::add_neighbour(index, plan.peer, plan.peer_mac))
             .map_err(fail)?;
+        self.leftovers.remove(Some(plan), route);
         self.close_probe(registry);
         match ProbeSocket::open(index, plan.local, plan.peer) {
             Ok(probe) => {
@@ -481,6 +466,7 @@ impl Port {
     /// Leaves the interface as it was found, but up.
     pub(super) fn close(&mut self, route: &mut Route, registry: &Registry) {
         self.close_probe(registry);
+        self.leftovers.remove(None, route);
         self.socket.deregister(registry);
         sysctl::restore(self.link.name.as_str(), std::mem::take(&mut self.old_trust));
         if let Some(mode) = self.old_gen_mode.take() {

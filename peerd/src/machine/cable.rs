@@ -197,7 +197,8 @@ impl Cable {
                 self.lose(now, Loss::Unplugged);
                 self.is_stopped = true;
             }
-            Input::Stop => self.stop(now),
+            Input::Stop { leaves_path: true } => self.is_stopped = true,
+            Input::Stop { leaves_path: false } => self.stop(now),
             Input::Timeout => {}
         }
         if !self.is_stopped {

@@ -44,7 +44,10 @@ pub(crate) enum Input<'a> {
     /// The interface is gone.
     Gone,
     /// The daemon stops.
-    Stop,
+    Stop {
+        /// A game plays on: it keeps its path, and the other end is not told. To that one it is as if the daemon had died.
+        leaves_path: bool,
+    },
     /// Nothing but the time.
     Timeout,
 }

@@ -98,7 +98,7 @@ fn shake(seed: u64) {
             }
         }
         for end in 0..2 {
-            world.input(end, Input::Stop);
+            world.input(end, Input::Stop { leaves_path: false });
             assert!(
                 world.ends[end].kernel.addresses.is_empty() && world.ends[end].kernel.neighbours.is_empty()
             );
@@ -232,6 +232,24 @@ fn two_machines_that_sleep_keep_their_link() {
             assert!(world.is_linked(), "seed {seed}");
             assert_eq!(links(&world), [1, 1], "seed {seed}");
         }
+    }
+}
+
+#[test]
+fn a_stop_under_a_game_leaves_both_ends_their_path_and_the_next_start_takes_it_over() {
+    for (seed, pause_ms) in (0..50).flat_map(|seed| [(seed, 20), (seed, 5000)]) {
+        let mut world = linked(seed);
+        world.run(Duration::from_secs(5));
+        let path = [0, 1].map(|end| world.ends[end].kernel.addresses.clone());
+        world.input(1, Input::Stop { leaves_path: true });
+        world.kill(1);
+        world.ends[0].never_lets_go = true;
+        world.run(Duration::from_millis(pause_ms));
+        let left = [0, 1].map(|end| world.ends[end].kernel.addresses.clone());
+        assert_eq!(left, path, "seed {seed}");
+        world.start_daemon(1);
+        world.run(Duration::from_millis(500));
+        assert!(world.is_linked(), "seed {seed}");
     }
 }
 

@@ -54,7 +54,7 @@ fn it_is_neither_set_up_nor_spoken_to() {
     assert_eq!(run(&mut cable, 120, 180), []);
     cable.handle_input(LocalTime(180_000_000_000), game(true));
     assert_eq!(run(&mut cable, 180, 240), []);
-    cable.handle_input(LocalTime(240_000_000_000), Input::Stop);
+    cable.handle_input(LocalTime(240_000_000_000), Input::Stop { leaves_path: false });
     assert_eq!(cable.poll_output(), None);
 }
 

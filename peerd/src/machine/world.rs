@@ -55,6 +55,8 @@ pub(super) struct End {
     pub(super) is_told: bool,
     /// The game goes on with a peer whose daemon has fallen silent.
     pub(super) is_held: bool,
+    /// The game hears its peer whatever the daemons do.
+    pub(super) never_lets_go: bool,
     pub(super) box_id: u64,
 }
 
@@ -246,7 +248,8 @@ impl World {
                     let state = &mut self.ends[end];
                     assert!(state.is_told || state.is_held, "down without up");
                     state.is_told = false;
-                    state.is_held = loss.leaves_the_path() && self.games_hold && self.random.one_in(2);
+                    let holds = state.never_lets_go || self.random.one_in(2);
+                    state.is_held = loss.leaves_the_path() && self.games_hold && holds;
                     if !state.is_held {
                         self.let_go(end);
                     }
@@ -388,8 +391,11 @@ impl World {
             8 => self.kill(end),
             // A clean restart.
             9 => {
-                self.input(end, Input::Stop);
-                if self.ends[end].daemon.take().is_some() {
+                let leaves_path = self.ends[end].is_told && self.random.one_in(2);
+                self.input(end, Input::Stop { leaves_path });
+                if leaves_path {
+                    self.kill(end);
+                } else if self.ends[end].daemon.take().is_some() {
                     assert!(!self.ends[end].is_told);
                     assert!(
                         self.ends[end].kernel.addresses.is_empty(),

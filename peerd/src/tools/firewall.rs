@@ -173,11 +173,19 @@ fn iptables_rule(interface: &str) -> String {
     format!("-i {interface} -p udp --dport {first}:{last} -m comment --comment {TAG} -j ACCEPT")
 }
 
+/// What is to become of an interface's hole.
+#[derive(Debug)]
+enum Order {
+    Open(String),
+    Close,
+    Leave,
+}
+
 /// Opens and closes holes on a thread of its own: the firewalls' programs take seconds on a small machine, and a daemon that is
 /// silent for so long is given up by its peer. All holes are closed when this goes.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    orders: Option<Sender<(u32, Option<String>)>>,
+    orders: Option<Sender<(u32, Order)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -185,13 +193,22 @@ impl Keeper {
     /// # Errors
     /// When there can be no thread.
     pub(crate) fn start() -> io::Result<Keeper> {
-        let (orders, receiver) = channel::<(u32, Option<String>)>();
+        let (orders, receiver) = channel::<(u32, Order)>();
         let keep = move || {
             let mut holes = BTreeMap::new();
-            for (key, interface) in receiver {
-                holes.remove(&key);
-                if let Some(interface) = interface {
-                    holes.insert(key, Hole::open(&interface));
+            for (key, order) in receiver {
+                let old: Option<Hole> = holes.remove(&key);
+                match order {
+                    Order::Open(interface) => {
+                        drop(old);
+                        holes.insert(key, Hole::open(&interface));
+                    }
+                    Order::Close => drop(old),
+                    Order::Leave => {
+                        if let Some(mut hole) = old {
+                            hole.firewalls.clear();
+                        }
+                    }
                 }
             }
         };
@@ -204,18 +221,23 @@ impl Keeper {
 
     /// Opens one for the interface of that number.
     pub(crate) fn open(&self, key: u32, interface: &str) {
-        self.order(key, Some(interface.to_owned()));
+        self.order(key, Order::Open(interface.to_owned()));
     }
 
     /// Closes it.
     pub(crate) fn close(&self, key: u32) {
-        self.order(key, None);
+        self.order(key, Order::Close);
     }
 
-    fn order(&self, key: u32, interface: Option<String>) {
+    /// Leaves it open for a game that plays on; the next start takes it over.
+    pub(crate) fn leave(&self, key: u32) {
+        self.order(key, Order::Leave);
+    }
+
+    fn order(&self, key: u32, order: Order) {
         if let Some(orders) = &self.orders {
             // It listens until this goes.
-            let _ = orders.send((key, interface));
+            let _ = orders.send((key, order));
         }
     }
 }
@@ -265,7 +287,9 @@ impl Drop for Hole {
         for firewall in &self.firewalls {
             close(firewall, &self.interface);
         }
-        log::info!("firewall closed interface={}", self.interface);
+        if !self.firewalls.is_empty() {
+            log::info!("firewall closed interface={}", self.interface);
+        }
     }
 }
 

@@ -1,15 +1,15 @@
 //! Namespaces, cables, daemons and their clients for the tests.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+mod network;
+
 pub(crate) use gamelink_core::control::FromDaemon as Message;
-use gamelink_core::control::{self, Role, ToDaemon, VERSION};
+use gamelink_core::control::{self, LinkReport, Role, ToDaemon, VERSION};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
@@ -259,27 +259,6 @@ impl Lab {
         daemon
     }
 
-    /// Says to everybody on a cable that this machine is a router (RFC 4861, 4.2), for everywhere and with a prefix.
-    pub(crate) fn advertise_router(&self, end: usize, interface: &str) {
-        let namespace = File::open(format!("/run/netns/{}", self.namespaces[end])).unwrap();
-        let interface = interface.to_owned();
-        let send = move || {
-            // This thread alone.
-            nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
-            let index = nix::net::if_::if_nametoindex(interface.as_str()).unwrap();
-            let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).unwrap();
-            socket.set_multicast_if_v6(index).unwrap();
-            socket.set_multicast_hops_v6(255).unwrap();
-            // Half an hour; the prefix is on link and makes addresses.
-            let mut advertisement = vec![134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
-            advertisement.extend([3, 4, 64, 0xC0, 0, 0, 0x0E, 0x10, 0, 0, 0x0E, 0x10, 0, 0, 0, 0]);
-            advertisement.extend([0x20, 1, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-            let all_nodes = SocketAddrV6::new(Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 1), 0, 0, index);
-            socket.send_to(&advertisement, &all_nodes.into()).unwrap();
-        };
-        std::thread::spawn(send).join().unwrap();
-    }
-
     /// Runs one of the tools in a machine; its exit code and what it printed.
     pub(crate) fn tool(&self, end: usize, daemon: &Daemon, arguments: &[&str]) -> (i32, String) {
         let output = self
@@ -358,6 +337,23 @@ impl Daemon {
     /// Connects as a game.
     pub(crate) fn game(&self) -> Client {
         self.client(Role::Game).expect("the daemon welcomes a game")
+    }
+
+    /// Connects as a game that is linked over a cable already, as an earlier daemon named it.
+    pub(crate) fn game_that_plays(&self, cable: &str) -> Client {
+        let mut game = self.raw(
+            &[
+                control::encode(&ToDaemon::Hello {
+                    version: VERSION,
+                    role: Role::Game,
+                })
+                .unwrap(),
+                control::encode(&plays_on(cable)).unwrap(),
+            ]
+            .concat(),
+        );
+        assert!(matches!(game.next(), Message::Welcome { .. }));
+        game
     }
 
     pub(crate) fn try_game(&self) -> Option<Client> {
@@ -449,6 +445,14 @@ impl Drop for Daemon {
     }
 }
 
+fn plays_on(cable: &str) -> ToDaemon {
+    ToDaemon::Report(LinkReport {
+        state: "linked".into(),
+        cable: Some(cable.into()),
+        ..LinkReport::default()
+    })
+}
+
 /// What a game is told.
 #[derive(Debug)]
 pub(crate) struct PeerUp {
@@ -473,6 +477,20 @@ impl Client {
         let mut line = vec![];
         self.0.read_until(b'\n', &mut line).ok()?;
         control::decode(&line).ok()?
+    }
+
+    /// Says that it is linked over this cable.
+    pub(crate) fn plays_on(&mut self, cable: &str) {
+        self.send(&plays_on(cable)).expect("the daemon reads");
+    }
+
+    pub(crate) fn next(&mut self) -> Message {
+        self.receive().expect("a message")
+    }
+
+    /// Whether the daemon is gone without another word.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.0.fill_buf().is_ok_and(<[u8]>::is_empty)
     }
 
     pub(crate) fn first(mut self) -> Option<Message> {

@@ -1,0 +1,97 @@
+//! Addresses and neighbours that an earlier run left on an interface: it was killed, or stopped under a game that plays on.
+
+use crate::machine::address::Plan;
+use crate::sys::netlink::Route;
+use crate::wire::netlink::{Message, Request};
+use gamelink_core::time::LocalTime;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How long they stay for a game that plays over them and has yet to say so: it looks for a daemon ten times a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is left on one interface.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    index: u32,
+    /// Each with its partner.
+    addresses: Vec<(IpAddr, IpAddr)>,
+    neighbours: Vec<IpAddr>,
+    due: Option<LocalTime>,
+}
+
+impl Leftovers {
+    /// Looks for them. With `is_marked`, addresses count that have the form of ours: older kernels keep no mark of them.
+    pub(super) fn find(now: LocalTime, index: u32, is_marked: bool, route: &mut Route) -> Leftovers {
+        let (mut addresses, mut neighbours) = (vec![], vec![]);
+        let _ = route.ask(Request::all_addresses(), |message| {
+            if let Message::Address {
+                index: of,
+                local,
+                partner,
+                is_ours,
+                is_like_ours,
+                ..
+            } = message
+                && of == index
+                && (is_ours || is_like_ours && is_marked)
+            {
+                addresses.push((local, partner));
+            }
+        });
+        let _ = route.ask(Request::all_neighbours(), |message| {
+            if let Message::Neighbour {
+                index: of,
+                ip,
+                is_ours: true,
+            } = message
+                && of == index
+            {
+                neighbours.push(ip);
+            }
+        });
+        let is_empty = addresses.is_empty() && neighbours.is_empty();
+        Leftovers {
+            index,
+            addresses,
+            neighbours,
+            due: (!is_empty).then(|| now.after(PATIENCE)),
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
+        self.due
+    }
+
+    /// Removes them when it is time. A game that has the cable plays over just these, as long as the other daemon is silent.
+    pub(super) fn handle_timeout(&mut self, now: LocalTime, is_played: bool, route: &mut Route) {
+        if self.due.is_none_or(|at| now < at) {
+            return;
+        }
+        if is_played {
+            self.due = Some(now.after(PATIENCE));
+        } else {
+            self.remove(None, route);
+        }
+    }
+
+    /// Removes them, but for what `plan` wants there.
+    pub(super) fn remove(&mut self, plan: Option<&Plan>, route: &mut Route) {
+        let index = self.index;
+        let addresses = self.addresses.drain(..);
+        let addresses = addresses
+            .filter(|(local, _)| plan.is_none_or(|plan| plan.local != *local))
+            .map(|(local, partner)| Request::remove_address(index, local, partner));
+        let neighbours = self.neighbours.drain(..);
+        let neighbours = neighbours
+            .filter(|ip| plan.is_none_or(|plan| plan.peer != *ip))
+            .map(|ip| Request::remove_neighbour(index, ip));
+        for request in addresses.chain(neighbours) {
+            // Gone already where the interface went down or away.
+            let _ = route.change(request);
+        }
+        if self.due.take().is_some() {
+            log::info!("removed what an earlier run left index={index}");
+        }
+    }
+}

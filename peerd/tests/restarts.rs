@@ -1,0 +1,116 @@
+//! A daemon that is stopped or started again under two games that play.
+//!
+//! Needs root.
+
+mod lab;
+
+use lab::{Client, Daemon, Lab, Message, PeerUp, eventually};
+use std::time::{Duration, Instant};
+
+/// Both games play over the cable, as far as their daemons know; and where, as the first one was told.
+fn playing(lab: &Lab, daemons: [&Daemon; 2]) -> ([Client; 2], PeerUp) {
+    let mut games = daemons.map(Daemon::game);
+    let [up, _] = games.each_mut().map(Client::peer_up);
+    for game in &mut games {
+        game.plays_on("usb0");
+    }
+    for daemon in daemons {
+        eventually("settled", || {
+            daemon.udp() == (true, true) && daemon.status()["games"][0]["report"]["cable"] == "usb0"
+        });
+    }
+    // The MAC of one end changes once.
+    eventually("two MACs", || lab.mac(0, "usb0") != lab.mac(1, "usb0"));
+    (games, up)
+}
+
+#[test]
+fn a_stop_leaves_two_games_their_path_and_a_later_start_takes_it_over() {
+    let Some(lab) = Lab::pair("later") else { return };
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let ([mut game_a, mut game_b], old) = playing(&lab, [&a, &b]);
+    assert!(lab.carries(&old.bind, &old.address));
+    a.terminate();
+    assert!(game_a.is_closed(), "its own game is told nothing");
+    // Like one that has died: the games are asked whether they hear each other.
+    assert!(matches!(game_b.next(), Message::PeerDown { cause, .. } if cause.may_be_daemon_only()));
+    game_b.plays_on("usb0");
+    assert!(lab.carries(&old.bind, &old.address));
+    // A new one, for which the game looks.
+    let a = lab.daemon(0, &[]);
+    let mut game_a = a.game_that_plays("usb0");
+    let new = game_a.peer_up();
+    game_b.peer_up();
+    assert!(new.bind != old.bind && lab.carries(&new.bind, &new.address));
+    for end in 0..2 {
+        eventually("one address", || {
+            lab.addresses(end, "usb0").matches("fe80").count() == 1
+        });
+        eventually("one neighbour", || {
+            lab.neighbours(end).matches("PERMANENT").count() == 1
+        });
+    }
+}
+
+#[test]
+fn a_restart_under_two_games_leaves_no_gap_of_a_second() {
+    let Some(lab) = Lab::pair("again") else { return };
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let ([game_a, mut game_b], old) = playing(&lab, [&a, &b]);
+    let start = Instant::now();
+    a.terminate();
+    drop(game_a);
+    let a = lab.daemon(0, &[]);
+    let mut game_a = a.game_that_plays("usb0");
+    // Until here the old path is there.
+    assert!(lab.carries(&old.bind, &old.address));
+    assert!(matches!(game_b.next(), Message::PeerDown { cause, .. } if cause.may_be_daemon_only()));
+    let down = Instant::now();
+    game_b.peer_up();
+    let up_b = down.elapsed();
+    let up = game_a.peer_up();
+    let up_a = down.elapsed();
+    println!(
+        "path changed {:?} after the stop; told anew after {up_a:?} and {up_b:?}",
+        down - start
+    );
+    assert!(up_a.max(up_b) < Duration::from_millis(500));
+    assert!(lab.carries(&up.bind, &up.address));
+}
+
+#[test]
+fn a_cable_on_which_nobody_plays_any_more_is_cleaned_after_a_start() {
+    let Some(lab) = Lab::pair("clean") else { return };
+    let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
+    let (games, _) = playing(&lab, [&a, &b]);
+    a.terminate();
+    drop((games, b));
+    assert!(lab.addresses(0, "usb0").contains("fe80"));
+    let _a = lab.daemon(0, &[]);
+    eventually("nothing left", || {
+        !lab.addresses(0, "usb0").contains("fe80") && !lab.neighbours(0).contains("PERMANENT")
+    });
+}
+
+#[test]
+fn a_hole_in_the_firewall_stays_for_a_game_that_plays_and_there_is_one_again() {
+    let Some(lab) = Lab::pair("hole") else { return };
+    lab.sh(0, "nft add table inet mine");
+    lab.sh(
+        0,
+        "nft add chain inet mine in '{ type filter hook input priority 0; policy drop; }'",
+    );
+    lab.sh(0, "nft add rule inet mine in meta l4proto ipv6-icmp accept");
+    let (mut a, b) = (lab.daemon(0, &["--manage-firewall"]), lab.daemon(1, &[]));
+    let rules = || lab.sh(0, "nft list ruleset");
+    let holes = || rules().matches("comment \"gamelink\"").count();
+    let ([game_a, game_b], _) = playing(&lab, [&a, &b]);
+    a.terminate();
+    assert_eq!(holes(), 1);
+    drop((game_a, game_b));
+    let mut a = lab.daemon(0, &["--manage-firewall"]);
+    a.game().peer_up();
+    eventually("one hole", || a.udp() == (true, true) && holes() == 1);
+    a.terminate();
+    assert_eq!(holes(), 0);
+}
