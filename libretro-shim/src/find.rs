@@ -5,6 +5,7 @@
 //! Debian's, is used only where there is no other.
 
 use crate::ffi::{self, Core, OpenError};
+use crate::messages::NO_LINK;
 use crate::settings::GAMBATTE;
 use std::ffi::OsString;
 use std::fmt;
@@ -74,7 +75,7 @@ impl<C> Found<C> {
             false => format!(" Not used either: {}.", list(&self.passed_over)),
         };
         format!(
-            "{} was built without a link cable.{others} Get one that has it from RetroArch: Main Menu, Online Updater, \
+            "{} {NO_LINK}{others} Get one that has it from RetroArch: Main Menu, Online Updater, \
              Core Downloader, Gambatte. Or name its file in {GAMBATTE}.",
             self.path.display()
         )

@@ -13,6 +13,9 @@ pub(crate) enum Severity {
     Error,
 }
 
+/// What is said of a stock core without the link, behind the name of its file.
+pub(crate) const NO_LINK: &str = "was built without a link cable.";
+
 /// What netplay gets said.
 pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay is active";
 
@@ -103,9 +106,11 @@ mod tests {
         let versions = Notice::VersionMismatch { ours: 1, theirs: 2 };
         let notices = [
             Notice::Linked,
-            Notice::PeerPaused,
+            Notice::PeerPaused { is_waited_for: false },
             Notice::PeerResumed,
             Notice::PeerGone,
+            Notice::PeerStalled,
+            Notice::Unplugged,
             Notice::OutOfStep,
             Notice::Failed,
             versions,
@@ -114,7 +119,7 @@ mod tests {
             "0.0.0.0:56400".parse().unwrap(),
             std::io::ErrorKind::AddrInUse.into(),
         );
-        let constants = [NO_LINK, NETPLAY, RUN_AHEAD, JUMP, BLIND].map(str::to_owned);
+        let constants = [NO_LINK, NETPLAY, RUN_AHEAD, WINDOWS, JUMP, BLIND, STRICT_ONLY].map(str::to_owned);
         let notices = notices.iter().map(|of| notice(of, None).1);
         notices.chain(constants).chain([port.to_string()]).collect()
     }

@@ -45,7 +45,7 @@ impl Lead {
         let frame = TCycles::FRAME.nominal_duration();
         let round_trip = u64::try_from(round_trip.as_nanos() / frame.as_nanos()).unwrap_or(u64::MAX);
         self.is_over = is_used && lead.is_some_and(|lead| lead > round_trip.saturating_add(MOST));
-        self.anchor = is_used.then(|| match lead {
+        self.anchor = is_used.then_some(match lead {
             Some(_) => (own, other),
             // Less than ever.
             None => (ours, theirs),

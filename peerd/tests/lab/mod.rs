@@ -447,7 +447,7 @@ impl Drop for Daemon {
 
 fn plays_on(cable: &str) -> ToDaemon {
     ToDaemon::Report(LinkReport {
-        state: "linked".into(),
+        state: gamelink_core::control::LinkState::Linked,
         cable: Some(cable.into()),
         ..LinkReport::default()
     })
