@@ -2,8 +2,10 @@
 
 use anyhow::{Context as _, Result, bail};
 use gamelink_fixtures::pair::{Cores, PairReport};
+use gamelink_fixtures::provision::SHIM_VARIABLE;
 use serde::Serialize;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The stock pair's name.
@@ -82,8 +84,19 @@ impl Contestant {
             Cores::stock()
         } else {
             // Tables go by the contestant's own name; this one is only written down beside it.
-            Cores::gamelink_as("gamelink", &[])
+            let mut cores = Cores::gamelink_as("gamelink", &[])?;
+            if let (Cores::Gamelink { core, .. }, Some(build)) = (&mut cores, self.build()) {
+                *core = build;
+            }
+            Ok(cores)
         }
+    }
+
+    /// The build of our core that takes part, if not that of this source tree: an earlier one, to be compared with.
+    fn build(&self) -> Option<PathBuf> {
+        let mut told = self.environment.iter().flatten();
+        let (_, path) = told.find(|(key, _)| key == SHIM_VARIABLE)?;
+        Some(path.into())
     }
 
     /// Why a run was not one of this contestant, going by what the cores themselves say of how they worked.
@@ -154,6 +167,9 @@ mod tests {
         assert_eq!(own.name, "mine");
         let expected = [("GAMELINK_PORT", "direct"), ("A", "b=c")];
         assert_eq!(own, Contestant::ours("mine", &expected));
+        assert_eq!(own.build(), None);
+        let before: Contestant = "before:GAMELINK_LAB_SHIM=/b.so".parse().unwrap();
+        assert_eq!(before.build(), Some("/b.so".into()));
         assert!("nobody".parse::<Contestant>().is_err());
         assert!("mine:nothing".parse::<Contestant>().is_err());
     }
