@@ -1,25 +1,19 @@
 //! The clients of the control socket: games, which are told of peers, and tools, which are answered.
 
-use super::precedence::{self, Rank};
+use super::client::{Client, refuse};
+use super::precedence;
 use crate::machine::identity::Name;
 use crate::sys::control::{Credentials, credentials};
-use gamelink_core::control::{self, DownCause, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
+use gamelink_core::control::{DownCause, FromDaemon, LinkReport, Role, ToDaemon};
 use gamelink_core::time::LocalTime;
-use mio::net::{UnixListener, UnixStream};
+use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io;
 use std::time::Duration;
 
 /// Clients taken from one listener in a row, so that a flood of connections keeps neither cables nor other clients waiting.
 const ACCEPTS: usize = 8;
-/// How long a client may take to say what it is.
-const HELLO: Duration = Duration::from_secs(5);
-/// How long a client that has said it may be silent. A game reports once a second, a monitor asks twice, and a game that was
-/// stopped for longer connects again.
-const SILENCE: Duration = Duration::from_secs(60);
-/// Reads of one client in a row, so that none keeps the others waiting.
-const READS: usize = 4;
 
 /// How long a game that goes on by itself may be silent about it: three reports.
 const REPORTS: Duration = Duration::from_secs(3);
@@ -31,29 +25,6 @@ pub(super) enum Wish {
     Status(Token),
     /// A game came or went: who is linked with whom may change.
     Games,
-}
-
-#[derive(Debug)]
-struct Client {
-    stream: UnixStream,
-    lines: Lines,
-    credentials: Credentials,
-    since: LocalTime,
-    /// When it said something last.
-    heard: LocalTime,
-    role: Option<Role>,
-    report: Option<LinkReport>,
-    /// How often it has reported.
-    reports: u64,
-    reported: LocalTime,
-    /// The interface whose peer this game was told of.
-    cable: Option<u32>,
-    /// What it was told of that peer last.
-    told: Option<FromDaemon>,
-    /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says that they do not.
-    is_held: bool,
-    /// A read was cut short by [`READS`]; the poll will not say so again.
-    has_more: bool,
 }
 
 /// A game, for the status.
@@ -100,21 +71,7 @@ impl Clients {
             if registry.register(&mut stream, token, Interest::READABLE).is_err() {
                 continue;
             }
-            let client = Client {
-                stream,
-                lines: Lines::default(),
-                credentials,
-                since: now,
-                heard: now,
-                role: None,
-                report: None,
-                reports: 0,
-                reported: now,
-                cable: None,
-                told: None,
-                is_held: false,
-                has_more: false,
-            };
+            let client = Client::new(now, stream, credentials);
             self.clients.insert(token.0, client);
         }
         true
@@ -262,7 +219,7 @@ impl Clients {
 
     /// Gives each game without a peer one of the `linked` cables that no other game has: a box with three cables plays three
     /// games. Where several wait, and where another user's game has a cable that it does not play on, the first in
-    /// [precedence](precedence::Rank) gets it; `player` is the user at this machine's screen.
+    /// [precedence](super::precedence::Rank) gets it; `player` is the user at this machine's screen.
     pub(super) fn assign(&mut self, linked: &[(u32, FromDaemon)], player: Option<u32>) {
         for (index, message) in linked {
             let find = |(&token, client): (&usize, &Client)| (token, client.rank(player), client.is_held);
@@ -346,140 +303,5 @@ impl Down {
     }
 }
 
-impl Client {
-    /// When it is dropped, unless it says something.
-    fn deadline(&self) -> LocalTime {
-        match self.role {
-            None => self.since.after(HELLO),
-            Some(_) => self.heard.after(SILENCE),
-        }
-    }
-
-    fn rank(&self, player: Option<u32>) -> Rank {
-        let uid = self.credentials.uid;
-        Rank {
-            is_players: uid == 0 || Some(uid) == player,
-            is_linked: self
-                .report
-                .as_ref()
-                .is_some_and(|report| report.state.is_linked()),
-            since: self.since,
-            uid,
-        }
-    }
-
-    /// The cable by which this game says that it is linked.
-    fn plays_on(&self) -> Option<&str> {
-        self.report.as_ref()?.cable.as_deref()
-    }
-
-    fn let_go(&mut self) {
-        self.cable = None;
-        self.is_held = false;
-        // What it said of that cable holds no more.
-        if let Some(report) = &mut self.report {
-            report.cable = None;
-        }
-    }
-
-    fn receive(&mut self, now: LocalTime, mut wish: impl FnMut(ToDaemon)) -> Result<(), String> {
-        let mut bytes = [0; 4096];
-        self.has_more = false;
-        for _ in 0..READS {
-            let len = match self.stream.read(&mut bytes) {
-                Ok(0) => return Err("it closed the connection".into()),
-                Ok(len) => len,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error.to_string()),
-            };
-            let mut lines = std::mem::take(&mut self.lines);
-            let mut result = Ok(());
-            let cut = lines.handle_bytes(bytes.get(..len).unwrap_or_default(), |line| {
-                if result.is_ok() {
-                    result = self.handle_line(now, line, &mut wish);
-                }
-            });
-            self.lines = lines;
-            if let Err(error) = cut {
-                refuse(&mut self.stream, &error.to_string());
-                return Err(error.to_string());
-            }
-            result?;
-        }
-        self.has_more = true;
-        Ok(())
-    }
-
-    fn handle_line(
-        &mut self,
-        now: LocalTime,
-        line: &[u8],
-        wish: &mut impl FnMut(ToDaemon),
-    ) -> Result<(), String> {
-        let message = match control::decode::<ToDaemon>(line) {
-            Ok(Some(message)) => message,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                refuse(&mut self.stream, &error.to_string());
-                return Err(error.to_string());
-            }
-        };
-        self.heard = now;
-        match message {
-            ToDaemon::Hello { version, role } => {
-                if version != VERSION {
-                    let mend = if version < VERSION {
-                        "update the core or tool"
-                    } else {
-                        "update peerd"
-                    };
-                    let reason = format!("it speaks version {version} and this daemon {VERSION}: {mend}");
-                    refuse(&mut self.stream, &reason);
-                    return Err(reason);
-                }
-                self.role = Some(role);
-                let welcome = FromDaemon::Welcome {
-                    version: VERSION,
-                    daemon: env!("CARGO_PKG_VERSION").to_owned(),
-                };
-                if !self.send(&welcome) {
-                    return Err("it does not read".into());
-                }
-                wish(message);
-            }
-            // Nothing before a hello.
-            _ if self.role.is_none() => return Err("it did not say hello".into()),
-            ToDaemon::Report(mut report) => {
-                // What no interface is called is kept out of the status, which has to fit into a line.
-                report.cable = report.cable.filter(|cable| cable.len() < libc::IFNAMSIZ);
-                self.report = Some(report.clone());
-                self.reports += 1;
-                self.reported = now;
-                if self.is_held && self.plays_on().is_none() {
-                    self.let_go();
-                    wish(ToDaemon::Report(report));
-                }
-            }
-            ToDaemon::Status => wish(ToDaemon::Status),
-        }
-        Ok(())
-    }
-
-    /// False if it does not take it: a client that lets its buffer fill is as good as gone.
-    fn send(&mut self, message: &FromDaemon) -> bool {
-        let Ok(line) = control::encode(message) else {
-            log::error!("a message to a client is too long and was not sent");
-            return true;
-        };
-        self.stream.write(&line).is_ok_and(|len| len == line.len())
-    }
-}
-
-fn refuse(stream: &mut UnixStream, reason: &str) {
-    if let Ok(line) = control::encode(&FromDaemon::Refused {
-        reason: reason.to_owned(),
-    }) {
-        let _ = stream.write(&line);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The daemon: all cables of the box on one poll.
 
+mod client;
 mod clients;
 mod interfaces;
 mod lan;

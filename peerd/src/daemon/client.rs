@@ -1,0 +1,196 @@
+//! One client of the control socket: what it says and is told.
+
+use super::precedence::Rank;
+use crate::sys::control::Credentials;
+use gamelink_core::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
+use gamelink_core::time::LocalTime;
+use mio::net::UnixStream;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+/// How long a client may take to say what it is.
+const HELLO: Duration = Duration::from_secs(5);
+/// How long a client that has said it may be silent. A game reports once a second, a monitor asks twice, and a game that was
+/// stopped for longer connects again.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Reads of one client in a row, so that none keeps the others waiting.
+const READS: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) stream: UnixStream,
+    pub(super) lines: Lines,
+    pub(super) credentials: Credentials,
+    pub(super) since: LocalTime,
+    /// When it said something last.
+    pub(super) heard: LocalTime,
+    pub(super) role: Option<Role>,
+    pub(super) report: Option<LinkReport>,
+    /// How often it has reported.
+    pub(super) reports: u64,
+    pub(super) reported: LocalTime,
+    /// The interface whose peer this game was told of.
+    pub(super) cable: Option<u32>,
+    /// What it was told of that peer last.
+    pub(super) told: Option<FromDaemon>,
+    /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says that they do not.
+    pub(super) is_held: bool,
+    /// A read was cut short by [`READS`]; the poll will not say so again.
+    pub(super) has_more: bool,
+}
+
+impl Client {
+    pub(super) fn new(now: LocalTime, stream: UnixStream, credentials: Credentials) -> Client {
+        Client {
+            stream,
+            lines: Lines::default(),
+            credentials,
+            since: now,
+            heard: now,
+            role: None,
+            report: None,
+            reports: 0,
+            reported: now,
+            cable: None,
+            told: None,
+            is_held: false,
+            has_more: false,
+        }
+    }
+
+    /// When it is dropped, unless it says something.
+    pub(super) fn deadline(&self) -> LocalTime {
+        match self.role {
+            None => self.since.after(HELLO),
+            Some(_) => self.heard.after(SILENCE),
+        }
+    }
+
+    pub(super) fn rank(&self, player: Option<u32>) -> Rank {
+        let uid = self.credentials.uid;
+        Rank {
+            is_players: uid == 0 || Some(uid) == player,
+            is_linked: self
+                .report
+                .as_ref()
+                .is_some_and(|report| report.state.is_linked()),
+            since: self.since,
+            uid,
+        }
+    }
+
+    /// The cable by which this game says that it is linked.
+    pub(super) fn plays_on(&self) -> Option<&str> {
+        self.report.as_ref()?.cable.as_deref()
+    }
+
+    pub(super) fn let_go(&mut self) {
+        self.cable = None;
+        self.is_held = false;
+        // What it said of that cable holds no more.
+        if let Some(report) = &mut self.report {
+            report.cable = None;
+        }
+    }
+
+    pub(super) fn receive(&mut self, now: LocalTime, mut wish: impl FnMut(ToDaemon)) -> Result<(), String> {
+        let mut bytes = [0; 4096];
+        self.has_more = false;
+        for _ in 0..READS {
+            let len = match self.stream.read(&mut bytes) {
+                Ok(0) => return Err("it closed the connection".into()),
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.to_string()),
+            };
+            let mut lines = std::mem::take(&mut self.lines);
+            let mut result = Ok(());
+            let cut = lines.handle_bytes(bytes.get(..len).unwrap_or_default(), |line| {
+                if result.is_ok() {
+                    result = self.handle_line(now, line, &mut wish);
+                }
+            });
+            self.lines = lines;
+            if let Err(error) = cut {
+                refuse(&mut self.stream, &error.to_string());
+                return Err(error.to_string());
+            }
+            result?;
+        }
+        self.has_more = true;
+        Ok(())
+    }
+
+    fn handle_line(
+        &mut self,
+        now: LocalTime,
+        line: &[u8],
+        wish: &mut impl FnMut(ToDaemon),
+    ) -> Result<(), String> {
+        let message = match control::decode::<ToDaemon>(line) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                refuse(&mut self.stream, &error.to_string());
+                return Err(error.to_string());
+            }
+        };
+        self.heard = now;
+        match message {
+            ToDaemon::Hello { version, role } => {
+                if version != VERSION {
+                    let mend = if version < VERSION {
+                        "update the core or tool"
+                    } else {
+                        "update peerd"
+                    };
+                    let reason = format!("it speaks version {version} and this daemon {VERSION}: {mend}");
+                    refuse(&mut self.stream, &reason);
+                    return Err(reason);
+                }
+                self.role = Some(role);
+                let welcome = FromDaemon::Welcome {
+                    version: VERSION,
+                    daemon: env!("CARGO_PKG_VERSION").to_owned(),
+                };
+                if !self.send(&welcome) {
+                    return Err("it does not read".into());
+                }
+                wish(message);
+            }
+            // Nothing before a hello.
+            _ if self.role.is_none() => return Err("it did not say hello".into()),
+            ToDaemon::Report(mut report) => {
+                // What no interface is called is kept out of the status, which has to fit into a line.
+                report.cable = report.cable.filter(|cable| cable.len() < libc::IFNAMSIZ);
+                self.report = Some(report.clone());
+                self.reports += 1;
+                self.reported = now;
+                if self.is_held && self.plays_on().is_none() {
+                    self.let_go();
+                    wish(ToDaemon::Report(report));
+                }
+            }
+            ToDaemon::Status => wish(ToDaemon::Status),
+        }
+        Ok(())
+    }
+
+    /// False if it does not take it: a client that lets its buffer fill is as good as gone.
+    pub(super) fn send(&mut self, message: &FromDaemon) -> bool {
+        let Ok(line) = control::encode(message) else {
+            log::error!("a message to a client is too long and was not sent");
+            return true;
+        };
+        self.stream.write(&line).is_ok_and(|len| len == line.len())
+    }
+}
+
+pub(super) fn refuse(stream: &mut UnixStream, reason: &str) {
+    if let Ok(line) = control::encode(&FromDaemon::Refused {
+        reason: reason.to_owned(),
+    }) {
+        let _ = stream.write(&line);
+    }
+}

@@ -1,0 +1,157 @@
+//! Real connections, and a clock of the test's own.
+
+use super::*;
+use gamelink_core::control::{self, LinkState, VERSION};
+use mio::Poll;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Room {
+    folder: PathBuf,
+    poll: Poll,
+    listener: UnixListener,
+    clients: Clients,
+    next: usize,
+    now: LocalTime,
+}
+
+impl Room {
+    fn new(name: &str) -> Room {
+        let folder = std::env::temp_dir().join(format!("gamelink-clients-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Room {
+            listener: UnixListener::bind(folder.join("control.sock")).unwrap(),
+            folder,
+            poll: Poll::new().unwrap(),
+            clients: Clients::default(),
+            next: 16,
+            now: LocalTime(1_000_000_000),
+        }
+    }
+
+    fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(self.folder.join("control.sock")).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    }
+
+    /// One turn; true if more may wait.
+    fn accept(&mut self) -> bool {
+        let (now, next) = (self.now, &mut self.next);
+        self.clients
+            .accept(now, &self.listener, self.poll.registry(), || {
+                *next += 1;
+                Token(*next - 1)
+            })
+    }
+
+    /// A client that has said these, and the number by which it is known.
+    fn client(&mut self, messages: &[ToDaemon]) -> (UnixStream, Token) {
+        let mut stream = self.connect();
+        self.accept();
+        let token = Token(self.next - 1);
+        self.say(&mut stream, token, messages);
+        (stream, token)
+    }
+
+    fn say(&mut self, stream: &mut UnixStream, token: Token, messages: &[ToDaemon]) {
+        for message in messages {
+            stream.write_all(&control::encode(message).unwrap()).unwrap();
+        }
+        self.clients.receive(self.now, token, |_| {});
+    }
+
+    fn pass(&mut self, time: Duration) -> bool {
+        self.now = self.now.after(time);
+        self.clients.handle_timeout(self.now)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn hello(role: Role) -> ToDaemon {
+    ToDaemon::Hello {
+        version: VERSION,
+        role,
+    }
+}
+
+fn report() -> ToDaemon {
+    ToDaemon::Report(LinkReport {
+        state: LinkState::Linked,
+        ..LinkReport::default()
+    })
+}
+
+#[test]
+fn a_flood_is_taken_a_few_at_a_time() {
+    let mut room = Room::new("flood");
+    let crowd: Vec<_> = (0..20).map(|_| room.connect()).collect();
+    for taken in [8, 16] {
+        assert!(room.accept());
+        assert_eq!(room.clients.len() as u64 + room.clients.refused, taken);
+    }
+    assert!(!room.accept());
+    assert_eq!(room.clients.len() as u64 + room.clients.refused, 20);
+    drop(crowd);
+}
+
+#[test]
+fn a_client_that_says_nothing_leaves_its_place() {
+    let mut room = Room::new("silent");
+    let (_mute, _) = room.client(&[]);
+    let (_tool, _) = room.client(&[hello(Role::Tool)]);
+    let (mut game, token) = room.client(&[hello(Role::Game)]);
+    assert!(!room.pass(6 * SECOND));
+    assert_eq!(room.clients.len(), 2, "the one that did not say what it is");
+    for _ in 0..60 {
+        room.say(&mut game, token, &[report()]);
+        assert!(!room.pass(SECOND), "no game has gone");
+    }
+    assert_eq!(room.clients.len(), 1, "the tool that asked nothing");
+    assert!(room.clients.poll_timeout().is_some());
+    assert!(room.pass(61 * SECOND), "a game has gone");
+    assert_eq!(room.clients.len(), 0);
+}
+
+#[test]
+fn a_cable_is_given_to_one_game_and_back() {
+    let mut room = Room::new("cable");
+    let up = FromDaemon::PeerUp {
+        cable: "usb0".into(),
+        name: "den".into(),
+        address: "127.0.0.1:1".into(),
+        bind: None,
+    };
+    let (mut first, _) = room.client(&[hello(Role::Game)]);
+    room.clients.assign(&[(7, up.clone())], None);
+    let (_second, _) = room.client(&[hello(Role::Game)]);
+    room.now = room.now.after(SECOND);
+    room.clients.assign(&[(7, up)], None);
+    let games: Vec<_> = room.clients.games().map(|game| game.cable).collect();
+    assert_eq!(games, [Some(7), None], "of one user the first keeps it");
+    let mut said = [0; 4096];
+    let len = first.read(&mut said).unwrap();
+    let said = String::from_utf8_lossy(&said[..len]).into_owned();
+    assert!(said.contains("peer_up") && !said.contains("peer_down"), "{said}");
+}
+
+#[test]
+fn a_report_of_an_interface_that_cannot_be_is_not_kept() {
+    let mut room = Room::new("name");
+    let report = ToDaemon::Report(LinkReport {
+        cable: Some("x".repeat(8000)),
+        ..LinkReport::default()
+    });
+    let (_game, _) = room.client(&[hello(Role::Game), report]);
+    let kept: Vec<_> = room.clients.games().filter_map(|game| game.report).collect();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].cable, None);
+}
