@@ -115,7 +115,8 @@ pub struct LinkReport {
 }
 
 impl LinkReport {
-    /// Bytes exchanged, whoever clocked them. A client may say any numbers: their sum ends at the largest there is.
+    /// Bytes exchanged, whoever clocked them. A client may say any numbers: their sum ends at the largest
+    /// there is.
     #[must_use]
     pub fn exchanged(&self) -> u64 {
         self.taken.saturating_add(self.peer_taken)

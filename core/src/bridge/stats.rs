@@ -73,7 +73,8 @@ pub struct Counters {
     pub notices_lost: u64,
 }
 
-/// What has crossed the cable since the start, whichever exchange carried it: the strict one or the timelines'.
+/// What has crossed the cable since the start, whichever exchange carried it: the strict one or the
+/// timelines'.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Transfers that this side's game clocked and the peer's game answered for good.

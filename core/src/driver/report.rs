@@ -17,8 +17,8 @@ pub struct Report {
     pub state: &'static str,
     /// How the game's bytes reach the bridge: `direct` or `loopback`.
     pub port: &'static str,
-    /// What this side is set to, linked or not: `strict` waits for every byte, `automatic` goes on with a guess and mends it
-    /// where the peer can too.
+    /// What this side is set to, linked or not: `strict` waits for every byte, `automatic` goes on with a
+    /// guess and mends it where the peer can too.
     pub mode: &'static str,
     /// What serves a game that clocks just now: `wait`, `guess` or `meet`.
     pub means: &'static str,
@@ -86,7 +86,8 @@ impl Report {
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}", std::process::id()));
-    // Never through what somebody else has put there: in a folder that others may write to that can be a link to anything.
+    // Never through what somebody else has put there: in a folder that others may write to that can be a link
+    // to anything.
     let create = || OpenOptions::new().write(true).create_new(true).open(&unfinished);
     let file = create().or_else(|error| {
         if error.kind() != io::ErrorKind::AlreadyExists {

@@ -39,8 +39,8 @@ pub struct Counters {
     pub replaces: u64,
     /// Offers that these made void.
     pub cancelled: u64,
-    /// Transfers that this game clocked and that the peer's game has answered for good: each counts once, however often
-    /// it was replaced on the way.
+    /// Transfers that this game clocked and that the peer's game has answered for good: each counts once,
+    /// however often it was replaced on the way.
     pub exchanged: u64,
     /// Verdicts received, and pairs.
     pub answered: u64,

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// How long a client may take to say what it is.
 const HELLO: Duration = Duration::from_secs(5);
-/// How long a client that has said it may be silent. A game reports once a second, a monitor asks twice, and a game that was
-/// stopped for longer connects again.
+/// How long a client that has said it may be silent. A game reports once a second, a monitor asks twice, and
+/// a game that was stopped for longer connects again.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Reads of one client in a row, so that none keeps the others waiting.
 const READS: usize = 4;
@@ -33,7 +33,8 @@ pub(super) struct Client {
     pub(super) cable: Option<u32>,
     /// What it was told of that peer last.
     pub(super) told: Option<FromDaemon>,
-    /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says that they do not.
+    /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says
+    /// that they do not.
     pub(super) is_held: bool,
     /// A read was cut short by [`READS`]; the poll will not say so again.
     pub(super) has_more: bool,

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-/// Clients taken from one listener in a row, so that a flood of connections keeps neither cables nor other clients waiting.
+/// Clients taken from one listener in a row, so that a flood of connections keeps neither cables nor other
+/// clients waiting.
 const ACCEPTS: usize = 8;
 
 /// How long a game that goes on by itself may be silent about it: three reports.
@@ -142,8 +143,8 @@ impl Clients {
             .collect()
     }
 
-    /// Drops those that never said what they are, and those that say nothing more. True if a game has let go of its cable so, or by
-    /// saying nothing of it.
+    /// Drops those that never said what they are, and those that say nothing more. True if a game has let go
+    /// of its cable so, or by saying nothing of it.
     pub(super) fn handle_timeout(&mut self, now: LocalTime) -> bool {
         let mut has_changed = false;
         self.clients.retain(|_, client| {
@@ -217,9 +218,10 @@ impl Clients {
         }
     }
 
-    /// Gives each game without a peer one of the `linked` cables that no other game has: a box with three cables plays three
-    /// games. Where several wait, and where another user's game has a cable that it does not play on, the first in
-    /// [precedence](super::precedence::Rank) gets it; `player` is the user at this machine's screen.
+    /// Gives each game without a peer one of the `linked` cables that no other game has: a box with three
+    /// cables plays three games. Where several wait, and where another user's game has a cable that it does
+    /// not play on, the first in [precedence](super::precedence::Rank) gets it; `player` is the user at this
+    /// machine's screen.
     pub(super) fn assign(&mut self, linked: &[(u32, FromDaemon)], player: Option<u32>) {
         for (index, message) in linked {
             let find = |(&token, client): (&usize, &Client)| (token, client.rank(player), client.is_held);

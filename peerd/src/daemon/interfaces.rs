@@ -183,7 +183,8 @@ impl Daemon {
             Ok(Claimed::OursAgainst(uid)) => {
                 let uid = uid.map_or("unknown".to_owned(), |uid| uid.to_string());
                 log::warn!(
-                    "the name of a daemon that serves interface={name} is held by a program that is none, of user={uid}: serving it all the same"
+                    "a program that is no daemon holds the name of the one that serves interface={name}, of \
+                     user={uid}: serving it all the same"
                 );
                 true
             }

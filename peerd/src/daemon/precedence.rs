@@ -23,7 +23,8 @@ pub(super) fn has_room(uid: u32, others: impl Iterator<Item = u32>) -> bool {
     }
 }
 
-/// A game's place in the row: the player's own goes first, of two alike the newest, which somebody has just started.
+/// A game's place in the row: the player's own goes first, of two alike the newest, which somebody has just
+/// started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     /// Of root, or of the user at this machine's screen.
@@ -37,8 +38,8 @@ pub(super) struct Rank {
 impl Rank {
     /// Whether a game that waits takes the cable of another one.
     ///
-    /// Never of its own user's: the second game of a player waits for a second cable. Of a stranger's, and of any that has a peer and
-    /// does not play with it: that one may only want to be in the way.
+    /// Never of its own user's: the second game of a player waits for a second cable. Of a stranger's, and of
+    /// any that has a peer and does not play with it: that one may only want to be in the way.
     pub(super) fn displaces(self, holder: Rank) -> bool {
         let is_worth_more = self.is_players && !holder.is_players;
         let is_idle = self.is_players == holder.is_players && !holder.is_linked && self.since > holder.since;

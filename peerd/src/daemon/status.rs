@@ -16,7 +16,8 @@ pub(super) fn status(daemon: &Daemon, now: LocalTime) -> Value {
     cut_short(everything(daemon, now))
 }
 
-/// Many games or machines with long names must not cost the answer: the least important goes first, a piece at a time.
+/// Many games or machines with long names must not cost the answer: the least important goes first, a piece
+/// at a time.
 fn cut_short(mut status: Value) -> Value {
     if let Some(games) = status["games"].as_array_mut() {
         // Any user may connect any number of games; those that play are to be seen.

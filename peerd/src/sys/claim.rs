@@ -1,7 +1,8 @@
 //! Claims on interfaces: one daemon serves one cable.
 //!
-//! A claim is a listener on an abstract name of this network namespace; it ends with the process, however that ends. Any program of any
-//! user can take such a name, so one that is taken is believed only of whom the kernel says to be a daemon's user.
+//! A claim is a listener on an abstract name of this network namespace; it ends with the process, however
+//! that ends. Any program of any user can take such a name, so one that is taken is believed only of whom the
+//! kernel says to be a daemon's user.
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt};
@@ -12,7 +13,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
-/// The users that systemd gives to units with `DynamicUser=` (systemd, "Users, Groups, UIDs and GIDs on systemd Systems").
+/// The users that systemd gives to units with `DynamicUser=` (systemd, "Users, Groups, UIDs and GIDs on
+/// systemd Systems").
 const DYNAMIC_USERS: RangeInclusive<u32> = 61_184..=65_519;
 
 /// What came of a claim.
@@ -100,7 +102,8 @@ fn is_daemons(uid: u32) -> bool {
     uid == 0 || uid == nix::unistd::geteuid().as_raw() || DYNAMIC_USERS.contains(&uid)
 }
 
-/// Connects to whoever listens at a name, and asks the kernel for its user. Never waits: a stranger may let its queue fill.
+/// Connects to whoever listens at a name, and asks the kernel for its user. Never waits: a stranger may let
+/// its queue fill.
 fn holder(name: &str) -> Result<(UnixStream, u32), Errno> {
     let socket: OwnedFd = socket(
         AddressFamily::Unix,

@@ -56,7 +56,8 @@ pub(crate) fn listen_at(path: &Path) -> io::Result<UnixListener> {
         }
         fs::remove_file(path)?;
     }
-    // The mode is there from the start: a change afterwards would follow a link that somebody has put in the socket's place.
+    // The mode is there from the start: a change afterwards would follow a link that somebody has put in the
+    // socket's place.
     let before = umask(Mode::from_bits_truncate(0o111));
     let listener = UnixListener::bind(path);
     umask(before);

@@ -18,7 +18,8 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Bars that are kept: more than a terminal has columns.
 const HISTORY: usize = 512;
 
-/// Bytes exchanged, a bar for each second's reports. The daemon hears of each game once a second, and is looked at more often.
+/// Bytes exchanged, a bar for each second's reports. The daemon hears of each game once a second, and is
+/// looked at more often.
 #[derive(Debug, Default)]
 struct Bars {
     bars: VecDeque<u64>,

@@ -4,9 +4,9 @@
 //! the stock core's frames or its SC register from here; the bridge is told of frames at the hardware's rate, and hands bytes
 //! over whenever it has some, as a cable would.
 //!
-//! The one sign of a stock player's menu is a byte that the core does not answer. While one is owed there are no frames: after
-//! a quarter of a second of that the bridge tells the peer of a pause, as it does of any emulation that stands still, and the other
-//! game does not wait for this one.
+//! The one sign of a stock player's menu is a byte that the core does not answer. While one is owed there are
+//! no frames: after a quarter of a second of that the bridge tells the peer of a pause, as it does of any
+//! emulation that stands still, and the other game does not wait for this one.
 
 use super::EXIT_FAILED;
 use gamelink_core::control::BRIDGE_PORT;
@@ -26,7 +26,8 @@ const PORTS: u16 = 21;
 /// How often the bridge may hand a byte over; bounds what the relay adds.
 const TURN: Duration = Duration::from_millis(2);
 
-/// Frames that passed while an answer was owed are made up for within so much; it takes the core a frame to answer.
+/// Frames that passed while an answer was owed are made up for within so much; it takes the core a frame to
+/// answer.
 const MADE_UP: Duration = Duration::from_millis(50);
 
 /// Where the stock core connects, and whom the relay links with.
@@ -160,8 +161,8 @@ impl Frames {
     }
 }
 
-/// Hands messages on until one of the two goes, and says each to `tell` before it does. Both bytes of a message at once: the core
-/// takes one byte for a whole message.
+/// Hands messages on until one of the two goes, and says each to `tell` before it does. Both bytes of a
+/// message at once: the core takes one byte for a whole message.
 fn copy(mut from: &TcpStream, mut to: &TcpStream, is_over: &AtomicBool, tell: impl Fn(GameMessage)) {
     let mut message = [0; 2];
     while from.read_exact(&mut message).is_ok() {

@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn a_game_is_shown_with_its_user_and_program() {
-        let game = json!({"pid": 7, "uid": 1000, "command": "retroarch", "cable": "usb0", "report": report("linked", 3)});
+        let game = json!({
+            "pid": 7, "uid": 1000, "command": "retroarch", "cable": "usb0", "report": report("linked", 3),
+        });
         assert!(
             describe(&status(&game)).ends_with(
                 "game of process 7 (retroarch, user 1000): on usb0, linked, 6 bytes exchanged, round trip 0.21 ms median\n"

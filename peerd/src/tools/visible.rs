@@ -1,8 +1,9 @@
-//! Text from elsewhere, made fit for a terminal: whatever other programs and machines call themselves moves no cursor, hides
-//! nothing and turns no line round.
+//! Text from elsewhere, made fit for a terminal: whatever other programs and machines call themselves moves
+//! no cursor, hides nothing and turns no line round.
 
 use serde_json::Value;
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
 /// What stands for a character that is not shown.
 const STAND_IN: char = '\u{FFFD}';
@@ -24,7 +25,8 @@ pub(crate) fn make_visible(value: &mut Value) {
     }
 }
 
-/// A value as JSON for people and programs: what is not shown is written as an escape, so that nothing is lost.
+/// A value as JSON for people and programs: what is not shown is written as an escape, so that nothing is
+/// lost.
 pub(crate) fn json(value: &Value) -> String {
     let mut text = String::new();
     for c in format!("{value:#}").chars() {
@@ -40,18 +42,23 @@ pub(crate) fn json(value: &Value) -> String {
     text
 }
 
-/// Neither a control character (C0, C1, DEL) nor one of Unicode's invisible ones: general category Cf, the line and paragraph
-/// separators, variation selectors and fillers without a width (Unicode 16, `DerivedGeneralCategory.txt` and
-/// `Default_Ignorable_Code_Point`).
+/// Characters without a shape of their own: Unicode's general category Cf, the line and paragraph separators, variation
+/// selectors and fillers without a width (Unicode 16, `General_Category` and `Default_Ignorable_Code_Point`).
+#[rustfmt::skip]
+const SHAPELESS: [RangeInclusive<char>; 25] = [
+    '\u{AD}'..='\u{AD}', '\u{34F}'..='\u{34F}', '\u{600}'..='\u{605}', '\u{61C}'..='\u{61C}',
+    '\u{6DD}'..='\u{6DD}', '\u{70F}'..='\u{70F}', '\u{890}'..='\u{891}', '\u{8E2}'..='\u{8E2}',
+    '\u{115F}'..='\u{1160}', '\u{17B4}'..='\u{17B5}', '\u{180B}'..='\u{180F}',
+    '\u{200B}'..='\u{200F}', '\u{2028}'..='\u{202E}', '\u{2060}'..='\u{206F}',
+    '\u{3164}'..='\u{3164}', '\u{FE00}'..='\u{FE0F}', '\u{FEFF}'..='\u{FEFF}',
+    '\u{FFA0}'..='\u{FFA0}', '\u{FFF0}'..='\u{FFFB}', '\u{110BD}'..='\u{110BD}',
+    '\u{110CD}'..='\u{110CD}', '\u{13430}'..='\u{1343F}', '\u{1BCA0}'..='\u{1BCA3}',
+    '\u{1D173}'..='\u{1D17A}', '\u{E0000}'..='\u{E0FFF}',
+];
+
+/// Neither a control character (C0, C1, DEL) nor one that is not seen.
 fn is_shown(c: char) -> bool {
-    let is_hidden = c.is_control()
-        || matches!(c,
-            '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}' | '\u{890}'..='\u{891}' | '\u{8E2}'
-            | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
-            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
-            | '\u{FFF0}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}'
-            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}');
-    !is_hidden
+    !c.is_control() && !SHAPELESS.iter().any(|range| range.contains(&c))
 }
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ impl Pair {
         }
     }
 
-    /// One call of `retro_run` on both sides; in it the first game clocks so many bytes, and the second looks for them.
+    /// One call of `retro_run` on both sides; in it the first game clocks so many bytes, and the second looks
+    /// for them.
     fn slots(&mut self, clocked: u64) {
         self.now = self.now.after(FRAME);
         self.frames += 1;

@@ -1,5 +1,5 @@
-//! The files themselves: each is replaced in one step, keeps its mode, every line that is not ours and the link that it may be, and is
-//! backed up, for `--undo`.
+//! The files themselves: each is replaced in one step, keeps its mode, every line that is not ours and the
+//! link that it may be, and is backed up, for `--undo`.
 
 use super::{CORE, MODE_KEY, Wanted};
 use std::fs::{self, File, OpenOptions};
@@ -120,8 +120,8 @@ impl Backup {
         )
     }
 
-    /// Whether a file still says what was written into it. One that was deleted and made anew, or in which the player has
-    /// chosen otherwise since, does not: what was there before is then no more.
+    /// Whether a file still says what was written into it. One that was deleted and made anew, or in which
+    /// the player has chosen otherwise since, does not: what was there before is then no more.
     fn is_of(&self, text: &str) -> bool {
         let is_kept = |(key, value): &(String, String)| value_of(text, key).is_none_or(|of| of == *value);
         value_of(text, MODE_KEY).is_some() && self.written.lines().iter().all(is_kept)
