@@ -61,7 +61,7 @@ impl Name {
     /// Keeps what fits and can be shown on a terminal.
     pub(crate) fn new(text: &str) -> Name {
         let mut name = Name::default();
-        for c in text.chars().filter(|c| !c.is_control()) {
+        for c in text.chars().filter(|&c| !c.is_control() && !is_unseen(c)) {
             let (at, mut utf8) = (usize::from(name.len), [0; 4]);
             let encoded = c.encode_utf8(&mut utf8).as_bytes();
             let Some(room) = name.bytes.get_mut(at..at + encoded.len()) else {
@@ -83,6 +83,16 @@ impl Name {
         let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or("?")
     }
+}
+
+/// Whether a character shows nothing of its own, or changes the order of what follows: two names that look the same must be the
+/// same, and none may rewrite the line that it stands in (Unicode, `Default_Ignorable_Code_Point` and `Bidi_Control`, and the
+/// separators of lines).
+fn is_unseen(c: char) -> bool {
+    matches!(u32::from(c),
+        0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
+        | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1BCA0..=0x1BCA3
+        | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
 }
 
 impl fmt::Display for Name {
@@ -139,6 +149,23 @@ mod tests {
         assert_eq!(Name::new(&"é".repeat(40)).as_str(), "é".repeat(15));
         assert_eq!(Name::from_wire(b"\xff\xff").as_str(), "?");
         assert_eq!(Name::default().to_string(), "a nameless machine");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_in_no_name() {
+        for unseen in [
+            "\u{202e}",
+            "\u{2066}",
+            "\u{200b}",
+            "\u{200f}",
+            "\u{feff}",
+            "\u{2028}",
+            "\u{e0041}",
+            "\u{ad}",
+        ] {
+            assert_eq!(Name::new(&format!("a{unseen}nn")), Name::new("ann"), "{unseen:?}");
+        }
+        assert_eq!(Name::new("Zoë 雪 שלום").as_str(), "Zoë 雪 שלום");
     }
 
     #[test]
