@@ -117,12 +117,14 @@ impl Daemon {
             return;
         }
         let device = Device::read(name);
-        let certainty = if is_named {
-            Some(Certainty::Sure)
-        } else {
-            device.certainty(&self.settings.extra)
+        let certainty = |word| match is_named {
+            true => Some(Certainty::Sure),
+            false => device.certainty_by(word, &self.settings.extra),
         };
-        let Some(certainty) = certainty else { return };
+        // Of any USB device a rule may say that it is a cable.
+        if device.usb_id.is_none() && certainty(None).is_none() {
+            return;
+        }
         // What has no driver (veth) is none of udev's business, and what is in another namespace it does not see.
         if device.driver.is_some()
             && self
@@ -131,6 +133,9 @@ impl Daemon {
         {
             return;
         }
+        let Some(certainty) = certainty(device.driver.as_ref().and_then(|_| udev::word(link.index))) else {
+            return self.unnamed.forget(link.index);
+        };
         if !self.claim(now, &link) {
             return;
         }

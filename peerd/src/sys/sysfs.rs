@@ -1,5 +1,6 @@
 //! Which interfaces are cables: by driver and by USB vendor and product.
 
+use super::udev::Word;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,11 +27,12 @@ pub(crate) enum Certainty {
 }
 
 /// Drivers of nothing but host-to-host cables.
-const CABLE_DRIVERS: [&str; 2] = ["plusb", "cdc_subset"];
+const CABLE_DRIVERS: [&str; 3] = ["plusb", "cdc_subset", "net1080"];
 /// Drivers of cables and of other things.
 const SHARED_DRIVERS: [&str; 5] = ["cdc_ether", "cdc_eem", "rndis_host", "g_ether", "configfs-gadget"];
-/// Host-to-host cables by number (`drivers/net/usb/plusb.c`, `cdc_subset.c`).
-const CABLE_IDS: [&str; 15] = [
+/// Host-to-host cables by number (`drivers/net/usb/plusb.c`, `cdc_subset.c`, `net1080.c`), and the default numbers of a Linux
+/// machine's gadget port, which udev takes for a cable too.
+const CABLE_IDS: [&str; 21] = [
     "067b:0000",
     "067b:0001",
     "067b:25a1",
@@ -40,7 +42,13 @@ const CABLE_IDS: [&str; 15] = [
     "0402:5632",
     "182d:207c",
     "0525:1080",
+    "06d0:0622",
+    "0525:a4a1",
+    "0525:a4a2",
+    "0547:2720",
+    "0547:2727",
     "050d:0004",
+    "050f:0190",
     "056c:8100",
     "0525:9901",
     "04e8:6601",
@@ -108,8 +116,17 @@ impl Device {
         }
     }
 
-    /// Whether it is a cable.
-    pub(crate) fn certainty(&self, extra: &Extra) -> Option<Certainty> {
+    /// Whether it is a cable; what udev's rules say of it decides, if they say anything.
+    pub(crate) fn certainty_by(&self, word: Option<Word>, extra: &Extra) -> Option<Certainty> {
+        match word {
+            Some(Word::Cable) => Some(Certainty::Sure),
+            Some(Word::NoCable) => None,
+            None => self.certainty(extra),
+        }
+    }
+
+    /// Whether it is a cable, by itself.
+    fn certainty(&self, extra: &Extra) -> Option<Certainty> {
         let driver = self.driver.as_deref().unwrap_or_default();
         let id = self.usb_id.as_deref().unwrap_or_default();
         if CABLE_DRIVERS.contains(&driver)
@@ -141,6 +158,40 @@ mod tests {
             usb_id: Some(id.into()),
             ..Device::default()
         }
+    }
+
+    #[test]
+    fn what_udev_takes_for_a_cable_is_served() {
+        let rules = include_str!("../../dist/udev/70-gamelink.rules");
+        let values = |line: &str, key: &str| -> Option<Vec<String>> {
+            let value = line.split_once(&format!("{key}}}==\""))?.1.split_once('"')?.0;
+            Some(value.split('|').map(str::to_owned).collect())
+        };
+        let mut count = 0;
+        for line in rules.lines().filter(|line| line.starts_with("ENV{ID_VENDOR_ID}")) {
+            let (vendors, models) = (values(line, "ID_VENDOR_ID"), values(line, "ID_MODEL_ID"));
+            for model in models.unwrap() {
+                let id = format!("{}:{model}", vendors.as_ref().unwrap()[0]);
+                // Whatever driver it has.
+                let certainty = device("cdc_ether", &id).certainty(&Extra::default());
+                assert_eq!(certainty, Some(Certainty::Sure), "{id}");
+                count += 1;
+            }
+        }
+        assert!(count > 12, "{count}");
+    }
+
+    #[test]
+    fn the_word_of_a_local_rule_decides() {
+        let none = Extra::default();
+        let gadget = device("cdc_ether", "0525:a4a2");
+        assert_eq!(gadget.certainty_by(None, &none), Some(Certainty::Sure));
+        assert_eq!(gadget.certainty_by(Some(Word::NoCable), &none), None);
+        let other = device("r8152", "0bda:8153");
+        assert_eq!(
+            other.certainty_by(Some(Word::Cable), &none),
+            Some(Certainty::Sure)
+        );
     }
 
     #[test]

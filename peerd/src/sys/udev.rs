@@ -17,6 +17,26 @@ pub(crate) enum Progress {
     Idle,
 }
 
+/// What udev's rules say of an interface, ours or an owner's: `GAMELINK_CABLE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Cable,
+    NoCable,
+}
+
+/// What udev's rules say of an interface, if they say that it is a cable or none.
+pub(crate) fn word(index: u32) -> Option<Word> {
+    word_in(&fs::read_to_string(format!("/run/udev/data/n{index}")).ok()?)
+}
+
+fn word_in(entry: &str) -> Option<Word> {
+    entry.lines().find_map(|line| match line {
+        "E:GAMELINK_CABLE=1" => Some(Word::Cable),
+        "E:GAMELINK_CABLE=0" => Some(Word::NoCable),
+        _ => None,
+    })
+}
+
 /// How far udev is with an interface.
 pub(crate) fn progress(index: u32) -> Progress {
     if !Path::new("/run/udev/control").exists()
@@ -41,6 +61,13 @@ fn is_final(entry: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_word_of_the_rules_is_read() {
+        assert_eq!(word_in("I:1\nE:GAMELINK_CABLE=1\n"), Some(Word::Cable));
+        assert_eq!(word_in("I:1\nE:GAMELINK_CABLE=0\n"), Some(Word::NoCable));
+        assert_eq!(word_in("I:1\nE:GAMELINK_CABLE=gadget\n"), None);
+    }
 
     #[test]
     fn an_entry_before_the_rename_is_not_the_last() {
