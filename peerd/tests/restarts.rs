@@ -114,3 +114,52 @@ fn a_hole_in_the_firewall_stays_for_a_game_that_plays_and_there_is_one_again() {
     a.terminate();
     assert_eq!(holes(), 0);
 }
+
+#[test]
+fn a_hole_that_a_killed_daemon_left_lets_no_phone_in() {
+    let Some(lab) = Lab::pair("killed") else { return };
+    lab.sh(0, "nft add table inet mine");
+    lab.sh(
+        0,
+        "nft add chain inet mine in '{ type filter hook input priority 0; policy drop; }'",
+    );
+    let (mut a, mut b) = (lab.daemon(0, &["--manage-firewall"]), lab.daemon(1, &[]));
+    let rules = || lab.sh(0, "nft list ruleset");
+    eventually("a hole", || rules().contains("comment \"gamelink\""));
+    a.kill();
+    b.kill();
+    // The cable is out, and something else has its name.
+    lab.unplug("usb0");
+    lab.plug("usb0");
+    for (end, host) in [(0, 1), (1, 2)] {
+        lab.sh(
+            end,
+            &format!("ip addr add 10.9.0.{host}/24 dev usb0 && ip link set usb0 up"),
+        );
+    }
+    assert!(rules().contains("gamelink"));
+    assert!(!lab.lets_in("10.9.0.1:56400"));
+    lab.sh(0, "nft add rule inet mine in iifname usb0 udp dport 56400 accept");
+    assert!(lab.lets_in("10.9.0.1:56400"), "nothing else is in the way");
+    // And the next one cleans up, whatever it serves.
+    let _a = lab.daemon(0, &["--manage-firewall", "--interface", "none"]);
+    eventually("no hole", || !rules().contains("gamelink"));
+}
+
+#[test]
+fn a_hole_stays_one_under_a_new_name() {
+    let Some(lab) = Lab::pair("holename") else { return };
+    lab.sh(0, "nft add table inet mine");
+    lab.sh(
+        0,
+        "nft add chain inet mine in '{ type filter hook input priority 0; policy drop; }'",
+    );
+    let (mut a, b) = (lab.daemon(0, &["--manage-firewall"]), lab.daemon(1, &[]));
+    let rules = || lab.sh(0, "nft list ruleset");
+    eventually("passes", || a.udp() == (true, true));
+    lab.sh(0, "ip link set usb0 name gamelink0");
+    eventually("the new name", || rules().matches("\"gamelink0\"").count() == 1);
+    eventually("passes", || a.udp() == (true, true) && b.udp() == (true, true));
+    a.terminate();
+    assert!(!rules().contains("comment"));
+}

@@ -22,7 +22,7 @@ use crate::sys::netlink::{Monitor, Route};
 use crate::sys::signals::Signals;
 use crate::sys::sysfs::Certainty;
 use crate::sys::{clock, environment};
-use crate::tools::firewall::Keeper;
+use crate::tools::holes::Keeper;
 use clients::{Clients, Down, Game, Wish};
 use gamelink_core::control::{BRIDGE_PORT, DownCause, FromDaemon};
 use gamelink_core::driver::PeerAddress;
@@ -95,6 +95,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), RunError> {
     let mut daemon = Daemon::start(settings)?;
     daemon.rescan(clock::now());
     daemon.settle(clock::now());
+    daemon.close_old_holes();
     daemon.notify.ready();
     daemon.run();
     daemon.stop();
@@ -157,6 +158,19 @@ impl Daemon {
             idle_since: None,
             slept: slept(),
         })
+    }
+
+    /// Of a run that was killed; those of cables are taken over as these are linked.
+    fn close_old_holes(&self) {
+        let sure = |port: &&Port| port.certainty == Certainty::Sure;
+        let cables = self
+            .ports
+            .values()
+            .filter(sure)
+            .map(|port| port.name().to_owned());
+        if let Some(keeper) = &self.keeper {
+            keeper.sweep(cables.collect());
+        }
     }
 
     fn run(&mut self) {
@@ -350,6 +364,11 @@ impl Daemon {
                 Event::PeerDown(loss) => down.push((index, Down::new(name, &loss.to_string(), loss.cause()))),
                 Event::Redraw => must_redraw = true,
                 Event::Renamed => {
+                    if let Some(keeper) = &self.keeper
+                        && self.holes.contains(&index)
+                    {
+                        keeper.open(index, name.as_str());
+                    }
                     has_changed = true;
                     up.insert(index);
                 }

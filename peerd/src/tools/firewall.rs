@@ -1,4 +1,4 @@
-//! The firewall of this machine: which one it is, the command that opens it for the link, and opening it when asked to.
+//! The firewall of this machine: which one it is, and the command that opens it for the link.
 //!
 //! A hole must be in the chain that drops: an accept elsewhere does not outweigh a drop here. Only our two UDP ports on only
 //! our interface; chains of Docker and FORWARD are never touched, and nothing is ever restored from a file.
@@ -6,18 +6,14 @@
 use crate::sys::udp;
 use gamelink_core::control::BRIDGE_PORT;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
 
 /// Marks our rules.
-const TAG: &str = "gamelink";
+pub(super) const TAG: &str = "gamelink";
 
 /// The zone of firewalld in which a cable is open for our ports and for nothing else.
-const ZONE: &str = "drop";
+pub(super) const ZONE: &str = "drop";
 
 /// The firewalls that we can speak to.
 ///
@@ -33,12 +29,12 @@ pub(crate) enum Firewall {
     Iptables(Vec<&'static str>),
 }
 
-fn ports() -> (u16, u16) {
+pub(super) fn ports() -> (u16, u16) {
     (BRIDGE_PORT, udp::PORT)
 }
 
 /// Runs a program and gives what it printed, if it succeeded.
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
+pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -101,7 +97,7 @@ fn iptables_programs() -> Vec<&'static str> {
     programs
 }
 
-fn objects<'a>(ruleset: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn objects<'a>(ruleset: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
     let all = ruleset.get("nftables").and_then(Value::as_array);
     all.into_iter()
         .flatten()
@@ -132,13 +128,23 @@ fn input_chains(json: &str) -> Vec<[String; 3]> {
         .collect()
 }
 
-fn words(line: &str) -> Vec<String> {
+pub(super) fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
 impl Firewall {
     /// The commands that let the link through on `interface`, ready to be pasted into a root shell.
     pub(crate) fn commands(&self, interface: &str) -> Vec<Vec<String>> {
+        self.commands_by(interface, "iifname")
+    }
+
+    /// The same as the daemon opens it. nft can bind a rule to the one interface that now has this name, whatever comes after
+    /// it under the same: a phone, when the cable is out. The others know interfaces by name alone.
+    pub(super) fn own_commands(&self, interface: &str) -> Vec<Vec<String>> {
+        self.commands_by(interface, "iif")
+    }
+
+    fn commands_by(&self, interface: &str, nft_key: &str) -> Vec<Vec<String>> {
         let (first, last) = ports();
         match self {
             // A zone of its own, as a port is opened for all interfaces of a zone.
@@ -156,7 +162,7 @@ impl Firewall {
                 .iter()
                 .map(|[family, table, chain]| {
                     words(&format!(
-                        "nft insert rule {family} {table} {chain} iifname \"{interface}\" udp dport {first}-{last} accept comment \"{TAG}\""
+                        "nft insert rule {family} {table} {chain} {nft_key} \"{interface}\" udp dport {first}-{last} accept comment \"{TAG}\""
                     ))
                 })
                 .collect(),
@@ -168,196 +174,13 @@ impl Firewall {
     }
 }
 
-fn iptables_rule(interface: &str) -> String {
+pub(super) fn iptables_rule(interface: &str) -> String {
     let (first, last) = ports();
     format!("-i {interface} -p udp --dport {first}:{last} -m comment --comment {TAG} -j ACCEPT")
 }
 
-/// What is to become of an interface's hole.
-#[derive(Debug)]
-enum Order {
-    Open(String),
-    Close,
-    Leave,
-}
-
-/// Opens and closes holes on a thread of its own: the firewalls' programs take seconds on a small machine, and a daemon that is
-/// silent for so long is given up by its peer. All holes are closed when this goes.
-#[derive(Debug)]
-pub(crate) struct Keeper {
-    orders: Option<Sender<(u32, Order)>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Keeper {
-    /// # Errors
-    /// When there can be no thread.
-    pub(crate) fn start() -> io::Result<Keeper> {
-        let (orders, receiver) = channel::<(u32, Order)>();
-        let keep = move || {
-            let mut holes = BTreeMap::new();
-            for (key, order) in receiver {
-                let old: Option<Hole> = holes.remove(&key);
-                match order {
-                    Order::Open(interface) => {
-                        drop(old);
-                        holes.insert(key, Hole::open(&interface));
-                    }
-                    Order::Close => drop(old),
-                    Order::Leave => {
-                        if let Some(mut hole) = old {
-                            hole.firewalls.clear();
-                        }
-                    }
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("firewall".into()).spawn(keep)?;
-        Ok(Keeper {
-            orders: Some(orders),
-            thread: Some(thread),
-        })
-    }
-
-    /// Opens one for the interface of that number.
-    pub(crate) fn open(&self, key: u32, interface: &str) {
-        self.order(key, Order::Open(interface.to_owned()));
-    }
-
-    /// Closes it.
-    pub(crate) fn close(&self, key: u32) {
-        self.order(key, Order::Close);
-    }
-
-    /// Leaves it open for a game that plays on; the next start takes it over.
-    pub(crate) fn leave(&self, key: u32) {
-        self.order(key, Order::Leave);
-    }
-
-    fn order(&self, key: u32, order: Order) {
-        if let Some(orders) = &self.orders {
-            // It listens until this goes.
-            let _ = orders.send((key, order));
-        }
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-/// A hole that we made, and that goes when this does.
-#[derive(Debug)]
-struct Hole {
-    interface: String,
-    firewalls: Vec<Firewall>,
-}
-
-impl Hole {
-    /// Opens the firewalls of this machine for one interface.
-    fn open(interface: &str) -> Hole {
-        let hole = Hole {
-            interface: interface.to_owned(),
-            firewalls: detect(),
-        };
-        for firewall in &hole.firewalls {
-            // One left by a daemon that was killed is the same hole: closed first, so that there is only one.
-            close(firewall, interface);
-            for command in firewall.commands(interface) {
-                let line = command.join(" ");
-                match run(&command) {
-                    Ok(()) => log::info!("firewall opened command=`{line}`"),
-                    Err(error) => log::warn!(
-                        "cannot open this machine's firewall: run `{line}` as root, once after each plug, or open it for good; {error}"
-                    ),
-                }
-            }
-        }
-        hole
-    }
-}
-
-impl Drop for Hole {
-    fn drop(&mut self) {
-        for firewall in &self.firewalls {
-            close(firewall, &self.interface);
-        }
-        if !self.firewalls.is_empty() {
-            log::info!("firewall closed interface={}", self.interface);
-        }
-    }
-}
-
-/// Takes back what may be there.
-fn close(firewall: &Firewall, interface: &str) {
-    let (first, last) = ports();
-    match firewall {
-        Firewall::Firewalld => {
-            let zone = format!("--zone={ZONE}");
-            let _ = run(&words(&format!(
-                "firewall-cmd {zone} --remove-interface={interface}"
-            )));
-            // Of another cable, perhaps.
-            if output("firewall-cmd", &[&zone, "--list-interfaces"])
-                .is_some_and(|list| list.trim().is_empty())
-            {
-                let _ = run(&words(&format!(
-                    "firewall-cmd {zone} --remove-port={first}-{last}/udp"
-                )));
-            }
-        }
-        Firewall::Ufw => {
-            let _ = run(&words(&format!(
-                "ufw delete allow in on {interface} to any port {first}:{last} proto udp"
-            )));
-        }
-        Firewall::Nft(_) => close_nft(interface),
-        Firewall::Iptables(programs) => {
-            for program in programs {
-                let _ = run(&words(&format!(
-                    "{program} -D INPUT {}",
-                    iptables_rule(interface)
-                )));
-            }
-        }
-    }
-}
-
-/// Deletes our rules for this interface, found by tag and name, wherever they are.
-fn close_nft(interface: &str) {
-    let Some(json) = output("nft", &["-j", "-a", "list", "ruleset"]) else {
-        return;
-    };
-    for [family, table, chain, handle] in our_rules(&json, interface) {
-        let _ = run(&words(&format!(
-            "nft delete rule {family} {table} {chain} handle {handle}"
-        )));
-    }
-}
-
-fn our_rules(json: &str, interface: &str) -> Vec<[String; 4]> {
-    let ruleset = serde_json::from_str::<Value>(json).unwrap_or_default();
-    objects(&ruleset, "rule")
-        .filter_map(|rule| {
-            let word = |key: &str| Some(rule.get(key)?.as_str()?.to_owned());
-            let is_ours = rule.get("comment")?.as_str() == Some(TAG)
-                && rule
-                    .get("expr")?
-                    .to_string()
-                    .contains(&format!("\"{interface}\""));
-            let handle = rule.get("handle")?.as_u64()?.to_string();
-            is_ours.then_some([word("family")?, word("table")?, word("chain")?, handle])
-        })
-        .collect()
-}
-
 /// Runs a command; what it complained of, if it failed.
-fn run(command: &[String]) -> Result<(), String> {
+pub(super) fn run(command: &[String]) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("no command")?;
     // What nft wants quoted in a shell's line is plain for the program itself, but for its own quotes.
     let output = Command::new(program)
@@ -397,17 +220,5 @@ mod tests {
             "nft insert rule inet filter input iifname \"usb0\" udp dport 56400-56401 accept comment \"gamelink\""
         );
         assert!(input_chains("nonsense").is_empty());
-    }
-
-    #[test]
-    fn only_our_own_rules_are_found_again() {
-        let json = r#"{"nftables":[
-            {"rule":{"family":"inet","table":"filter","chain":"input","handle":7,"comment":"gamelink","expr":[{"match":{"right":"usb0"}}]}},
-            {"rule":{"family":"inet","table":"filter","chain":"input","handle":8,"comment":"gamelink","expr":[{"match":{"right":"usb01"}}]}},
-            {"rule":{"family":"inet","table":"filter","chain":"input","handle":9,"expr":[{"match":{"right":"usb0"}}]}}]}"#;
-        assert_eq!(
-            our_rules(json, "usb0"),
-            [["inet", "filter", "input", "7"].map(str::to_owned)]
-        );
     }
 }

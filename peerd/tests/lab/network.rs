@@ -36,6 +36,18 @@ impl Lab {
         std::thread::spawn(there).join().unwrap()
     }
 
+    /// Whether a datagram of the second machine's reaches an address of the first one's.
+    pub(crate) fn lets_in(&self, to: &str) -> bool {
+        let to: SocketAddr = to.parse().unwrap();
+        let receiver = self.inside(0, move || UdpSocket::bind(to)).unwrap();
+        receiver
+            .set_read_timeout(Some(Duration::from_millis(500)))
+            .unwrap();
+        let send = move || UdpSocket::bind("0.0.0.0:0")?.send_to(b"a byte", to);
+        self.inside(1, send).unwrap();
+        receiver.recv(&mut [0; 16]).is_ok()
+    }
+
     /// Whether a datagram of the first machine's reaches an address of the second one's on a cable, both as games are told them.
     pub(crate) fn carries(&self, from: &str, to: &str) -> bool {
         let numbered = |end, address: &str| {

@@ -1,0 +1,293 @@
+//! The holes that `--manage-firewall` makes: opened, closed, left for a game, and cleaned up after a run that was killed.
+
+use super::firewall::{Firewall, TAG, ZONE, detect, iptables_rule, objects, output, ports, run, words};
+use nix::net::if_::{if_indextoname, if_nametoindex};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+/// What is to become of an interface's hole.
+#[derive(Debug)]
+enum Order {
+    Open(String),
+    Close,
+    Leave,
+    /// Close all that are left on other interfaces than these.
+    Sweep(Vec<String>),
+}
+
+/// Opens and closes holes on a thread of its own: the firewalls' programs take seconds on a small machine, and a daemon that is
+/// silent for so long is given up by its peer. All holes are closed when this goes.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    orders: Option<Sender<(u32, Order)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// # Errors
+    /// When there can be no thread.
+    pub(crate) fn start() -> io::Result<Keeper> {
+        let (orders, receiver) = channel::<(u32, Order)>();
+        let keep = move || {
+            let mut holes = BTreeMap::new();
+            for (key, order) in receiver {
+                let old: Option<Hole> = holes.remove(&key);
+                match order {
+                    Order::Open(interface) => {
+                        drop(old);
+                        holes.insert(key, Hole::open(&interface));
+                    }
+                    Order::Close => drop(old),
+                    Order::Leave => {
+                        if let Some(mut hole) = old {
+                            hole.firewalls.clear();
+                        }
+                    }
+                    Order::Sweep(kept) => sweep(&detect(), &kept),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("firewall".into()).spawn(keep)?;
+        Ok(Keeper {
+            orders: Some(orders),
+            thread: Some(thread),
+        })
+    }
+
+    /// Opens one for the interface of that number.
+    pub(crate) fn open(&self, key: u32, interface: &str) {
+        self.order(key, Order::Open(interface.to_owned()));
+    }
+
+    /// Closes it.
+    pub(crate) fn close(&self, key: u32) {
+        self.order(key, Order::Close);
+    }
+
+    /// Leaves it open for a game that plays on; the next start takes it over.
+    pub(crate) fn leave(&self, key: u32) {
+        self.order(key, Order::Leave);
+    }
+
+    /// Closes what an earlier run left on interfaces that are not these cables.
+    pub(crate) fn sweep(&self, cables: Vec<String>) {
+        // No interface has this number.
+        self.order(0, Order::Sweep(cables));
+    }
+
+    fn order(&self, key: u32, order: Order) {
+        if let Some(orders) = &self.orders {
+            // It listens until this goes.
+            let _ = orders.send((key, order));
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A hole that we made, and that goes when this does.
+#[derive(Debug)]
+struct Hole {
+    interface: String,
+    index: u32,
+    firewalls: Vec<Firewall>,
+}
+
+impl Hole {
+    /// Opens the firewalls of this machine for one interface.
+    fn open(interface: &str) -> Hole {
+        let hole = Hole {
+            interface: interface.to_owned(),
+            index: if_nametoindex(interface).unwrap_or(0),
+            firewalls: detect(),
+        };
+        for firewall in &hole.firewalls {
+            // One left by a daemon that was killed is the same hole: closed first, so that there is only one.
+            close(firewall, interface, hole.index);
+            for command in firewall.own_commands(interface) {
+                let line = command.join(" ");
+                match run(&command) {
+                    Ok(()) => log::info!("firewall opened command=`{line}`"),
+                    Err(error) => log::warn!(
+                        "cannot open this machine's firewall: run `{line}` as root, once after each plug, or open it for good; {error}"
+                    ),
+                }
+            }
+        }
+        hole
+    }
+}
+
+impl Drop for Hole {
+    fn drop(&mut self) {
+        for firewall in &self.firewalls {
+            close(firewall, &self.interface, self.index);
+        }
+        if !self.firewalls.is_empty() {
+            log::info!("firewall closed interface={}", self.interface);
+        }
+    }
+}
+
+/// Takes back what may be there.
+fn close(firewall: &Firewall, interface: &str, index: u32) {
+    let (first, last) = ports();
+    match firewall {
+        Firewall::Firewalld => {
+            let zone = format!("--zone={ZONE}");
+            let _ = run(&words(&format!(
+                "firewall-cmd {zone} --remove-interface={interface}"
+            )));
+            // Of another cable, perhaps.
+            if output("firewall-cmd", &[&zone, "--list-interfaces"])
+                .is_some_and(|list| list.trim().is_empty())
+            {
+                let _ = run(&words(&format!(
+                    "firewall-cmd {zone} --remove-port={first}-{last}/udp"
+                )));
+            }
+        }
+        Firewall::Ufw => {
+            let _ = run(&words(&format!(
+                "ufw delete allow in on {interface} to any port {first}:{last} proto udp"
+            )));
+        }
+        Firewall::Nft(_) => {
+            // One that was bound to it is shown by the name that it has now, or by its number once it is gone.
+            let number = index.to_string();
+            let name = if_indextoname(index)
+                .ok()
+                .and_then(|name| name.into_string().ok());
+            close_nft(|of| of == interface || of == number || Some(of) == name.as_deref());
+        }
+        Firewall::Iptables(programs) => {
+            for program in programs {
+                let _ = run(&words(&format!(
+                    "{program} -D INPUT {}",
+                    iptables_rule(interface)
+                )));
+            }
+        }
+    }
+}
+
+/// Closes what is left on all interfaces but those kept. firewalld is left alone: what is in its zone is not marked as ours, and
+/// lets in no more than our two ports until it is loaded again.
+fn sweep(firewalls: &[Firewall], kept: &[String]) {
+    let is_left = |interface: &str| !kept.iter().any(|of| of == interface);
+    for firewall in firewalls {
+        match firewall {
+            Firewall::Firewalld => {}
+            Firewall::Ufw => {
+                let added = output("ufw", &["show", "added"]).unwrap_or_default();
+                let left = tagged(&added, "in on ").into_iter().filter(|of| is_left(of));
+                left.for_each(|interface| close(firewall, &interface, 0));
+            }
+            Firewall::Nft(_) => close_nft(is_left),
+            Firewall::Iptables(programs) => {
+                for &program in programs {
+                    let rules = output(program, &["-S", "INPUT"]).unwrap_or_default();
+                    let left = tagged(&rules, "-i ").into_iter().filter(|of| is_left(of));
+                    left.for_each(|interface| close(&Firewall::Iptables(vec![program]), &interface, 0));
+                }
+            }
+        }
+    }
+}
+
+/// The interfaces of our rules in a list of rules, one a line; `before` stands before an interface.
+fn tagged(rules: &str, before: &str) -> Vec<String> {
+    let rules = rules.lines().filter(|line| {
+        ["--comment ", "comment '", "comment \""]
+            .iter()
+            .any(|word| line.contains(&format!("{word}{TAG}")))
+    });
+    let interface = |line: &str| Some(line.split_once(before)?.1.split(' ').next()?.to_owned());
+    rules.filter_map(interface).collect()
+}
+
+/// Deletes our rules, found by tag, wherever they are, if `is_to_go` says so of their interface: its name, or its number once
+/// it is gone. Without the elements of sets, which can be very many.
+fn close_nft(is_to_go: impl Fn(&str) -> bool) {
+    let Some(json) = output("nft", &["-j", "-t", "-a", "list", "ruleset"]) else {
+        return;
+    };
+    for [family, table, chain, handle] in our_rules(&json, is_to_go) {
+        let _ = run(&words(&format!(
+            "nft delete rule {family} {table} {chain} handle {handle}"
+        )));
+    }
+}
+
+fn our_rules(json: &str, is_to_go: impl Fn(&str) -> bool) -> Vec<[String; 4]> {
+    let ruleset = serde_json::from_str::<Value>(json).unwrap_or_default();
+    objects(&ruleset, "rule")
+        .filter_map(|rule| {
+            let word = |key: &str| Some(rule.get(key)?.as_str()?.to_owned());
+            let is_ours = rule.get("comment")?.as_str() == Some(TAG) && is_to_go(interface_of(rule)?);
+            let handle = rule.get("handle")?.as_u64()?.to_string();
+            is_ours.then_some([word("family")?, word("table")?, word("chain")?, handle])
+        })
+        .collect()
+}
+
+/// The interface that a rule of nft's is for.
+fn interface_of(rule: &Value) -> Option<&str> {
+    let matches = rule.get("expr")?.as_array()?.iter();
+    matches.filter_map(|part| part.get("match")).find_map(|part| {
+        let key = part.get("left")?.get("meta")?.get("key")?.as_str()?;
+        ["iif", "iifname"]
+            .contains(&key)
+            .then(|| part.get("right")?.as_str())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_rules_are_found_again() {
+        let rule = |handle: u64, comment: &str, key: &str, interface: &str| {
+            let left = serde_json::json!({ "meta": { "key": key } });
+            serde_json::json!({ "rule": {
+                "family": "inet", "table": "filter", "chain": "input", "handle": handle, "comment": comment,
+                "expr": [{ "match": { "op": "==", "left": left, "right": interface } }, { "accept": null }],
+            }})
+        };
+        let rules = [
+            rule(7, "gamelink", "iifname", "usb0"),
+            rule(8, "gamelink", "iif", "usb01"),
+            rule(9, "mine", "iif", "usb0"),
+            rule(10, "gamelink", "iif", "17"),
+            rule(11, "gamelink", "oifname", "usb0"),
+        ];
+        let json = serde_json::json!({ "nftables": rules }).to_string();
+        let handles = |is_to_go: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let rules = our_rules(&json, is_to_go).into_iter();
+            rules.map(|[.., handle]| handle).collect()
+        };
+        assert_eq!(handles(&|of| of == "usb0" || of == "17"), ["7", "10"]);
+        assert_eq!(handles(&|of| of != "usb0"), ["8", "10"]);
+    }
+
+    #[test]
+    fn the_interfaces_of_our_rules_are_read_from_lists() {
+        let rules = "-P INPUT DROP\n-A INPUT -i lo -j ACCEPT\n\
+                     -A INPUT -i usb0 -p udp -m udp --dport 56400:56401 -m comment --comment gamelink -j ACCEPT\n";
+        assert_eq!(tagged(rules, "-i "), ["usb0"]);
+        let added = "Added user rules (see 'ufw status' for running firewall):\nufw allow 22\n\
+                     ufw allow in on usb1 to any port 56400:56401 proto udp comment 'gamelink'\n";
+        assert_eq!(tagged(added, "in on "), ["usb1"]);
+    }
+}
