@@ -104,6 +104,32 @@ fn without_ipv6_the_link_is_made_with_ipv4() {
 }
 
 #[test]
+fn an_ipv4_address_that_this_machine_reaches_elsewhere_is_not_the_peers() {
+    let Some(lab) = Lab::pair("taken") else { return };
+    let ns = lab.namespace(0);
+    // One of each pair, by another interface: which pair it will be is drawn at random.
+    sh(&format!(
+        "ip -n {ns} link add other0 type veth peer name other1 && ip -n {ns} link set other0 up"
+    ));
+    sh(&format!(
+        "for a in $(seq 1 254); do for b in $(seq 1 2 255); do echo route add 169.254.$a.$b dev other0; done; done | \
+         ip -n {ns} -batch -"
+    ));
+    let (a, b) = (lab.daemon(0, &["--ipv4"]), lab.daemon(1, &["--ipv4"]));
+    eventually("refused", || {
+        a.troubles()
+            .iter()
+            .any(|words| words.contains("uses an address of this link"))
+    });
+    assert!(!lab.addresses(0, "usb0").contains("169.254"));
+    assert_ne!(b.states(), ["linked"]);
+    sh(&format!("ip -n {ns} link del other0"));
+    lab.unplug("usb0");
+    lab.plug("usb0");
+    assert!(a.game().peer_up().address.starts_with("169.254."));
+}
+
+#[test]
 fn the_other_end_becomes_no_router_of_this_machine() {
     let Some(lab) = Lab::pair("router") else { return };
     // As the packaged service is, but that it may write /proc/sys.

@@ -395,6 +395,13 @@ impl Port {
                 Failure::Passing
             }
         };
+        let others = match plan.local {
+            IpAddr::V4(_) => route.addresses_beside(index),
+            IpAddr::V6(_) => vec![],
+        };
+        if plan.is_taken(|ip| others.contains(&ip)) {
+            return Err(Failure::Taken);
+        }
         match route.change(Request::add_address(index, plan.local, plan.peer)) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(fail(error)),

@@ -14,6 +14,8 @@ const FIGHT: Duration = Duration::from_secs(60);
 const BREATH: Duration = Duration::from_millis(30);
 /// How long we then leave it.
 const TRUCE: Duration = Duration::from_secs(20);
+/// Between two looks whether an address that another interface has is free: as long as a trouble is shown, and less.
+const TAKEN: Duration = Duration::from_secs(4);
 /// Between two tries after the kernel refused.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -80,9 +82,23 @@ fn v4(me: &Identity, peer: &Identity) -> (Ipv4Addr, Ipv4Addr) {
     }
 }
 
+/// Where a machine in a cloud finds its keys: no peer may get what is sent there.
+const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
+impl Plan {
+    /// Whether one of its addresses is another's already, of those that `has` knows. IPv4 alone has one room for all interfaces;
+    /// there are 32 512 pairs, of which a peer can try as many as it likes until it has the one that it wants.
+    pub(crate) fn is_taken(&self, has: impl Fn(IpAddr) -> bool) -> bool {
+        let is_taken = |ip: IpAddr| ip == IpAddr::V4(METADATA) || has(ip);
+        self.local.is_ipv4() && (is_taken(self.local) || is_taken(self.peer))
+    }
+}
+
 /// Why the kernel did not take the addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
+    /// One of them is another interface's, or that of somebody who is reached by another interface.
+    Taken,
     /// IPv6 is switched off on this interface.
     NoV6,
     /// Anything that may pass: no buffers, the link just went down.
@@ -152,6 +168,7 @@ impl Addresses {
                 self.has_v6 = false;
                 self.wanted = None;
             }
+            Err(Failure::Taken) => self.retry = Some(now.after(TAKEN)),
             Err(Failure::Passing) => self.retry = Some(now.after(RETRY)),
         }
     }
@@ -242,6 +259,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_address_that_somebody_has_is_refused_and_tried_again_only_rarely() {
+        let plan = Plan::new(&identity(1), &identity(2), Mac::default(), false);
+        assert!(!plan.is_taken(|_| false));
+        assert!(plan.is_taken(|ip| ip == plan.peer) && plan.is_taken(|ip| ip == plan.local));
+        let metadata = Plan {
+            peer: METADATA.into(),
+            ..plan
+        };
+        assert!(metadata.is_taken(|_| false));
+        // Those of IPv6 are of one interface.
+        assert!(!Plan::new(&identity(1), &identity(2), Mac::default(), true).is_taken(|_| true));
+        let mut addresses = Addresses::new(true);
+        addresses.want(Some(plan));
+        let mut installs = 0;
+        for second in 0..60 {
+            let now = LocalTime(second * 1_000_000_000);
+            if let Some(Action::Install(_)) = addresses.poll(now) {
+                installs += 1;
+                addresses.handle_installed(now, Err(Failure::Taken));
+            }
+        }
+        assert_eq!(installs, 15);
     }
 
     #[test]

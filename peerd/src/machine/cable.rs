@@ -164,7 +164,12 @@ impl Cable {
                     },
                 );
             }
-            Input::Installed(result) => self.addresses.handle_installed(now, result),
+            Input::Installed(result) => {
+                self.addresses.handle_installed(now, result);
+                if result == Err(address::Failure::Taken) {
+                    self.say(now, Trouble::AddressTaken);
+                }
+            }
             Input::AddressRemoved(address) => {
                 self.addresses.handle_removed(now, address);
                 if self.addresses.is_contested() {

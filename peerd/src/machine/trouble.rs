@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How long a trouble is shown after it was last seen.
 const FRESH: Duration = Duration::from_secs(5);
 /// How many are kept at once: the kinds below.
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 
 /// One thing that is not as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) enum Trouble {
     Contested,
     /// The driver does not let the MAC be changed.
     MacRefused,
+    /// An address of the link is in use on another interface.
+    AddressTaken,
 }
 
 impl Trouble {
@@ -42,6 +44,7 @@ impl Trouble {
             Trouble::HeldDown => 5,
             Trouble::Contested => 6,
             Trouble::MacRefused => 7,
+            Trouble::AddressTaken => 8,
         }
     }
 
@@ -84,6 +87,9 @@ impl fmt::Display for Trouble {
             ),
             Trouble::Contested => f.write_str(
                 "something removes the address of this interface again and again: tell that network manager to leave it alone",
+            ),
+            Trouble::AddressTaken => f.write_str(
+                "another interface of this machine uses an address of this link: plug the cable again, which draws new ones",
             ),
             Trouble::MacRefused => f.write_str(
                 "both ends have the same MAC address and this driver does not let it be changed; the link works with addresses of its own",

@@ -9,6 +9,7 @@ use nix::sys::socket::{
     socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 // linux/rtnetlink.h
@@ -99,6 +100,32 @@ impl Route {
             }
         })
         .ok()?;
+        found
+    }
+
+    /// The single IPv4 addresses that belong to other interfaces than this one, or to somebody who is reached by them.
+    pub(crate) fn addresses_beside(&mut self, index: u32) -> Vec<IpAddr> {
+        let mut found = vec![];
+        let requests = [
+            Request::all_addresses(),
+            Request::all_routes(),
+            Request::all_neighbours(),
+        ];
+        for request in requests {
+            // Nothing of what the kernel does not say can be minded.
+            let _ = self.ask(request, |message| match message {
+                Message::Address {
+                    index: of,
+                    local,
+                    partner,
+                    ..
+                } if of != index => found.extend([local, partner]),
+                Message::HostRoute { index: of, to } if of != index => found.push(to),
+                Message::Neighbour { index: of, ip, .. } if of != index => found.push(ip),
+                _ => {}
+            });
+        }
+        found.retain(IpAddr::is_ipv4);
         found
     }
 

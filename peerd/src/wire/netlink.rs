@@ -26,6 +26,8 @@ const SET_LINK: u16 = 19;
 const NEW_ADDR: u16 = 20;
 const DEL_ADDR: u16 = 21;
 const GET_ADDR: u16 = 22;
+const NEW_ROUTE: u16 = 24;
+const GET_ROUTE: u16 = 26;
 const NEW_NEIGH: u16 = 28;
 const DEL_NEIGH: u16 = 29;
 const GET_NEIGH: u16 = 30;
@@ -45,6 +47,8 @@ const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_PERMANENT: u32 = 0x80;
 const SCOPE_LINK: u8 = 253;
 // linux/neighbour.h
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_PROTOCOL: u16 = 12;
@@ -220,6 +224,13 @@ impl Request {
         request
     }
 
+    /// All routes of IPv4.
+    pub(crate) fn all_routes() -> Request {
+        let mut request = Request::new(GET_ROUTE, DUMP);
+        request.put(&[INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        request
+    }
+
     /// The bytes to send, numbered.
     pub(crate) fn finish(mut self, sequence: u32) -> Vec<u8> {
         let len = self.bytes.len() as u32;
@@ -263,6 +274,8 @@ pub(crate) enum Message {
     },
     /// A neighbour is there.
     Neighbour { index: u32, ip: IpAddr, is_ours: bool },
+    /// A route to a single address is there, by this interface where it has one.
+    HostRoute { index: u32, to: IpAddr },
     /// A request was carried out (0), or not (the error number).
     Outcome(i32),
     /// A list is at its end.
@@ -327,6 +340,19 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Message> {
                 ip: to?,
                 is_ours,
             }
+        }
+        NEW_ROUTE => {
+            let (family, prefix) = (*body.first()?, *body.get(1)?);
+            let (mut to, mut index) = (None, 0);
+            for (kind, value) in attributes(body.get(12..)?) {
+                match kind {
+                    RTA_DST => to = ip(family, value),
+                    RTA_OIF => index = u32_at(value, 0)?,
+                    _ => {}
+                }
+            }
+            let to = to.filter(|to| prefix == if to.is_ipv4() { 32 } else { 128 })?;
+            Message::HostRoute { index, to }
         }
         _ => Message::Other,
     })
