@@ -1,6 +1,6 @@
 //! A LAN on which one lies: in whose name and from wherever, it moves nobody and hides nobody.
 
-use super::discovery::Lan;
+use super::discovery::{Lan, Output};
 use super::identity::Instance;
 use super::lan_world::{World, beacon, identity, v4, v6};
 use super::world::Random;
@@ -59,6 +59,27 @@ fn a_flood_in_a_friends_name_moves_nobody() {
     }
     assert_eq!(world.news(1), []);
     assert_eq!(world.lan(1).linked_address(), address);
+}
+
+#[test]
+fn a_lost_question_gives_nobody_else_the_friends_place() {
+    let mut lan = Lan::new(LocalTime(0), identity(1), BRIDGE_PORT);
+    let mut asked = vec![];
+    // The friend and the liar speak by turns, ten times a second, and our words to the friend are lost at first.
+    for n in 0..100 {
+        let now = LocalTime(n * 100_000_000);
+        let from = [v4(2), v4(9)][n as usize % 2];
+        lan.handle_beacon(now, from, &beacon(2, now, true, identity(1).instance));
+        while let Some(output) = lan.poll_output() {
+            if let Output::Tell(to, _) = output {
+                asked.push(to);
+            }
+        }
+    }
+    assert_eq!(asked[..2], [v4(2); 2]);
+    // Nor for ever.
+    let count = |of| asked.iter().filter(|to| **to == of).count();
+    assert!(count(v4(2)) >= 2 * count(v4(9)), "{asked:?}");
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub(super) struct World {
     /// When, from where, to where, what.
     flying: Vec<(u64, SocketAddr, SocketAddr, Beacon)>,
     sent: usize,
+    /// IPv6 carries what is sent to everybody, and nothing that is sent to one.
+    has_half_v6: bool,
     /// What each was told of peers.
     told: Vec<(u8, Output)>,
 }
@@ -131,7 +133,8 @@ impl World {
                 Output::Announce(beacon) => self.announce(n, &beacon),
                 Output::Tell(to, beacon) => {
                     let same = |from: &&SocketAddr| from.is_ipv4() == to.is_ipv4();
-                    if let Some(from) = self.hosts[&n].addresses.iter().find(same) {
+                    let is_lost = self.has_half_v6 && to.is_ipv6();
+                    if let Some(from) = self.hosts[&n].addresses.iter().find(same).filter(|_| !is_lost) {
                         self.flying.push((self.now_ms + 1, *from, to, beacon));
                     }
                     self.sent += 1;
@@ -314,6 +317,17 @@ fn two_families_of_one_friend_do_not_flap() {
         !news.iter().any(|of| matches!(of, Output::PeerDown(_))) && news.len() <= 1,
         "{news:?}"
     );
+}
+
+#[test]
+fn a_family_that_carries_no_answers_keeps_nobody_apart() {
+    let mut world = World::of(2);
+    world.has_half_v6 = true;
+    for n in [1, 2] {
+        world.hosts.get_mut(&n).unwrap().addresses.insert(0, v6(n));
+    }
+    world.run(4000);
+    assert_eq!(world.pairs(), 1);
 }
 
 #[test]

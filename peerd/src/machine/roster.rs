@@ -55,7 +55,7 @@ pub(crate) struct Machine {
     /// When another address used its name last.
     heard_elsewhere: Option<LocalTime>,
     question: Option<Question>,
-    /// Questions to its address since that was heard.
+    /// Questions to its address since that was heard, or since it first was where it never answers.
     unanswered: u8,
     questions: Budget,
     answers: Budget,
@@ -141,11 +141,9 @@ impl Machine {
 
     /// Whether another address may answer in its place.
     fn has_left(&self, now: LocalTime) -> bool {
-        match self.confirmed {
-            // Nobody has ever answered there.
-            None => true,
-            Some(_) => now.since(self.heard) >= GONE && self.unanswered >= UNANSWERED,
-        }
+        // Where nobody has ever answered, one who is heard may be out of reach: by a family that carries no more than beacons.
+        let is_out_of_reach = self.confirmed.is_none() || now.since(self.heard) >= GONE;
+        is_out_of_reach && self.unanswered >= UNANSWERED
     }
 
     /// The order in which machines make room: those that nobody has confirmed, those without a game, the longest silent.
@@ -204,9 +202,11 @@ impl Machine {
         let parts = [&secret.to_be_bytes(), &self.instance.0[..], &now.0.to_be_bytes()];
         let stamp = now.0 & !0xF_FFFF | hash64("gamelink question", &parts) & 0xF_FFFF;
         self.question = Some(Question { to, stamp, sent: now });
-        if to == self.address {
-            self.unanswered = self.unanswered.saturating_add(1);
-        }
+        // After one to another address it is this one's turn again.
+        self.unanswered = match to == self.address {
+            true => self.unanswered.saturating_add(1),
+            false => 0,
+        };
         Some((to, stamp))
     }
 }
@@ -296,12 +296,15 @@ impl Roster {
         outcome.may_answer = beacon.asks && machine.answers.take(now, MAX_WORDS);
         if from == machine.address {
             machine.heard = now;
+            // It is heard, after all.
+            if was_confirmed {
+                machine.unanswered = 0;
+            }
+            let is_others_turn = machine.has_left(now) && machine.heard_elsewhere.is_some();
             // Its own words, but who may have said them: what they change is asked.
-            if machine.wants_question(now, renewed, from, beacon) {
+            if !is_others_turn && machine.wants_question(now, renewed, from, beacon) {
                 outcome.question = machine.ask(now, secret, from);
             }
-            // It is heard, after all.
-            machine.unanswered = 0;
             return outcome;
         }
         machine.heard_elsewhere = Some(now);
