@@ -166,7 +166,9 @@ impl Lan {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: LocalTime) {
-        self.roster.handle_timeout(now);
+        for (to, stamp) in self.roster.handle_timeout(now) {
+            self.ask(now, to, stamp);
+        }
         if let Some((chosen, since)) = self.chosen
             && self.linked.is_none()
             && now.since(since) >= UNRETURNED
@@ -186,7 +188,7 @@ impl Lan {
     }
 
     pub(crate) fn poll_timeout(&self) -> LocalTime {
-        self.due
+        self.roster.poll_timeout().map_or(self.due, |at| at.min(self.due))
     }
 
     /// The next thing to do.

@@ -2,6 +2,7 @@
 
 use super::discovery::{Lan, Output};
 use super::identity::{Identity, Instance, Name};
+use super::world::Random;
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
@@ -58,6 +59,9 @@ pub(super) struct World {
     sent: usize,
     /// IPv6 carries what is sent to everybody, and nothing that is sent to one.
     has_half_v6: bool,
+    /// What is lost at random, and of what.
+    loss_percent: u64,
+    random: u64,
     /// What each was told of peers.
     told: Vec<(u8, Output)>,
 }
@@ -110,6 +114,10 @@ impl World {
             self.flying = rest;
             let now = self.now();
             for (_, from, to, beacon) in arrived {
+                self.random += 1;
+                if Random(self.random).below(100) < self.loss_percent {
+                    continue;
+                }
                 let at_home = |host: &&mut Host| host.addresses.contains(&to);
                 if let Some(host) = self.hosts.values_mut().find(at_home) {
                     host.lan.handle_beacon(now, from, &beacon);
@@ -229,6 +237,25 @@ fn a_game_that_comes_back_at_once_is_told_of_one_link() {
         let news = world.news(2);
         assert!(matches!(news[..], [Output::PeerUp(..)]), "{pause} {news:?}");
     }
+}
+
+#[test]
+fn a_network_that_loses_one_in_five_links_most_of_the_time() {
+    let (mut linked_ms, mut downs) = (0, 0);
+    for seed in 0..50 {
+        let mut world = World::of(2);
+        (world.loss_percent, world.random) = (20, seed * 1_000_000);
+        for _ in 0..600 {
+            world.run(100);
+            let is_linked = world.linked(1).is_some() && world.linked(2).is_some();
+            linked_ms += if is_linked { 100 } else { 0 };
+        }
+        let news = world.news(1);
+        downs += news.iter().filter(|of| matches!(of, Output::PeerDown(_))).count();
+    }
+    // Of a minute each.
+    assert!(linked_ms / 50 > 54_000, "{linked_ms}");
+    assert!(downs <= 15, "{downs}");
 }
 
 #[test]

@@ -31,7 +31,9 @@ const UNANSWERED: u8 = 2;
 /// How often the round trip is measured while nothing changes.
 const MEASURE: Duration = Duration::from_secs(4);
 /// How long an answer may take before the question is put again: far longer than any round trip on a LAN.
-const ANSWER: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_millis(300);
+/// How often one that has answered before is asked again, with nothing heard of it meanwhile.
+const RETRIES: u8 = 3;
 /// Questions to, and answers for, one machine in a second: beacons in its name must not be made into a flood.
 const MAX_WORDS: u32 = 20;
 
@@ -55,6 +57,7 @@ pub(crate) struct Machine {
     /// When another address used its name last.
     heard_elsewhere: Option<LocalTime>,
     question: Option<Question>,
+    retries: u8,
     /// Questions to its address since that was heard, or since it first was where it never answers.
     unanswered: u8,
     questions: Budget,
@@ -117,6 +120,7 @@ impl Machine {
             heard: now,
             heard_elsewhere: None,
             question: None,
+            retries: 0,
             unanswered: 0,
             questions: Budget::default(),
             answers: Budget::default(),
@@ -149,6 +153,13 @@ impl Machine {
     /// The order in which machines make room: those that nobody has confirmed, those without a game, the longest silent.
     fn worth(&self) -> (bool, bool, LocalTime) {
         (self.confirmed.is_some(), self.has_game, self.heard)
+    }
+
+    /// When a question that was lost is put again.
+    fn retry_due(&self) -> Option<LocalTime> {
+        let question = self.question?;
+        let may_retry = self.confirmed.is_some() && question.to == self.address && self.retries < RETRIES;
+        may_retry.then(|| question.sent.after(ANSWER))
     }
 
     /// Takes the answer to the question that was put last; false for anything else. The sender's own clock is never compared:
@@ -300,6 +311,7 @@ impl Roster {
             if was_confirmed {
                 machine.unanswered = 0;
             }
+            machine.retries = 0;
             let is_others_turn = machine.has_left(now) && machine.heard_elsewhere.is_some();
             // Its own words, but who may have said them: what they change is asked.
             if !is_others_turn && machine.wants_question(now, renewed, from, beacon) {
@@ -355,8 +367,20 @@ impl Roster {
         self.machines.len() < before
     }
 
-    /// Forgets those that are gone.
-    pub(super) fn handle_timeout(&mut self, now: LocalTime) {
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
+        self.machines.iter().filter_map(Machine::retry_due).min()
+    }
+
+    /// Forgets those that are gone; gives what is to be asked again.
+    pub(super) fn handle_timeout(&mut self, now: LocalTime) -> Vec<(SocketAddr, u64)> {
         self.machines.retain(|machine| !machine.is_gone(now));
+        let (secret, known) = (self.secret, self.machines.iter_mut());
+        let late = known.filter(|machine| machine.retry_due().is_some_and(|at| at <= now));
+        late.filter_map(|machine| {
+            machine.retries += 1;
+            machine.ask(now, secret, machine.address)
+        })
+        .collect()
     }
 }
