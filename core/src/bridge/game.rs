@@ -89,7 +89,7 @@ impl Bridge {
         self.last_active = now;
         self.check_stall(now);
         let is_used = self.is_linked() && self.means.is_used() && !self.peer.is_paused();
-        let frames = (self.frames, self.peer.frames());
+        let frames = (self.frames, self.peer.turns());
         self.lead
             .handle_frame_start(now, frames, self.slow_round_trip(), is_used);
         self.pacing.handle_frame_start(now);
@@ -137,6 +137,7 @@ impl Bridge {
         // A call may emulate old frames again and then stand still.
         let has_advanced = has_advanced && !self.lead.is_held();
         self.frames = self.frames.saturating_add(has_advanced.into());
+        self.turns = self.turns.saturating_add(has_advanced.into());
         self.pacing.handle_frame_end(now);
         self.meet.handle_frame_end(now);
         // The peer's game may be kept waiting for the next byte: none comes before the next frame.

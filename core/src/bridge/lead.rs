@@ -20,7 +20,7 @@ const HELD_CALL: Duration = Duration::from_millis(15);
 /// Compares the frames of both sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lead {
-    /// Frames of this side and of the peer at the moment of the least lead, while games use the cable.
+    /// Frames of this side and turns of the peer at the moment of the least lead, while games use the cable.
     anchor: Option<(u64, u64)>,
     is_over: bool,
     started: LocalTime,
@@ -30,7 +30,8 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    /// A frame begins; the two sides have emulated so many, and `is_used` while bytes keep crossing.
+    /// A frame begins. This side has emulated so many, and the peer has emulated or waited for so many; `is_used` while bytes keep
+    /// crossing.
     pub(super) fn handle_frame_start(
         &mut self,
         now: LocalTime,
@@ -129,6 +130,40 @@ mod tests {
         let (ours, calls) = play(PERIOD, true, true, |since| real_time(since) * 2 / 3);
         assert!((398..=412).contains(&ours), "{ours}");
         assert!(calls >= 597, "its frontend keeps its rhythm: {calls}");
+    }
+
+    #[test]
+    fn a_taker_that_needs_more_frames_than_the_maker_has_holds_nobody_up() {
+        let mut leads = [Lead::default(); 2];
+        // Frames and turns of each side; bytes made and taken.
+        let (mut frames, mut turns) = ([0_u64; 2], [0_u64; 2]);
+        let (mut made, mut taken) = (0_u64, 0_u64);
+        for call in 0..6000 {
+            let now = T.after(PERIOD * call);
+            for side in 0..2 {
+                leads[side].handle_frame_start(now, (frames[side], turns[1 - side]), Duration::ZERO, true);
+            }
+            // The maker has eleven bytes for each frame, and may have twenty open; the taker takes eight a frame.
+            let must_wait = [made - taken > 20, false];
+            for side in 0..2 {
+                if leads[side].is_over() || must_wait[side] {
+                    leads[side].handle_hold();
+                    turns[side] += u64::from(!leads[side].is_over());
+                } else {
+                    frames[side] += 1;
+                    turns[side] += 1;
+                    match side {
+                        0 => made += 11,
+                        _ => taken = made.min(taken + 8),
+                    }
+                }
+            }
+        }
+        assert_eq!(frames[1], 6000, "the taker runs on");
+        assert!(
+            frames[0] > 4300,
+            "the maker has what the taker allows: {frames:?}"
+        );
     }
 
     #[test]

@@ -72,6 +72,8 @@ impl Bridge {
         let step = timeline.step();
         if step == Step::Hold {
             self.lead.handle_hold();
+            // Its turn is over all the same: a peer that takes fewer bytes in a frame than this game sends needs more frames.
+            self.turns += u64::from(!self.lead.is_over());
         }
         if step == Step::Done && self.is_mending && timeline.must_transmit() {
             self.must_transmit = true;

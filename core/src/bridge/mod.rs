@@ -143,6 +143,8 @@ pub struct Bridge {
     waits_since: Option<LocalTime>,
     /// Frames emulated since the start.
     frames: u64,
+    /// The same, and calls in which the game stood still for what the peer had to say.
+    turns: u64,
     /// `frames` at the last boundary that was counted.
     boundary: u64,
     is_armed: bool,
@@ -201,6 +203,7 @@ impl Default for Bridge {
             is_plugged: false,
             waits_since: None,
             frames: 0,
+            turns: 0,
             boundary: u64::MAX,
             is_armed: false,
             has_taken: false,
@@ -431,6 +434,7 @@ impl Bridge {
         Bridge {
             has_orphan,
             frames: self.frames,
+            turns: self.turns,
             ..Bridge::default()
         }
     }

@@ -104,9 +104,9 @@ impl Peer {
         self.newest
     }
 
-    /// Frames that the peer had emulated as its newest datagram left.
+    /// Frames that the peer had emulated, or stood still in for us, as its newest datagram left.
     #[must_use]
-    pub fn frames(&self) -> u64 {
+    pub fn turns(&self) -> u64 {
         self.frames
     }
 

@@ -244,7 +244,7 @@ impl Bridge {
             to,
             sequence: self.sequence,
             sent: now.0,
-            frames: self.frames,
+            frames: self.turns,
             rest: if self.is_resting { self.meet.rest(now) } else { 0 },
             ..Header::default()
         };

@@ -100,7 +100,8 @@ pub struct Header {
     pub echo: u64,
     /// Nanoseconds between the arrival of that datagram and the departure of this one.
     pub held: u64,
-    /// Frames that the sender has emulated since its start.
+    /// Frames that the sender has emulated since its start, and those in which its game stood still for what the receiver had to
+    /// say.
     pub frames: u64,
     /// A frame in which the sender's game clocked is over, and the next begins in so many microseconds, as far as the sender knows: no
     /// byte comes before that. 0 where nothing is known.
