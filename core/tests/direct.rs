@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link};
-use gamelink_core::serial::SerialControl;
+use gamelink_core::serial::{Look, SerialControl};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn link_up(a: &Link, b: &Link) {
 
 /// Takes whatever is there and answers with its complement; gives the byte.
 fn take(link: &Link) -> Option<u8> {
-    if !link.game_poll() {
+    if !link.game_poll(Look::EventLoop) {
         return None;
     }
     let [byte, kind] = link.game_read();
@@ -106,6 +106,31 @@ fn bytes_cross_and_meet_in_the_poll() {
 }
 
 #[test]
+fn a_byte_that_waits_is_not_taken_inside_an_access() {
+    let a = link("127.0.0.61:56461", "127.0.0.62:56461");
+    let b = link("127.0.0.62:56461", "127.0.0.61:56461");
+    link_up(&a, &b);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            a.game_write([7, 0]);
+            assert_eq!(a.game_read(), [!7, 0x80]);
+        });
+        let start = Instant::now();
+        let mut taken = None;
+        while taken.is_none() {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            frame(&b, ARMED, || {
+                assert!(!b.game_poll(Look::Access));
+                std::thread::sleep(Duration::from_millis(1));
+                assert!(!b.game_poll(Look::Access));
+                taken = take(&b);
+            });
+        }
+        assert_eq!(taken, Some(7));
+    });
+}
+
+#[test]
 fn without_a_peer_a_request_reads_ff_at_once() {
     let link = Link::start(&Config::default()).unwrap();
     link.game_connect();
@@ -114,7 +139,7 @@ fn without_a_peer_a_request_reads_ff_at_once() {
             link.game_write([byte, 0]);
             assert_eq!(link.game_read(), [0xFF, 0x80]);
         });
-        frame(&link, ARMED, || assert!(!link.game_poll()));
+        frame(&link, ARMED, || assert!(!link.game_poll(Look::EventLoop)));
     }
 }
 
@@ -171,7 +196,7 @@ fn a_byte_just_taken_is_not_a_safe_moment_until_the_next_look() {
             frame(&b, ARMED, || {});
         }
         assert!(!b.is_quiet(), "its shift runs");
-        assert!(!b.game_poll());
+        assert!(!b.game_poll(Look::EventLoop));
         assert!(b.is_quiet());
     });
 }

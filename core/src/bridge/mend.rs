@@ -6,7 +6,7 @@
 use super::stall::Progress;
 use super::{Bridge, Notice};
 use crate::protocol::{Events, Flags, Header, Writer};
-use crate::serial::Speed;
+use crate::serial::{Look, Speed};
 use crate::time::LocalTime;
 use crate::timeline::{Boundary, Confirmed, Counters, Step, Timeline};
 use std::time::Duration;
@@ -112,8 +112,8 @@ impl Bridge {
     }
 
     /// The listening game looks for a byte, in a session that mends.
-    pub fn mending_poll(&mut self) -> Option<(u8, Speed)> {
-        self.timeline.as_mut()?.poll()
+    pub fn mending_poll(&mut self, look: Look) -> Option<(u8, Speed)> {
+        self.timeline.as_mut()?.poll(look)
     }
 
     /// The same poll has been prolonged.

@@ -8,7 +8,7 @@
 use super::hub::Hub;
 use super::{Link, Shared, time};
 use crate::bridge::{Cost, Input, STATES};
-use crate::serial::{GameMessage, Speed, UNPLUGGED};
+use crate::serial::{GameMessage, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use crate::timeline::{Boundary, Confirmed, Step};
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -92,11 +92,16 @@ impl Link {
     /// Returns at once, nearly always without a system call; only while the peer's next byte is on its way it waits for that,
     /// never past the moment at which the frame must go on.
     #[must_use]
-    pub fn game_poll(&self) -> bool {
+    ///
+    /// Nothing is found anew inside an [access](Look::Access), and no time is spent there: the core's loop looks soon after it.
+    pub fn game_poll(&self, look: Look) -> bool {
         let mut hub = self.shared.lock();
         hub.direct.is_shifting = false;
         if hub.is_mending() {
-            return mending_poll(&self.shared, hub);
+            return mending_poll(&self.shared, hub, look);
+        }
+        if look == Look::Access {
+            return false;
         }
         let mut now = time::now();
         let since = now;
@@ -252,9 +257,9 @@ impl Hub {
 }
 
 /// A poll in a session that mends: what is known decides; nothing waits, but for a peer that waits itself.
-fn mending_poll<'a>(shared: &'a Shared, mut hub: MutexGuard<'a, Hub>) -> bool {
-    let found = hub.bridge_mut().mending_poll();
-    if hub.hand(found) || hub.meeting().is_none() {
+fn mending_poll<'a>(shared: &'a Shared, mut hub: MutexGuard<'a, Hub>, look: Look) -> bool {
+    let found = hub.bridge_mut().mending_poll(look);
+    if hub.hand(found) || look == Look::Access || hub.meeting().is_none() {
         return hub.direct.has_delivery();
     }
     let since = time::now();

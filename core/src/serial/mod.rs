@@ -28,6 +28,16 @@ pub struct Shift {
     pub speed: Speed,
 }
 
+/// From where in its code a stock core looks for a byte; it does so only while the game is armed and no shift runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Look {
+    /// Its event loop, between two instructions of the game, 17 times a frame and more (`cpu.cpp, CPU::process`).
+    EventLoop,
+    /// The game's own access to SB, SC or IF, before that takes effect (`gambatte-memory.cpp, Memory::updateSerial`). A byte that
+    /// were taken in a write to SB would be answered with what the game replaces in this very instruction.
+    Access,
+}
+
 /// The serial control register FF02 as a game left it (Pan Docs, Serial Data Transfer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SerialControl(pub u8);

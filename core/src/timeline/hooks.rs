@@ -4,7 +4,7 @@ use super::judging::{Judgement, Place};
 use super::offers::{Own, Sent, Source};
 use super::steps::{RARE, RARE_WHOLE};
 use super::{Phase, Timeline};
-use crate::serial::{Shift, Speed, UNPLUGGED};
+use crate::serial::{Look, Shift, Speed, UNPLUGGED};
 
 /// A transfer that the game has started with its own clock, and whose byte it has not yet been given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ enum Asked {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Port {
     pub(super) polls: u32,
+    /// The poll that runs looks from inside the game's own access.
+    is_access: bool,
     takes: u64,
     /// The core was given a byte and names its own next.
     is_handed: bool,
@@ -33,10 +35,14 @@ pub(super) struct Port {
 
 impl Timeline {
     /// The core looks for a byte of the peer. `Some`: it takes it, and calls [`taken`](Self::taken) before anything else.
-    pub fn poll(&mut self) -> Option<(u8, Speed)> {
+    ///
+    /// Nothing is taken anew inside an [access](Look::Access). Such a poll is counted all the same, and repeats what was taken in it:
+    /// a replay must not depend on how its looks are told apart.
+    pub fn poll(&mut self, look: Look) -> Option<(u8, Speed)> {
         if !self.phase.is_running() {
             return None;
         }
+        self.port.is_access = look == Look::Access;
         self.port.polls = self.port.polls.saturating_add(1);
         self.port.is_shifting = false;
         self.poll_again()
@@ -61,7 +67,7 @@ impl Timeline {
                 }
                 _ => false,
             },
-            None => self.may_take() && self.judging.is_spaced(self.port.takes),
+            None => !self.port.is_access && self.may_take() && self.judging.is_spaced(self.port.takes),
         };
         let offer = is_due.then(|| self.judging.get(self.judging.next)).flatten()?;
         let (byte, speed) = (offer.byte, offer.speed);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::{Header, MAX_DATAGRAM, Writer, decode};
-use crate::serial::{Speed, UNPLUGGED};
+use crate::serial::{Look, Speed, UNPLUGGED};
 
 /// A game whose whole memory is what it has read.
 struct Toy {
@@ -37,7 +37,7 @@ impl Toy {
 
     fn frame(&mut self, frame: u64) {
         for _ in 0..self.polls {
-            if let Some((byte, _)) = self.timeline.poll() {
+            if let Some((byte, _)) = self.timeline.poll(Look::EventLoop) {
                 self.timeline.taken(answer(&self.memory));
                 self.memory.push(byte);
             }
@@ -292,7 +292,11 @@ fn a_frame_with_more_transfers_than_can_be_kept_is_undone() {
 fn hooks_outside_a_frame_do_nothing() {
     let (mut a, mut b) = linked(Toy::new(4, nothing), Toy::new(0, counting));
     play(&mut a, &mut b, 1);
-    assert_eq!(a.timeline.poll(), None, "the core polls while it serialises");
+    assert_eq!(
+        a.timeline.poll(Look::EventLoop),
+        None,
+        "the core polls while it serialises"
+    );
     a.timeline.taken(1);
     assert_eq!(a.timeline.request(1, Speed::Normal), UNPLUGGED);
     assert_eq!(a.timeline.offers.next, 0);

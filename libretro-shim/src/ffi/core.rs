@@ -1,6 +1,7 @@
 //! The stock core: its library, and its 25 functions.
 
 use super::abi::*;
+use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced};
 use super::{environment, frontend, socket, stage};
 use crate::elf::{self, BadLibrary};
@@ -180,6 +181,7 @@ impl Core {
     /// # Errors
     /// Where that cannot be done; the core then uses real sockets.
     pub(crate) fn take_over_sockets(&mut self) -> Result<(), ReplaceError> {
+        DEPTHS.forget();
         let inside = self.vtable.retro_run as *const c_void;
         // SAFETY: `replaced` goes before the library; nothing of the core runs, for it has not been started; the functions have the types
         // of those that they replace.
@@ -218,8 +220,6 @@ impl Core {
         init = retro_init();
         /// Stops the core.
         deinit = retro_deinit();
-        /// Emulates about one frame.
-        run = retro_run();
         /// Presses the reset button.
         reset = retro_reset();
         /// Unloads the game.
@@ -234,6 +234,12 @@ impl Core {
         memory_size = retro_get_memory_size(id: c_uint) -> usize;
         /// Plugs in a controller.
         set_controller_port_device = retro_set_controller_port_device(port: c_uint, device: c_uint);
+    }
+
+    /// Emulates about one frame.
+    pub(crate) fn run(&self) {
+        // SAFETY: a core's function, loaded by its name.
+        DEPTHS.run(&|| unsafe { (self.vtable.retro_run)() });
     }
 
     /// How large a state is. The stock core runs its encoder for this, and polls the link in it.

@@ -9,6 +9,7 @@ mod abi;
 mod clock;
 mod core;
 mod declare;
+mod depth;
 mod environment;
 mod exports;
 mod frontend;

@@ -8,6 +8,7 @@
 //! names: `__ioctl_time64` for `ioctl` and `__time64` for `time`. `clock` and the rest of the core's socket calls keep theirs; `select`,
 //! which becomes `__select64`, is not replaced: the core waits with it only as a server, which it never is here.
 
+use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
 use super::{guard, memory, stage};
 use crate::faults;
@@ -163,12 +164,14 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
         // SAFETY: the core's own arguments.
         return unsafe { libc::ioctl(descriptor, request as _, argument) };
     }
+    let mut available: c_int = 0;
     let is_there = if IS_SAVING.load(Ordering::Relaxed) {
         HANDED.load(Ordering::Relaxed) != 0
     } else {
-        with_link(false, Link::game_poll)
+        let look = DEPTHS.look((&raw const available).addr());
+        with_link(false, |link| link.game_poll(look))
     };
-    let available: c_int = if is_there { 2 } else { 0 };
+    available = if is_there { 2 } else { 0 };
     // SAFETY: FIONREAD takes an `int` to fill in.
     unsafe { argument.cast::<c_int>().write(available) };
     0
