@@ -131,6 +131,37 @@ fn a_byte_that_waits_is_not_taken_inside_an_access() {
 }
 
 #[test]
+fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
+    let a = link("127.0.0.63:56463", "127.0.0.64:56463");
+    let b = link("127.0.0.64:56463", "127.0.0.63:56463");
+    link_up(&a, &b);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            a.game_write([0x29, 0]);
+            assert_eq!(a.game_read(), [0x55, 0x80]);
+        });
+        let start = Instant::now();
+        let mut is_called = false;
+        while !is_called {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            frame(&b, ARMED, || {
+                assert!(!b.game_poll(Look::EventLoop), "its own code comes first");
+                is_called = !b.is_quiet();
+                if is_called {
+                    b.game_write([0x29, 0]);
+                    assert_eq!(b.game_read(), [0xFF, 0x80]);
+                }
+            });
+        }
+        frame(&b, ARMED, || {
+            assert!(b.game_poll(Look::EventLoop));
+            assert_eq!(b.game_read(), [0x29, 0]);
+            b.game_write([0x55, 0x80]);
+        });
+    });
+}
+
+#[test]
 fn without_a_peer_a_request_reads_ff_at_once() {
     let link = Link::start(&Config::default()).unwrap();
     link.game_connect();

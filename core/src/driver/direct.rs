@@ -23,6 +23,9 @@ pub(super) const ATTENDED: Duration = Duration::from_millis(100);
 /// A poll that finds nothing looks at the peer's socket at most so often: a dozen polls of one frame fall into this.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
+/// Without a byte for so long, thirty frames, the next one is a call: it begins a conversation. The timeline says why.
+const PAUSE: Duration = Duration::from_millis(502);
+
 /// No wait is longer before the state of things is looked at again: another thread may have unplugged the cable.
 const LONGEST_NAP: Duration = Duration::from_millis(20);
 
@@ -38,6 +41,14 @@ pub(super) struct Direct {
     is_asked: bool,
     /// The game took a byte and has not looked for another since: its shift may still run.
     pub(super) is_shifting: bool,
+    /// The game has looked in this frame.
+    has_looked: bool,
+    /// The peer's call has arrived between the last frame and this one.
+    is_called: bool,
+    /// The game's own call came too late, and reads next.
+    is_forestalled: bool,
+    /// When a byte last crossed.
+    conversed: LocalTime,
     looked: LocalTime,
     /// When the emulation thread last served the peer; `None` while the helper thread does.
     pub(super) attended: Option<LocalTime>,
@@ -55,6 +66,15 @@ impl Direct {
     fn take(&mut self) -> Option<GameMessage> {
         let reply = |byte| GameMessage::Reply { byte };
         self.delivered.take().or_else(|| self.reply.take().map(reply))
+    }
+
+    /// The core is about to run.
+    pub(super) fn handle_frame_start(&mut self) {
+        self.has_looked = false;
+        // A call is passed over once.
+        if std::mem::take(&mut self.is_called) {
+            self.has_looked = true;
+        }
     }
 
     fn has_delivery(&self) -> bool {
@@ -76,6 +96,7 @@ impl Link {
         hub.direct.take();
         hub.direct.is_shifting = false;
         hub.direct.is_asked = false;
+        hub.direct.is_forestalled = false;
         if !is_new {
             hub.handle_reconnect();
         }
@@ -105,8 +126,15 @@ impl Link {
         }
         let mut now = time::now();
         let since = now;
+        let is_first = !std::mem::replace(&mut hub.direct.has_looked, true);
+        let is_call = is_first && now.since(hub.direct.conversed) > PAUSE;
         loop {
             if hub.poll(now) {
+                // The game's own code of each frame comes right after this: at a title it writes SB and SC, or calls itself.
+                if is_call {
+                    hub.direct.is_called = true;
+                    return false;
+                }
                 break;
             }
             let Some(until) = hub.meeting().filter(|until| *until > now) else {
@@ -126,6 +154,9 @@ impl Link {
     #[must_use]
     pub fn game_read(&self) -> [u8; 2] {
         let mut hub = self.shared.lock();
+        if std::mem::take(&mut hub.direct.is_forestalled) {
+            return GameMessage::Reply { byte: UNPLUGGED }.encode();
+        }
         if std::mem::take(&mut hub.direct.is_asked) {
             return mending_read(&self.shared, hub).encode();
         }
@@ -149,6 +180,14 @@ impl Link {
         if hub.is_mending() {
             return hub.handle_mending_game(message);
         }
+        // The game listened and the peer called first, which on a cable the game would have heard by now: it reads what an unplugged
+        // cable reads, and takes the call when it listens again.
+        let is_call = matches!(message, GameMessage::Request { .. });
+        if is_call && hub.direct.is_called && hub.direct.has_delivery() {
+            hub.direct.is_forestalled = true;
+            return;
+        }
+        hub.direct.conversed = time::now();
         hub.direct.is_shifting |= matches!(message, GameMessage::Reply { .. });
         hub.handle_game(message);
     }

@@ -168,6 +168,7 @@ impl Hub {
     /// Runs on the emulation thread.
     pub(super) fn frame_start(&mut self, frame: FrameStart) {
         if self.direct.is_connected {
+            self.direct.handle_frame_start();
             self.look(time::now());
         } else if self.bridge.is_offer_waiting() {
             // The peer may have withdrawn it: look before the game takes it for good.

@@ -1,10 +1,14 @@
 //! The serial port inside a running core.
 
-use super::judging::{Judgement, Place};
+use super::judging::{Judgement, Place, Theirs};
 use super::offers::{Own, Sent, Source};
 use super::steps::{RARE, RARE_WHOLE};
 use super::{Phase, Timeline};
 use crate::serial::{Look, Shift, Speed, UNPLUGGED};
+
+/// Frames without a byte after which the next one is a call: it begins a conversation. Longer than games wait for each other, or stay
+/// silent, within one: up to 20 frames; shorter than a player needs to press START again.
+const PAUSE: u64 = 30;
 
 /// A transfer that the game has started with its own clock, and whose byte it has not yet been given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +23,10 @@ enum Asked {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Port {
     pub(super) polls: u32,
-    /// The poll that runs looks from inside the game's own access.
-    is_access: bool,
+    /// Nothing is taken anew in the poll that runs.
+    is_closed: bool,
+    /// The peer's call has arrived since the last frame began.
+    is_called: bool,
     takes: u64,
     /// The core was given a byte and names its own next.
     is_handed: bool,
@@ -37,13 +43,16 @@ impl Timeline {
     /// The core looks for a byte of the peer. `Some`: it takes it, and calls [`taken`](Self::taken) before anything else.
     ///
     /// Nothing is taken anew inside an [access](Look::Access). Such a poll is counted all the same, and repeats what was taken in it:
-    /// a replay must not depend on how its looks are told apart.
+    /// a replay must not depend on how its looks are told apart. Nor is a call taken in a frame's first poll: the game's own code of each
+    /// frame comes right after that, and at a title it writes SB and SC, or calls itself.
     pub fn poll(&mut self, look: Look) -> Option<(u8, Speed)> {
         if !self.phase.is_running() {
             return None;
         }
-        self.port.is_access = look == Look::Access;
         self.port.polls = self.port.polls.saturating_add(1);
+        let is_first = self.port.polls == 1 && look == Look::EventLoop;
+        self.port.is_called |= is_first && self.is_called();
+        self.port.is_closed = look == Look::Access || (is_first && self.port.is_called);
         self.port.is_shifting = false;
         self.poll_again()
     }
@@ -67,7 +76,7 @@ impl Timeline {
                 }
                 _ => false,
             },
-            None => !self.port.is_access && self.may_take() && self.judging.is_spaced(self.port.takes),
+            None => !self.port.is_closed && self.may_take() && self.judging.is_spaced(self.port.takes),
         };
         let offer = is_due.then(|| self.judging.get(self.judging.next)).flatten()?;
         let (byte, speed) = (offer.byte, offer.speed);
@@ -128,6 +137,10 @@ impl Timeline {
         if self.port.is_spoiled {
             return Err(self.offers.best(self.offers.next).0.byte);
         }
+        // The game was listening, and the peer called first.
+        if self.yields() {
+            return Err(UNPLUGGED);
+        }
         // Unplugged: what has no verdict never gets one.
         if self.is_closing && self.offers.next >= self.offers.answered() {
             return Err(UNPLUGGED);
@@ -152,6 +165,30 @@ impl Timeline {
             }
         }
         Ok(())
+    }
+
+    /// Whether the peer's first byte after a pause has arrived since the last frame began: it may have come after that one's last poll.
+    fn is_called(&self) -> bool {
+        let is_long_ago = |frame: u64| frame + PAUSE <= self.frame;
+        let (ours, theirs) = (self.offers.next, self.judging.next);
+        let last_of_ours = ours.checked_sub(1).and_then(|last| self.offers.get(last));
+        let last_of_theirs = theirs.checked_sub(1).and_then(|last| self.judging.get(last));
+        let is_new = |call: &Theirs| self.frame <= call.arrived + 1 && call.judged == ours;
+        self.judging.get(theirs).is_some_and(is_new)
+            && last_of_ours.is_none_or(|own| is_long_ago(own.frame))
+            && last_of_theirs.is_none_or(|call| is_long_ago(call.arrived))
+    }
+
+    /// Whether the transfer that the game starts is a call that the peer's call has forestalled: on a cable the game would have heard
+    /// that before. It reads what an unplugged cable reads, and takes the peer's call when it listens again.
+    ///
+    /// An offer that was made here all the same, before the call was known, is made again.
+    fn yields(&self) -> bool {
+        let is_repeated = self
+            .offers
+            .get(self.offers.next)
+            .is_some_and(|own| own.frame == self.frame);
+        self.port.is_called && self.port.takes == 0 && !is_repeated
     }
 
     /// The game reads what is known of the newest offer.

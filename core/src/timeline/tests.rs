@@ -288,6 +288,55 @@ fn a_frame_with_more_transfers_than_can_be_kept_is_undone() {
     assert_eq!(a.timeline.counters().undone, 1);
 }
 
+/// A call, once.
+fn calling(frame: u64, _: &[u8]) -> Vec<u8> {
+    if frame == 0 { vec![0x29] } else { vec![] }
+}
+
+#[test]
+fn a_call_waits_for_the_games_own_code_of_its_frame() {
+    let (mut a, mut b) = linked(Toy::new(0, calling), Toy::new(1, nothing));
+    a.slot();
+    a.tell(&mut b);
+    b.slot();
+    assert!(b.memory.is_empty(), "it is the first poll of that frame");
+    b.slot();
+    b.slot();
+    assert_eq!(b.memory, [0x29], "nor the first of the next, but no later");
+
+    let (mut a, mut b) = linked(Toy::new(0, calling), Toy::new(2, nothing));
+    a.slot();
+    a.tell(&mut b);
+    b.slot();
+    assert_eq!(b.memory, [0x29], "the second poll takes it");
+}
+
+#[test]
+fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
+    let (mut a, mut b) = linked(Toy::new(0, calling), Toy::new(1, calling));
+    a.slot();
+    a.tell(&mut b);
+    b.slot();
+    assert_eq!(b.memory, [UNPLUGGED]);
+    assert_eq!(b.timeline.offers.next, 0, "nobody hears of its call");
+    play(&mut a, &mut b, 4);
+    assert_eq!(b.memory, [UNPLUGGED, 0x29]);
+    assert_eq!(a.memory, [answer(&[UNPLUGGED])]);
+    assert_eq!(
+        a.timeline.counters().unrepeatable + b.timeline.counters().unrepeatable,
+        0
+    );
+}
+
+#[test]
+fn calls_that_cross_are_each_others() {
+    let (mut a, mut b) = linked(Toy::new(1, calling), Toy::new(1, calling));
+    a.slot();
+    b.slot();
+    play(&mut a, &mut b, 6);
+    assert_eq!((&a.memory[..], &b.memory[..]), (&[0x29][..], &[0x29][..]));
+}
+
 #[test]
 fn hooks_outside_a_frame_do_nothing() {
     let (mut a, mut b) = linked(Toy::new(4, nothing), Toy::new(0, counting));
