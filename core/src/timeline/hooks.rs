@@ -27,7 +27,7 @@ pub(super) struct Port {
     is_closed: bool,
     /// The peer's call has arrived since the last frame began.
     is_called: bool,
-    takes: u64,
+    pub(super) takes: u64,
     /// The core was given a byte and names its own next.
     is_handed: bool,
     asked: Option<Asked>,
@@ -240,7 +240,7 @@ impl Timeline {
         !self.is_closing
             && self.frame >= self.not_before
             && self.stale() < RARE
-            && self.stale_whole() < RARE_WHOLE
+            && (self.stale_whole() < RARE_WHOLE || 4 * self.port.takes < 3 * self.last_takes)
             && self.offers.are_all_answered()
             && self.is_all_true()
             && self.judging.room() > 0

@@ -252,6 +252,8 @@ pub struct Timeline {
     unarmed_since: u64,
     /// Whether a byte could have been given when the live frame began.
     was_ready: bool,
+    /// Bytes that were taken in the last live frame.
+    last_takes: u64,
     /// What the game would answer next: number of the peer's offer, byte.
     announced: Option<(u64, u8)>,
     /// Slots since anything happened.
@@ -326,6 +328,7 @@ impl Timeline {
             repeats: 0,
             unarmed_since: 0,
             was_ready: false,
+            last_takes: 0,
             announced: None,
             quiet: 0,
             rest: None,

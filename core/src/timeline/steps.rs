@@ -15,7 +15,8 @@ const REPEATS: u32 = 4;
 pub(super) const RARE: u64 = 20;
 
 /// The same without one that was saved with no transfer in flight, in a stream so fast that the game has always armed again when a
-/// frame ends: only such a state is given to the player, and he should not lose more than two thirds of a second.
+/// frame ends: only such a state is given to the player, who should not lose more than two thirds of a second. Then no byte is taken in
+/// the last quarter of a frame, by what was taken in the one before.
 pub(super) const RARE_WHOLE: u64 = 24;
 
 /// Without a state for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
@@ -241,6 +242,7 @@ impl Timeline {
             return;
         }
         self.counters.live += 1;
+        self.last_takes = self.port.takes;
         self.refuse();
         self.frame += 1;
         self.keep(boundary, Then::End);

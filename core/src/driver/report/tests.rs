@@ -4,7 +4,7 @@ use super::*;
 use crate::bridge::{Input, Output};
 use crate::control::LinkState;
 use crate::protocol::MAX_DATAGRAM;
-use crate::serial::{SerialControl, Speed};
+use crate::serial::{Look, SerialControl, Speed};
 use crate::time::LocalTime;
 use crate::timeline::{Boundary, Step};
 use std::time::Duration;
@@ -104,7 +104,7 @@ impl Pair {
                             bridge.mending_answer();
                         }
                     }
-                    if side == 1 && bridge.mending_poll().is_some() {
+                    if side == 1 && bridge.mending_poll(Look::EventLoop).is_some() {
                         // Another byte each time: the other side guesses wrong, and goes back.
                         bridge.mending_taken(frame.to_le_bytes()[0]);
                     }

@@ -8,7 +8,7 @@ use super::abi::*;
 use super::{Core, exports, stage};
 use crate::lifecycle::session;
 use gamelink_core::driver::{FrameEnd, FrameStart, Link};
-use gamelink_core::serial::SerialControl;
+use gamelink_core::serial::{Look, SerialControl};
 use gamelink_core::timeline::{Boundary, Step};
 use libc::{c_uint, c_void};
 use std::ffi::CStr;
@@ -205,7 +205,7 @@ impl Peer {
             match self.link.step() {
                 Step::Live { frame } | Step::Replay { frame } => {
                     for _ in 0..12 {
-                        if self.link.game_poll() {
+                        if self.link.game_poll(Look::EventLoop) {
                             let _ = self.link.game_read();
                             let answer = (frame / ANSWERED).to_le_bytes()[0] | 1;
                             self.link.game_write([answer, 0x80]);
