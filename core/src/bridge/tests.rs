@@ -257,7 +257,7 @@ fn a_peer_that_lets_a_wait_run_out_costs_no_second_long_one() {
         let since = pair.now;
         // Its frames go on, and its game listens by its own word, but never takes the byte.
         while pair.ends[0].bridge.waits_since.is_some() {
-            pair.ends[1].bridge.frames += 1;
+            pair.ends[1].bridge.turns += 1;
             pair.ends[1].bridge.is_armed = true;
             pair.ends[1].bridge.last_active = pair.now;
             pair.ends[1].bridge.must_transmit = true;

@@ -240,7 +240,7 @@ impl Timeline {
         !self.is_closing
             && self.frame >= self.not_before
             && self.stale() < RARE
-            && (self.stale_whole() < RARE_WHOLE || 4 * self.port.takes < 3 * self.last_takes)
+            && (self.stale_whole() < RARE_WHOLE || self.port.takes < self.last_takes * 3 / 4)
             && self.offers.are_all_answered()
             && self.is_all_true()
             && self.judging.room() > 0
