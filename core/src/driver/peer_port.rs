@@ -213,6 +213,9 @@ impl PeerPort {
             None => Some(0),
             Some(name) => interface_number(name),
         };
+        // A connected socket keeps the own address that it was given, also when the machine has another by now; one that is let go
+        // is given one anew. That fails only where there was nothing to let go.
+        let _ = rustix::net::connect_unspec(&*self.socket);
         let address = |scope| socket_address(self.peer.ip, self.peer.port, scope);
         self.scope = scope.filter(|scope| self.socket.connect(address(*scope)).is_ok());
     }
