@@ -1,8 +1,8 @@
-//! Whether the peer hears us: a path may lose one direction alone, and a peer that hears nothing answers nothing.
+//! Detection of a peer that does not hear us: a path may lose one direction alone.
 //!
-//! Each datagram of the peer acknowledges the newest sequence number that it has received. While something that we sent
-//! has no acknowledgement and none arrives for [`SILENCE_LIMIT`], the peer counts as gone as much as one that is silent.
-//! It is back when it acknowledges what was sent after that.
+//! Each datagram of the peer acknowledges the newest sequence number that it has received. While something
+//! that we sent has no acknowledgement and none arrives for [`SILENCE_LIMIT`], the peer counts as gone as
+//! much as one that is silent. It is back when it acknowledges what was sent after that.
 
 use super::session::SILENCE_LIMIT;
 use crate::time::LocalTime;
@@ -46,7 +46,7 @@ impl Hearing {
         self.unheard_since = None;
     }
 
-    /// Whether the peer has heard us since the link last ended.
+    /// True where the peer has heard us since the link last ended.
     pub(super) fn is_back(&self) -> bool {
         self.lost_at.is_none_or(|lost_at| self.acknowledged > lost_at)
     }

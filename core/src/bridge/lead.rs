@@ -1,20 +1,22 @@
-//! How far this side's frames may lead the peer's while games use the cable: both go at the slower one's pace.
+//! Limit of this side's lead over the peer's frames while games use the cable: both go at the slower one's pace.
 //!
-//! A side in fast-forward, or one whose peer's machine is slow, would otherwise count its own time-outs in frames that the
-//! other has not had. It stands still for a frame now and then instead. And a call of `retro_run` in which the game stands still
-//! takes about a frame's time, or a frontend that does not sleep would spin.
+//! A side in fast-forward, or one whose peer's machine is slow, would otherwise count its own time-outs in
+//! frames that the other has not had. It stands still for a frame now and then instead. And a call of
+//! `retro_run` in which the game stands still takes about a frame's time, or a frontend that does not sleep
+//! would spin.
 
 use crate::time::{LocalTime, TCycles};
 use std::time::Duration;
 
-/// Frames of lead over the least that there was, besides the round trip: more than the jitter of a bad path, a fifth of a second.
+/// Frames of lead over the least that there was, besides the round trip: more than the jitter of a bad path,
+/// a fifth of a second.
 ///
-/// Each side sees the other's frames one way late, so what both together believe of their leads is wrong by less than this and a
-/// round trip, and never do both stand still at once.
+/// Each side sees the other's frames one way late, so what both together believe of their leads is wrong by
+/// less than this and a round trip, and never do both stand still at once.
 const MOST: u64 = 12;
 
-/// What a call takes in which the game stands still: a little less than a frame, so that a frontend with a rhythm of its own is
-/// left alone.
+/// Time that a call takes in which the game stands still: a little less than a frame, so that a frontend with
+/// a rhythm of its own is left alone.
 const HELD_CALL: Duration = Duration::from_millis(15);
 
 /// Compares the frames of both sides.
@@ -30,8 +32,8 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    /// A frame begins. This side has emulated so many, and the peer has emulated or waited for so many; `is_used` while bytes keep
-    /// crossing.
+    /// A frame begins. This side has emulated so many, and the peer has emulated or waited for so many;
+    /// `is_used` while bytes keep crossing.
     pub(super) fn handle_frame_start(
         &mut self,
         now: LocalTime,
@@ -53,7 +55,7 @@ impl Lead {
         });
     }
 
-    /// Whether the peer should have its turn first.
+    /// True where the peer should have its turn first.
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
@@ -63,7 +65,7 @@ impl Lead {
         self.is_held = true;
     }
 
-    /// Whether the game stands still in this call.
+    /// True where the game stands still in this call.
     pub(super) fn is_held(&self) -> bool {
         self.is_held
     }
@@ -92,7 +94,8 @@ mod tests {
     const T: LocalTime = LocalTime(10_000_000_000);
     const PERIOD: Duration = Duration::from_nanos(16_742_706);
 
-    /// Frames that a side emulates in ten seconds whose frontend calls every `period`, held or slowed where it leads.
+    /// Frames that a side emulates in ten seconds whose frontend calls every `period`, held or slowed where
+    /// it leads.
     fn play(period: Duration, can_hold: bool, is_used: bool, theirs: impl Fn(Duration) -> u64) -> (u64, u64) {
         let mut lead = Lead::default();
         let (mut now, mut ours, mut calls) = (T, 0, 0);
@@ -143,7 +146,8 @@ mod tests {
             for side in 0..2 {
                 leads[side].handle_frame_start(now, (frames[side], turns[1 - side]), Duration::ZERO, true);
             }
-            // The maker has eleven bytes for each frame, and may have twenty open; the taker takes eight a frame.
+            // The maker has eleven bytes for each frame, and may have twenty open; the taker takes eight a
+            // frame.
             let must_wait = [made - taken > 20, false];
             for side in 0..2 {
                 if leads[side].is_over() || must_wait[side] {

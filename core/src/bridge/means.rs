@@ -137,7 +137,7 @@ impl Means {
         }
     }
 
-    /// Whether bytes have crossed lately.
+    /// True where bytes have crossed lately.
     pub(super) fn is_used(&self) -> bool {
         self.idle < FORGOTTEN
     }

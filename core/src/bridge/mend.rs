@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Buffers for states that the owner of the core keeps: see [`Timeline::new`].
 pub const STATES: usize = 48;
 
-/// What a piece of work took.
+/// Time that a piece of work took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Wall time from its start to its end.
@@ -24,7 +24,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What it costs on this machine: the wall time, but no more than twice that of the processor. Beyond it another program
+    /// Cost on this machine: the wall time, but no more than twice that of the processor. Beyond it another program
     /// ran meanwhile, which says nothing of the next time.
     #[must_use]
     pub fn own(self) -> Duration {

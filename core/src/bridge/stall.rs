@@ -1,13 +1,13 @@
 //! How long the game has stood still for a peer that is heard, is not paused, and answers nothing.
 //!
-//! An honest peer that cannot answer says that it is paused, or falls silent. So this ends a link to one that does
-//! neither: a program that is broken or means harm.
+//! An honest peer that cannot answer says that it is paused, or falls silent. So this ends a link to one that
+//! does neither: a program that is broken or means harm.
 
 use crate::time::LocalTime;
 use std::time::Duration;
 
-/// The game stands still for so long without an answer, frames in which it ran taken off: more than any spike of a path on
-/// which the peer is still heard, and short of what a player takes for a crash.
+/// The game stands still for so long without an answer, frames in which it ran taken off: more than any spike
+/// of a path on which the peer is still heard, and short of what a player takes for a crash.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Counted of one call of `retro_run` at most: longer ones are this side's own pauses.

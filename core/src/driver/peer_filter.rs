@@ -1,8 +1,9 @@
-//! The socket filter against a flood of forged datagrams: classic BPF, run by the kernel before a datagram takes room in
-//! the receive queue.
+//! The socket filter against a flood of forged datagrams: classic BPF, run by the kernel before a datagram
+//! takes room in the receive queue.
 //!
-//! The queue of a socket holds some hundred datagrams, and one that is full drops the peer's as well. While a flood lasts and
-//! the link is up, only datagrams that carry both numbers of the session pass: 128 bits that no stranger knows.
+//! The queue of a socket holds some hundred datagrams, and one that is full drops the peer's as well. While a
+//! flood lasts and the link is up, only datagrams that carry both numbers of the session pass: 128 bits that
+//! no stranger knows.
 
 use socket2::SockFilter;
 
@@ -11,7 +12,8 @@ const LOAD_WORD: u16 = 0x20;
 const JUMP_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
-/// Length of a UDP header, which the filter sees before the datagram (`man 7 socket`, `SO_ATTACH_FILTER`; `net/ipv4/udp.c`).
+/// Length of a UDP header, which the filter sees before the datagram (`man 7 socket`, `SO_ATTACH_FILTER`;
+/// `net/ipv4/udp.c`).
 const UDP_HEADER: u32 = 8;
 /// Where a datagram has its sender's nonce and its receiver's: see the table in [`crate::protocol`].
 const FROM: u32 = UDP_HEADER + 8;
@@ -33,7 +35,8 @@ pub(super) fn program(theirs: u64, ours: u64) -> Vec<SockFilter> {
     let mut program = Vec::new();
     for (n, (at, word)) in (1u8..).zip(&wanted) {
         program.push(op(LOAD_WORD, 0, 0, *at));
-        // Past the other comparisons and the return that passes; a datagram that is too short ends at its load.
+        // Past the other comparisons and the return that passes; a datagram that is too short ends at its
+        // load.
         let left = (4 - n) * 2 + 1;
         program.push(op(JUMP_EQUAL, 0, left, *word));
     }
