@@ -1,4 +1,4 @@
-//! Limit of this side's lead over the peer's frames while games use the cable: both go at the slower one's pace.
+//! Limit of this side's lead over the peer's frames while games use the cable: both go at the slower's pace.
 //!
 //! A side in fast-forward, or one whose peer's machine is slow, would otherwise count its own time-outs in
 //! frames that the other has not had. It stands still for a frame now and then instead. And a call of

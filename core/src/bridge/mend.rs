@@ -24,8 +24,8 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Cost on this machine: the wall time, but no more than twice that of the processor. Beyond it another program
-    /// ran meanwhile, which says nothing of the next time.
+    /// Cost on this machine: the wall time, but no more than twice that of the processor. Beyond it
+    /// another program ran meanwhile, which says nothing of the next time.
     #[must_use]
     pub fn own(self) -> Duration {
         self.processor
@@ -72,7 +72,8 @@ impl Bridge {
         let step = timeline.step();
         if step == Step::Hold {
             self.lead.handle_hold();
-            // Its turn is over all the same: a peer that takes fewer bytes in a frame than this game sends needs more frames.
+            // Its turn is over all the same: a peer that takes fewer bytes in a frame than this game sends needs
+            // more frames.
             self.turns += u64::from(!self.lead.is_over());
         }
         if step == Step::Done && self.is_mending && timeline.must_transmit() {

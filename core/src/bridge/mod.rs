@@ -319,7 +319,8 @@ impl Bridge {
         self.notices.pop().map(Output::Notify)
     }
 
-    /// How long the emulation thread should sleep at the end of its frame, once: see the modules `pacing` and `lead`.
+    /// Time that the emulation thread should sleep at the end of its frame, once: see the modules `pacing` and
+    /// `lead`.
     ///
     /// Zero nearly always, and never longer than two frames.
     pub fn pause(&mut self, now: LocalTime) -> Duration {
@@ -407,7 +408,7 @@ impl Bridge {
         &self.stats
     }
 
-    /// What has crossed the cable so far, in sessions that mend and in those that do not.
+    /// Transfers that have crossed the cable so far, in sessions that mend and in those that do not.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         let (strict, mending) = (&self.stats.counters, self.timeline_counters());

@@ -116,7 +116,7 @@ impl Session {
         self.is_linked.then_some(deadline)
     }
 
-    /// Whether the peer may be told that we hear it: not during a pause, so that it does not wait for us.
+    /// True where the peer may be told that we hear it: not during a pause, so that it does not wait for us.
     #[must_use]
     pub fn may_acknowledge(&self, now: LocalTime) -> bool {
         self.backoff

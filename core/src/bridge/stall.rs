@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Counted of one call of `retro_run` at most: longer ones are this side's own pauses.
 const LONGEST_FRAME: Duration = Duration::from_millis(100);
 
-/// What a game has of its peer, by counters that only grow.
+/// Progress of a game with its peer, by counters that only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Frames emulated for the player.
