@@ -154,7 +154,13 @@ impl Pair {
     fn frame(&mut self, side: usize, is_armed: bool) {
         self.input(side, Input::FrameEnd { has_advanced: true });
         let is_armed = Some(is_armed);
-        self.input(side, Input::FrameStart { is_armed });
+        self.input(
+            side,
+            Input::FrameStart {
+                is_armed,
+                port: gamelink_core::serial::GamePort::Loopback,
+            },
+        );
     }
 
     fn pass(&mut self) {

@@ -50,7 +50,7 @@ pub struct Mending {
 #[must_use]
 pub fn mending(report: &PairReport) -> Option<Mending> {
     let per_second = |counter: &str| {
-        let growth = |side: &SideReport| side.link_growth_per_frame(&["mending", counter]);
+        let growth = |side: &SideReport| side.link_growth_per_frame(&["rollback", counter]);
         let [a, b] = &report.sides;
         Some((growth(a)? + growth(b)?) * FRAMES_PER_SECOND)
     };

@@ -27,7 +27,7 @@ fn side(role: &str, wrong: u32) -> SideReport {
             "state": "linked", "port": "direct", "mode": "automatic", "frames": frames,
             "hooks_us": {"p50": 50.0, "p99": 90.0, "p999": 95.0, "max": 99.0, "count": frames},
             "wait_us": {"p50": 500.0, "p99": 900.0, "max": 999.0, "count": frames},
-            "mending": {"live": frames, "corrections": count, "replayed": 2 * count, "holds": 0, "hinted": count, "repeated": count, "wrong": count},
+            "rollback": {"live": frames, "corrections": count, "replayed": 2 * count, "holds": 0, "hinted": count, "repeated": count, "wrong": count},
         })
     };
     let figures = Figures {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use gamelink_core::control::LinkState;
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link};
 use gamelink_core::serial::{Look, SerialControl};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +40,7 @@ fn frame(link: &Link, serial_control: SerialControl, run: impl FnOnce()) {
 fn link_up(a: &Link, b: &Link) {
     let start = Instant::now();
     // Not "peer paused": each has heard of a frame of the other.
-    while [a, b].iter().any(|link| link.report().state != "linked") {
+    while [a, b].iter().any(|link| link.report().state != LinkState::Linked) {
         assert!(start.elapsed() < Duration::from_secs(20), "not linked");
         frame(a, IDLE, || {});
         frame(b, IDLE, || {});
@@ -101,8 +102,8 @@ fn bytes_cross_and_meet_in_the_poll() {
     taken.dedup();
     assert_eq!(taken, (1..241).collect::<Vec<u8>>());
     let (a, b) = (a.report(), b.report());
-    assert!(a.counters.taken == 240 && b.counters.peer_taken >= 240);
-    assert!(b.meeting_us.count > 0, "the game that answers waited: {b:?}");
+    assert!(a.counters.transfers.taken == 240 && b.counters.transfers.peer_taken >= 240);
+    assert!(b.rendezvous_us.count > 0, "the game that answers waited: {b:?}");
 }
 
 #[test]
@@ -141,18 +142,15 @@ fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
             assert_eq!(a.game_read(), [0x55, 0x80]);
         });
         let start = Instant::now();
-        let mut is_called = false;
-        while !is_called {
+        while a.report().counters.transfers.offered == 0 {
             assert!(start.elapsed() < Duration::from_secs(20));
-            frame(&b, ARMED, || {
-                assert!(!b.game_poll(Look::EventLoop), "its own code comes first");
-                is_called = !b.is_quiet();
-                if is_called {
-                    b.game_write([0x29, 0]);
-                    assert_eq!(b.game_read(), [0xFF, 0x80]);
-                }
-            });
+            std::thread::yield_now();
         }
+        frame(&b, ARMED, || {
+            assert!(!b.game_poll(Look::EventLoop), "its own code comes first");
+            b.game_write([0x29, 0]);
+            assert_eq!(b.game_read(), [0xFF, 0x80]);
+        });
         frame(&b, ARMED, || {
             assert!(b.game_poll(Look::EventLoop));
             assert_eq!(b.game_read(), [0x29, 0]);
@@ -191,7 +189,7 @@ fn a_game_that_is_asked_and_does_not_listen_refuses() {
         assert_eq!(a.game_read(), [0xFF, 0x80]);
         is_over.store(true, Ordering::Relaxed);
     });
-    assert_eq!(a.report().counters.refused, 1);
+    assert_eq!(a.report().counters.transfers.refused, 1);
 }
 
 #[test]
@@ -239,5 +237,8 @@ fn in_a_menu_the_link_stays_up_without_frames() {
     link_up(&a, &b);
     std::thread::sleep(Duration::from_millis(2500));
     assert!(a.is_linked() && b.is_linked());
-    assert_eq!((a.report().state, a.report().counters.losses), ("peer paused", 0));
+    assert_eq!(
+        (a.report().state, a.report().counters.losses),
+        (LinkState::PeerPaused, 0)
+    );
 }

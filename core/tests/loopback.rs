@@ -70,7 +70,7 @@ fn linked() -> (Side, Side) {
     until("both sides are linked and running", || {
         a.frame(IDLE);
         b.frame(IDLE);
-        a.link.report().state == "linked" && b.link.report().state == "linked"
+        a.link.report().state == LinkState::Linked && b.link.report().state == LinkState::Linked
     });
     (a, b)
 }
@@ -97,10 +97,16 @@ fn bytes_cross_between_two_links() {
         assert_eq!(a.read(), [!n, 0x80]);
     }
     until("the last answer is counted", || {
-        b.link.report().counters.peer_taken == 100
+        b.link.report().counters.transfers.peer_taken == 100
     });
     let report = a.link.report();
-    assert_eq!((report.counters.taken, report.counters.unplugged), (100, 0));
+    assert_eq!(
+        (
+            report.counters.transfers.taken,
+            report.counters.transfers.unplugged
+        ),
+        (100, 0)
+    );
     assert!(
         report.offset_us.unwrap().abs() < 1e6,
         "one machine, one clock: {report:?}"
@@ -446,7 +452,7 @@ fn datagrams_of_strangers_take_no_room() {
         a.link.report().counters.received > received + 3
     });
     assert_eq!(
-        a.link.report().counters.dropped_foreign,
+        a.link.report().counters.dropped.foreign,
         0,
         "the kernel keeps them"
     );

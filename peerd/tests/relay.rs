@@ -1,6 +1,6 @@
 //! `peerd relay` between a stock core, played by this test, and a link of our own.
 
-use gamelink_core::control::{self, FromDaemon};
+use gamelink_core::control::{self, FromDaemon, LinkState};
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link};
 use gamelink_core::serial::SerialControl;
 use std::fs;
@@ -139,12 +139,12 @@ fn a_stock_player_in_his_menu_costs_the_other_one_short_wait() {
         waited += exchange(&link, 0x55).1;
     }
     println!("waited {waited:?} in five seconds of the other player's menu");
-    assert_eq!(link.report().state, "peer paused");
+    assert_eq!(link.report().state, LinkState::PeerPaused);
     assert!(waited < Duration::from_millis(1200), "{waited:?}");
     is_in_menu.store(false, Ordering::Relaxed);
     let start = Instant::now();
     while exchange(&link, 0x66).0 != !0x66 {
         assert!(start.elapsed() < Duration::from_secs(5), "it does not play on");
     }
-    assert_eq!(link.report().state, "linked");
+    assert_eq!(link.report().state, LinkState::Linked);
 }

@@ -3,235 +3,106 @@
 //! Feed it with [`Bridge::handle_input`], then drain [`Bridge::poll_output`] to `None`, and call
 //! [`Bridge::handle_timeout`] when [`Bridge::poll_timeout`] is due. It holds no socket and reads no clock; after it is
 //! made, nothing in it allocates.
+//!
+//! A byte of the game goes from [`Input::Request`] to the exchange, which answers with a byte that the game reads at once
+//! or with a wait; a byte of the peer is found by [`Input::Poll`] and answered with [`Input::Reply`]. Where this side
+//! keeps snapshots, the owner of the core also asks for [`Bridge::step`]s around each frame: the exchange may take the
+//! game back.
 
-mod game;
+mod emulation;
+mod exchange;
 mod hearing;
+mod io;
 mod lead;
-mod means;
-mod meet;
-mod mend;
+mod liveness;
 mod notice;
+mod outbox;
 mod pacing;
-pub mod peer;
+mod rendezvous;
 pub mod session;
 mod stall;
 mod stats;
 pub mod transfer;
+mod wait;
+mod wait_policy;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use mend::{Cost, STATES};
+pub use exchange::{Mode, STATES};
+pub use io::{Input, Output};
+pub use liveness::WAIT_LIMIT;
 pub use notice::Notice;
-pub use stats::{Counters, Latency, Stats, Summary, Traffic};
+pub use stats::{Cost, Counters, Latency, Stats, Summary, Traffic};
+pub use wait_policy::Policy;
 
 use crate::clock::ClockSync;
 use crate::control::LinkState;
 use crate::protocol::MAX_DATAGRAM;
-use crate::serial::Speed;
+use crate::serial::{GamePort, Speed};
 use crate::time::LocalTime;
-use crate::timeline::Timeline;
+use crate::timeline::{Step, Timeline};
+use emulation::Emulation;
+use exchange::{Context, Effects, Exchange, Frame};
 use lead::Lead;
-use means::Means;
-use meet::Meet;
+use liveness::Liveness;
 use notice::Notices;
+use outbox::Outbox;
 use pacing::Pacing;
-use peer::Peer;
+use rendezvous::Rendezvous;
 use session::Session;
-use stall::Stall;
+use stall::{Progress, Stall};
 use std::time::Duration;
-use transfer::Transfer;
+use wait::{Limit, Wait};
+use wait_policy::WaitPolicy;
 
 /// A datagram is sent at least so often: a tenth of the silence that ends a session.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
-/// Without a frame for so long the emulation counts as paused; several times the longest frame of a slow machine.
-const PAUSE_AFTER: Duration = Duration::from_millis(250);
-
-/// Something that happened at this end.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// A peer's address is known from now on. The number is random, fresh for each plug, and not 0.
-    Plug {
-        /// This side's half of the session's name.
-        nonce: u64,
-    },
-    /// The cable is pulled here: the peer is told, transfers read 0xFF.
-    Unplug,
-    /// A datagram from the peer's address.
-    Datagram {
-        /// Its bytes.
-        bytes: &'a [u8],
-        /// When it arrived, from the kernel's stamp.
-        received: LocalTime,
-    },
-    /// The game starts a transfer with its internal clock and waits for [`Output::Complete`].
-    Request {
-        /// The byte that it shifts out.
-        byte: u8,
-        /// The clock that it chose.
-        speed: Speed,
-        /// Whether SC still shows a transfer enabled. If the game has just taken a byte, that byte is lost to it: torn.
-        is_enabled: bool,
-    },
-    /// The game listens and looks whether a byte is there: one that waits is handed over now, not at the next frame.
-    Poll,
-    /// The game answered [`Output::Deliver`].
-    Reply {
-        /// The byte that it shifted out.
-        byte: u8,
-    },
-    /// The emulation stands between two frames and goes on next.
-    FrameStart {
-        /// Whether the game listens, where that can be seen.
-        is_armed: Option<bool>,
-    },
-    /// The core has run.
-    FrameEnd {
-        /// Whether it emulated anything.
-        has_advanced: bool,
-    },
-    /// The core's connection was replaced.
-    CoreReconnected,
-}
-
-/// Something to be done at this end, now.
+/// Timers of a bridge; each is computed from the part that it belongs to, so none can be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// The game that waits reads this byte.
-    Complete {
-        /// The byte.
-        byte: u8,
-    },
-    /// Hand this byte to the listening game.
-    Deliver {
-        /// The byte.
-        byte: u8,
-        /// The clock that the peer's game chose.
-        speed: Speed,
-    },
-    /// Send the first so many bytes of the buffer to the peer.
-    Transmit {
-        /// How many.
-        len: usize,
-    },
-    /// Tell the player.
-    Notify(Notice),
+enum Timer {
+    /// The peer has been silent, or deaf, for too long.
+    Silence,
+    /// The game's wait is over.
+    Wait,
+    /// The open offer is repeated.
+    Retransmit,
+    /// The emulation counts as paused.
+    Pause,
+    /// The peer should hear that this side is there.
+    Heartbeat,
 }
+
+/// All timers, in the order in which they act.
+const TIMERS: [Timer; 5] = [
+    Timer::Silence,
+    Timer::Wait,
+    Timer::Retransmit,
+    Timer::Pause,
+    Timer::Heartbeat,
+];
 
 /// One end of the cable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Bridge {
+    is_plugged: bool,
     session: Session,
-    peer: Peer,
-    transfer: Transfer,
-    /// Where this side can go on and mend.
-    timeline: Option<Box<Timeline>>,
-    /// In this session both can.
-    is_mending: bool,
-    means: Means,
-    /// What replays have taken since the last frame.
-    replayed: Duration,
+    liveness: Liveness,
+    exchange: Exchange,
+    emulation: Emulation,
+    /// The game waits for the byte that it asked for.
+    wait: Option<Wait>,
+    outbox: Outbox,
     clock: ClockSync,
     pacing: Pacing,
-    meet: Meet,
+    rendezvous: Rendezvous,
+    lead: Lead,
+    stall: Stall,
+    policy: WaitPolicy,
     stats: Stats,
     notices: Notices,
-    is_plugged: bool,
-    /// When the game began to wait for its open offer.
-    waits_since: Option<LocalTime>,
-    /// Frames emulated since the start.
-    frames: u64,
-    /// The same, and calls in which the game stood still for what the peer had to say.
-    turns: u64,
-    /// `frames` at the last boundary that was counted.
-    boundary: u64,
-    is_armed: bool,
-    /// The game took a byte of the peer since the last boundary.
-    has_taken: bool,
-    has_refused: bool,
-    /// The game clocked a transfer in the frame that runs.
-    has_clocked: bool,
-    /// A frame in which the game clocked is over.
-    is_resting: bool,
-    /// The core has a byte of a session that is over, and answers it next.
-    has_orphan: bool,
-    is_paused: bool,
-    peer_paused_since: Option<LocalTime>,
-    /// The player knows that the peer is paused.
-    has_told_pause: bool,
-    last_active: LocalTime,
-    /// When a byte was last asked for or answered here; in a session that mends, when that frame began.
-    last_byte: Option<LocalTime>,
-    sequence: u64,
-    /// The peer's newest stamp and when it arrived.
-    echo: Option<(u64, LocalTime)>,
-    /// When to repeat the open offer, and the pause after that.
-    retransmit: Option<(LocalTime, Duration)>,
-    heartbeat: LocalTime,
-    must_transmit: bool,
-    /// Whom the last datagram of a session that is over goes to.
-    goodbye: Option<u64>,
-    /// Whose hello is answered next, beside the session.
-    greeting: Option<u64>,
-    /// No hello is answered before this moment.
-    greeting_due: LocalTime,
-    stall: Stall,
-    lead: Lead,
-    complete: Option<u8>,
-    deliver: Option<(u8, Speed)>,
-    has_told_version: bool,
-    has_told_step: bool,
-}
-
-impl Default for Bridge {
-    fn default() -> Self {
-        Bridge {
-            session: Session::new(1),
-            peer: Peer::default(),
-            transfer: Transfer::default(),
-            timeline: None,
-            is_mending: false,
-            means: Means::default(),
-            replayed: Duration::ZERO,
-            clock: ClockSync::default(),
-            pacing: Pacing::default(),
-            meet: Meet::default(),
-            stats: Stats::default(),
-            notices: Notices::default(),
-            is_plugged: false,
-            waits_since: None,
-            frames: 0,
-            turns: 0,
-            boundary: u64::MAX,
-            is_armed: false,
-            has_taken: false,
-            has_refused: false,
-            has_clocked: false,
-            is_resting: false,
-            has_orphan: false,
-            is_paused: true,
-            peer_paused_since: None,
-            has_told_pause: false,
-            last_active: LocalTime::default(),
-            last_byte: None,
-            sequence: 0,
-            echo: None,
-            retransmit: None,
-            heartbeat: LocalTime::default(),
-            must_transmit: false,
-            goodbye: None,
-            greeting: None,
-            greeting_due: LocalTime::default(),
-            stall: Stall::default(),
-            lead: Lead::default(),
-            complete: None,
-            deliver: None,
-            has_told_version: false,
-            has_told_step: false,
-        }
-    }
 }
 
 impl Bridge {
@@ -245,73 +116,84 @@ impl Bridge {
                 byte,
                 speed,
                 is_enabled,
-            } => self.handle_request(now, byte, speed, is_enabled),
-            Input::Poll => self.handle_poll(),
+            } => self.handle_request(now, (byte, speed), is_enabled),
+            Input::Poll { look } => self.outbox.deliver = self.exchange.poll(now, look),
+            Input::PollAgain => self.outbox.deliver = self.exchange.poll_again(now),
             Input::Reply { byte } => self.handle_reply(now, byte),
-            Input::FrameStart { is_armed } => self.handle_frame_start(now, is_armed),
+            Input::FrameStart { is_armed, port } => self.handle_frame_start(now, is_armed, port),
             Input::FrameEnd { has_advanced } => self.handle_frame_end(now, has_advanced),
             Input::CoreReconnected => {
                 self.stats.counters.core_reconnects += 1;
-                self.deliver = None;
-                self.has_orphan = false;
-                self.transfer.redeliver();
-                // A game that waited has lost its socket and read 0xFF from the core itself.
-                self.transfer.give_up();
-                self.end_wait(now);
+                self.outbox.deliver = None;
+                self.exchange.handle_reconnect();
+                self.wait = None;
+                self.emulation.handle_activity(now);
             }
         }
     }
 
     /// Does what is due by `now`. Hand over what has arrived before calling this, or silence is found where there is none.
     pub fn handle_timeout(&mut self, now: LocalTime) {
-        if self.session.handle_timeout(now) {
-            self.lose(now, Notice::PeerGone);
-        }
-        self.check_wait(now);
-        if let Some((at, pause)) = self.retransmit
-            && now >= at
-        {
-            self.retransmit = Some((now.after(pause), pause.mul_f32(1.5).min(game::LONGEST_RETRANSMIT)));
-            self.stats.counters.retransmits += 1;
-            self.must_transmit = true;
-        }
-        if !self.is_paused && self.waits_since.is_none() && now >= self.last_active.after(PAUSE_AFTER) {
-            self.is_paused = true;
-            self.must_transmit = true;
-        }
-        if self.is_plugged && now >= self.heartbeat {
-            self.must_transmit = true;
+        for timer in TIMERS {
+            if self.deadline(timer).is_some_and(|deadline| now >= deadline) {
+                self.expire(now, timer);
+            }
         }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next; an input may move it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<LocalTime> {
-        let wait = self
-            .waits_since
-            .map(|since| self.peer.deadline(since, self.slow_round_trip()));
-        let may_pause = self.is_plugged && !self.is_paused && self.waits_since.is_none();
-        [
-            self.is_plugged.then_some(self.heartbeat),
-            self.session.silence_deadline(),
-            wait,
-            self.retransmit.map(|(at, _)| at),
-            may_pause.then(|| self.last_active.after(PAUSE_AFTER)),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        TIMERS.into_iter().filter_map(|timer| self.deadline(timer)).min()
+    }
+
+    fn deadline(&self, timer: Timer) -> Option<LocalTime> {
+        match timer {
+            Timer::Silence => self.session.silence_deadline(),
+            Timer::Wait => self.wait.map(|wait| match wait.limit {
+                Limit::Table => self.liveness.deadline(wait.since, self.slow_round_trip()),
+                Limit::Prediction(until) => until,
+            }),
+            Timer::Retransmit => self.wait.and_then(|wait| wait.retransmit_at()),
+            Timer::Pause => self
+                .emulation
+                .pause_at()
+                .filter(|_| self.is_plugged && self.wait.is_none()),
+            Timer::Heartbeat => self.is_plugged.then(|| self.outbox.heartbeat()),
+        }
+    }
+
+    fn expire(&mut self, now: LocalTime, timer: Timer) {
+        match timer {
+            Timer::Silence => {
+                if self.session.handle_timeout(now) {
+                    self.lose(now, Notice::PeerGone);
+                }
+            }
+            Timer::Wait => self.check_wait(now),
+            Timer::Retransmit => {
+                if self.wait.as_mut().is_some_and(|wait| wait.must_retransmit(now)) {
+                    self.stats.counters.retransmits += 1;
+                    self.outbox.transmit();
+                }
+            }
+            Timer::Pause => {
+                self.emulation.pause();
+                self.outbox.transmit();
+            }
+            Timer::Heartbeat => self.outbox.transmit(),
+        }
     }
 
     /// The next thing to be done; a datagram is written into `buffer`.
     pub fn poll_output(&mut self, now: LocalTime, buffer: &mut [u8; MAX_DATAGRAM]) -> Option<Output> {
-        if let Some(byte) = self.complete.take() {
+        if let Some(byte) = self.outbox.complete.take() {
             return Some(Output::Complete { byte });
         }
-        if let Some((byte, speed)) = self.deliver.take() {
+        if let Some((byte, speed)) = self.outbox.deliver.take() {
             return Some(Output::Deliver { byte, speed });
         }
-        if let Some(recipient) = self.next_recipient() {
+        if let Some(recipient) = self.outbox.next_recipient(self.is_plugged) {
             return self
                 .write_datagram(now, recipient, buffer)
                 .map(|len| Output::Transmit { len });
@@ -319,33 +201,96 @@ impl Bridge {
         self.notices.pop().map(Output::Notify)
     }
 
+    /// Sets whether this side keeps snapshots, and so rolls back where the peer does too. The owner of the core then does
+    /// what [`step`](Self::step) says. Call it before a peer is plugged in.
+    pub fn set_rollback(&mut self, is_on: bool) {
+        self.exchange.set_rollback(is_on);
+    }
+
+    /// The exchange that this side is set to, linked or not.
+    #[must_use]
+    pub fn setting(&self) -> Mode {
+        self.exchange.setting()
+    }
+
+    /// The exchange that serves this session; strict while there is none.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.exchange.mode()
+    }
+
+    /// The history of this side's game, where it keeps snapshots: for the owner of the core, see [`crate::timeline`].
+    #[must_use]
+    pub fn rollback(&self) -> Option<&Timeline> {
+        self.exchange.rollback()
+    }
+
+    /// The same, to report what a step led to.
+    pub fn rollback_mut(&mut self) -> Option<&mut Timeline> {
+        self.exchange.rollback_mut()
+    }
+
+    /// The next step around a frame: see [`crate::timeline`]. [`Step::Done`] alone where this side keeps no snapshots.
+    pub fn step(&mut self) -> Step {
+        let (round_trip, policy) = (self.slow_round_trip(), self.policy());
+        let Some(rollback) = self.exchange.rollback_mut() else {
+            return Step::Done;
+        };
+        rollback.set_round_trip(round_trip);
+        rollback.set_meeting(policy == Policy::Rendezvous);
+        rollback.set_leading(self.lead.is_over());
+        let step = rollback.step();
+        if step == Step::Done && rollback.must_transmit() {
+            self.outbox.transmit();
+        }
+        if step == Step::Hold {
+            self.lead.handle_hold();
+            if !self.lead.is_over() {
+                self.emulation.pass_turn();
+            }
+        }
+        step
+    }
+
+    /// So many frames were replayed before the frame that comes next, at this cost, snapshots included.
+    pub fn handle_replays(&mut self, frames: u32, cost: Cost) {
+        self.policy.handle_replay(cost.own());
+        self.stats.replay.record(cost.elapsed);
+        if let (Some(rollback), Some(cost)) = (self.exchange.rollback_mut(), cost.own().checked_div(frames)) {
+            rollback.handle_replay_cost(cost);
+        }
+    }
+
     /// Time that the emulation thread should sleep at the end of its frame, once: see the modules `pacing` and
     /// `lead`.
     ///
     /// Zero nearly always, and never longer than two frames.
     pub fn pause(&mut self, now: LocalTime) -> Duration {
-        let held = self.lead.pause(now, self.is_mending);
-        if self.is_linked() && held.is_zero() {
+        let stalled = self.lead.pause(now, self.mode() == Mode::Rollback);
+        if self.is_linked() && stalled.is_zero() {
             self.pacing.step(self.round_trip())
         } else {
-            held
+            stalled
         }
     }
 
-    /// Until when the armed game, whose frame would else run on without a byte, should be kept in its poll for the next one.
+    /// Moment until which the listening game, whose frame would else run on without a byte, should be kept in its poll
+    /// for the next one.
     ///
     /// `None`, as nearly always, is not at all. The answer changes with each input: ask again after one.
     #[must_use]
-    pub fn meeting(&self) -> Option<LocalTime> {
-        let comes = !self.is_mending || self.peer.meets();
-        let is_awaited = comes && self.is_linked() && self.is_quiet() && !self.peer.is_paused();
-        self.meet.deadline(self.peer.rests_until()).filter(|_| is_awaited)
+    pub fn rendezvous(&self) -> Option<LocalTime> {
+        let comes = self.mode() == Mode::Strict || self.liveness.awaits_verdicts();
+        let is_awaited = comes && self.is_linked() && self.is_quiet() && !self.liveness.is_paused();
+        self.rendezvous
+            .deadline(self.liveness.next_frame_at())
+            .filter(|_| is_awaited)
     }
 
-    /// The emulation thread has been kept in a poll for so long, as [`meeting`](Self::meeting) said.
-    pub fn handle_meeting(&mut self, wait: Duration) {
-        self.meet.handle_wait(wait);
-        self.stats.meeting.record(wait);
+    /// The emulation thread has been kept in a poll for so long, as [`rendezvous`](Self::rendezvous) said.
+    pub fn handle_rendezvous(&mut self, wait: Duration) {
+        self.rendezvous.handle_wait(wait);
+        self.stats.rendezvous.record(wait);
     }
 
     /// Whether both sides know each other now.
@@ -364,25 +309,25 @@ impl Bridge {
     /// Whether an offer of the peer waits for the next frame boundary at which the game listens.
     #[must_use]
     pub fn is_offer_waiting(&self) -> bool {
-        self.transfer.is_offer_waiting()
+        self.exchange.is_offer_waiting()
     }
 
     /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that waits.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        !self.transfer.is_delivered() && !self.has_orphan && self.waits_since.is_none()
+        self.exchange.is_quiet() && self.wait.is_none()
     }
 
-    /// When a byte was last asked for or answered at this end, to a frame.
+    /// When a byte was last asked for or answered at this end.
     #[must_use]
     pub fn last_byte(&self) -> Option<LocalTime> {
-        self.last_byte
+        self.emulation.last_byte()
     }
 
     /// Where the session stands.
     #[must_use]
     pub fn state(&self) -> LinkState {
-        match (self.is_plugged, self.is_linked(), self.peer.is_paused()) {
+        match (self.is_plugged, self.is_linked(), self.liveness.is_paused()) {
             (false, _, _) => LinkState::Unplugged,
             (true, false, _) => LinkState::Searching,
             (true, true, false) => LinkState::Linked,
@@ -390,10 +335,20 @@ impl Bridge {
         }
     }
 
+    /// What serves a game that clocks just now.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        match self.mode() {
+            Mode::Strict => Policy::Wait,
+            Mode::Rollback if self.policy.wants_rendezvous(self.round_trip()) => Policy::Rendezvous,
+            Mode::Rollback => Policy::Predict,
+        }
+    }
+
     /// Frames emulated so far.
     #[must_use]
     pub fn frames(&self) -> u64 {
-        self.frames
+        self.emulation.frames()
     }
 
     /// The peer's clock as far as it is known.
@@ -402,25 +357,16 @@ impl Bridge {
         &self.clock
     }
 
-    /// What has been measured.
+    /// All that has been measured.
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
 
-    /// Transfers that have crossed the cable so far, in sessions that mend and in those that do not.
+    /// Transfers that have crossed the cable so far, by either exchange.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
-        let (strict, mending) = (&self.stats.counters, self.timeline_counters());
-        let mending = mending.copied().unwrap_or_default();
-        Traffic {
-            taken: strict.taken + strict.paired + mending.exchanged,
-            peer_taken: strict.peer_taken
-                + strict.peer_paired
-                + mending.taken.saturating_sub(mending.taken_back)
-                + mending.paired,
-            holds: mending.holds,
-        }
+        self.exchange.traffic(&self.stats.counters)
     }
 
     /// The counters, for what the driver sees and the bridge does not.
@@ -430,35 +376,186 @@ impl Bridge {
 
     /// An unplugged bridge in the place of this one, which cannot be trusted any more; the core may still hold a byte of it.
     #[must_use]
-    pub fn broken(&self) -> Bridge {
-        let has_orphan = self.has_orphan || self.transfer.is_delivered();
+    pub fn restarted(&self) -> Bridge {
         Bridge {
-            has_orphan,
-            frames: self.frames,
-            turns: self.turns,
+            exchange: self.exchange.restarted(),
+            emulation: self.emulation.restarted(),
             ..Bridge::default()
         }
+    }
+
+    fn handle_request(&mut self, now: LocalTime, transfer: (u8, Speed), is_enabled: bool) {
+        self.emulation.handle_clocked(now);
+        self.policy.handle_clocked();
+        let (frame, verdict_until) = (self.frames(), self.verdict_until(now));
+        let (exchange, context) = self.exchange(now);
+        let effects = exchange.request(context, transfer, is_enabled, frame, verdict_until);
+        self.apply(now, effects);
+    }
+
+    /// Moment until which a verdict is worth a wait in rollback, if it is: within the time that the frontend would sleep.
+    fn verdict_until(&self, now: LocalTime) -> Option<LocalTime> {
+        let round_trip = self.round_trip();
+        let patience = self
+            .policy
+            .patience(round_trip)
+            .filter(|_| !self.liveness.is_paused())?;
+        let free = self.rendezvous.free_until();
+        Some(free.map_or(now, |free| free.min(now.after(patience))))
+    }
+
+    fn handle_reply(&mut self, now: LocalTime, byte: u8) {
+        self.emulation.handle_byte(now);
+        let (exchange, context) = self.exchange(now);
+        let effects = exchange.reply(context, byte);
+        self.apply(now, effects);
+    }
+
+    fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>, port: GamePort) {
+        self.check_stall(now);
+        let is_used = self.is_linked() && self.policy.is_used() && !self.liveness.is_paused();
+        let frames = (self.frames(), self.liveness.turns());
+        let round_trip = self.slow_round_trip();
+        self.lead.handle_frame_start(now, frames, round_trip, is_used);
+        self.pacing.handle_frame_start(now);
+        self.rendezvous.handle_frame_start(now);
+        let is_cut_short = self.rollback().is_some_and(Timeline::is_cut_short);
+        self.policy.handle_frame_start(is_cut_short);
+        let was_armed = self.emulation.is_armed();
+        if self.emulation.handle_frame_start(now, is_armed == Some(true)) {
+            self.outbox.transmit();
+        }
+        let frame = Frame {
+            number: self.frames(),
+            is_armed,
+            was_armed,
+            port,
+        };
+        let (exchange, context) = self.exchange(now);
+        let effects = exchange.frame_start(context, frame);
+        self.apply(now, effects);
+    }
+
+    fn handle_frame_end(&mut self, now: LocalTime, has_advanced: bool) {
+        // A call may emulate old frames again and then stand still.
+        let has_clocked = self
+            .emulation
+            .handle_frame_end(has_advanced && !self.lead.is_held());
+        self.pacing.handle_frame_end(now);
+        self.rendezvous.handle_frame_end(now);
+        // The peer's game may be kept waiting for the next byte: none comes before the next frame.
+        if has_clocked && self.policy() != Policy::Predict && self.is_linked() {
+            self.emulation.rest();
+            self.outbox.transmit();
+        }
+    }
+
+    /// Ends the link to a peer that is heard and leaves the game standing all the same.
+    fn check_stall(&mut self, now: LocalTime) {
+        let Some(rollback) = self.rollback().filter(|_| self.mode() == Mode::Rollback) else {
+            return;
+        };
+        let counters = rollback.counters();
+        let progress = Progress {
+            live: counters.live,
+            answers: counters.answered + counters.confirmed,
+        };
+        if self.stall.handle_frame(now, progress, self.liveness.is_paused()) {
+            self.session.back_off(now);
+            self.lose(now, Notice::PeerStalled);
+        }
+    }
+
+    /// The exchange, and the link as it uses it.
+    fn exchange(&mut self, now: LocalTime) -> (&mut Exchange, Context<'_>) {
+        let context = Context {
+            now,
+            is_linked: self.session.is_linked(),
+            liveness: &mut self.liveness,
+            counters: &mut self.stats.counters,
+        };
+        (&mut self.exchange, context)
+    }
+
+    /// Does what the exchange wants.
+    fn apply(&mut self, now: LocalTime, effects: Effects) {
+        if let Some(limit) = effects.wait {
+            self.wait = Some(Wait::new(now, limit, self.round_trip()));
+        }
+        if let Some(byte) = effects.read {
+            self.finish(now, byte);
+        }
+        if effects.deliver.is_some() {
+            self.outbox.deliver = effects.deliver;
+        }
+        if effects.transmit {
+            self.outbox.transmit();
+        }
+        if effects.has_taken {
+            self.policy.handle_taken();
+            self.rendezvous.handle_take();
+        }
+        if effects.is_out_of_step {
+            self.notices.handle_out_of_step(&mut self.stats.counters);
+        }
+    }
+
+    /// Ends the game's wait where nothing better will come of it.
+    fn check_wait(&mut self, now: LocalTime) {
+        let Some(wait) = self.wait else { return };
+        match wait.limit {
+            Limit::Table => {
+                let round_trip = self.slow_round_trip();
+                let Some(reason) = self.liveness.give_up(now, wait.since, round_trip) else {
+                    return;
+                };
+                self.stats.counters.timeouts.count(reason);
+                // The peer is told that the offer is withdrawn.
+                self.outbox.transmit();
+            }
+            Limit::Prediction(until) => {
+                let is_answered = self.exchange.is_answered();
+                if !is_answered && now < until {
+                    return;
+                }
+                self.policy.handle_wait(is_answered);
+                self.stats.counters.missed += u64::from(!is_answered);
+            }
+        }
+        let byte = self.exchange.end_wait();
+        self.finish(now, byte);
+    }
+
+    /// The game reads this byte now.
+    fn finish(&mut self, now: LocalTime, byte: u8) {
+        if let Some(wait) = self.wait.take() {
+            let time = now.since(wait.since);
+            if wait.limit == Limit::Table {
+                self.pacing.handle_wait(time);
+            }
+            self.rendezvous.handle_wait(time);
+            self.stats.wait.record(time);
+        }
+        self.emulation.handle_activity(now);
+        self.outbox.complete = Some(byte);
     }
 
     fn plug(&mut self, now: LocalTime, nonce: u64) {
         self.unplug();
         self.session = Session::new(nonce);
         self.forget_peer();
-        self.has_told_version = false;
+        self.notices.handle_plug();
         self.is_plugged = true;
-        self.goodbye = None;
-        self.heartbeat = now;
-        self.must_transmit = true;
+        self.outbox.plug(now);
     }
 
     fn unplug(&mut self) {
-        self.goodbye = Some(self.session.addressee()).filter(|&peer| self.is_plugged && peer != 0);
-        self.must_transmit |= self.goodbye.is_some();
+        let peer = self.session.addressee();
+        self.outbox.unplug((self.is_plugged && peer != 0).then_some(peer));
         if self.session.handle_goodbye() {
             self.stats.counters.losses += 1;
         }
         self.is_plugged = false;
-        self.greeting = None;
         self.interrupt();
     }
 
@@ -467,39 +564,38 @@ impl Bridge {
         self.stats.counters.losses += 1;
         self.notify(notice);
         self.interrupt();
-        self.last_active = now;
+        self.emulation.handle_activity(now);
     }
 
     /// Ends what is under way with a peer that is not there any more.
     fn interrupt(&mut self) {
-        self.unplug_timeline();
-        self.transfer.forget_waiting();
-        if let Some(byte) = self.transfer.give_up() {
-            self.stats.counters.timeouts_silent += 1;
-            self.complete = Some(byte);
+        let is_waiting = self.wait.take().is_some();
+        if let Some(byte) = self.exchange.unplug(is_waiting, &mut self.stats.counters) {
+            self.outbox.complete = Some(byte);
         }
-        self.waits_since = None;
-        self.retransmit = None;
         self.stall = Stall::default();
         self.lead = Lead::default();
     }
 
     fn forget_peer(&mut self) {
-        // What was handed to the core cannot be taken back: its answer is for nobody.
-        self.has_orphan |= self.transfer.is_delivered() && self.deliver.take().is_none();
-        self.transfer = Transfer::default();
-        self.peer = Peer::default();
+        let has_delivery = self.outbox.deliver.take().is_some();
+        self.exchange.forget_peer(has_delivery);
+        self.liveness = Liveness::default();
         self.clock.reset();
-        self.echo = None;
-        self.has_refused = false;
-        self.has_told_step = false;
-        self.peer_paused_since = None;
-        self.has_told_pause = false;
+        self.outbox.forget_peer();
+        self.notices.forget_peer();
     }
 
     fn notify(&mut self, notice: Notice) {
-        if !self.notices.push(notice) {
-            self.stats.counters.notices_lost += 1;
-        }
+        self.notices.push(notice, &mut self.stats.counters);
+    }
+
+    fn round_trip(&self) -> Duration {
+        self.clock.delay().unwrap_or_default()
+    }
+
+    /// Round trip on a busy path (RFC 6298, section 2: the mean and four deviations).
+    fn slow_round_trip(&self) -> Duration {
+        self.round_trip() + 4 * self.clock.jitter()
     }
 }

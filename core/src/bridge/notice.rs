@@ -1,6 +1,10 @@
-//! What the player should be told.
+//! Notices: messages for the player.
 
+use super::stats::Counters;
+use crate::protocol::VERSION;
+use crate::time::LocalTime;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Something that the player should be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,31 +37,91 @@ pub enum Notice {
     },
 }
 
-/// More than a player reads in a frame; a flapping link fills it and loses the oldest.
+/// Notices kept: more than a player reads in a frame; a flapping link fills it and loses the oldest.
 const CAPACITY: usize = 8;
 
-/// Notices not yet taken, oldest first.
+/// Length of a pause that the player is told of: loading a game takes shorter ones.
+const TOLD_AFTER: Duration = Duration::from_millis(750);
+
+/// Notices not yet taken, oldest first, and which of them are told once only.
 #[derive(Clone, Debug)]
-pub(super) struct Notices(VecDeque<Notice>);
+pub(super) struct Notices {
+    queue: VecDeque<Notice>,
+    has_told_version: bool,
+    has_told_step: bool,
+    has_told_pause: bool,
+    peer_paused_since: Option<LocalTime>,
+}
 
 impl Default for Notices {
     fn default() -> Self {
-        Notices(VecDeque::with_capacity(CAPACITY))
+        Notices {
+            queue: VecDeque::with_capacity(CAPACITY),
+            has_told_version: false,
+            has_told_step: false,
+            has_told_pause: false,
+            peer_paused_since: None,
+        }
     }
 }
 
 impl Notices {
-    /// Adds one; false if the oldest had to go for it.
-    pub(super) fn push(&mut self, notice: Notice) -> bool {
-        let has_room = self.0.len() < CAPACITY;
-        if !has_room {
-            self.0.pop_front();
+    /// Adds one; the oldest goes for it where there is no room, and is counted.
+    pub(super) fn push(&mut self, notice: Notice, counters: &mut Counters) {
+        if self.queue.len() >= CAPACITY {
+            self.queue.pop_front();
+            counters.notices_lost += 1;
         }
-        self.0.push_back(notice);
-        has_room
+        self.queue.push_back(notice);
     }
 
     pub(super) fn pop(&mut self) -> Option<Notice> {
-        self.0.pop_front()
+        self.queue.pop_front()
+    }
+
+    /// A datagram of another version, told once: the number comes from outside and may change with every datagram.
+    pub(super) fn handle_version(&mut self, theirs: u16, counters: &mut Counters) {
+        if !std::mem::replace(&mut self.has_told_version, true) {
+            let ours = VERSION;
+            self.push(Notice::VersionMismatch { ours, theirs }, counters);
+        }
+    }
+
+    /// A byte was taken on one side only.
+    pub(super) fn handle_out_of_step(&mut self, counters: &mut Counters) {
+        counters.too_late += 1;
+        if !std::mem::replace(&mut self.has_told_step, true) {
+            self.push(Notice::OutOfStep, counters);
+        }
+    }
+
+    /// A datagram of the peer says whether it is paused.
+    pub(super) fn handle_pause(
+        &mut self,
+        received: LocalTime,
+        is_paused: bool,
+        is_waited_for: bool,
+        counters: &mut Counters,
+    ) {
+        self.peer_paused_since = is_paused.then(|| self.peer_paused_since.unwrap_or(received));
+        let is_long = |since| received.since(since) >= TOLD_AFTER;
+        let is_told = self.peer_paused_since.is_some_and(is_long);
+        match (std::mem::replace(&mut self.has_told_pause, is_told), is_told) {
+            (false, true) => self.push(Notice::PeerPaused { is_waited_for }, counters),
+            (true, false) => self.push(Notice::PeerResumed, counters),
+            _ => {}
+        }
+    }
+
+    /// The cable is plugged in anew.
+    pub(super) fn handle_plug(&mut self) {
+        self.has_told_version = false;
+    }
+
+    /// The peer is another one than before.
+    pub(super) fn forget_peer(&mut self) {
+        self.has_told_step = false;
+        self.has_told_pause = false;
+        self.peer_paused_since = None;
     }
 }

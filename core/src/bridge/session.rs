@@ -60,6 +60,12 @@ pub enum Standing {
     Reflected,
 }
 
+impl Default for Session {
+    fn default() -> Self {
+        Session::new(1)
+    }
+}
+
 impl Session {
     /// A session that has heard of nobody; `nonce` is random and not 0.
     #[must_use]

@@ -1,43 +1,23 @@
-//! What a bridge counts, as plain data.
+//! Counts and distributions of one bridge, as plain data.
 
+use super::liveness::GiveUp;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Everything that is only counted; each field counts since the bridge was made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// Counts since the bridge was made; in JSON all of them stand side by side.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Requests of this side's game: transfers that it clocked.
-    pub requests: u64,
-    /// Requests that became offers on the wire.
-    pub offered: u64,
-    /// Requests that ended with the byte of a listening game.
-    pub taken: u64,
-    /// Requests that ended with the byte of a game that clocked as well.
-    pub paired: u64,
-    /// Offers that the peer's game refused.
-    pub refused: u64,
-    /// Requests that read 0xFF at once, without a wait.
-    pub unplugged: u64,
-    /// Waits that ended because the peer's frames stood still.
-    pub timeouts_stalled: u64,
-    /// Waits that ended because the peer was paused.
-    pub timeouts_paused: u64,
-    /// Waits that ended because the peer fell silent, left or restarted.
-    pub timeouts_silent: u64,
-    /// Waits that ended at the longest wait there is.
-    pub timeouts_overdue: u64,
-    /// Offers of the peer that this side's game took while listening.
-    pub peer_taken: u64,
-    /// Offers of the peer that this side's game took while clocking.
-    pub peer_paired: u64,
-    /// Offers of the peer that this side's game refused.
-    pub peer_refused: u64,
-    /// Offers of the peer that it withdrew while they waited here.
-    pub peer_withdrawn: u64,
-    /// Bytes that a game took and overwrote with a transfer of its own before they had been shifted in.
-    pub torn: u64,
-    /// Waits that ended with a guess, where both sides mend.
+    /// Transfers in strict sessions.
+    #[serde(flatten)]
+    pub transfers: Transfers,
+    /// Waits that ended without a verdict.
+    #[serde(flatten)]
+    pub timeouts: Timeouts,
+    /// Datagrams that were not used.
+    #[serde(flatten)]
+    pub dropped: Dropped,
+    /// Waits that ended with a prediction.
     pub missed: u64,
     /// Verdicts that came after the wait for them had ended: the two games may disagree.
     pub too_late: u64,
@@ -55,16 +35,6 @@ pub struct Counters {
     pub received: u64,
     /// Offers sent again because no answer came in time.
     pub retransmits: u64,
-    /// Dropped: not a datagram of ours, or damaged.
-    pub dropped_malformed: u64,
-    /// Dropped: another version of the protocol.
-    pub dropped_version: u64,
-    /// Dropped: of a session that is over.
-    pub dropped_session: u64,
-    /// Dropped: our own, come back.
-    pub dropped_reflected: u64,
-    /// Dropped: from another address than the peer's.
-    pub dropped_foreign: u64,
     /// Events with numbers that make no sense.
     pub nonsense: u64,
     /// Datagrams that the system would not send.
@@ -73,8 +43,95 @@ pub struct Counters {
     pub notices_lost: u64,
 }
 
-/// What has crossed the cable since the start, whichever exchange carried it: the strict one or the
-/// timelines'.
+/// Counts of transfers in strict sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfers {
+    /// Requests of this side's game: transfers that it clocked.
+    pub requests: u64,
+    /// Requests that became offers on the wire.
+    pub offered: u64,
+    /// Requests that ended with the byte of a listening game.
+    pub taken: u64,
+    /// Requests that ended with the byte of a game that clocked as well.
+    pub paired: u64,
+    /// Offers that the peer's game refused.
+    pub refused: u64,
+    /// Requests that read 0xFF at once, without a wait.
+    pub unplugged: u64,
+    /// Offers of the peer that this side's game took while listening.
+    pub peer_taken: u64,
+    /// Offers of the peer that this side's game took while clocking.
+    pub peer_paired: u64,
+    /// Offers of the peer that this side's game refused.
+    pub peer_refused: u64,
+    /// Offers of the peer that it withdrew while they waited here.
+    pub peer_withdrawn: u64,
+    /// Bytes that a game took and overwrote with a transfer of its own before they had been shifted in.
+    pub torn: u64,
+}
+
+impl Transfers {
+    /// Two offers were each other's answers.
+    pub(super) fn count_pair(&mut self) {
+        self.paired += 1;
+        self.peer_paired += 1;
+    }
+}
+
+/// Counts of waits that ended without a verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// The peer's frames stood still.
+    #[serde(rename = "timeouts_stalled")]
+    pub stalled: u64,
+    /// The peer was paused.
+    #[serde(rename = "timeouts_paused")]
+    pub paused: u64,
+    /// The peer fell silent, left or restarted.
+    #[serde(rename = "timeouts_silent")]
+    pub silent: u64,
+    /// The longest wait there is was over.
+    #[serde(rename = "timeouts_overdue")]
+    pub overdue: u64,
+}
+
+impl Timeouts {
+    /// All of them.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.stalled + self.paused + self.silent + self.overdue
+    }
+
+    pub(super) fn count(&mut self, reason: GiveUp) {
+        match reason {
+            GiveUp::Stalled => self.stalled += 1,
+            GiveUp::Paused => self.paused += 1,
+            GiveUp::Overdue => self.overdue += 1,
+        }
+    }
+}
+
+/// Counts of datagrams that were not used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Not a datagram of ours, or damaged.
+    #[serde(rename = "dropped_malformed")]
+    pub malformed: u64,
+    /// Another version of the protocol.
+    #[serde(rename = "dropped_version")]
+    pub version: u64,
+    /// Of a session that is over.
+    #[serde(rename = "dropped_session")]
+    pub session: u64,
+    /// Our own, come back.
+    #[serde(rename = "dropped_reflected")]
+    pub reflected: u64,
+    /// From another address than the peer's.
+    #[serde(rename = "dropped_foreign")]
+    pub foreign: u64,
+}
+
+/// Transfers that have crossed the cable since the start, whichever exchange carried them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Transfers that this side's game clocked and the peer's game answered for good.
@@ -83,6 +140,25 @@ pub struct Traffic {
     pub peer_taken: u64,
     /// Slots in which the game stood still for its peer.
     pub holds: u64,
+}
+
+/// Time that a piece of work took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Wall time from its start to its end.
+    pub elapsed: Duration,
+    /// Of the processor, on its own thread; `None` where that is not known.
+    pub processor: Option<Duration>,
+}
+
+impl Cost {
+    /// Cost on this machine: the wall time, but no more than twice that of the processor. Beyond it
+    /// another program ran meanwhile, which says nothing of the next time.
+    #[must_use]
+    pub fn own(self) -> Duration {
+        self.processor
+            .map_or(self.elapsed, |processor| self.elapsed.min(2 * processor))
+    }
 }
 
 /// A distribution of times; recording never allocates.
@@ -144,7 +220,7 @@ pub struct Stats {
     /// Round trips between the bridges, from each datagram that answers another.
     pub round_trip: Latency,
     /// How long each poll of the listening game waited for a byte that was on its way.
-    pub meeting: Latency,
+    pub rendezvous: Latency,
     /// How long the corrections before a frame took.
     pub replay: Latency,
     /// By how much each datagram's own offset differed from the filtered one.

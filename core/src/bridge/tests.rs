@@ -78,6 +78,7 @@ impl Pair {
             side,
             Input::FrameStart {
                 is_armed: Some(is_armed),
+                port: GamePort::Loopback,
             },
         );
     }
@@ -256,11 +257,11 @@ fn a_peer_that_lets_a_wait_run_out_costs_no_second_long_one() {
         pair.request(0, byte);
         let since = pair.now;
         // Its frames go on, and its game listens by its own word, but never takes the byte.
-        while pair.ends[0].bridge.waits_since.is_some() {
-            pair.ends[1].bridge.turns += 1;
-            pair.ends[1].bridge.is_armed = true;
-            pair.ends[1].bridge.last_active = pair.now;
-            pair.ends[1].bridge.must_transmit = true;
+        while pair.ends[0].bridge.wait.is_some() {
+            let peer = &mut pair.ends[1].bridge;
+            peer.emulation.pass_turn();
+            peer.emulation.handle_frame_start(pair.now, true);
+            peer.outbox.transmit();
             pair.pass(16 * MS);
         }
         waited.push(pair.now.since(since));
@@ -462,11 +463,11 @@ fn only_a_byte_just_taken_can_be_torn() {
     pair.frame(1, true);
     pair.input(1, Input::Reply { byte: 2 });
     pair.input(1, clock);
-    assert_eq!(pair.ends[1].bridge.stats().counters.torn, 1);
+    assert_eq!(pair.ends[1].bridge.stats().counters.transfers.torn, 1);
     pair.frame(1, true);
     pair.input(1, clock);
     assert_eq!(
-        pair.ends[1].bridge.stats().counters.torn,
+        pair.ends[1].bridge.stats().counters.transfers.torn,
         1,
         "armed, but nothing was taken"
     );

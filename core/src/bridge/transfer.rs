@@ -218,6 +218,13 @@ impl Transfer {
         Boundary::Waiting
     }
 
+    /// The emulation stands between two frames, and a game that listens looks for the byte itself.
+    pub fn handle_armed(&mut self) {
+        if let Incoming::Waiting { unarmed, .. } = &mut self.incoming {
+            *unarmed = 0;
+        }
+    }
+
     /// The game answered what was delivered to it.
     pub fn handle_reply(&mut self, byte: u8) -> Reply {
         let Incoming::Delivered { offer } = self.incoming else {

@@ -7,10 +7,10 @@
 
 use super::hub::Hub;
 use super::{Link, Shared, time};
-use crate::bridge::{Cost, Input, STATES};
-use crate::serial::{GameMessage, Look, Speed, UNPLUGGED};
+use crate::bridge::{Cost, Input, Mode, STATES};
+use crate::serial::{GameMessage, Look, UNPLUGGED};
 use crate::time::LocalTime;
-use crate::timeline::{Boundary, Confirmed, Step};
+use crate::timeline::{Boundary, Confirmed, Step, Timeline};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -23,38 +23,42 @@ pub(super) const ATTENDED: Duration = Duration::from_millis(100);
 /// A poll that finds nothing looks at the peer's socket at most so often: a dozen polls of one frame fall into this.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// Without a byte for so long, thirty frames, the next one is a call: it begins a conversation. The timeline says why.
-const PAUSE: Duration = Duration::from_millis(502);
-
 /// No wait is longer before the state of things is looked at again: another thread may have unplugged the cable.
 const LONGEST_NAP: Duration = Duration::from_millis(20);
 
-/// What the core reads next, and when the emulation thread was last here.
+/// Bytes for the core to read, and when the emulation thread was last here.
 #[derive(Debug, Default)]
 pub(super) struct Direct {
     /// The core has "connected": its calls come here, not over the loopback socket.
-    pub(super) is_connected: bool,
+    is_connected: bool,
     /// A byte of the peer for the listening game, and the answer to the game's own request.
     delivered: Option<GameMessage>,
     reply: Option<u8>,
-    /// In a session that mends the game has started a transfer, and reads next.
-    is_asked: bool,
     /// The game took a byte and has not looked for another since: its shift may still run.
-    pub(super) is_shifting: bool,
-    /// The game has looked in this frame.
-    has_looked: bool,
-    /// The peer's call has arrived between the last frame and this one.
-    is_called: bool,
-    /// The game's own call came too late, and reads next.
-    is_forestalled: bool,
-    /// When a byte last crossed.
-    conversed: LocalTime,
+    is_shifting: bool,
+    /// When the peer's socket was last looked at.
     looked: LocalTime,
     /// When the emulation thread last served the peer; `None` while the helper thread does.
-    pub(super) attended: Option<LocalTime>,
+    attended: Option<LocalTime>,
 }
 
 impl Direct {
+    /// The core connects; true where it was connected before.
+    fn connect(&mut self) -> bool {
+        self.delivered = None;
+        self.reply = None;
+        self.is_shifting = false;
+        std::mem::replace(&mut self.is_connected, true)
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.is_connected
+    }
+
+    pub(super) fn is_shifting(&self) -> bool {
+        self.is_shifting
+    }
+
     /// Takes what the core is to read.
     pub(super) fn send(&mut self, message: GameMessage) {
         match message {
@@ -68,17 +72,22 @@ impl Direct {
         self.delivered.take().or_else(|| self.reply.take().map(reply))
     }
 
-    /// The core is about to run.
-    pub(super) fn handle_frame_start(&mut self) {
-        self.has_looked = false;
-        // A call is passed over once.
-        if std::mem::take(&mut self.is_called) {
-            self.has_looked = true;
-        }
-    }
-
     fn has_delivery(&self) -> bool {
         self.delivered.is_some()
+    }
+
+    fn must_look(&self, now: LocalTime) -> bool {
+        now.since(self.looked) >= LOOK_EVERY
+    }
+
+    /// The peer's socket is looked at now.
+    pub(super) fn handle_look(&mut self, now: LocalTime) {
+        self.looked = now;
+    }
+
+    /// Who serves the peer: the emulation thread, since this moment, or the helper thread.
+    pub(super) fn set_attended(&mut self, since: Option<LocalTime>) {
+        self.attended = since;
     }
 
     /// Until when the helper thread may leave the peer alone.
@@ -92,12 +101,7 @@ impl Link {
     /// [`game_write`](Link::game_write).
     pub fn game_connect(&self) {
         let mut hub = self.shared.lock();
-        let is_new = !std::mem::replace(&mut hub.direct.is_connected, true);
-        hub.direct.take();
-        hub.direct.is_shifting = false;
-        hub.direct.is_asked = false;
-        hub.direct.is_forestalled = false;
-        if !is_new {
+        if hub.direct.connect() {
             hub.handle_reconnect();
         }
     }
@@ -112,54 +116,37 @@ impl Link {
     ///
     /// Returns at once, nearly always without a system call; only while the peer's next byte is on its way it waits for that,
     /// never past the moment at which the frame must go on.
-    #[must_use]
     ///
-    /// Nothing is found anew inside an [access](Look::Access), and no time is spent there: the core's loop looks soon after it.
+    /// Nothing is found anew inside an [access](Look::Access), and no time is spent there: the core's loop looks soon
+    /// after it.
+    #[must_use]
     pub fn game_poll(&self, look: Look) -> bool {
         let mut hub = self.shared.lock();
         hub.direct.is_shifting = false;
-        if hub.is_mending() {
-            return mending_poll(&self.shared, hub, look);
+        let since = time::now();
+        if poll(&mut hub, since, look) || look == Look::Access {
+            return hub.direct.has_delivery();
         }
-        if look == Look::Access {
-            return false;
-        }
-        let mut now = time::now();
-        let since = now;
-        let is_first = !std::mem::replace(&mut hub.direct.has_looked, true);
-        let is_call = is_first && now.since(hub.direct.conversed) > PAUSE;
-        loop {
-            if hub.poll(now) {
-                // The game's own code of each frame comes right after this: at a title it writes SB and SC, or calls itself.
-                if is_call {
-                    hub.direct.is_called = true;
-                    return false;
-                }
-                break;
-            }
-            let Some(until) = hub.meeting().filter(|until| *until > now) else {
-                break;
-            };
+        let mut now = since;
+        while let Some(until) = hub.bridge().rendezvous().filter(|until| *until > now) {
             hub = wait(&self.shared, hub, until, now);
             now = time::now();
             hub.look(now);
+            hub.input(Input::PollAgain);
+            if hub.direct.has_delivery() {
+                break;
+            }
         }
         if now > since {
-            hub.handle_meeting(now.since(since));
+            hub.bridge_mut().handle_rendezvous(now.since(since));
         }
         hub.direct.has_delivery()
     }
 
-    /// The core reads two bytes; after a request this waits for the peer's answer, as long as the table of waits says.
+    /// The core reads two bytes; after a request this waits for the peer's answer, as long as the bridge says.
     #[must_use]
     pub fn game_read(&self) -> [u8; 2] {
         let mut hub = self.shared.lock();
-        if std::mem::take(&mut hub.direct.is_forestalled) {
-            return GameMessage::Reply { byte: UNPLUGGED }.encode();
-        }
-        if std::mem::take(&mut hub.direct.is_asked) {
-            return mending_read(&self.shared, hub).encode();
-        }
         loop {
             if let Some(message) = hub.direct.take() {
                 return message.encode();
@@ -177,36 +164,27 @@ impl Link {
     pub fn game_write(&self, bytes: [u8; 2]) {
         let mut hub = self.shared.lock();
         let message = GameMessage::decode(bytes);
-        if hub.is_mending() {
-            return hub.handle_mending_game(message);
-        }
-        // The game listened and the peer called first, which on a cable the game would have heard by now: it reads what an unplugged
-        // cable reads, and takes the call when it listens again.
-        let is_call = matches!(message, GameMessage::Request { .. });
-        if is_call && hub.direct.is_called && hub.direct.has_delivery() {
-            hub.direct.is_forestalled = true;
-            return;
-        }
-        hub.direct.conversed = time::now();
-        hub.direct.is_shifting |= matches!(message, GameMessage::Reply { .. });
+        // In rollback the history of the port tells where a shift is under way.
+        let is_strict = hub.bridge().mode() == Mode::Strict;
+        hub.direct.is_shifting |= is_strict && matches!(message, GameMessage::Reply { .. });
         hub.handle_game(message);
     }
 }
 
-/// Going on and mending: the owner of the core runs it as the bridge says.
+/// Rollback: the owner of the core runs it as the bridge says.
 impl Link {
-    /// Whether this side goes on with a guess and mends it, where the peer can too; needs the direct port. Until then, and towards
-    /// another peer, every byte is waited for.
+    /// Sets whether this side goes on with a prediction and is taken back where that was wrong, where the peer can too; needs the
+    /// direct port. Until then, and towards another peer, every byte is waited for.
     ///
-    /// From now on the owner of the core does what [`step`](Link::step) says, and keeps [`STATES`] buffers for states.
+    /// From now on the owner of the core does what [`step`](Link::step) says, and keeps [`STATES`] buffers for snapshots.
     pub fn set_mending(&self, is_mending: bool) {
-        self.shared.lock().set_mending(is_mending);
+        self.shared.lock().set_rollback(is_mending);
     }
 
     /// Whether the owner of the core can save states with a transfer in flight, which makes replays shorter; say so after
     /// [`set_mending`](Link::set_mending).
     pub fn set_repairs(&self, has_repairs: bool) {
-        self.shared.lock().bridge_mut().set_repairs(has_repairs);
+        self.with_history(|history| history.set_repairs(has_repairs));
     }
 
     /// How many buffers for states the owner of the core keeps.
@@ -220,12 +198,12 @@ impl Link {
 
     /// The frame that the last step asked for has been emulated.
     pub fn boundary(&self, boundary: Boundary) {
-        self.shared.lock().bridge_mut().handle_boundary(boundary);
+        self.with_history(|history| history.frame_end(boundary));
     }
 
     /// The state that the last step asked for has been kept, or could not be.
     pub fn saved(&self, is_kept: bool) {
-        self.shared.lock().bridge_mut().handle_saved(is_kept);
+        self.with_history(|history| history.saved(is_kept));
     }
 
     /// So many frames were replayed before the frame that comes next, at this cost, states included.
@@ -235,105 +213,34 @@ impl Link {
 
     /// The game has gone elsewhere, by a loaded state or a reset.
     pub fn jump(&self) {
-        self.shared.lock().bridge_mut().handle_jump();
+        self.with_history(Timeline::abandon);
     }
 
     /// Up to where nothing can change any more, and the oldest frame whose inputs may be asked for again. `None` where all is as it
     /// is: nothing is open.
     #[must_use]
     pub fn confirmed(&self) -> (Option<Confirmed>, u64) {
-        let mut hub = self.shared.lock();
-        let bridge = hub.bridge_mut();
-        (bridge.confirmed(), bridge.oldest_frame())
+        let confirmed = self.with_history(|history| {
+            let confirmed = history.is_open().then(|| history.confirmed());
+            (confirmed, history.oldest_frame())
+        });
+        confirmed.unwrap_or_default()
+    }
+
+    fn with_history<T>(&self, f: impl FnOnce(&mut Timeline) -> T) -> Option<T> {
+        self.shared.lock().bridge_mut().rollback_mut().map(f)
     }
 }
 
-impl Hub {
-    /// Whether a byte is there for the game, which listens.
-    fn poll(&mut self, now: LocalTime) -> bool {
-        if self.direct.has_delivery() {
-            return true;
-        }
-        // Before the game takes a byte for good: the peer may have withdrawn it.
-        if self.is_offer_waiting() || now.since(self.direct.looked) >= LOOK_EVERY {
-            self.look(now);
-        }
-        if self.is_offer_waiting() {
-            self.input(Input::Poll);
-        }
-        self.direct.has_delivery()
-    }
-
-    /// Hands what a poll found to the core.
-    fn hand(&mut self, found: Option<(u8, Speed)>) -> bool {
-        if let Some((byte, speed)) = found {
-            self.direct.send(GameMessage::Request { byte, speed });
-        }
-        self.direct.has_delivery()
-    }
-
-    fn handle_mending_game(&mut self, message: GameMessage) {
-        match message {
-            GameMessage::Reply { byte } => {
-                if self.bridge_mut().mending_taken(byte) {
-                    self.transmit();
-                }
-            }
-            GameMessage::Request { byte, speed } => {
-                self.bridge_mut().mending_offer(byte, speed);
-                self.direct.is_asked = true;
-            }
-        }
-    }
-
-    /// Serves the peer on the emulation thread.
-    pub(super) fn look(&mut self, now: LocalTime) {
-        self.direct.looked = now;
-        self.attend(now);
-        self.service_peer();
-        self.handle_timeout(now);
-    }
-}
-
-/// A poll in a session that mends: what is known decides; nothing waits, but for a peer that waits itself.
-fn mending_poll<'a>(shared: &'a Shared, mut hub: MutexGuard<'a, Hub>, look: Look) -> bool {
-    let found = hub.bridge_mut().mending_poll(look);
-    if hub.hand(found) || look == Look::Access || hub.meeting().is_none() {
-        return hub.direct.has_delivery();
-    }
-    let since = time::now();
-    let mut now = since;
-    while let Some(until) = hub.meeting().filter(|until| *until > now) {
-        hub = wait(shared, hub, until, now);
-        now = time::now();
+/// One look of the core: whether a byte is there for the game.
+fn poll(hub: &mut Hub, now: LocalTime, look: Look) -> bool {
+    // Strict takes nothing back: what has just arrived may be a byte, or the word that the one which waits is withdrawn.
+    let is_strict = hub.bridge().mode() == Mode::Strict && look != Look::Access;
+    if is_strict && (hub.bridge().is_offer_waiting() || hub.direct.must_look(now)) {
         hub.look(now);
-        let found = hub.bridge_mut().mending_poll_again();
-        if hub.hand(found) {
-            break;
-        }
     }
-    if now > since {
-        hub.handle_meeting(now.since(since));
-    }
+    hub.input(Input::Poll { look });
     hub.direct.has_delivery()
-}
-
-/// What the game reads in a session that mends: where that is worth it, the verdict is waited for.
-fn mending_read<'a>(shared: &'a Shared, mut hub: MutexGuard<'a, Hub>) -> GameMessage {
-    if hub.bridge_mut().is_mending_wait() {
-        hub.transmit();
-        let since = time::now();
-        let until = hub.bridge_mut().mending_wait_until(since);
-        let mut now = since;
-        while now < until && !hub.bridge_mut().is_mending_answered() {
-            hub = wait(shared, hub, until, now);
-            now = time::now();
-            hub.look(now);
-        }
-        hub.bridge_mut().handle_mending_wait(now.since(since));
-    }
-    let byte = hub.bridge_mut().mending_answer();
-    GameMessage::Reply { byte }
 }
 
 /// Waits without the lock until the peer says something, or anything is due, at the latest until `until`.
@@ -344,9 +251,9 @@ fn wait<'a>(
     now: LocalTime,
 ) -> MutexGuard<'a, Hub> {
     hub.attend(now);
-    let due = hub.bridge_timeout().map_or(until, |due| due.min(until));
+    let due = hub.bridge().poll_timeout().map_or(until, |due| due.min(until));
     let nap = due.since(now).min(LONGEST_NAP);
-    let socket = hub.peer_socket();
+    let socket = hub.plug.socket();
     drop(hub);
     if !nap.is_zero() {
         let mut fds = socket

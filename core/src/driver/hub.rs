@@ -3,21 +3,23 @@
 mod plug;
 mod told;
 
+use super::address::{BindAddress, PeerAddress};
 use super::daemon::Daemon;
 use super::direct::Direct;
-use super::game_port::GamePort;
+use super::game_socket::GameSocket;
 use super::journal::Journal;
-use super::peer_port::PeerPort;
+use super::peer_port::{Buffer, Received};
 use super::report::Report;
-use super::{FrameEnd, FrameStart, Notice, SerialProbe, Status, time};
-use crate::bridge::{Bridge, Input, Latency, Output};
+use super::{FrameEnd, FrameStart, Notice, SerialProbe, StartError, Status, time};
+use crate::bridge::{Bridge, Input, Latency, Mode, Output};
 use crate::protocol::MAX_DATAGRAM;
-use crate::serial::{GameMessage, UNPLUGGED};
+use crate::serial::{GameMessage, GamePort, UNPLUGGED};
 use crate::time::LocalTime;
 use crate::timeline::Step;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::Level;
 use mio::Registry;
+use plug::Plug;
 use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -25,28 +27,29 @@ use std::time::Duration;
 /// Notices that wait for the emulation thread; more than anybody reads in a second.
 const NOTICES: usize = 16;
 
+/// Datagrams read in one go: a whole receive buffer of small ones, so that silence is judged on what has arrived, and no
+/// more, so that a flood cannot keep the lock.
+const BATCH: u64 = 512;
+
 /// A game that has just used the cable does so again within this time.
 const BUSY: Duration = Duration::from_secs(2);
 
 pub(super) struct Hub {
     bridge: Bridge,
     registry: Registry,
-    game: GamePort,
+    game: GameSocket,
     pub(super) direct: Direct,
-    peer: Option<PeerPort>,
+    pub(super) plug: Plug,
     daemon: Option<Daemon>,
     /// The cable and the name of the peer that the daemon told of.
     told: Option<(String, String)>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
     is_on_its_own: bool,
     is_enabled: bool,
-    /// The helper thread's poll watches the peer's socket.
-    is_watched: bool,
     /// The game waits in a read until it is answered.
     is_owed: bool,
-    notices: Sender<Notice>,
-    /// To take the oldest out where nobody does.
-    oldest: Receiver<Notice>,
+    /// To the emulation thread; the receiver takes the oldest out where that does not.
+    notices: (Sender<Notice>, Receiver<Notice>),
     journal: Journal,
     probe: Option<SerialProbe>,
     hooks: Latency,
@@ -56,23 +59,21 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn open(registry: Registry) -> io::Result<(Hub, Receiver<Notice>)> {
-        let mut game = GamePort::open()?;
+        let mut game = GameSocket::open()?;
         game.register(&registry)?;
-        let (notices, receiver) = bounded(NOTICES);
+        let (sender, receiver) = bounded(NOTICES);
         let hub = Hub {
             bridge: Bridge::default(),
             registry,
             game,
             direct: Direct::default(),
-            peer: None,
+            plug: Plug::default(),
             daemon: None,
             told: None,
             is_on_its_own: false,
             is_enabled: true,
-            is_watched: false,
             is_owed: false,
-            notices,
-            oldest: receiver.clone(),
+            notices: (sender, receiver.clone()),
             journal: Journal::default(),
             probe: None,
             hooks: Latency::default(),
@@ -92,11 +93,11 @@ impl Hub {
             .is_some_and(|last| time::now().since(last) < BUSY);
         // Without a view of SC, a byte just taken counts as being shifted until the game looks for the next.
         let is_shifting =
-            self.direct.is_shifting && self.probe.as_ref().is_none_or(|probe| probe().is_armed());
+            self.direct.is_shifting() && self.probe.as_ref().is_none_or(|probe| probe().is_armed());
         Status {
             is_linked: self.bridge.is_linked(),
             is_quiet: self.bridge.is_quiet() && !self.is_owed && !is_shifting,
-            is_mending: self.bridge.is_mending(),
+            is_mending: self.bridge.mode() == Mode::Rollback,
             is_busy,
         }
     }
@@ -104,24 +105,73 @@ impl Hub {
     /// When the helper thread has something to do.
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
         let daemon = self.daemon.as_ref().map(Daemon::poll_timeout);
-        let bridge = self.direct.attended_until().or_else(|| self.bridge_timeout());
+        let bridge = self
+            .direct
+            .attended_until()
+            .or_else(|| self.bridge.poll_timeout());
         bridge.into_iter().chain(daemon).min()
+    }
+
+    pub(super) fn bridge(&self) -> &Bridge {
+        &self.bridge
     }
 
     pub(super) fn bridge_mut(&mut self) -> &mut Bridge {
         &mut self.bridge
     }
 
-    pub(super) fn is_mending(&self) -> bool {
-        self.bridge.is_mending()
+    pub(super) fn is_owed(&self) -> bool {
+        self.is_owed
     }
 
-    pub(super) fn set_mending(&mut self, is_mending: bool) {
-        self.bridge.set_mending(is_mending);
+    pub(super) fn set_rollback(&mut self, is_on: bool) {
+        self.bridge.set_rollback(is_on);
         if self.is_enabled {
             // What the peer knows of this side is no longer so: a new session says it.
             self.input(Input::Unplug);
-            self.plug();
+            self.plug_in();
+        }
+    }
+
+    pub(super) fn set_peer(
+        &mut self,
+        peer: Option<PeerAddress>,
+        bind: Option<BindAddress>,
+    ) -> Result<(), StartError> {
+        self.input(Input::Unplug);
+        self.plug.close(&self.registry);
+        let Some(peer) = peer else { return Ok(()) };
+        self.plug.open(&self.registry, peer, bind)?;
+        self.plug_in();
+        Ok(())
+    }
+
+    /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
+    fn move_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
+        self.service_peer();
+        let result = self.plug.open(&self.registry, peer, bind);
+        if result.is_err() {
+            self.input(Input::Unplug);
+        }
+        result
+    }
+
+    pub(super) fn set_enabled(&mut self, is_enabled: bool) {
+        if std::mem::replace(&mut self.is_enabled, is_enabled) == is_enabled {
+            return;
+        }
+        if is_enabled {
+            self.plug_in();
+        } else {
+            self.input(Input::Unplug);
+        }
+    }
+
+    fn plug_in(&mut self) {
+        if self.plug.port().is_some() && self.is_enabled {
+            self.input(Input::Plug {
+                nonce: rand::random::<u64>().max(1),
+            });
         }
     }
 
@@ -133,28 +183,17 @@ impl Hub {
         step
     }
 
-    pub(super) fn bridge_timeout(&self) -> Option<LocalTime> {
-        self.bridge.poll_timeout()
-    }
-
-    pub(super) fn meeting(&self) -> Option<LocalTime> {
-        self.bridge.meeting()
-    }
-
-    pub(super) fn handle_meeting(&mut self, wait: Duration) {
-        self.bridge.handle_meeting(wait);
-    }
-
-    pub(super) fn is_offer_waiting(&self) -> bool {
-        self.bridge.is_offer_waiting()
-    }
-
-    pub(super) fn is_owed(&self) -> bool {
-        self.is_owed
+    /// The way of the core's bytes.
+    fn game_port(&self) -> GamePort {
+        if self.direct.is_connected() {
+            GamePort::Direct
+        } else {
+            GamePort::Loopback
+        }
     }
 
     pub(super) fn report(&self) -> Report {
-        Report::new(&self.bridge, self.direct.is_connected, self.hooks.summary())
+        Report::new(&self.bridge, self.game_port(), self.hooks.summary())
     }
 
     pub(super) fn set_serial_probe(&mut self, probe: Option<SerialProbe>) {
@@ -167,15 +206,15 @@ impl Hub {
 
     /// Runs on the emulation thread.
     pub(super) fn frame_start(&mut self, frame: FrameStart) {
-        if self.direct.is_connected {
-            self.direct.handle_frame_start();
+        let port = self.game_port();
+        if port == GamePort::Direct {
             self.look(time::now());
         } else if self.bridge.is_offer_waiting() {
             // The peer may have withdrawn it: look before the game takes it for good.
             self.service_peer();
         }
         let is_armed = frame.serial_control.map(|control| control.is_armed());
-        self.input(Input::FrameStart { is_armed });
+        self.input(Input::FrameStart { is_armed, port });
     }
 
     /// Runs on the emulation thread.
@@ -193,7 +232,8 @@ impl Hub {
             .attended_until()
             .is_some_and(|until| time::now() < until);
         if !is_attended {
-            self.watch();
+            self.direct.set_attended(None);
+            self.plug.watch(&self.registry, &mut self.journal);
             self.service_peer();
         }
         self.service_game();
@@ -210,9 +250,59 @@ impl Hub {
         self.service_daemon(now);
     }
 
-    pub(super) fn handle_timeout(&mut self, now: LocalTime) {
+    fn handle_timeout(&mut self, now: LocalTime) {
         self.bridge.handle_timeout(now);
         self.drain(now);
+    }
+
+    /// The emulation thread serves the peer from now on, and the helper thread is not woken for it.
+    pub(super) fn attend(&mut self, now: LocalTime) {
+        self.direct.set_attended(Some(now));
+        self.plug.unwatch(&self.registry, &mut self.journal);
+    }
+
+    /// Serves the peer on the emulation thread.
+    pub(super) fn look(&mut self, now: LocalTime) {
+        self.direct.handle_look(now);
+        self.attend(now);
+        self.service_peer();
+        self.handle_timeout(now);
+    }
+
+    fn service_peer(&mut self) {
+        let used = self.bridge.stats().counters.received;
+        let (read, has_more) = self.read_peer();
+        let useless = read.saturating_sub(self.bridge.stats().counters.received - used);
+        let numbers = self.bridge.session_numbers();
+        if let Some(port) = self
+            .plug
+            .port_mut()
+            .filter(|port| useless > 0 || port.is_guarded())
+        {
+            port.handle_look(time::now(), useless, numbers);
+        }
+        if has_more {
+            self.plug.poll_again(&self.registry);
+        }
+    }
+
+    /// Takes what has arrived, up to a batch: how many datagrams, and whether there may be more.
+    fn read_peer(&mut self) -> (u64, bool) {
+        let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
+        for read in 0..BATCH {
+            let Some(port) = self.plug.port_mut() else {
+                return (read, false);
+            };
+            match port.receive(&mut buffer) {
+                Received::Nothing => return (read, false),
+                Received::Foreign => self.bridge.counters_mut().dropped.foreign += 1,
+                Received::Datagram(len, received) => {
+                    let bytes = buffer.get(..len).unwrap_or_default();
+                    self.input(Input::Datagram { bytes, received });
+                }
+            }
+        }
+        (BATCH, true)
     }
 
     /// Takes what the core wrote, and its new connection if it opened one.
@@ -267,11 +357,6 @@ impl Hub {
         self.drain(now);
     }
 
-    /// Says what is to be said now.
-    pub(super) fn transmit(&mut self) {
-        self.drain(time::now());
-    }
-
     fn drain(&mut self, now: LocalTime) {
         while let Some(output) = self.bridge.poll_output(now, &mut self.buffer) {
             match output {
@@ -284,11 +369,13 @@ impl Hub {
                 }
                 Output::Transmit { len } => {
                     let bytes = self.buffer.get(..len).unwrap_or_default();
-                    let Some(peer) = &mut self.peer else { continue };
+                    let Some(port) = self.plug.port_mut() else {
+                        continue;
+                    };
                     if !self.bridge.is_linked() {
-                        peer.refresh();
+                        port.refresh();
                     }
-                    if peer.send(bytes).is_err() {
+                    if port.send(bytes).is_err() {
                         self.bridge.counters_mut().send_errors += 1;
                     }
                 }
@@ -298,20 +385,20 @@ impl Hub {
     }
 
     fn send_game(&mut self, message: GameMessage) {
-        if self.direct.is_connected {
-            self.direct.send(message);
-        } else {
-            self.game.send(message, &mut self.journal);
+        match self.game_port() {
+            GamePort::Direct => self.direct.send(message),
+            GamePort::Loopback => self.game.send(message, &mut self.journal),
         }
     }
 
     /// Leaves word for the emulation thread; where nobody takes them, the oldest go.
     fn notify(&mut self, notice: Notice) {
-        if self.notices.is_full() && self.oldest.try_recv().is_ok() {
+        let (sender, oldest) = &self.notices;
+        if sender.is_full() && oldest.try_recv().is_ok() {
             self.bridge.counters_mut().notices_lost += 1;
         }
         // There is room: nobody else sends.
-        let _ = self.notices.try_send(notice);
+        let _ = sender.try_send(notice);
     }
 
     fn note(&mut self, level: Level, line: impl FnOnce() -> String) {
@@ -325,8 +412,8 @@ impl Hub {
 
     /// After a panic: an unplugged cable that still answers the game.
     pub(super) fn fail(&mut self) {
-        self.bridge = self.bridge.broken();
-        self.close_peer();
+        self.bridge = self.bridge.restarted();
+        self.plug.close(&self.registry);
         self.daemon = None;
         self.probe = None;
         if std::mem::take(&mut self.is_owed) {

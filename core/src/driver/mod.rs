@@ -10,7 +10,7 @@
 mod address;
 mod daemon;
 mod direct;
-mod game_port;
+mod game_socket;
 mod hub;
 mod journal;
 mod peer_filter;

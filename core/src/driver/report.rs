@@ -1,40 +1,40 @@
 //! How a link does: the statistics file, and what the daemon is told.
 
-use crate::bridge::{Bridge, Counters, Summary};
-use crate::control::LinkReport;
+use crate::bridge::{Bridge, Counters, Mode, Policy, Summary};
+use crate::control::{LinkReport, LinkState};
+use crate::serial::GamePort;
 use crate::timeline;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
 /// One JSON object with everything measured; times in microseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Version of this build.
-    pub version: &'static str,
-    /// Where the session stands: `unplugged`, `searching`, `linked` or `peer paused`.
-    pub state: &'static str,
-    /// How the game's bytes reach the bridge: `direct` or `loopback`.
-    pub port: &'static str,
-    /// What this side is set to, linked or not: `strict` waits for every byte, `automatic` goes on with a
-    /// guess and mends it where the peer can too.
-    pub mode: &'static str,
-    /// What serves a game that clocks just now: `wait`, `guess` or `meet`.
-    pub means: &'static str,
+    pub version: String,
+    /// State of the session.
+    pub state: LinkState,
+    /// Way of the game's bytes to the bridge.
+    pub port: GamePort,
+    /// Setting of this side, linked or not.
+    pub mode: Mode,
+    /// Policy for a game that clocks just now.
+    pub policy: Policy,
     /// Frames emulated.
     pub frames: u64,
     /// What is only counted.
     #[serde(flatten)]
     pub counters: Counters,
-    /// What going on and mending has done, where this side can.
-    pub mending: Option<timeline::Counters>,
+    /// Counts of the rollback exchange, where this side has one.
+    pub rollback: Option<timeline::Counters>,
     /// How long the game waited for each byte that it asked for.
     pub wait_us: Summary,
     /// How long the corrections before a frame took, where there were any.
     pub replay_us: Summary,
     /// How long the listening game's polls waited for a byte that was on its way.
-    pub meeting_us: Summary,
+    pub rendezvous_us: Summary,
     /// Round trips between the two bridges.
     pub round_trip_us: Summary,
     /// The peer's clock minus ours.
@@ -50,20 +50,20 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(bridge: &Bridge, is_direct: bool, hooks_us: Summary) -> Report {
+    pub(super) fn new(bridge: &Bridge, port: GamePort, hooks_us: Summary) -> Report {
         let (stats, clock) = (bridge.stats(), bridge.clock());
         Report {
-            version: env!("CARGO_PKG_VERSION"),
-            state: bridge.state().words(),
-            port: if is_direct { "direct" } else { "loopback" },
-            mode: if bridge.can_mend() { "automatic" } else { "strict" },
-            means: bridge.means(),
-            mending: bridge.timeline_counters().copied(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: bridge.state(),
+            port,
+            mode: bridge.setting(),
+            policy: bridge.policy(),
+            rollback: bridge.rollback().map(|rollback| *rollback.counters()),
             frames: bridge.frames(),
             counters: stats.counters.clone(),
             wait_us: stats.wait.summary(),
             replay_us: stats.replay.summary(),
-            meeting_us: stats.meeting.summary(),
+            rendezvous_us: stats.rendezvous.summary(),
             round_trip_us: stats.round_trip.summary(),
             // A span in microseconds keeps its last nanosecond in an f64 for 285 years.
             offset_us: clock.offset().map(|offset| offset.0 as f64 / 1e3),
@@ -114,10 +114,7 @@ pub(super) fn link_report(bridge: &Bridge, cable: Option<&str>) -> LinkReport {
         frames: bridge.frames(),
         taken: traffic.taken,
         peer_taken: traffic.peer_taken,
-        timeouts: counters.timeouts_stalled
-            + counters.timeouts_paused
-            + counters.timeouts_silent
-            + counters.timeouts_overdue,
+        timeouts: counters.timeouts.sum(),
         holds: traffic.holds,
         wait_us: stats.wait.summary(),
         round_trip_us: stats.round_trip.summary(),

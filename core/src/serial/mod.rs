@@ -5,6 +5,7 @@ mod codec;
 pub use codec::{Decoder, GameMessage};
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The byte that a Game Boy reads when nothing is plugged in: the data line floats high (Pan Docs, Serial Data Transfer).
 pub const UNPLUGGED: u8 = 0xFF;
@@ -36,6 +37,25 @@ pub enum Look {
     /// The game's own access to SB, SC or IF, before that takes effect (`gambatte-memory.cpp, Memory::updateSerial`). A byte that
     /// were taken in a write to SB would be answered with what the game replaces in this very instruction.
     Access,
+}
+
+/// Way of the core's serial bytes to the bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GamePort {
+    /// The core's own socket calls, made in our process.
+    Direct,
+    /// A TCP connection to 127.0.0.1.
+    Loopback,
+}
+
+impl fmt::Display for GamePort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GamePort::Direct => "direct",
+            GamePort::Loopback => "loopback",
+        })
+    }
 }
 
 /// The serial control register FF02 as a game left it (Pan Docs, Serial Data Transfer).

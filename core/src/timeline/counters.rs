@@ -1,9 +1,9 @@
 //! What a timeline has done, counted.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counts since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Frames emulated for the player.
     pub live: u64,

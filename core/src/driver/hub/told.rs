@@ -58,18 +58,16 @@ impl Hub {
                     };
                     return self.note(Level::Warn, line);
                 };
-                let is_known = self
-                    .peer
-                    .as_ref()
-                    .is_some_and(|port| port.is_for(&address, &bind));
-                self.note(Level::Info, || {
-                    format!("peer={name} cable={cable} address={address}")
-                });
+                let port = self.plug.port();
+                let is_known = port.is_some_and(|port| port.is_for(&address, &bind));
                 // The same cable under new addresses, or under a new name: the two bridges know each other by their
                 // session's numbers.
                 let is_same = self.told.as_ref().is_some_and(|(told, _)| *told == cable)
-                    || self.peer.as_ref().is_some_and(|port| port.ip() == address.ip);
+                    || port.is_some_and(|port| port.ip() == address.ip);
                 let may_move = is_same && self.bridge.is_linked();
+                self.note(Level::Info, || {
+                    format!("peer={name} cable={cable} address={address}")
+                });
                 self.told = Some((cable, name));
                 self.is_on_its_own = false;
                 // A daemon that was restarted tells again of what it finds: the session goes on.

@@ -4,9 +4,9 @@ use super::*;
 use crate::bridge::{Input, Output};
 use crate::control::LinkState;
 use crate::protocol::MAX_DATAGRAM;
-use crate::serial::{Look, SerialControl, Speed};
+use crate::serial::{GamePort, Look, SerialControl, Speed};
 use crate::time::LocalTime;
-use crate::timeline::{Boundary, Step};
+use crate::timeline::{Boundary, Step, Timeline};
 use std::time::Duration;
 
 const FRAME: Duration = Duration::from_millis(16);
@@ -21,7 +21,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn linked(is_mending: bool) -> Pair {
+    fn linked(mode: Mode) -> Pair {
         let mut pair = Pair {
             now: LocalTime(1_000_000_000),
             bridges: [Bridge::default(), Bridge::default()],
@@ -29,7 +29,7 @@ impl Pair {
             clocked: vec![],
         };
         for (side, nonce) in [(0, 11), (1, 22)] {
-            pair.bridges[side].set_mending(is_mending);
+            pair.bridges[side].set_rollback(mode == Mode::Rollback);
             pair.input(side, Input::Plug { nonce });
         }
         for _ in 0..20 {
@@ -68,48 +68,33 @@ impl Pair {
         self.now = self.now.after(FRAME);
         self.frames += 1;
         for side in [0, 1] {
-            let is_armed = Some(side == 1);
             self.bridges[side].handle_timeout(self.now);
-            self.input(side, Input::FrameStart { is_armed });
-            if self.bridges[side].can_mend() {
-                self.mend(side, clocked);
+            self.start_frame(side);
+            if self.bridges[side].setting() == Mode::Rollback {
+                self.roll(side, clocked);
             } else if side == 0 {
-                for _ in 0..clocked {
-                    let request = Input::Request {
-                        byte: self.frames.to_le_bytes()[0],
-                        speed: Speed::Normal,
-                        is_enabled: false,
-                    };
-                    self.input(side, request);
-                }
+                (0..clocked).for_each(|_| self.request(self.frames.to_le_bytes()[0]));
             }
             self.input(side, Input::FrameEnd { has_advanced: true });
         }
     }
 
-    fn mend(&mut self, side: usize, clocked: u64) {
+    fn start_frame(&mut self, side: usize) {
+        let start = Input::FrameStart {
+            is_armed: Some(side == 1),
+            port: GamePort::Loopback,
+        };
+        self.input(side, start);
+    }
+
+    fn roll(&mut self, side: usize, clocked: u64) {
         loop {
-            let bridge = &mut self.bridges[side];
-            match bridge.step() {
+            match self.bridges[side].step() {
                 Step::Load { .. } | Step::Hold => {}
-                Step::Save { .. } => bridge.handle_saved(true),
+                Step::Save { .. } => self.history(side).saved(true),
                 Step::Replay { frame } | Step::Live { frame } => {
-                    if side == 0 {
-                        let place = usize::try_from(frame).unwrap();
-                        if place == self.clocked.len() {
-                            self.clocked.push(clocked);
-                        }
-                        for n in 0..self.clocked[place] {
-                            bridge.mending_offer((frame + n).to_le_bytes()[0], Speed::Normal);
-                            bridge.mending_answer();
-                        }
-                    }
-                    let mut looks = (0..3).map(|_| bridge.mending_poll(Look::EventLoop));
-                    if side == 1 && looks.any(|found| found.is_some()) {
-                        // Another byte each time: the other side guesses wrong, and goes back.
-                        bridge.mending_taken(frame.to_le_bytes()[0]);
-                    }
-                    bridge.handle_boundary(Boundary {
+                    self.frame(side, frame, clocked);
+                    self.history(side).frame_end(Boundary {
                         has_advanced: true,
                         serial_control: SerialControl(0),
                         serial_byte: 0,
@@ -119,6 +104,43 @@ impl Pair {
             }
         }
         self.settle();
+    }
+
+    fn history(&mut self, side: usize) -> &mut Timeline {
+        self.bridges[side].rollback_mut().unwrap()
+    }
+
+    fn frame(&mut self, side: usize, frame: u64, clocked: u64) {
+        if side == 0 {
+            let place = usize::try_from(frame).unwrap();
+            if place == self.clocked.len() {
+                self.clocked.push(clocked);
+            }
+            for n in 0..self.clocked[place] {
+                self.request((frame + n).to_le_bytes()[0]);
+            }
+            return;
+        }
+        let (now, look) = (self.now, Look::EventLoop);
+        let bridge = &mut self.bridges[side];
+        for _ in 0..3 {
+            bridge.handle_input(now, Input::Poll { look });
+            let mut buffer = [0; MAX_DATAGRAM];
+            if let Some(Output::Deliver { .. }) = bridge.poll_output(now, &mut buffer) {
+                // Another byte each time: the other side predicts wrong, and goes back.
+                let byte = frame.to_le_bytes()[0];
+                return bridge.handle_input(now, Input::Reply { byte });
+            }
+        }
+    }
+
+    fn request(&mut self, byte: u8) {
+        let request = Input::Request {
+            byte,
+            speed: Speed::Normal,
+            is_enabled: false,
+        };
+        self.input(0, request);
     }
 
     fn play(&mut self) {
@@ -134,52 +156,47 @@ impl Pair {
         [0, 1].map(|side| link_report(&self.bridges[side], Some("usb0")))
     }
 
-    fn mode(&self, side: usize) -> &'static str {
-        Report::new(&self.bridges[side], true, Summary::default()).mode
+    fn mode(&self, side: usize) -> Mode {
+        Report::new(&self.bridges[side], GamePort::Direct, Summary::default()).mode
     }
 }
 
 #[test]
 fn bytes_are_reported_in_both_modes() {
-    for is_mending in [false, true] {
-        let mut pair = Pair::linked(is_mending);
-        assert_eq!(pair.bridges[0].is_mending(), is_mending);
+    for mode in [Mode::Strict, Mode::Rollback] {
+        let mut pair = Pair::linked(mode);
+        assert_eq!(pair.bridges[0].mode(), mode);
         pair.play();
         let [a, b] = pair.reports();
         assert_eq!((a.state, a.cable.as_deref()), (LinkState::Linked, Some("usb0")));
-        assert_eq!((a.taken, a.peer_taken), (TRANSFERS, 0), "mends: {is_mending}");
-        assert_eq!((b.taken, b.peer_taken), (0, TRANSFERS), "mends: {is_mending}");
+        assert_eq!((a.taken, a.peer_taken), (TRANSFERS, 0), "{mode}");
+        assert_eq!((b.taken, b.peer_taken), (0, TRANSFERS), "{mode}");
     }
 }
 
 #[test]
 fn a_side_that_just_used_the_cable_knows_when_in_both_modes() {
-    for is_mending in [false, true] {
-        let mut pair = Pair::linked(is_mending);
+    for mode in [Mode::Strict, Mode::Rollback] {
+        let mut pair = Pair::linked(mode);
         assert_eq!(pair.bridges.each_ref().map(Bridge::last_byte), [None; 2]);
         let before = pair.now;
         pair.play();
         for bridge in &pair.bridges {
-            assert!(bridge.last_byte() > Some(before), "mends: {is_mending}");
+            assert!(bridge.last_byte() > Some(before), "{mode}");
         }
     }
 }
 
 #[test]
 fn a_game_that_stands_still_for_its_peer_is_reported() {
-    let mut pair = Pair::linked(true);
+    let mut pair = Pair::linked(Mode::Rollback);
     pair.play();
     let before = pair.reports()[0].holds;
     // The other machine's frames stand still, and this one clocks on.
     for _ in 0..60 {
         pair.now = pair.now.after(FRAME);
-        pair.input(
-            0,
-            Input::FrameStart {
-                is_armed: Some(false),
-            },
-        );
-        pair.mend(0, 1);
+        pair.start_frame(0);
+        pair.roll(0, 1);
         pair.input(0, Input::FrameEnd { has_advanced: true });
     }
     assert!(pair.reports()[0].holds > before);
@@ -187,8 +204,8 @@ fn a_game_that_stands_still_for_its_peer_is_reported() {
 
 #[test]
 fn the_mode_is_what_this_side_is_set_to_when_the_link_is_gone_too() {
-    for (is_mending, mode) in [(false, "strict"), (true, "automatic")] {
-        let mut pair = Pair::linked(is_mending);
+    for mode in [Mode::Strict, Mode::Rollback] {
+        let mut pair = Pair::linked(mode);
         assert_eq!(pair.mode(0), mode);
         pair.input(1, Input::Unplug);
         assert!(!pair.bridges[0].is_linked());

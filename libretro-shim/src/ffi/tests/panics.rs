@@ -41,7 +41,7 @@ fn plays_on(place: &'static str, when: fn() -> bool) {
     for number in 0.. {
         assert!(number < SLOTS_MAX, "{place}: nothing is corrected");
         shown = slot().first().map_or(shown, |[frame, ..]| *frame);
-        if shim.link(|link| link.report().mending.map_or(0, |counters| counters.corrections)) > 3 {
+        if shim.link(|link| link.report().rollback.map_or(0, |counters| counters.corrections)) > 3 {
             break;
         }
     }

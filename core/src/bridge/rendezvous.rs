@@ -1,8 +1,8 @@
-//! Keeps an armed game in its poll while the next byte is on its way: two emulators meet instead of missing each other.
+//! Rendezvous: keeps a listening game in its poll while the next byte is on its way.
 //!
-//! An emulator runs a frame in a burst and sleeps the rest, so that two of them do one exchange a frame where hardware
-//! does a dozen. While exchanges keep coming, the side that answers spends what the frontend would sleep anyway in its
-//! poll, and so answers each byte at once.
+//! An emulator runs a frame in a burst and sleeps until the next, so that two of them do one exchange a frame where
+//! hardware does a dozen. While exchanges keep coming, the side that answers spends what the frontend would sleep anyway
+//! in its poll, and so answers each byte at once.
 //!
 //! It never waits past the moment at which its own frame must go on to be on time, and never for a game that has not
 //! used the cable in the last frames. The side that clocks says when its frame is over and when its next is due: if that
@@ -11,36 +11,35 @@
 use crate::time::{LocalTime, TCycles};
 use std::time::Duration;
 
-/// Exchanges keep coming while the last is at most so many frames old: a game that does one a frame may skip some.
+/// Age in frames of the last exchange up to which exchanges keep coming: a game that does one a frame may skip some.
 const STREAK_FRAMES: u32 = 3;
-/// What is left of a frame's time for all that was not foreseen: the frontend's own work and a late wake-up.
+/// Part of a frame's time that is left free: the frontend's own work and a late wake-up.
 const MARGIN: Duration = Duration::from_micros(2500);
-/// Frames follow each other faster than this only where nobody paces them: fast-forward, and then nobody sleeps.
+/// Period of frames below which nobody paces them: fast-forward, and then nobody sleeps.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
-
-/// A frame counts as no dearer than this, or twice what frames cost lately.
+/// Cost of a frame that counts as it is; above it, one frame counts as no more than twice the cost of those before.
 const LEAST_COST: Duration = Duration::from_millis(2);
 
 /// Watches this side's frames and takes, and says how long a poll may last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Meet {
+pub(super) struct Rendezvous {
     /// When the frame that runs began.
     started: Option<LocalTime>,
-    /// The same of the one before.
+    /// When the newest frame began, also after its end.
     last_started: Option<LocalTime>,
     /// Time from frame to frame, smoothed; at most a frame of the Game Boy's own, for a slower one has no time to give.
     period: Duration,
-    /// What a frame costs besides its waits, at worst lately.
+    /// Time of a frame besides its waits, at worst lately.
     cost: Duration,
-    /// Spent in polls in this frame.
+    /// Time spent in polls in this frame.
     waited: Duration,
     /// Frames since the last take.
     idle: u32,
 }
 
-impl Default for Meet {
+impl Default for Rendezvous {
     fn default() -> Self {
-        Meet {
+        Rendezvous {
             started: None,
             last_started: None,
             period: TCycles::FRAME.nominal_duration(),
@@ -51,7 +50,7 @@ impl Default for Meet {
     }
 }
 
-impl Meet {
+impl Rendezvous {
     pub(super) fn handle_frame_start(&mut self, now: LocalTime) {
         if let Some(last) = self.last_started.replace(now) {
             let nominal = TCycles::FRAME.nominal_duration();
@@ -83,26 +82,27 @@ impl Meet {
         self.waited += wait;
     }
 
-    /// Until when to wait in this frame, if at all; the peer's next byte comes no sooner than it `rests_until`.
-    pub(super) fn deadline(&self, rests_until: Option<LocalTime>) -> Option<LocalTime> {
+    /// Moment until which to wait in this frame, if at all; the peer's next frame, and so its next byte, comes no sooner
+    /// than `peer_frame_at`.
+    pub(super) fn deadline(&self, peer_frame_at: Option<LocalTime>) -> Option<LocalTime> {
         if self.idle >= STREAK_FRAMES {
             return None;
         }
         let deadline = self.free_until()?;
-        rests_until
-            .is_none_or(|rests_until| rests_until < deadline)
+        peer_frame_at
+            .is_none_or(|peer_frame_at| peer_frame_at < deadline)
             .then_some(deadline)
     }
 
-    /// Until when the frame that runs may last and its frontend still be on time.
+    /// Moment until which the frame that runs may last and its frontend still be on time.
     pub(super) fn free_until(&self) -> Option<LocalTime> {
         let started = self.started.filter(|_| self.period >= SHORTEST_PERIOD)?;
         let free = self.period.checked_sub(self.cost + MARGIN)?;
         Some(started.after(free))
     }
 
-    /// How long it is from `now` to this side's next frame, in microseconds; at least 1, for 0 says nothing.
-    pub(super) fn rest(&self, now: LocalTime) -> u32 {
+    /// Microseconds from `now` to this side's next frame; at least 1, for 0 says nothing.
+    pub(super) fn next_frame_in(&self, now: LocalTime) -> u32 {
         let next = self
             .last_started
             .map_or(now, |started| started.after(self.period));
@@ -120,54 +120,54 @@ mod tests {
     const COST: Duration = Duration::from_micros(300);
 
     /// A game that has taken bytes in frames of this rhythm, in a frame that has just begun.
-    fn playing(period: Duration) -> (Meet, LocalTime) {
-        let mut meet = Meet::default();
+    fn playing(period: Duration) -> (Rendezvous, LocalTime) {
+        let mut rendezvous = Rendezvous::default();
         let mut now = LocalTime(1_000_000_000);
         for _ in 0..100 {
-            meet.handle_frame_start(now);
-            meet.handle_take();
-            meet.handle_frame_end(now.after(COST));
+            rendezvous.handle_frame_start(now);
+            rendezvous.handle_take();
+            rendezvous.handle_frame_end(now.after(COST));
             now = now.after(period);
         }
-        meet.handle_frame_start(now);
-        (meet, now)
+        rendezvous.handle_frame_start(now);
+        (rendezvous, now)
     }
 
     #[test]
     fn a_game_in_a_streak_waits_for_what_the_frontend_would_sleep() {
-        let (meet, now) = playing(PERIOD);
-        let free = meet.deadline(None).unwrap().since(now);
+        let (rendezvous, now) = playing(PERIOD);
+        let free = rendezvous.deadline(None).unwrap().since(now);
         assert!(free < PERIOD - COST && free > PERIOD / 2, "{free:?}");
     }
 
     #[test]
     fn a_game_that_has_not_used_the_cable_never_waits() {
-        let mut meet = Meet::default();
-        meet.handle_frame_start(LocalTime(1));
-        assert_eq!(meet.deadline(None), None);
-        let (mut meet, mut now) = playing(PERIOD);
+        let mut rendezvous = Rendezvous::default();
+        rendezvous.handle_frame_start(LocalTime(1));
+        assert_eq!(rendezvous.deadline(None), None);
+        let (mut rendezvous, mut now) = playing(PERIOD);
         for _ in 0..STREAK_FRAMES {
-            meet.handle_frame_end(now);
+            rendezvous.handle_frame_end(now);
             now = now.after(PERIOD);
-            meet.handle_frame_start(now);
+            rendezvous.handle_frame_start(now);
         }
-        assert_eq!(meet.deadline(None), None);
+        assert_eq!(rendezvous.deadline(None), None);
     }
 
     #[test]
     fn a_peer_whose_next_frame_comes_too_late_is_not_waited_for() {
-        let (meet, now) = playing(PERIOD);
+        let (rendezvous, now) = playing(PERIOD);
         let at = |ms| Some(now.after(Duration::from_millis(ms)));
-        assert!(meet.deadline(at(5)).is_some());
-        assert_eq!(meet.deadline(at(15)), None);
+        assert!(rendezvous.deadline(at(5)).is_some());
+        assert_eq!(rendezvous.deadline(at(15)), None);
     }
 
     #[test]
-    fn the_rest_is_what_is_left_of_the_frame() {
-        let (meet, now) = playing(PERIOD);
-        let rest = meet.rest(now.after(Duration::from_millis(6)));
-        assert!((10_500..10_800).contains(&rest), "{rest}");
-        assert_eq!(meet.rest(now.after(2 * PERIOD)), 1);
+    fn the_next_frame_is_due_when_this_one_has_lasted_its_period() {
+        let (rendezvous, now) = playing(PERIOD);
+        let micros = rendezvous.next_frame_in(now.after(Duration::from_millis(6)));
+        assert!((10_500..10_800).contains(&micros), "{micros}");
+        assert_eq!(rendezvous.next_frame_in(now.after(2 * PERIOD)), 1);
     }
 
     #[test]
@@ -177,27 +177,27 @@ mod tests {
 
     #[test]
     fn a_machine_that_needs_its_whole_frame_gives_none_of_it() {
-        let (mut meet, mut now) = playing(PERIOD);
-        meet.handle_frame_end(now.after(PERIOD));
-        meet.handle_frame_start(now.after(PERIOD));
-        assert!(meet.deadline(None).is_some(), "one says nothing");
+        let (mut rendezvous, mut now) = playing(PERIOD);
+        rendezvous.handle_frame_end(now.after(PERIOD));
+        rendezvous.handle_frame_start(now.after(PERIOD));
+        assert!(rendezvous.deadline(None).is_some(), "one says nothing");
         for _ in 0..5 {
-            meet.handle_take();
+            rendezvous.handle_take();
             now = now.after(PERIOD);
-            meet.handle_frame_start(now);
-            meet.handle_frame_end(now.after(PERIOD));
+            rendezvous.handle_frame_start(now);
+            rendezvous.handle_frame_end(now.after(PERIOD));
         }
-        meet.handle_take();
-        meet.handle_frame_start(now.after(PERIOD));
-        assert_eq!(meet.deadline(None), None);
+        rendezvous.handle_take();
+        rendezvous.handle_frame_start(now.after(PERIOD));
+        assert_eq!(rendezvous.deadline(None), None);
     }
 
     #[test]
     fn waits_are_no_cost() {
-        let (mut meet, now) = playing(PERIOD);
-        meet.handle_wait(PERIOD / 2);
-        meet.handle_frame_end(now.after(PERIOD / 2 + COST));
-        meet.handle_frame_start(now.after(PERIOD));
-        assert!(meet.deadline(None).is_some());
+        let (mut rendezvous, now) = playing(PERIOD);
+        rendezvous.handle_wait(PERIOD / 2);
+        rendezvous.handle_frame_end(now.after(PERIOD / 2 + COST));
+        rendezvous.handle_frame_start(now.after(PERIOD));
+        assert!(rendezvous.deadline(None).is_some());
     }
 }

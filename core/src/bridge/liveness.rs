@@ -27,16 +27,16 @@ const STANDING_AFTER: Duration = Duration::from_millis(50);
 
 /// The peer's emulation as its datagrams show it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Peer {
+pub(super) struct Liveness {
     newest: u64,
     frames: u64,
     last_advance: LocalTime,
     last_heard: LocalTime,
     is_paused: bool,
     /// It waits a little for each verdict.
-    meets: bool,
-    /// When its next frame begins, where a frame is over in which its game clocked.
-    rests_until: Option<LocalTime>,
+    awaits_verdicts: bool,
+    /// When its next frame begins, as far as it says: after a frame in which its game clocked.
+    next_frame_at: Option<LocalTime>,
     /// A wait ended because its frames did not advance, and they have not since.
     has_stalled: bool,
     /// A wait ran out although its frames advanced, and it has given no verdict since.
@@ -47,7 +47,7 @@ pub struct Peer {
 
 /// Why a wait ended without a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GiveUp {
+pub(super) enum GiveUp {
     /// The peer's frames stand still.
     Stalled,
     /// The peer said that it is paused.
@@ -56,18 +56,18 @@ pub enum GiveUp {
     Overdue,
 }
 
-impl Peer {
+impl Liveness {
     /// Takes the peer's states from the newest datagram; older ones that arrive late say nothing.
-    pub fn handle_header(&mut self, now: LocalTime, header: &Header) {
+    pub(super) fn handle_header(&mut self, now: LocalTime, header: &Header) {
         if header.sequence <= self.newest {
             return;
         }
         self.newest = header.sequence;
         self.last_heard = now;
         self.is_paused = header.flags.contains(Flags::PAUSED);
-        self.meets = header.flags.contains(Flags::MEETS);
+        self.awaits_verdicts = header.flags.contains(Flags::MEETS);
         // The first byte of its next frame takes as long to arrive as this word did.
-        self.rests_until =
+        self.next_frame_at =
             (header.rest != 0).then(|| now.after(Duration::from_micros(u64::from(header.rest))));
         // What one that let a wait run out says of its game is not believed.
         if header.flags.contains(Flags::ARMED) && !self.is_overdue {
@@ -81,55 +81,50 @@ impl Peer {
     }
 
     /// The peer's game made an offer of its own, and waits as long as it repeats it: its frames stand still for that.
-    pub fn handle_clocking(&mut self, now: LocalTime) {
+    pub(super) fn handle_clocking(&mut self, now: LocalTime) {
         self.refused = None;
         self.last_advance = self.last_advance.max(now);
     }
 
     /// The peer has judged an offer.
-    pub fn handle_verdict(&mut self) {
+    pub(super) fn handle_verdict(&mut self) {
         if std::mem::take(&mut self.is_overdue) {
             self.refused = None;
         }
     }
 
     /// The peer's game refused an offer.
-    pub fn handle_refusal(&mut self) {
+    pub(super) fn handle_refusal(&mut self) {
         self.refused.get_or_insert(0);
     }
 
     /// Highest sequence heard, 0 for none.
-    #[must_use]
-    pub fn newest(&self) -> u64 {
+    pub(super) fn newest(&self) -> u64 {
         self.newest
     }
 
     /// Frames that the peer had emulated, or stood still in for us, as its newest datagram left.
-    #[must_use]
-    pub fn turns(&self) -> u64 {
+    pub(super) fn turns(&self) -> u64 {
         self.frames
     }
 
     /// Whether the peer says that its emulation stands still.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.is_paused
     }
 
     /// Whether the peer's game waits a little for each verdict although it could go on without.
-    #[must_use]
-    pub fn meets(&self) -> bool {
-        self.meets
+    pub(super) fn awaits_verdicts(&self) -> bool {
+        self.awaits_verdicts
     }
 
     /// When the first byte of the peer's next frame can be here, where its game clocks and it rests between two frames.
-    #[must_use]
-    pub fn rests_until(&self) -> Option<LocalTime> {
-        self.rests_until
+    pub(super) fn next_frame_at(&self) -> Option<LocalTime> {
+        self.next_frame_at
     }
 
     /// Whether a request is worth offering now; the peer is linked.
-    pub fn may_offer(&mut self) -> bool {
+    pub(super) fn may_offer(&mut self) -> bool {
         if self.is_paused || self.has_stalled {
             return false;
         }
@@ -144,8 +139,7 @@ impl Peer {
     ///
     /// A peer that is heard and says that its frames stand still is not waited for as long as one that is not heard:
     /// on a radio channel silence mostly means that its words are held up.
-    #[must_use]
-    pub fn deadline(&self, since: LocalTime, round_trip: Duration) -> LocalTime {
+    pub(super) fn deadline(&self, since: LocalTime, round_trip: Duration) -> LocalTime {
         let last_sign = since.max(self.last_advance);
         let patience = if self.last_heard >= last_sign.after(STANDING_AFTER) {
             (2 * round_trip + Duration::from_millis(100)).clamp(Duration::from_millis(250), SILENT_WAIT)
@@ -161,7 +155,12 @@ impl Peer {
     }
 
     /// Whether the game that waits since `since` has waited long enough, and why.
-    pub fn give_up(&mut self, now: LocalTime, since: LocalTime, round_trip: Duration) -> Option<GiveUp> {
+    pub(super) fn give_up(
+        &mut self,
+        now: LocalTime,
+        since: LocalTime,
+        round_trip: Duration,
+    ) -> Option<GiveUp> {
         if self.is_paused {
             return Some(GiveUp::Paused);
         }
@@ -201,61 +200,67 @@ mod tests {
 
     #[test]
     fn frames_that_advance_are_waited_for_but_not_for_ever() {
-        let mut peer = Peer::default();
+        let mut liveness = Liveness::default();
         for i in 1..=120 {
-            peer.handle_header(at(i * 16), &header(i, i, Flags::default()));
-            assert_eq!(peer.give_up(at(i * 16), T, Duration::ZERO), None);
+            liveness.handle_header(at(i * 16), &header(i, i, Flags::default()));
+            assert_eq!(liveness.give_up(at(i * 16), T, Duration::ZERO), None);
         }
-        assert_eq!(peer.give_up(at(2000), T, Duration::ZERO), Some(GiveUp::Overdue));
+        assert_eq!(
+            liveness.give_up(at(2000), T, Duration::ZERO),
+            Some(GiveUp::Overdue)
+        );
     }
 
     #[test]
     fn frames_that_stand_still_cost_one_wait() {
-        let mut peer = Peer::default();
-        peer.handle_header(T, &header(1, 1, Flags::default()));
-        assert!(peer.may_offer());
-        peer.handle_header(at(100), &header(2, 1, Flags::default()));
-        assert_eq!(peer.give_up(at(249), T, Duration::ZERO), None);
-        assert_eq!(peer.give_up(at(250), T, Duration::ZERO), Some(GiveUp::Stalled));
-        assert!(!peer.may_offer());
-        peer.handle_header(at(300), &header(3, 2, Flags::default()));
-        assert!(peer.may_offer());
-        peer.handle_header(at(360), &header(4, 2, Flags::default()));
-        assert_eq!(peer.deadline(at(300), Duration::from_millis(150)), at(700));
-        assert_eq!(peer.deadline(at(300), Duration::from_secs(9)), at(800));
+        let mut liveness = Liveness::default();
+        liveness.handle_header(T, &header(1, 1, Flags::default()));
+        assert!(liveness.may_offer());
+        liveness.handle_header(at(100), &header(2, 1, Flags::default()));
+        assert_eq!(liveness.give_up(at(249), T, Duration::ZERO), None);
+        assert_eq!(
+            liveness.give_up(at(250), T, Duration::ZERO),
+            Some(GiveUp::Stalled)
+        );
+        assert!(!liveness.may_offer());
+        liveness.handle_header(at(300), &header(3, 2, Flags::default()));
+        assert!(liveness.may_offer());
+        liveness.handle_header(at(360), &header(4, 2, Flags::default()));
+        assert_eq!(liveness.deadline(at(300), Duration::from_millis(150)), at(700));
+        assert_eq!(liveness.deadline(at(300), Duration::from_secs(9)), at(800));
     }
 
     #[test]
     fn silence_is_waited_for_longer_than_a_peer_that_stands_still() {
-        let mut peer = Peer::default();
-        peer.handle_header(T, &header(1, 1, Flags::default()));
-        peer.handle_header(at(20), &header(2, 1, Flags::default()));
-        assert_eq!(peer.deadline(T, Duration::ZERO), at(500));
-        peer.handle_header(at(60), &header(3, 1, Flags::default()));
-        assert_eq!(peer.deadline(T, Duration::ZERO), at(250));
+        let mut liveness = Liveness::default();
+        liveness.handle_header(T, &header(1, 1, Flags::default()));
+        liveness.handle_header(at(20), &header(2, 1, Flags::default()));
+        assert_eq!(liveness.deadline(T, Duration::ZERO), at(500));
+        liveness.handle_header(at(60), &header(3, 1, Flags::default()));
+        assert_eq!(liveness.deadline(T, Duration::ZERO), at(250));
     }
 
     #[test]
     fn a_pause_ends_the_wait_at_once() {
-        let mut peer = Peer::default();
-        peer.handle_header(T, &header(1, 1, Flags::PAUSED));
-        assert!(!peer.may_offer());
-        assert_eq!(peer.give_up(T, T, Duration::ZERO), Some(GiveUp::Paused));
-        peer.handle_header(T, &header(3, 2, Flags::default()));
-        peer.handle_header(T, &header(2, 1, Flags::PAUSED));
+        let mut liveness = Liveness::default();
+        liveness.handle_header(T, &header(1, 1, Flags::PAUSED));
+        assert!(!liveness.may_offer());
+        assert_eq!(liveness.give_up(T, T, Duration::ZERO), Some(GiveUp::Paused));
+        liveness.handle_header(T, &header(3, 2, Flags::default()));
+        liveness.handle_header(T, &header(2, 1, Flags::PAUSED));
         assert!(
-            !peer.is_paused(),
+            !liveness.is_paused(),
             "an older datagram that arrives late says nothing"
         );
     }
 
     #[test]
     fn after_a_refusal_every_thirtieth_request_is_offered() {
-        let mut peer = Peer::default();
-        peer.handle_header(T, &header(1, 1, Flags::default()));
-        peer.handle_refusal();
-        assert_eq!((0..90).filter(|_| peer.may_offer()).count(), 3);
-        peer.handle_header(T, &header(2, 2, Flags::ARMED));
-        assert!(peer.may_offer());
+        let mut liveness = Liveness::default();
+        liveness.handle_header(T, &header(1, 1, Flags::default()));
+        liveness.handle_refusal();
+        assert_eq!((0..90).filter(|_| liveness.may_offer()).count(), 3);
+        liveness.handle_header(T, &header(2, 2, Flags::ARMED));
+        assert!(liveness.may_offer());
     }
 }

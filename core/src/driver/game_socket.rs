@@ -15,7 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 const ACCEPT_BATCH: usize = 4;
 
 /// The listener and, once the core has connected, its stream.
-pub(super) struct GamePort {
+pub(super) struct GameSocket {
     listener: TcpListener,
     address: SocketAddrV4,
     stream: Option<TcpStream>,
@@ -24,14 +24,14 @@ pub(super) struct GamePort {
     decoder: Decoder,
 }
 
-impl GamePort {
+impl GameSocket {
     /// Listens on 127.0.0.1 and a free port.
-    pub(super) fn open() -> io::Result<GamePort> {
+    pub(super) fn open() -> io::Result<GameSocket> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let SocketAddr::V4(address) = listener.local_addr()? else {
             return Err(io::Error::other("the listener has no IPv4 address"));
         };
-        Ok(GamePort {
+        Ok(GameSocket {
             listener,
             address,
             stream: None,

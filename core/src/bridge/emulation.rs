@@ -1,0 +1,129 @@
+//! This side's emulation: its frames, and what its game did in them.
+
+use crate::time::LocalTime;
+use std::time::Duration;
+
+/// Without a frame for so long the emulation counts as paused; several times the longest frame of a slow machine.
+const PAUSE_AFTER: Duration = Duration::from_millis(250);
+
+/// Frames of one game, as its bridge sees them.
+#[derive(Clone, Debug)]
+pub(super) struct Emulation {
+    /// Frames emulated since the start.
+    frames: u64,
+    /// The same, and calls in which the game stood still for its peer.
+    turns: u64,
+    is_armed: bool,
+    is_paused: bool,
+    /// The game clocked a transfer in the frame that runs.
+    has_clocked: bool,
+    /// The game clocked a transfer in the frame that is over; the next has not begun.
+    clocked_last_frame: bool,
+    /// When a frame last began, or a wait last ended.
+    last_active: LocalTime,
+    /// When a byte was last asked for or answered.
+    last_byte: Option<LocalTime>,
+}
+
+impl Default for Emulation {
+    fn default() -> Self {
+        Emulation {
+            frames: 0,
+            turns: 0,
+            is_armed: false,
+            is_paused: true,
+            has_clocked: false,
+            clocked_last_frame: false,
+            last_active: LocalTime::default(),
+            last_byte: None,
+        }
+    }
+}
+
+impl Emulation {
+    /// The same frames without a game that has done anything: for a bridge that begins anew.
+    pub(super) fn restarted(&self) -> Emulation {
+        Emulation {
+            frames: self.frames,
+            turns: self.turns,
+            ..Emulation::default()
+        }
+    }
+
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    pub(super) fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        self.is_armed
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    pub(super) fn clocked_last_frame(&self) -> bool {
+        self.clocked_last_frame
+    }
+
+    pub(super) fn last_byte(&self) -> Option<LocalTime> {
+        self.last_byte
+    }
+
+    /// The emulation does something.
+    pub(super) fn handle_activity(&mut self, now: LocalTime) {
+        self.last_active = now;
+    }
+
+    /// The game asks for a byte or answers one.
+    pub(super) fn handle_byte(&mut self, now: LocalTime) {
+        self.last_active = now;
+        self.last_byte = Some(now);
+    }
+
+    /// The game starts a transfer with its own clock.
+    pub(super) fn handle_clocked(&mut self, now: LocalTime) {
+        self.handle_byte(now);
+        self.has_clocked = true;
+    }
+
+    /// A frame begins. True where the emulation was paused before, which the peer should know.
+    pub(super) fn handle_frame_start(&mut self, now: LocalTime, is_armed: bool) -> bool {
+        self.last_active = now;
+        self.clocked_last_frame = false;
+        self.is_armed = is_armed;
+        std::mem::take(&mut self.is_paused)
+    }
+
+    /// A call is over. True where the game clocked in it.
+    pub(super) fn handle_frame_end(&mut self, has_advanced: bool) -> bool {
+        self.frames = self.frames.saturating_add(has_advanced.into());
+        self.turns = self.turns.saturating_add(has_advanced.into());
+        std::mem::take(&mut self.has_clocked)
+    }
+
+    /// The peer may wait for the next byte of this game, which comes no sooner than the next frame.
+    pub(super) fn rest(&mut self) {
+        self.clocked_last_frame = true;
+    }
+
+    /// The game stands still in this call, and its turn is over all the same: a peer that takes fewer bytes in a
+    /// frame than this game sends needs more frames.
+    pub(super) fn pass_turn(&mut self) {
+        self.turns += 1;
+    }
+
+    /// When the emulation counts as paused unless it goes on; `None` where it does already.
+    pub(super) fn pause_at(&self) -> Option<LocalTime> {
+        (!self.is_paused).then(|| self.last_active.after(PAUSE_AFTER))
+    }
+
+    /// No frame has been emulated for too long.
+    pub(super) fn pause(&mut self) {
+        self.is_paused = true;
+    }
+}

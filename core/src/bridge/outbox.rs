@@ -1,0 +1,123 @@
+//! The outbox: bytes for the game and datagrams for the peer that are due.
+
+use super::HEARTBEAT;
+use crate::serial::Speed;
+use crate::time::LocalTime;
+use std::time::Duration;
+
+/// A hello is answered at most once in so long: a stranger's flood of them costs no more than a game's own datagrams.
+const GREET_EVERY: Duration = Duration::from_millis(20);
+
+/// Receiver of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recipient {
+    /// The peer of this session, or whoever may become it.
+    Peer,
+    /// The sender of a hello, by its number, beside the session.
+    Stranger(u64),
+    /// The peer of a session that is over, by its number.
+    Former(u64),
+}
+
+/// All that is to leave, and what each datagram says of those before it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outbox {
+    /// The byte that the waiting game reads.
+    pub(super) complete: Option<u8>,
+    /// The byte for the listening game.
+    pub(super) deliver: Option<(u8, Speed)>,
+    /// A datagram to the peer is due.
+    is_due: bool,
+    /// The peer of a session that is over, which has not been told so.
+    goodbye: Option<u64>,
+    /// The sender of a hello that is to be answered beside the session.
+    greeting: Option<u64>,
+    /// No hello is answered before this moment.
+    greeting_due: LocalTime,
+    /// A datagram leaves at this moment at the latest.
+    heartbeat: LocalTime,
+    /// Number of the newest datagram, 0 for none.
+    sequence: u64,
+    /// The peer's newest stamp and when it arrived.
+    echo: Option<(u64, LocalTime)>,
+}
+
+impl Outbox {
+    /// A session begins: the peer is looked for at once.
+    pub(super) fn plug(&mut self, now: LocalTime) {
+        self.goodbye = None;
+        self.heartbeat = now;
+        self.is_due = true;
+    }
+
+    /// The session of the peer with this number ends here; `None` where no peer is to be told.
+    pub(super) fn unplug(&mut self, peer: Option<u64>) {
+        self.goodbye = peer;
+        self.is_due |= peer.is_some();
+        self.greeting = None;
+    }
+
+    /// A datagram to the peer is due now.
+    pub(super) fn transmit(&mut self) {
+        self.is_due = true;
+    }
+
+    /// True once in [`GREET_EVERY`]: then a hello may be answered.
+    pub(super) fn may_greet(&mut self, now: LocalTime) -> bool {
+        let may_greet = now >= self.greeting_due;
+        if may_greet {
+            self.greeting_due = now.after(GREET_EVERY);
+        }
+        may_greet
+    }
+
+    /// Answers a hello: of this stranger, or, with `None`, of whoever may become the peer.
+    pub(super) fn greet(&mut self, stranger: Option<u64>) {
+        self.greeting = stranger;
+        self.is_due |= stranger.is_none();
+    }
+
+    /// The receiver of the next datagram, if one is due; `is_plugged` while a peer may be there.
+    pub(super) fn next_recipient(&mut self, is_plugged: bool) -> Option<Recipient> {
+        if let Some(stranger) = self.greeting.take() {
+            return Some(Recipient::Stranger(stranger));
+        }
+        if !std::mem::take(&mut self.is_due) {
+            return None;
+        }
+        let goodbye = self.goodbye.take().map(Recipient::Former);
+        goodbye.or(is_plugged.then_some(Recipient::Peer))
+    }
+
+    /// The number of the datagram that leaves now.
+    pub(super) fn next_sequence(&mut self, now: LocalTime, recipient: Recipient) -> u64 {
+        if recipient == Recipient::Peer {
+            self.heartbeat = now.after(HEARTBEAT);
+        }
+        self.sequence = self.sequence.saturating_add(1);
+        self.sequence
+    }
+
+    /// When the next datagram leaves at the latest.
+    pub(super) fn heartbeat(&self) -> LocalTime {
+        self.heartbeat
+    }
+
+    /// Takes the stamp of the peer's newest datagram.
+    pub(super) fn handle_stamp(&mut self, sent: u64, received: LocalTime) {
+        self.echo = Some((sent, received));
+    }
+
+    /// The peer's newest stamp, and for how many nanoseconds it has been here; zeros for none.
+    pub(super) fn echo(&self, now: LocalTime) -> (u64, u64) {
+        self.echo.map_or((0, 0), |(stamp, received)| {
+            let held = u64::try_from(now.since(received).as_nanos());
+            (stamp, held.unwrap_or(u64::MAX))
+        })
+    }
+
+    /// Another peer's stamps say nothing of the next one.
+    pub(super) fn forget_peer(&mut self) {
+        self.echo = None;
+    }
+}
