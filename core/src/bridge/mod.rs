@@ -11,6 +11,7 @@
 
 mod emulation;
 mod exchange;
+mod game;
 mod hearing;
 mod io;
 mod lead;
@@ -40,22 +41,15 @@ pub use wait_policy::Policy;
 use crate::clock::ClockSync;
 use crate::control::LinkState;
 use crate::protocol::MAX_DATAGRAM;
-use crate::serial::{GamePort, Speed};
 use crate::time::LocalTime;
 use crate::timeline::{Step, Timeline};
-use emulation::Emulation;
-use exchange::{Context, Effects, Exchange, Frame};
-use lead::Lead;
+use game::{Context, Game, RoundTrip};
 use liveness::Liveness;
 use notice::Notices;
 use outbox::Outbox;
-use pacing::Pacing;
-use rendezvous::Rendezvous;
 use session::Session;
-use stall::{Progress, Stall};
 use std::time::Duration;
-use wait::{Limit, Wait};
-use wait_policy::WaitPolicy;
+use wait::Limit;
 
 /// A datagram is sent at least so often: a tenth of the silence that ends a session.
 const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -90,17 +84,9 @@ pub struct Bridge {
     is_plugged: bool,
     session: Session,
     liveness: Liveness,
-    exchange: Exchange,
-    emulation: Emulation,
-    /// The game waits for the byte that it asked for.
-    wait: Option<Wait>,
-    outbox: Outbox,
     clock: ClockSync,
-    pacing: Pacing,
-    rendezvous: Rendezvous,
-    lead: Lead,
-    stall: Stall,
-    policy: WaitPolicy,
+    game: Game,
+    outbox: Outbox,
     stats: Stats,
     notices: Notices,
 }
@@ -108,6 +94,7 @@ pub struct Bridge {
 impl Bridge {
     /// Takes one event. Drain [`poll_output`](Self::poll_output) after each.
     pub fn handle_input(&mut self, now: LocalTime, input: Input<'_>) {
+        let (game, mut link) = self.game(now);
         match input {
             Input::Plug { nonce } => self.plug(now, nonce),
             Input::Unplug => self.unplug(),
@@ -116,19 +103,20 @@ impl Bridge {
                 byte,
                 speed,
                 is_enabled,
-            } => self.handle_request(now, (byte, speed), is_enabled),
-            Input::Poll { look } => self.outbox.deliver = self.exchange.poll(now, look),
-            Input::PollAgain => self.outbox.deliver = self.exchange.poll_again(now),
-            Input::Reply { byte } => self.handle_reply(now, byte),
-            Input::FrameStart { is_armed, port } => self.handle_frame_start(now, is_armed, port),
-            Input::FrameEnd { has_advanced } => self.handle_frame_end(now, has_advanced),
-            Input::CoreReconnected => {
-                self.stats.counters.core_reconnects += 1;
-                self.outbox.deliver = None;
-                self.exchange.handle_reconnect();
-                self.wait = None;
-                self.emulation.handle_activity(now);
+            } => game.request(&mut link, (byte, speed), is_enabled),
+            Input::Poll { look } => link.outbox.deliver = game.exchange.poll(now, look),
+            Input::PollAgain => link.outbox.deliver = game.exchange.poll_again(now),
+            Input::Reply { byte } => game.reply(&mut link, byte),
+            Input::FrameStart { is_armed, port } => {
+                if game.check_stall(now, link.liveness) {
+                    self.session.back_off(now);
+                    self.lose(now, Notice::PeerStalled);
+                }
+                let (game, mut link) = self.game(now);
+                game.frame_start(&mut link, is_armed, port);
             }
+            Input::FrameEnd { has_advanced } => game.frame_end(&mut link, has_advanced),
+            Input::CoreReconnected => game.handle_reconnect(&mut link),
         }
     }
 
@@ -150,38 +138,34 @@ impl Bridge {
     fn deadline(&self, timer: Timer) -> Option<LocalTime> {
         match timer {
             Timer::Silence => self.session.silence_deadline(),
-            Timer::Wait => self.wait.map(|wait| match wait.limit {
-                Limit::Table => self.liveness.deadline(wait.since, self.slow_round_trip()),
+            Timer::Wait => self.game.wait().map(|wait| match wait.limit {
+                Limit::Table => self.liveness.deadline(wait.since, self.round_trip().slow),
                 Limit::Prediction(until) => until,
             }),
-            Timer::Retransmit => self.wait.and_then(|wait| wait.retransmit_at()),
-            Timer::Pause => self
-                .emulation
-                .pause_at()
-                .filter(|_| self.is_plugged && self.wait.is_none()),
+            Timer::Retransmit => self.game.wait().and_then(|wait| wait.retransmit_at()),
+            Timer::Pause => {
+                let may_pause = self.is_plugged && self.game.wait().is_none();
+                self.game.emulation.pause_at().filter(|_| may_pause)
+            }
             Timer::Heartbeat => self.is_plugged.then(|| self.outbox.heartbeat()),
         }
     }
 
     fn expire(&mut self, now: LocalTime, timer: Timer) {
+        let (game, mut link) = self.game(now);
         match timer {
             Timer::Silence => {
                 if self.session.handle_timeout(now) {
                     self.lose(now, Notice::PeerGone);
                 }
             }
-            Timer::Wait => self.check_wait(now),
-            Timer::Retransmit => {
-                if self.wait.as_mut().is_some_and(|wait| wait.must_retransmit(now)) {
-                    self.stats.counters.retransmits += 1;
-                    self.outbox.transmit();
-                }
-            }
+            Timer::Wait => game.check_wait(&mut link),
+            Timer::Retransmit => game.retransmit(&mut link),
             Timer::Pause => {
-                self.emulation.pause();
-                self.outbox.transmit();
+                game.emulation.pause();
+                link.outbox.transmit();
             }
-            Timer::Heartbeat => self.outbox.transmit(),
+            Timer::Heartbeat => link.outbox.transmit(),
         }
     }
 
@@ -204,61 +188,41 @@ impl Bridge {
     /// Sets whether this side keeps snapshots, and so rolls back where the peer does too. The owner of the core then does
     /// what [`step`](Self::step) says. Call it before a peer is plugged in.
     pub fn set_rollback(&mut self, is_on: bool) {
-        self.exchange.set_rollback(is_on);
+        self.game.exchange.set_rollback(is_on);
     }
 
     /// The exchange that this side is set to, linked or not.
     #[must_use]
     pub fn setting(&self) -> Mode {
-        self.exchange.setting()
+        self.game.exchange.setting()
     }
 
     /// The exchange that serves this session; strict while there is none.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.exchange.mode()
+        self.game.exchange.mode()
     }
 
     /// The history of this side's game, where it keeps snapshots: for the owner of the core, see [`crate::timeline`].
     #[must_use]
     pub fn rollback(&self) -> Option<&Timeline> {
-        self.exchange.rollback()
+        self.game.exchange.rollback()
     }
 
     /// The same, to report what a step led to.
     pub fn rollback_mut(&mut self) -> Option<&mut Timeline> {
-        self.exchange.rollback_mut()
+        self.game.exchange.rollback_mut()
     }
 
     /// The next step around a frame: see [`crate::timeline`]. [`Step::Done`] alone where this side keeps no snapshots.
     pub fn step(&mut self) -> Step {
-        let (round_trip, policy) = (self.slow_round_trip(), self.policy());
-        let Some(rollback) = self.exchange.rollback_mut() else {
-            return Step::Done;
-        };
-        rollback.set_round_trip(round_trip);
-        rollback.set_meeting(policy == Policy::Rendezvous);
-        rollback.set_leading(self.lead.is_over());
-        let step = rollback.step();
-        if step == Step::Done && rollback.must_transmit() {
-            self.outbox.transmit();
-        }
-        if step == Step::Hold {
-            self.lead.handle_hold();
-            if !self.lead.is_over() {
-                self.emulation.pass_turn();
-            }
-        }
-        step
+        let round_trip = self.round_trip();
+        self.game.step(round_trip, &mut self.outbox)
     }
 
     /// So many frames were replayed before the frame that comes next, at this cost, snapshots included.
     pub fn handle_replays(&mut self, frames: u32, cost: Cost) {
-        self.policy.handle_replay(cost.own());
-        self.stats.replay.record(cost.elapsed);
-        if let (Some(rollback), Some(cost)) = (self.exchange.rollback_mut(), cost.own().checked_div(frames)) {
-            rollback.handle_replay_cost(cost);
-        }
+        self.game.handle_replays(frames, cost, &mut self.stats);
     }
 
     /// Time that the emulation thread should sleep at the end of its frame, once: see the modules `pacing` and
@@ -266,12 +230,8 @@ impl Bridge {
     ///
     /// Zero nearly always, and never longer than two frames.
     pub fn pause(&mut self, now: LocalTime) -> Duration {
-        let stalled = self.lead.pause(now, self.mode() == Mode::Rollback);
-        if self.is_linked() && stalled.is_zero() {
-            self.pacing.step(self.round_trip())
-        } else {
-            stalled
-        }
+        let (is_linked, round_trip) = (self.is_linked(), self.round_trip());
+        self.game.pause(now, is_linked, round_trip)
     }
 
     /// Moment until which the listening game, whose frame would else run on without a byte, should be kept in its poll
@@ -280,17 +240,12 @@ impl Bridge {
     /// `None`, as nearly always, is not at all. The answer changes with each input: ask again after one.
     #[must_use]
     pub fn rendezvous(&self) -> Option<LocalTime> {
-        let comes = self.mode() == Mode::Strict || self.liveness.awaits_verdicts();
-        let is_awaited = comes && self.is_linked() && self.is_quiet() && !self.liveness.is_paused();
-        self.rendezvous
-            .deadline(self.liveness.next_frame_at())
-            .filter(|_| is_awaited)
+        self.game.rendezvous(self.is_linked(), &self.liveness)
     }
 
     /// The emulation thread has been kept in a poll for so long, as [`rendezvous`](Self::rendezvous) said.
     pub fn handle_rendezvous(&mut self, wait: Duration) {
-        self.rendezvous.handle_wait(wait);
-        self.stats.rendezvous.record(wait);
+        self.game.handle_rendezvous(wait, &mut self.stats);
     }
 
     /// Whether both sides know each other now.
@@ -309,19 +264,19 @@ impl Bridge {
     /// Whether an offer of the peer waits for the next frame boundary at which the game listens.
     #[must_use]
     pub fn is_offer_waiting(&self) -> bool {
-        self.exchange.is_offer_waiting()
+        self.game.exchange.is_offer_waiting()
     }
 
     /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that waits.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.exchange.is_quiet() && self.wait.is_none()
+        self.game.is_quiet()
     }
 
     /// When a byte was last asked for or answered at this end.
     #[must_use]
     pub fn last_byte(&self) -> Option<LocalTime> {
-        self.emulation.last_byte()
+        self.game.emulation.last_byte()
     }
 
     /// Where the session stands.
@@ -338,17 +293,13 @@ impl Bridge {
     /// What serves a game that clocks just now.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        match self.mode() {
-            Mode::Strict => Policy::Wait,
-            Mode::Rollback if self.policy.wants_rendezvous(self.round_trip()) => Policy::Rendezvous,
-            Mode::Rollback => Policy::Predict,
-        }
+        self.game.policy(self.round_trip())
     }
 
     /// Frames emulated so far.
     #[must_use]
     pub fn frames(&self) -> u64 {
-        self.emulation.frames()
+        self.game.emulation.frames()
     }
 
     /// The peer's clock as far as it is known.
@@ -366,7 +317,7 @@ impl Bridge {
     /// Transfers that have crossed the cable so far, by either exchange.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
-        self.exchange.traffic(&self.stats.counters)
+        self.game.exchange.traffic(&self.stats.counters)
     }
 
     /// The counters, for what the driver sees and the bridge does not.
@@ -378,166 +329,23 @@ impl Bridge {
     #[must_use]
     pub fn restarted(&self) -> Bridge {
         Bridge {
-            exchange: self.exchange.restarted(),
-            emulation: self.emulation.restarted(),
+            game: self.game.restarted(),
             ..Bridge::default()
         }
     }
 
-    fn handle_request(&mut self, now: LocalTime, transfer: (u8, Speed), is_enabled: bool) {
-        self.emulation.handle_clocked(now);
-        self.policy.handle_clocked();
-        let (frame, verdict_until) = (self.frames(), self.verdict_until(now));
-        let (exchange, context) = self.exchange(now);
-        let effects = exchange.request(context, transfer, is_enabled, frame, verdict_until);
-        self.apply(now, effects);
-    }
-
-    /// Moment until which a verdict is worth a wait in rollback, if it is: within the time that the frontend would sleep.
-    fn verdict_until(&self, now: LocalTime) -> Option<LocalTime> {
-        let round_trip = self.round_trip();
-        let patience = self
-            .policy
-            .patience(round_trip)
-            .filter(|_| !self.liveness.is_paused())?;
-        let free = self.rendezvous.free_until();
-        Some(free.map_or(now, |free| free.min(now.after(patience))))
-    }
-
-    fn handle_reply(&mut self, now: LocalTime, byte: u8) {
-        self.emulation.handle_byte(now);
-        let (exchange, context) = self.exchange(now);
-        let effects = exchange.reply(context, byte);
-        self.apply(now, effects);
-    }
-
-    fn handle_frame_start(&mut self, now: LocalTime, is_armed: Option<bool>, port: GamePort) {
-        self.check_stall(now);
-        let is_used = self.is_linked() && self.policy.is_used() && !self.liveness.is_paused();
-        let frames = (self.frames(), self.liveness.turns());
-        let round_trip = self.slow_round_trip();
-        self.lead.handle_frame_start(now, frames, round_trip, is_used);
-        self.pacing.handle_frame_start(now);
-        self.rendezvous.handle_frame_start(now);
-        let is_cut_short = self.rollback().is_some_and(Timeline::is_cut_short);
-        self.policy.handle_frame_start(is_cut_short);
-        let was_armed = self.emulation.is_armed();
-        if self.emulation.handle_frame_start(now, is_armed == Some(true)) {
-            self.outbox.transmit();
-        }
-        let frame = Frame {
-            number: self.frames(),
-            is_armed,
-            was_armed,
-            port,
-        };
-        let (exchange, context) = self.exchange(now);
-        let effects = exchange.frame_start(context, frame);
-        self.apply(now, effects);
-    }
-
-    fn handle_frame_end(&mut self, now: LocalTime, has_advanced: bool) {
-        // A call may emulate old frames again and then stand still.
-        let has_clocked = self
-            .emulation
-            .handle_frame_end(has_advanced && !self.lead.is_held());
-        self.pacing.handle_frame_end(now);
-        self.rendezvous.handle_frame_end(now);
-        // The peer's game may be kept waiting for the next byte: none comes before the next frame.
-        if has_clocked && self.policy() != Policy::Predict && self.is_linked() {
-            self.emulation.rest();
-            self.outbox.transmit();
-        }
-    }
-
-    /// Ends the link to a peer that is heard and leaves the game standing all the same.
-    fn check_stall(&mut self, now: LocalTime) {
-        let Some(rollback) = self.rollback().filter(|_| self.mode() == Mode::Rollback) else {
-            return;
-        };
-        let counters = rollback.counters();
-        let progress = Progress {
-            live: counters.live,
-            answers: counters.answered + counters.confirmed,
-        };
-        if self.stall.handle_frame(now, progress, self.liveness.is_paused()) {
-            self.session.back_off(now);
-            self.lose(now, Notice::PeerStalled);
-        }
-    }
-
-    /// The exchange, and the link as it uses it.
-    fn exchange(&mut self, now: LocalTime) -> (&mut Exchange, Context<'_>) {
-        let context = Context {
+    /// The game, and the link as it uses it.
+    fn game(&mut self, now: LocalTime) -> (&mut Game, Context<'_>) {
+        let link = Context {
             now,
             is_linked: self.session.is_linked(),
+            round_trip: self.round_trip(),
             liveness: &mut self.liveness,
-            counters: &mut self.stats.counters,
+            outbox: &mut self.outbox,
+            stats: &mut self.stats,
+            notices: &mut self.notices,
         };
-        (&mut self.exchange, context)
-    }
-
-    /// Does what the exchange wants.
-    fn apply(&mut self, now: LocalTime, effects: Effects) {
-        if let Some(limit) = effects.wait {
-            self.wait = Some(Wait::new(now, limit, self.round_trip()));
-        }
-        if let Some(byte) = effects.read {
-            self.finish(now, byte);
-        }
-        if effects.deliver.is_some() {
-            self.outbox.deliver = effects.deliver;
-        }
-        if effects.transmit {
-            self.outbox.transmit();
-        }
-        if effects.has_taken {
-            self.policy.handle_taken();
-            self.rendezvous.handle_take();
-        }
-        if effects.is_out_of_step {
-            self.notices.handle_out_of_step(&mut self.stats.counters);
-        }
-    }
-
-    /// Ends the game's wait where nothing better will come of it.
-    fn check_wait(&mut self, now: LocalTime) {
-        let Some(wait) = self.wait else { return };
-        match wait.limit {
-            Limit::Table => {
-                let round_trip = self.slow_round_trip();
-                let Some(reason) = self.liveness.give_up(now, wait.since, round_trip) else {
-                    return;
-                };
-                self.stats.counters.timeouts.count(reason);
-                // The peer is told that the offer is withdrawn.
-                self.outbox.transmit();
-            }
-            Limit::Prediction(until) => {
-                let is_answered = self.exchange.is_answered();
-                if !is_answered && now < until {
-                    return;
-                }
-                self.policy.handle_wait(is_answered);
-                self.stats.counters.missed += u64::from(!is_answered);
-            }
-        }
-        let byte = self.exchange.end_wait();
-        self.finish(now, byte);
-    }
-
-    /// The game reads this byte now.
-    fn finish(&mut self, now: LocalTime, byte: u8) {
-        if let Some(wait) = self.wait.take() {
-            let time = now.since(wait.since);
-            if wait.limit == Limit::Table {
-                self.pacing.handle_wait(time);
-            }
-            self.rendezvous.handle_wait(time);
-            self.stats.wait.record(time);
-        }
-        self.emulation.handle_activity(now);
-        self.outbox.complete = Some(byte);
+        (&mut self.game, link)
     }
 
     fn plug(&mut self, now: LocalTime, nonce: u64) {
@@ -564,22 +372,17 @@ impl Bridge {
         self.stats.counters.losses += 1;
         self.notify(notice);
         self.interrupt();
-        self.emulation.handle_activity(now);
+        self.game.emulation.handle_activity(now);
     }
 
     /// Ends what is under way with a peer that is not there any more.
     fn interrupt(&mut self) {
-        let is_waiting = self.wait.take().is_some();
-        if let Some(byte) = self.exchange.unplug(is_waiting, &mut self.stats.counters) {
-            self.outbox.complete = Some(byte);
-        }
-        self.stall = Stall::default();
-        self.lead = Lead::default();
+        self.game.interrupt(&mut self.outbox, &mut self.stats);
     }
 
     fn forget_peer(&mut self) {
         let has_delivery = self.outbox.deliver.take().is_some();
-        self.exchange.forget_peer(has_delivery);
+        self.game.exchange.forget_peer(has_delivery);
         self.liveness = Liveness::default();
         self.clock.reset();
         self.outbox.forget_peer();
@@ -590,12 +393,12 @@ impl Bridge {
         self.notices.push(notice, &mut self.stats.counters);
     }
 
-    fn round_trip(&self) -> Duration {
-        self.clock.delay().unwrap_or_default()
-    }
-
-    /// Round trip on a busy path (RFC 6298, section 2: the mean and four deviations).
-    fn slow_round_trip(&self) -> Duration {
-        self.round_trip() + 4 * self.clock.jitter()
+    /// Round trip as the clock samples show it; on a busy path the mean and four deviations (RFC 6298, section 2).
+    fn round_trip(&self) -> RoundTrip {
+        let mean = self.clock.delay().unwrap_or_default();
+        RoundTrip {
+            mean,
+            slow: mean + 4 * self.clock.jitter(),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::{Header, VERSION, Writer};
-use crate::serial::UNPLUGGED;
+use crate::serial::{GamePort, Speed, UNPLUGGED};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -257,10 +257,10 @@ fn a_peer_that_lets_a_wait_run_out_costs_no_second_long_one() {
         pair.request(0, byte);
         let since = pair.now;
         // Its frames go on, and its game listens by its own word, but never takes the byte.
-        while pair.ends[0].bridge.wait.is_some() {
+        while pair.ends[0].bridge.game.wait().is_some() {
             let peer = &mut pair.ends[1].bridge;
-            peer.emulation.pass_turn();
-            peer.emulation.handle_frame_start(pair.now, true);
+            peer.game.emulation.pass_turn();
+            peer.game.emulation.handle_frame_start(pair.now, true);
             peer.outbox.transmit();
             pair.pass(16 * MS);
         }

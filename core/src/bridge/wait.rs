@@ -41,12 +41,10 @@ impl Wait {
         self.retransmit.map(|(at, _)| at)
     }
 
-    /// True where the offer is to be repeated now.
-    pub(super) fn must_retransmit(&mut self, now: LocalTime) -> bool {
-        let Some((_, pause)) = self.retransmit.filter(|(at, _)| now >= *at) else {
-            return false;
-        };
-        self.retransmit = Some((now.after(pause), pause.mul_f32(1.5).min(LONGEST_RETRANSMIT)));
-        true
+    /// The offer is repeated now.
+    pub(super) fn handle_retransmit(&mut self, now: LocalTime) {
+        self.retransmit = self
+            .retransmit
+            .map(|(_, pause)| (now.after(pause), pause.mul_f32(1.5).min(LONGEST_RETRANSMIT)));
     }
 }

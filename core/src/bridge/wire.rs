@@ -34,7 +34,7 @@ impl Bridge {
                     self.interrupt();
                     self.forget_peer();
                 }
-                self.exchange.plug(header, is_new_peer);
+                self.game.exchange.plug(header, is_new_peer);
                 self.stats.counters.links += 1;
                 self.notify(Notice::Linked);
                 self.outbox.transmit();
@@ -63,10 +63,8 @@ impl Bridge {
             self.lose(now, Notice::PeerGone);
             return;
         }
-        let (exchange, context) = self.exchange(now);
-        let effects = exchange.handle_datagram(context, header, events);
-        self.apply(now, effects);
-        self.check_wait(now);
+        let (game, mut link) = self.game(now);
+        game.handle_datagram(&mut link, header, events);
     }
 
     /// Answers a datagram that is not of a linked session, unless another has just been answered.
@@ -134,12 +132,12 @@ impl Bridge {
             if self.session.may_acknowledge(now) {
                 header.acknowledged = self.liveness.newest();
             }
-            self.exchange.write_header(&mut header);
+            self.game.exchange.write_header(&mut header);
             (header.echo, header.held) = self.outbox.echo(now);
         }
         let mut writer = Writer::new(buffer, &header)?;
         // To a peer that may be another one than before, nothing is said of this session, and never more than it asked.
-        if !is_hello && self.exchange.write_events(&mut writer) {
+        if !is_hello && self.game.exchange.write_events(&mut writer) {
             // What does not fit goes into another datagram at once.
             self.outbox.transmit();
         }
@@ -150,24 +148,19 @@ impl Bridge {
     /// The part of a datagram's header that everybody may read.
     fn header(&mut self, now: LocalTime, recipient: Recipient, to: u64) -> Header {
         let flags = Flags::default()
-            .with(Flags::ARMED, self.emulation.is_armed())
-            .with(Flags::PAUSED, self.emulation.is_paused())
+            .with(Flags::ARMED, self.game.emulation.is_armed())
+            .with(Flags::PAUSED, self.game.emulation.is_paused())
             .with(Flags::MENDS, self.setting() == Mode::Rollback)
             .with(Flags::MEETS, self.policy() == Policy::Rendezvous)
             .with(Flags::GOODBYE, matches!(recipient, Recipient::Former(_)));
-        let next_frame_in = if self.emulation.clocked_last_frame() {
-            self.rendezvous.next_frame_in(now)
-        } else {
-            0
-        };
         Header {
             flags,
             from: self.session.ours(),
             to,
             sequence: self.outbox.next_sequence(now, recipient),
             sent: now.0,
-            frames: self.emulation.turns(),
-            rest: next_frame_in,
+            frames: self.game.emulation.turns(),
+            rest: self.game.next_frame_in(now),
             ..Header::default()
         }
     }

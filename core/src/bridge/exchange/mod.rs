@@ -8,7 +8,7 @@
 
 mod strict;
 
-use super::liveness::Liveness;
+use super::game::Context;
 use super::stats::{Counters, Traffic};
 use super::wait::Limit;
 use crate::protocol::{Events, Flags, Header, Writer};
@@ -42,14 +42,6 @@ impl fmt::Display for Mode {
             Mode::Rollback => "automatic",
         })
     }
-}
-
-/// The link at one moment, as an exchange uses it.
-pub(super) struct Context<'a> {
-    pub(super) now: LocalTime,
-    pub(super) is_linked: bool,
-    pub(super) liveness: &'a mut Liveness,
-    pub(super) counters: &'a mut Counters,
 }
 
 /// A frame that begins.
@@ -199,7 +191,7 @@ impl Exchange {
     /// if it is.
     pub(super) fn request(
         &mut self,
-        context: Context<'_>,
+        context: &mut Context<'_>,
         (byte, speed): (u8, Speed),
         is_enabled: bool,
         frame: u64,
@@ -251,7 +243,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn reply(&mut self, context: Context<'_>, byte: u8) -> Effects {
+    pub(super) fn reply(&mut self, context: &mut Context<'_>, byte: u8) -> Effects {
         match self.serving() {
             Some(rollback) => {
                 rollback.taken(byte);
@@ -262,17 +254,17 @@ impl Exchange {
                     ..Effects::default()
                 }
             }
-            None => self.strict.reply(context.now, byte, context.counters),
+            None => self.strict.reply(context.now, byte, &mut context.stats.counters),
         }
     }
 
-    pub(super) fn frame_start(&mut self, context: Context<'_>, frame: Frame) -> Effects {
+    pub(super) fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
         self.strict.frame_start(context, frame)
     }
 
     pub(super) fn handle_datagram(
         &mut self,
-        context: Context<'_>,
+        context: &mut Context<'_>,
         header: &Header,
         events: &Events<'_>,
     ) -> Effects {

@@ -3,11 +3,12 @@
 //! It serves where either side keeps no snapshots. [`Transfer`] decides which two bytes meet; here is what surrounds
 //! it: what a core may still hold of a session that is over, and the peer's call at the first look of a frame.
 
+use super::super::game::Context;
 use super::super::liveness::Liveness;
 use super::super::stats::Counters;
 use super::super::transfer::{Arrival, Boundary, Judgement, Reply, Request, Transfer};
 use super::super::wait::Limit;
-use super::{Context, Effects, Frame};
+use super::{Effects, Frame};
 use crate::protocol::{Event, Events, Header, Offer, Verdict, Writer};
 use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
@@ -90,17 +91,17 @@ impl Strict {
 
     pub(super) fn request(
         &mut self,
-        context: Context<'_>,
+        context: &mut Context<'_>,
         (byte, speed): (u8, Speed),
         is_enabled: bool,
         frame: u64,
     ) -> Effects {
-        let counters = &mut context.counters.transfers;
+        let counters = &mut context.stats.counters.transfers;
         counters.requests += 1;
         counters.torn += u64::from(is_enabled && self.has_taken);
         if std::mem::take(&mut self.has_orphan) {
             // It reads the byte that was already in its socket.
-            context.counters.stray_replies += 1;
+            context.stats.counters.stray_replies += 1;
             return Effects::default();
         }
         // The game was listening and the peer called first, which on a cable it would have heard by now: it reads what
@@ -185,7 +186,7 @@ impl Strict {
         }
     }
 
-    pub(super) fn frame_start(&mut self, context: Context<'_>, frame: Frame) -> Effects {
+    pub(super) fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
         self.has_taken = false;
         // A call is passed over once.
         let has_passed_call = self.looks.has_passed_call;
@@ -221,7 +222,7 @@ impl Strict {
             Boundary::Waiting => effects.transmit = true,
             Boundary::Deliver(byte, speed) => effects.deliver = Some((byte, speed)),
             Boundary::Refused => {
-                context.counters.transfers.peer_refused += 1;
+                context.stats.counters.transfers.peer_refused += 1;
                 self.has_refused = true;
                 effects.transmit = true;
             }
@@ -231,16 +232,12 @@ impl Strict {
 
     pub(super) fn handle_datagram(
         &mut self,
-        context: Context<'_>,
+        context: &mut Context<'_>,
         header: &Header,
         events: &Events<'_>,
     ) -> Effects {
-        let Context {
-            now,
-            liveness,
-            counters,
-            ..
-        } = context;
+        let now = context.now;
+        let (liveness, counters) = (&mut *context.liveness, &mut context.stats.counters);
         let mut effects = Effects::default();
         if self.transfer.handle_settled(header.settled) {
             counters.transfers.peer_withdrawn += 1;

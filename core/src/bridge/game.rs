@@ -1,0 +1,324 @@
+//! The bridge's side towards the game: its requests, its answers, its frames, and how long it waits.
+
+use super::emulation::Emulation;
+use super::exchange::{Effects, Exchange, Frame, Mode};
+use super::lead::Lead;
+use super::liveness::Liveness;
+use super::notice::Notices;
+use super::outbox::Outbox;
+use super::pacing::Pacing;
+use super::rendezvous::Rendezvous;
+use super::stall::{Progress, Stall};
+use super::stats::{Cost, Stats};
+use super::wait::{Limit, Wait};
+use super::wait_policy::{Policy, WaitPolicy};
+use crate::protocol::{Events, Header};
+use crate::serial::{GamePort, Speed};
+use crate::time::LocalTime;
+use crate::timeline::{Step, Timeline};
+use std::time::Duration;
+
+/// Time of a round trip to the peer and back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RoundTrip {
+    /// The usual one.
+    pub(super) mean: Duration,
+    /// One on a busy path.
+    pub(super) slow: Duration,
+}
+
+/// The link at one moment, as the game's side uses it.
+pub(super) struct Context<'a> {
+    pub(super) now: LocalTime,
+    pub(super) is_linked: bool,
+    pub(super) round_trip: RoundTrip,
+    pub(super) liveness: &'a mut Liveness,
+    pub(super) outbox: &'a mut Outbox,
+    pub(super) stats: &'a mut Stats,
+    pub(super) notices: &'a mut Notices,
+}
+
+/// One game, what it has exchanged with its peer's, and when it runs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Game {
+    pub(super) exchange: Exchange,
+    pub(super) emulation: Emulation,
+    /// The game waits for the byte that it asked for.
+    wait: Option<Wait>,
+    pacing: Pacing,
+    rendezvous: Rendezvous,
+    lead: Lead,
+    stall: Stall,
+    policy: WaitPolicy,
+}
+
+impl Game {
+    /// The same frames, unplugged, in the place of a game whose bridge cannot be trusted any more.
+    pub(super) fn restarted(&self) -> Game {
+        Game {
+            exchange: self.exchange.restarted(),
+            emulation: self.emulation.restarted(),
+            ..Game::default()
+        }
+    }
+
+    /// The wait that is open.
+    pub(super) fn wait(&self) -> Option<Wait> {
+        self.wait
+    }
+
+    /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that waits.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.exchange.is_quiet() && self.wait.is_none()
+    }
+
+    /// What serves a game that clocks just now.
+    pub(super) fn policy(&self, round_trip: RoundTrip) -> Policy {
+        match self.exchange.mode() {
+            Mode::Strict => Policy::Wait,
+            Mode::Rollback if self.policy.wants_rendezvous(round_trip.mean) => Policy::Rendezvous,
+            Mode::Rollback => Policy::Predict,
+        }
+    }
+
+    /// Microseconds to this side's next frame, for a peer that may wait for the next byte; 0 where that is not so.
+    pub(super) fn next_frame_in(&self, now: LocalTime) -> u32 {
+        if self.emulation.clocked_last_frame() {
+            self.rendezvous.next_frame_in(now)
+        } else {
+            0
+        }
+    }
+
+    /// Moment until which a poll that found nothing should last; see [`super::Bridge::rendezvous`].
+    pub(super) fn rendezvous(&self, is_linked: bool, peer: &Liveness) -> Option<LocalTime> {
+        let comes = self.exchange.mode() == Mode::Strict || peer.awaits_verdicts();
+        let is_awaited = comes && is_linked && self.is_quiet() && !peer.is_paused();
+        self.rendezvous
+            .deadline(peer.next_frame_at())
+            .filter(|_| is_awaited)
+    }
+
+    /// A poll has lasted so long.
+    pub(super) fn handle_rendezvous(&mut self, wait: Duration, stats: &mut Stats) {
+        self.rendezvous.handle_wait(wait);
+        stats.rendezvous.record(wait);
+    }
+
+    /// Time to sleep at the end of a frame, once.
+    pub(super) fn pause(&mut self, now: LocalTime, is_linked: bool, round_trip: RoundTrip) -> Duration {
+        let stalled = self.lead.pause(now, self.exchange.mode() == Mode::Rollback);
+        if is_linked && stalled.is_zero() {
+            self.pacing.step(round_trip.mean)
+        } else {
+            stalled
+        }
+    }
+
+    pub(super) fn request(&mut self, context: &mut Context<'_>, transfer: (u8, Speed), is_enabled: bool) {
+        self.emulation.handle_clocked(context.now);
+        self.policy.handle_clocked();
+        let (frame, until) = (self.emulation.frames(), self.verdict_until(context));
+        let effects = self.exchange.request(context, transfer, is_enabled, frame, until);
+        self.apply(context, effects);
+    }
+
+    /// Moment until which a verdict is worth a wait in rollback, if it is: within the time that the frontend would sleep.
+    fn verdict_until(&self, context: &Context<'_>) -> Option<LocalTime> {
+        let patience = self.policy.patience(context.round_trip.mean);
+        let patience = patience.filter(|_| !context.liveness.is_paused())?;
+        let free = self.rendezvous.free_until();
+        Some(free.map_or(context.now, |free| free.min(context.now.after(patience))))
+    }
+
+    pub(super) fn reply(&mut self, context: &mut Context<'_>, byte: u8) {
+        self.emulation.handle_byte(context.now);
+        let effects = self.exchange.reply(context, byte);
+        self.apply(context, effects);
+    }
+
+    pub(super) fn frame_start(&mut self, context: &mut Context<'_>, is_armed: Option<bool>, port: GamePort) {
+        let now = context.now;
+        let is_used = context.is_linked && self.policy.is_used() && !context.liveness.is_paused();
+        let frames = (self.emulation.frames(), context.liveness.turns());
+        self.lead
+            .handle_frame_start(now, frames, context.round_trip.slow, is_used);
+        self.pacing.handle_frame_start(now);
+        self.rendezvous.handle_frame_start(now);
+        let is_cut_short = self.exchange.rollback().is_some_and(Timeline::is_cut_short);
+        self.policy.handle_frame_start(is_cut_short);
+        let was_armed = self.emulation.is_armed();
+        if self.emulation.handle_frame_start(now, is_armed == Some(true)) {
+            context.outbox.transmit();
+        }
+        let frame = Frame {
+            number: self.emulation.frames(),
+            is_armed,
+            was_armed,
+            port,
+        };
+        let effects = self.exchange.frame_start(context, frame);
+        self.apply(context, effects);
+    }
+
+    pub(super) fn frame_end(&mut self, context: &mut Context<'_>, has_advanced: bool) {
+        // A call may emulate old frames again and then stand still.
+        let has_clocked = self
+            .emulation
+            .handle_frame_end(has_advanced && !self.lead.is_held());
+        self.pacing.handle_frame_end(context.now);
+        self.rendezvous.handle_frame_end(context.now);
+        // The peer's game may be kept waiting for the next byte: none comes before the next frame.
+        if has_clocked && self.policy(context.round_trip) != Policy::Predict && context.is_linked {
+            self.emulation.rest();
+            context.outbox.transmit();
+        }
+    }
+
+    /// A call begins. True once the peer, which is heard, has left the game standing for too long.
+    pub(super) fn check_stall(&mut self, now: LocalTime, peer: &Liveness) -> bool {
+        let is_rollback = self.exchange.mode() == Mode::Rollback;
+        let Some(rollback) = self.exchange.rollback().filter(|_| is_rollback) else {
+            return false;
+        };
+        let counters = rollback.counters();
+        let progress = Progress {
+            live: counters.live,
+            answers: counters.answered + counters.confirmed,
+        };
+        self.stall.handle_frame(now, progress, peer.is_paused())
+    }
+
+    /// The next step around a frame; see [`super::Bridge::step`].
+    pub(super) fn step(&mut self, round_trip: RoundTrip, outbox: &mut Outbox) -> Step {
+        let policy = self.policy(round_trip);
+        let Some(rollback) = self.exchange.rollback_mut() else {
+            return Step::Done;
+        };
+        rollback.set_round_trip(round_trip.slow);
+        rollback.set_meeting(policy == Policy::Rendezvous);
+        rollback.set_leading(self.lead.is_over());
+        let step = rollback.step();
+        if step == Step::Done && rollback.must_transmit() {
+            outbox.transmit();
+        }
+        if step == Step::Hold {
+            self.lead.handle_hold();
+            if !self.lead.is_over() {
+                self.emulation.pass_turn();
+            }
+        }
+        step
+    }
+
+    /// Frames were replayed, at this cost.
+    pub(super) fn handle_replays(&mut self, frames: u32, cost: Cost, stats: &mut Stats) {
+        self.policy.handle_replay(cost.own());
+        stats.replay.record(cost.elapsed);
+        if let (Some(rollback), Some(cost)) = (self.exchange.rollback_mut(), cost.own().checked_div(frames)) {
+            rollback.handle_replay_cost(cost);
+        }
+    }
+
+    pub(super) fn handle_datagram(
+        &mut self,
+        context: &mut Context<'_>,
+        header: &Header,
+        events: &Events<'_>,
+    ) {
+        let effects = self.exchange.handle_datagram(context, header, events);
+        self.apply(context, effects);
+        self.check_wait(context);
+    }
+
+    pub(super) fn handle_reconnect(&mut self, context: &mut Context<'_>) {
+        context.stats.counters.core_reconnects += 1;
+        context.outbox.deliver = None;
+        self.exchange.handle_reconnect();
+        self.wait = None;
+        self.emulation.handle_activity(context.now);
+    }
+
+    /// The open offer is due to be repeated.
+    pub(super) fn retransmit(&mut self, context: &mut Context<'_>) {
+        if let Some(wait) = self.wait.as_mut() {
+            wait.handle_retransmit(context.now);
+            context.stats.counters.retransmits += 1;
+            context.outbox.transmit();
+        }
+    }
+
+    /// Ends what is under way with a peer that is not there any more.
+    pub(super) fn interrupt(&mut self, outbox: &mut Outbox, stats: &mut Stats) {
+        let is_waiting = self.wait.take().is_some();
+        if let Some(byte) = self.exchange.unplug(is_waiting, &mut stats.counters) {
+            outbox.complete = Some(byte);
+        }
+        self.stall = Stall::default();
+        self.lead = Lead::default();
+    }
+
+    /// Does what the exchange wants.
+    fn apply(&mut self, context: &mut Context<'_>, effects: Effects) {
+        if let Some(limit) = effects.wait {
+            self.wait = Some(Wait::new(context.now, limit, context.round_trip.mean));
+        }
+        if let Some(byte) = effects.read {
+            self.finish(context, byte);
+        }
+        if effects.deliver.is_some() {
+            context.outbox.deliver = effects.deliver;
+        }
+        if effects.transmit {
+            context.outbox.transmit();
+        }
+        if effects.has_taken {
+            self.policy.handle_taken();
+            self.rendezvous.handle_take();
+        }
+        if effects.is_out_of_step {
+            context.notices.handle_out_of_step(&mut context.stats.counters);
+        }
+    }
+
+    /// Ends the game's wait where nothing better will come of it.
+    pub(super) fn check_wait(&mut self, context: &mut Context<'_>) {
+        let Some(wait) = self.wait else { return };
+        let now = context.now;
+        match wait.limit {
+            Limit::Table => {
+                let round_trip = context.round_trip.slow;
+                let Some(reason) = context.liveness.give_up(now, wait.since, round_trip) else {
+                    return;
+                };
+                context.stats.counters.timeouts.count(reason);
+                // The peer is told that the offer is withdrawn.
+                context.outbox.transmit();
+            }
+            Limit::Prediction(until) => {
+                let is_answered = self.exchange.is_answered();
+                if !is_answered && now < until {
+                    return;
+                }
+                self.policy.handle_wait(is_answered);
+                context.stats.counters.missed += u64::from(!is_answered);
+            }
+        }
+        let byte = self.exchange.end_wait();
+        self.finish(context, byte);
+    }
+
+    /// The game reads this byte now.
+    fn finish(&mut self, context: &mut Context<'_>, byte: u8) {
+        if let Some(wait) = self.wait.take() {
+            let time = context.now.since(wait.since);
+            if wait.limit == Limit::Table {
+                self.pacing.handle_wait(time);
+            }
+            self.rendezvous.handle_wait(time);
+            context.stats.wait.record(time);
+        }
+        self.emulation.handle_activity(context.now);
+        context.outbox.complete = Some(byte);
+    }
+}
