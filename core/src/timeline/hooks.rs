@@ -155,10 +155,7 @@ impl Timeline {
         match sent {
             Sent::Again | Sent::New => {}
             Sent::Replaced(cancelled) => self.count_replace(cancelled),
-            Sent::Unrepeatable => {
-                self.counters.unrepeatable += 1;
-                self.offers.next += 1;
-            }
+            Sent::Unrepeatable => self.counters.unrepeatable += 1,
             Sent::Full => {
                 self.port.is_spoiled = true;
                 return Err(self.offers.best(self.offers.next).0.byte);

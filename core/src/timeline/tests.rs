@@ -338,6 +338,26 @@ fn calls_that_cross_are_each_others() {
 }
 
 #[test]
+fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
+    let (mut a, mut b) = linked(Toy::new(0, nothing), Toy::new(4, nothing));
+    play(&mut a, &mut b, 1);
+    while !matches!(a.timeline.step(), Step::Live { .. }) {}
+    for byte in [1, 2] {
+        a.timeline.request(byte, Speed::Normal);
+    }
+    for byte in [UNPLUGGED; 2] {
+        let kind = Kind::Taken;
+        assert!(a.timeline.offers.handle_answer(Answer { byte, kind }));
+    }
+    assert_eq!(a.timeline.check(false), None, "both were guessed");
+    // As in a replay of this frame.
+    a.timeline.offers.next = 0;
+    a.timeline.request(9, Speed::Normal);
+    assert_eq!(a.timeline.offers.next, 1);
+    assert_eq!(a.timeline.counters().unrepeatable, 1);
+}
+
+#[test]
 fn hooks_outside_a_frame_do_nothing() {
     let (mut a, mut b) = linked(Toy::new(4, nothing), Toy::new(0, counting));
     play(&mut a, &mut b, 1);
