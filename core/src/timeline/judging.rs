@@ -2,6 +2,7 @@
 
 use super::offers::FRAME_SHARE;
 use super::ring::Ring;
+use crate::protocol::Ending;
 use crate::serial::Speed;
 
 /// Offers behind the oldest state that are kept all the same: the spacing of takes looks back over the frame's own.
@@ -45,6 +46,17 @@ pub(super) struct Judgement {
     pub(super) byte: Option<u8>,
 }
 
+/// What a replay finds in a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// The next byte was taken here.
+    Due,
+    /// It was taken before, at a moment at which this core has not looked.
+    Late,
+    /// It is judged later.
+    Later,
+}
+
 /// Judgements that hold no more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Void {
@@ -58,17 +70,19 @@ pub(super) struct Void {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Judging {
     /// How many this timeline has judged, as far as it has been emulated.
-    pub(super) next: u64,
+    next: u64,
     list: Ring<Theirs>,
     judgements: Ring<Judgement>,
     /// The newest epoch of the peer that is known.
-    pub(super) epoch: u32,
+    epoch: u32,
     /// The peer said that its offers before this one are final. It may be ahead of what has been judged here.
-    pub(super) settled: u64,
+    settled: u64,
     /// The peer's timeline has made so many; what is in the list behind that may be withdrawn.
-    pub(super) sent: u64,
+    sent: u64,
     /// Judgements before this one are pairs or older than one: both sides know them.
     paired: u64,
+    /// What the game would answer next: number of the peer's offer, byte.
+    announced: Option<(u64, u8)>,
 }
 
 impl Judging {
@@ -81,6 +95,7 @@ impl Judging {
             settled: 0,
             sent: 0,
             paired: 0,
+            announced: None,
         }
     }
 
@@ -90,6 +105,27 @@ impl Judging {
         self.list.reset();
         self.judgements.reset();
         (self.epoch, self.settled, self.sent, self.paired) = (0, 0, 0, 0);
+        self.announced = None;
+    }
+
+    /// How many this timeline has judged, as far as it has been emulated.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The core goes back to where this was the next number.
+    pub(super) fn rewind(&mut self, to: u64) {
+        self.next = to;
+    }
+
+    /// The newest epoch of the peer that is known.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The peer said that its offers before this one are final. It may be ahead of what has been judged here.
+    pub(super) fn settled(&self) -> u64 {
+        self.settled
     }
 
     /// How many offers have been received, in this epoch.
@@ -106,8 +142,37 @@ impl Judging {
         self.list.get(number)
     }
 
-    pub(super) fn judgement(&self, number: u64) -> Option<&Judgement> {
-        self.judgements.get(number)
+    /// The offer that this timeline comes to next, judged or not.
+    pub(super) fn upcoming(&self) -> Option<&Theirs> {
+        self.list.get(self.next)
+    }
+
+    /// The offer that this timeline came to last.
+    pub(super) fn previous(&self) -> Option<&Theirs> {
+        self.list.get(self.next.checked_sub(1)?)
+    }
+
+    /// What the peer is told of this number.
+    pub(super) fn ending(&self, number: u64) -> Option<Ending> {
+        let judgement = self.judgements.get(number)?;
+        Some(match (judgement.place, judgement.byte) {
+            (Place::Pair, Some(byte)) => Ending::Paired { byte },
+            (_, Some(byte)) => Ending::Taken { byte },
+            (_, None) => Ending::Refused,
+        })
+    }
+
+    /// What the game would answer to the next offer of the peer, if that is the next for both sides.
+    pub(super) fn announced(&self) -> Option<u8> {
+        self.announced
+            .filter(|(number, _)| *number == self.judged())
+            .map(|(_, byte)| byte)
+    }
+
+    /// Notes what the game would answer next; true if that is news.
+    pub(super) fn announce(&mut self, byte: Option<u8>) -> bool {
+        let announced = byte.map(|byte| (self.next, byte));
+        std::mem::replace(&mut self.announced, announced) != announced
     }
 
     /// The oldest judgement that the peer may still make void.
@@ -132,9 +197,25 @@ impl Judging {
             .flatten()
     }
 
-    /// The judgement that this timeline comes to next, in a replay.
-    pub(super) fn recorded(&mut self) -> Option<&mut Judgement> {
-        self.judgements.get_mut(self.next)
+    /// A replay comes to this poll of this frame: what it did here, nothing where this timeline has judged no more.
+    ///
+    /// A core that was restored need not look at the same moments; then it takes the byte at the first chance after.
+    pub(super) fn repeat_take(&mut self, frame: u64, poll: u32) -> Option<Repeat> {
+        let judgement = self.judgements.get_mut(self.next)?;
+        let now = (frame, poll);
+        Some(match judgement.place {
+            Place::Poll(before) if (judgement.frame, before) == now => Repeat::Due,
+            Place::Poll(before) if (judgement.frame, before) < now => {
+                (judgement.frame, judgement.place) = (frame, Place::Poll(poll));
+                Repeat::Late
+            }
+            _ => Repeat::Later,
+        })
+    }
+
+    /// The game has read the next offer in a transfer of its own: the two are, or are guessed to be, a pair.
+    pub(super) fn pass_pair(&mut self) {
+        self.next += 1;
     }
 
     /// Judges the next offer, or does again what was recorded. False if the game gave another byte than it had.
@@ -145,6 +226,11 @@ impl Judging {
         };
         self.next += 1;
         is_same
+    }
+
+    /// Whether the oldest unjudged offer is certain, should it be half of a pair: all before it is final at its maker.
+    pub(super) fn is_pairable(&self) -> bool {
+        self.settled >= self.judged() && self.sent > self.judged() && self.room() > 0
     }
 
     /// The next offer met one of ours that was made at the same instant.
@@ -224,6 +310,11 @@ impl Judging {
         let before = self.settled.min(self.judged());
         self.settled = self.settled.max(settled);
         self.settled.min(self.judged()) - before
+    }
+
+    /// The peer says how many offers its timeline has made.
+    pub(super) fn handle_sent(&mut self, sent: u64) {
+        self.sent = sent;
     }
 
     /// Whether the peer may still replace from this number on.

@@ -93,182 +93,53 @@
 //! frame when no boundary was safe for twenty; a game that clocks across every boundary, on a core that cannot be repaired, cannot
 //! be mended: its stretch ends ([`Counters::failures`]), and the strict path is the better one for it.
 
-mod certainty;
 mod counters;
-mod hooks;
-mod joint;
+mod dialogue;
+mod history;
 mod judging;
+mod link;
 mod offers;
+mod port;
 mod reach;
 mod ring;
+mod scheduler;
 mod states;
-mod steps;
-mod wire;
+mod step;
 
 #[cfg(test)]
 mod tests;
 
 pub use counters::Counters;
+pub use step::{Boundary, Confirmed, Step};
 
-use crate::serial::{SerialControl, Shift};
-use hooks::Port;
-use joint::Joint;
-use judging::{Judging, Void};
-use offers::{Answer, Kind, Offers};
-use reach::Reach;
-use states::{State, States};
+use crate::protocol::{Events, Header, Writer};
+use crate::serial::{Look, Speed};
+use dialogue::{Dialogue, Moment};
+use history::History;
+use port::Port;
+use scheduler::{Scheduler, Settings};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
-use steps::Then;
-use wire::Inbox;
 
 /// Transfers that may be kept: those open, and those since the oldest state. At 13 a frame that is two seconds.
 const PLACES: usize = 2048;
 
-/// What is to be done next in this slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Load the state that this buffer holds.
-    Load {
-        /// Number of the buffer.
-        slot: usize,
-    },
-    /// Save the core's state into this buffer, then call [`Timeline::saved`].
-    Save {
-        /// Number of the buffer.
-        slot: usize,
-        /// A transfer is in flight: repair the state and load it again. Only where [`Timeline::set_repairs`] allowed it.
-        in_flight: Option<Shift>,
-    },
-    /// Emulate this frame again, unseen, then call [`Timeline::frame_end`].
-    Replay {
-        /// Its number.
-        frame: u64,
-    },
-    /// Emulate the next frame for the player, then call [`Timeline::frame_end`].
-    Live {
-        /// Its number.
-        frame: u64,
-    },
-    /// Show the last picture again, with silence: the game stands still.
-    Hold,
-    /// The slot is over.
-    Done,
-}
-
-/// What the caller sees of the core at the end of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Boundary {
-    /// Whether the call emulated anything.
-    pub has_advanced: bool,
-    /// FF02 as it is stored.
-    pub serial_control: SerialControl,
-    /// FF01 as it is stored.
-    pub serial_byte: u8,
-}
-
-/// Up to where nothing can change any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Confirmed {
-    /// Frames before this one are final.
-    pub frame: u64,
-    /// The buffer of the newest kept state that is final and was saved with no transfer in flight, and the frame that starts
-    /// from it.
-    pub state: Option<(usize, u64)>,
-}
-
-/// Where a slot stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Phase {
-    /// No slot is under way.
-    Between,
-    /// What comes next has to be found.
-    Deciding,
-    /// A correction, between two of its frames.
-    Mending { until: u64 },
-    /// A frame of a correction runs.
-    Replaying { until: u64 },
-    /// The frame of this slot runs.
-    Running,
-    /// A state is to be saved.
-    Keeping {
-        state: State,
-        in_flight: Option<Shift>,
-        then: Then,
-    },
-    /// The caller saves it.
-    Saving { state: State, then: Then },
-    /// The slot has had its frame, or held.
-    Ending,
-}
-
-impl Phase {
-    /// Whether the core runs a frame.
-    fn is_running(self) -> bool {
-        matches!(self, Phase::Running | Phase::Replaying { .. })
-    }
-}
-
-/// The history of one game and of its link, as far back as it may still change.
+/// The history of one game and of its link, as far back as it may still change, and the machines that work on it.
 ///
 /// Nothing in it allocates after it was made.
 #[derive(Clone, Debug)]
 pub struct Timeline {
-    /// Frames emulated in this timeline; in a replay, the number of the frame that is repeated.
-    frame: u64,
-    phase: Phase,
+    history: History,
     port: Port,
-    offers: Offers,
-    judging: Judging,
-    states: States,
-    reach: Reach,
-    joint: Joint,
-    inbox: Inbox,
-    counters: Counters,
-    is_plugged: bool,
-    /// There is a first state: what crosses the port is history from there on.
-    is_open: bool,
-    /// The stretch is over, and what was open has not yet been replayed as unplugged.
-    is_closing: bool,
-    /// Whether the core is between two frames with no transfer in flight.
-    is_here_safe: bool,
-    /// Whether the caller can save a state with a transfer in flight.
-    has_repairs: bool,
-    /// Whether the caller waits for verdicts.
-    is_meeting: bool,
-    /// Whether the game is so far ahead of its peer that the peer should have its turn first.
-    is_leading: bool,
-    /// What was taken in this frame has been replaced.
-    back_to: Option<u64>,
-    /// The live frame of this slot has been undone.
-    is_undone: bool,
-    /// A replay takes nothing anew before this frame.
-    not_before: u64,
-    /// Corrections in this slot.
-    mends: u32,
-    /// Calls in a row that emulated nothing, in a replay.
-    repeats: u32,
-    /// The first frame since which the game has not listened, or could not have been given a byte.
-    unarmed_since: u64,
-    /// Whether a byte could have been given when the live frame began.
-    was_ready: bool,
-    /// Bytes that were taken in the last live frame.
-    last_takes: u64,
-    /// What the game would answer next: number of the peer's offer, byte.
-    announced: Option<(u64, u8)>,
-    /// Slots since anything happened.
-    quiet: u32,
-    /// The first offer that did not fit into the last datagram.
-    rest: Option<u64>,
+    scheduler: Scheduler,
+    dialogue: Dialogue,
+    settings: Settings,
 }
 
 /// Two timelines are alike between two slots if they go on alike: counts and measures do not matter.
 impl PartialEq for Timeline {
     fn eq(&self, other: &Timeline) -> bool {
         self.essence() == other.essence()
-            && self.offers == other.offers
-            && self.judging == other.judging
-            && self.states == other.states
     }
 }
 
@@ -277,19 +148,6 @@ impl Eq for Timeline {}
 impl Hash for Timeline {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.essence().hash(hasher);
-        self.offers.hash(hasher);
-        self.judging.hash(hasher);
-        self.states.hash(hasher);
-    }
-}
-
-impl Timeline {
-    fn essence(&self) -> impl PartialEq + Hash {
-        (
-            (self.frame, self.phase, self.joint, self.inbox.newest()),
-            (self.is_plugged, self.is_open, self.is_closing, self.is_here_safe),
-            (self.back_to, self.unarmed_since, self.announced, self.rest),
-        )
     }
 }
 
@@ -304,183 +162,217 @@ impl Timeline {
     #[must_use]
     pub fn with_places(slots: usize, places: usize) -> Timeline {
         Timeline {
-            frame: 0,
-            phase: Phase::Between,
+            history: History::new(slots, places),
             port: Port::default(),
-            offers: Offers::new(places),
-            judging: Judging::new(places),
-            states: States::new(slots),
-            reach: Reach::default(),
-            joint: Joint::default(),
-            inbox: Inbox::default(),
-            counters: Counters::default(),
-            is_plugged: false,
-            is_open: false,
-            is_closing: false,
-            is_here_safe: true,
-            has_repairs: false,
-            is_meeting: false,
-            is_leading: false,
-            back_to: None,
-            is_undone: false,
-            not_before: 0,
-            mends: 0,
-            repeats: 0,
-            unarmed_since: 0,
-            was_ready: false,
-            last_takes: 0,
-            announced: None,
-            quiet: 0,
-            rest: None,
+            scheduler: Scheduler::default(),
+            dialogue: Dialogue::default(),
+            settings: Settings::default(),
         }
+    }
+
+    /// All that decides how the game goes on. Each part names every field of its own, so that a new one is weighed.
+    fn essence(&self) -> impl PartialEq + Hash + '_ {
+        let Timeline {
+            history,
+            port,
+            scheduler,
+            dialogue,
+            settings: _, // The caller says them anew.
+        } = self;
+        (
+            history.essence(),
+            port.essence(),
+            scheduler.essence(),
+            dialogue.essence(),
+        )
     }
 
     /// A session with a peer that mends is up. `is_new_peer`: not the one of the last session, or it restarted.
     pub fn plug(&mut self, is_new_peer: bool) {
-        if is_new_peer {
-            self.end_stretch();
-            self.joint.forget_peer();
-            self.inbox.reset();
-        }
-        self.is_plugged = true;
-        self.quiet = 0;
+        self.dialogue.plug(is_new_peer, &mut self.history);
     }
 
     /// The session is over: what is not confirmed reads 0xFF, from the next slot on.
     pub fn unplug(&mut self) {
-        self.is_plugged = false;
-        self.end_stretch();
+        self.dialogue.unplug(&mut self.history);
     }
 
-    /// The game has left its own history, by a loaded state or a reset: what is open is given up as it stands, and a new stretch begins
-    /// with the peer from here.
+    /// The game has left its own history, by a loaded state or a reset: what is open is given up as it stands, and a
+    /// new incarnation of the link begins with the peer from here.
     pub fn abandon(&mut self) {
-        if self.is_open {
-            self.end_stretch();
-            self.close();
-            self.phase = Phase::Between;
+        if self.is_open() {
+            self.history.end();
+            self.history.close();
+            self.port.close();
+            self.scheduler.abandon();
         }
     }
 
     /// Whether bytes can cross now.
     #[must_use]
     pub fn is_linked(&self) -> bool {
-        self.is_open && !self.is_closing
+        self.history.link.is_linked()
     }
 
-    /// Whether anything may still change: also after the cable has been pulled, until what was open has been replayed as unplugged.
+    /// Whether anything may still change: also after the cable has been pulled, until what was open has been replayed
+    /// as unplugged.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.is_open
+        self.history.link.is_open()
     }
 
-    /// The numbers of this stretch of the link, ours and the peer's: while linked, both sides mean the same.
+    /// The numbers of this incarnation of the link, ours and the peer's: while linked, both sides mean the same.
     #[must_use]
     pub fn stretch(&self) -> (u32, u32) {
-        self.joint.numbers()
+        self.history.link.numbers()
     }
 
     /// The oldest frame whose inputs may be asked for again.
     #[must_use]
     pub fn oldest_frame(&self) -> u64 {
-        self.states.oldest().map_or(self.frame, |state| state.frame)
+        self.history.oldest_frame()
     }
 
     /// Up to where nothing can change any more.
     #[must_use]
     pub fn confirmed(&self) -> Confirmed {
-        let frame = self.oldest_open();
-        let state = self.states.newest_whole(frame);
-        Confirmed {
-            frame,
-            state: state.map(|state| (state.slot, state.frame)),
-        }
+        self.history.confirmed()
     }
 
     /// How long a word and its answer take now, with all but rare delays.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
-        self.reach.set_round_trip(round_trip);
+        self.history.window.set_round_trip(round_trip);
     }
 
     /// What one replayed frame cost on this machine, its state included.
     pub fn handle_replay_cost(&mut self, cost: Duration) {
-        self.reach.handle_cost(cost);
+        self.history.window.handle_cost(cost);
     }
 
     /// Whether a state saved with a transfer in flight can be repaired; replays get shorter where it can.
     pub fn set_repairs(&mut self, has_repairs: bool) {
-        self.has_repairs = has_repairs;
+        self.settings.has_repairs = has_repairs;
     }
 
-    /// Whether the caller waits a little for each verdict: then a frame begins only where none is open, so that the next can come at
-    /// once.
+    /// Whether the caller waits a little for each verdict: then a frame begins only where none is open, so that the
+    /// next can come at once.
     pub fn set_meeting(&mut self, is_meeting: bool) {
-        self.is_meeting = is_meeting;
+        self.settings.is_meeting = is_meeting;
     }
 
     /// Whether the game is so far ahead of its peer's frames that it should stand still: see the bridge's module `lead`.
     pub fn set_leading(&mut self, is_leading: bool) {
-        self.is_leading = is_leading;
+        self.settings.is_leading = is_leading;
     }
 
-    /// Whether guesses hold the game up here: this machine replays too slowly to run as far ahead as the path would have it.
+    /// Whether guesses hold the game up here: this machine replays too slowly to run as far ahead as the path would
+    /// have it.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
-        self.reach.is_cut_short()
+        self.history.window.is_cut_short()
     }
 
     /// What has been counted.
     #[must_use]
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.history.counters
     }
 
-    /// The stretch is over here: what is open will be replayed as unplugged.
-    fn end_stretch(&mut self) {
-        self.joint.end();
-        self.announced = None;
-        self.quiet = 0;
-        if self.is_open && !self.is_closing {
-            self.is_closing = true;
-            let void = self.judging.handle_end();
-            self.take_back(void);
-        } else if !self.is_open {
-            self.offers.reset();
-            self.judging.reset();
+    /// What is to be done next; see the module.
+    pub fn step(&mut self) -> Step {
+        if self.scheduler.is_between() {
+            self.dialogue.read_inbox(&mut self.history);
         }
+        self.scheduler
+            .step(self.settings, &mut self.history, &mut self.port)
     }
 
-    /// These judgements are void.
-    fn take_back(&mut self, void: Void) {
-        self.counters.taken_back += void.takes;
-        if let Some(frame) = void.frame {
-            self.go_back_before(frame);
-        }
+    /// The frame that the last step asked for has been emulated.
+    pub fn frame_end(&mut self, boundary: Boundary) {
+        self.scheduler
+            .frame_end(boundary, self.settings, &mut self.history, &mut self.port);
     }
 
-    /// What was taken in this frame is void.
-    fn go_back_before(&mut self, frame: u64) {
-        self.back_to = Some(self.back_to.map_or(frame, |before| before.min(frame)));
+    /// The state that the last step asked for has been kept, or could not be.
+    pub fn saved(&mut self, is_kept: bool) {
+        self.scheduler.saved(is_kept, &mut self.history);
     }
 
-    fn count_replace(&mut self, cancelled: u64) {
-        self.counters.replaces += 1;
-        self.counters.cancelled += cancelled;
-        self.quiet = 0;
+    /// The core looks for a byte of the peer. `Some`: it takes it, and calls [`taken`](Self::taken) before anything else.
+    ///
+    /// Nothing is taken anew inside an [access](Look::Access). Such a poll is counted all the same, and repeats what was
+    /// taken in it: a replay must not depend on how its looks are told apart. Nor is a call taken in a frame's first
+    /// poll: the game's own code of each frame comes right after that, and at a title it writes SB and SC, or calls
+    /// itself.
+    pub fn poll(&mut self, look: Look) -> Option<(u8, Speed)> {
+        self.port.poll(look, &mut self.history)
     }
 
-    /// Counts the verdict that has just been noted.
-    fn count_answer(&mut self, answer: Answer) {
-        let number = self.offers.answered().saturating_sub(1);
-        if let Some(own) = self.offers.get(number) {
-            self.reach.handle_verdict(self.frame.saturating_sub(own.frame));
-        }
-        self.quiet = 0;
-        self.counters.answered += 1;
-        match answer.kind {
-            Kind::Taken => {}
-            Kind::Refused => self.counters.refused += 1,
-            Kind::Paired => self.counters.paired += 1,
+    /// The same poll has been prolonged, and something may have arrived.
+    pub fn poll_again(&mut self) -> Option<(u8, Speed)> {
+        self.port.poll_again(&mut self.history)
+    }
+
+    /// The core took the byte that [`poll`](Self::poll) gave, and this is its own SB.
+    pub fn taken(&mut self, byte: u8) {
+        self.port.taken(byte, &mut self.history);
+    }
+
+    /// The game starts a transfer with its own clock; the byte that it reads.
+    pub fn request(&mut self, byte: u8, speed: Speed) -> u8 {
+        self.offer(byte, speed);
+        self.answer()
+    }
+
+    /// The game starts a transfer with its own clock, and what it reads is asked for next: [`answer`](Self::answer).
+    /// The two are [`request`](Self::request), with time between them for the verdict to come.
+    pub fn offer(&mut self, byte: u8, speed: Speed) {
+        self.port.offer(byte, speed, &mut self.history);
+    }
+
+    /// Whether nothing better can be known of what the game reads next.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.port.is_answered(&self.history)
+    }
+
+    /// What the game reads in the transfer that it has started: the verdict, or the best guess.
+    pub fn answer(&mut self) -> u8 {
+        self.port.answer(&mut self.history)
+    }
+
+    /// A datagram of the session, older ones too.
+    pub fn handle_datagram(&mut self, header: &Header, events: Events<'_>) {
+        let moment = self.moment();
+        self.dialogue
+            .handle_datagram(header, events, moment, &mut self.history);
+    }
+
+    /// Whether the peer should hear of something now.
+    #[must_use]
+    pub fn must_transmit(&self) -> bool {
+        self.dialogue.must_transmit(&self.history)
+    }
+
+    /// Fills in what the header says of the timeline.
+    pub fn write_header(&self, header: &mut Header) {
+        dialogue::write_header(header, &self.history);
+    }
+
+    /// Appends what the peer has not acknowledged, as much as fits; call [`write_header`](Self::write_header) for the
+    /// same datagram. True if there was more: then another datagram at once goes on with it.
+    pub fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
+        let moment = self.moment();
+        self.dialogue.write_events(writer, moment, &self.history)
+    }
+
+    fn moment(&self) -> Moment {
+        if self.scheduler.is_between() {
+            Moment::Between
+        } else if self.port.is_live() {
+            Moment::Live
+        } else {
+            Moment::Busy
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The clocking half: what this game offers, what it read, and what is known of it by now.
 
 use super::ring::Ring;
+use crate::protocol::Offer;
 use crate::serial::{Speed, UNPLUGGED};
 
 /// Of the places, this part is kept free for a frame's transfers: of 2048 more than any game makes, with the fast clock too.
@@ -112,7 +113,7 @@ pub(super) enum Sent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Offers {
     /// How many this timeline has made, as far as it has been emulated.
-    pub(super) next: u64,
+    next: u64,
     list: Ring<Own>,
     /// Verdicts, in order; the list of offers may be shorter than that while a replay goes on.
     answers: Ring<Answer>,
@@ -123,7 +124,7 @@ pub(super) struct Offers {
     /// From which number each epoch replaced what was before it, the newest ones: number `n` is epoch `n + 1`.
     replaces: Ring<u64>,
     /// Offers before this one have reached the peer as they are now.
-    pub(super) acknowledged: u64,
+    acknowledged: u64,
 }
 
 impl Offers {
@@ -152,8 +153,35 @@ impl Offers {
         self.acknowledged = 0;
     }
 
+    /// How many this timeline has made, as far as it has been emulated.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The core goes back to where this was the next number.
+    pub(super) fn rewind(&mut self, to: u64) {
+        self.next = to;
+    }
+
+    /// Offers before this one have reached the peer as they are now.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
     pub(super) fn get(&self, number: u64) -> Option<&Own> {
         self.list.get(number)
+    }
+
+    /// What the peer is told of this number.
+    pub(super) fn offer(&self, id: u64) -> Option<Offer> {
+        let own = self.list.get(id)?;
+        Some(Offer {
+            id,
+            byte: own.byte,
+            speed: own.speed,
+            frame: own.frame,
+            judged: own.judged,
+        })
     }
 
     /// The number behind the last offer that the peer may know; more than [`next`](Self::next) while some were not sent again.
@@ -175,9 +203,9 @@ impl Offers {
         u32::try_from(self.replaces.end()).unwrap_or(u32::MAX)
     }
 
-    /// The newest verdict, or 0xFF.
-    pub(super) fn last(&self) -> Answer {
-        self.last
+    /// Whether the newest verdict is a refusal.
+    pub(super) fn is_refused(&self) -> bool {
+        self.last.kind == Kind::Refused
     }
 
     /// Whether every offer of this timeline has its verdict, and no more than these are known.
@@ -210,8 +238,15 @@ impl Offers {
     }
 
     /// The game clocks its next transfer.
-    pub(super) fn send(&mut self, own: Own) -> Sent {
+    pub(super) fn send(&mut self, byte: u8, speed: Speed, frame: u64, judged: u64) -> Sent {
         let number = self.next;
+        let own = Own {
+            byte,
+            speed,
+            frame,
+            judged,
+            used: Answer::UNPLUGGED,
+        };
         let mut sent = Sent::New;
         let before = self.list.get_mut(number);
         if let Some(before) = before {
@@ -260,7 +295,7 @@ impl Offers {
     }
 
     /// Withdraws what this timeline has not sent again; how many that were.
-    pub(super) fn withdraw_rest(&mut self) -> u64 {
+    pub(super) fn withdraw_unsent(&mut self) -> u64 {
         if self.end() <= self.next {
             return 0;
         }

@@ -1,8 +1,9 @@
 //! Two timelines and two toy games, one slot at a time.
 
+use super::offers::{Answer, Kind};
 use super::*;
-use crate::protocol::{Header, MAX_DATAGRAM, Writer, decode};
-use crate::serial::{Look, Speed, UNPLUGGED};
+use crate::protocol::{MAX_DATAGRAM, decode};
+use crate::serial::{SerialControl, UNPLUGGED};
 
 /// A game whose whole memory is what it has read.
 struct Toy {
@@ -183,7 +184,7 @@ fn what_a_replay_sends_differently_is_replaced_and_taken_anew() {
         }
     }
     assert!(a.timeline.counters().replaces > 5 && b.timeline.counters().replaced > 5);
-    let settled = a.timeline.offers.settled() as usize;
+    let settled = a.timeline.history.outbound.settled() as usize;
     assert!(settled > 10);
     assert_eq!(
         a.memory[..settled - 1],
@@ -242,7 +243,7 @@ fn pulled_out_the_open_bytes_read_ff_and_the_rest_stays() {
     play(&mut a, &mut b, 5);
     a.slot();
     a.slot();
-    let sure = a.timeline.offers.answered() as usize;
+    let sure = a.timeline.history.outbound.answered() as usize;
     let confirmed = a.timeline.confirmed().frame;
     a.timeline.unplug();
     assert!(
@@ -318,7 +319,7 @@ fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
     a.tell(&mut b);
     b.slot();
     assert_eq!(b.memory, [UNPLUGGED]);
-    assert_eq!(b.timeline.offers.next, 0, "nobody hears of its call");
+    assert_eq!(b.timeline.history.outbound.next(), 0, "nobody hears of its call");
     play(&mut a, &mut b, 4);
     assert_eq!(b.memory, [UNPLUGGED, 0x29]);
     assert_eq!(a.memory, [answer(&[UNPLUGGED])]);
@@ -347,13 +348,13 @@ fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
     }
     for byte in [UNPLUGGED; 2] {
         let kind = Kind::Taken;
-        assert!(a.timeline.offers.handle_answer(Answer { byte, kind }));
+        assert!(a.timeline.history.handle_answer(Answer { byte, kind }));
     }
-    assert_eq!(a.timeline.check(false), None, "both were guessed");
+    assert_eq!(a.timeline.history.check(), None, "both were guessed");
     // As in a replay of this frame.
-    a.timeline.offers.next = 0;
+    a.timeline.history.outbound.rewind(0);
     a.timeline.request(9, Speed::Normal);
-    assert_eq!(a.timeline.offers.next, 1);
+    assert_eq!(a.timeline.history.outbound.next(), 1);
     assert_eq!(a.timeline.counters().unrepeatable, 1);
 }
 
@@ -368,7 +369,7 @@ fn hooks_outside_a_frame_do_nothing() {
     );
     a.timeline.taken(1);
     assert_eq!(a.timeline.request(1, Speed::Normal), UNPLUGGED);
-    assert_eq!(a.timeline.offers.next, 0);
+    assert_eq!(a.timeline.history.outbound.next(), 0);
 }
 
 #[test]
@@ -378,11 +379,11 @@ fn an_idle_game_is_saved_now_and_then() {
     let mut saved = Vec::new();
     for _ in 0..40 {
         play(&mut a, &mut b, 1);
-        saved.extend(b.timeline.states.newest().map(|state| state.frame));
+        saved.extend(b.timeline.history.snapshots.newest().map(|state| state.frame));
     }
     saved.dedup();
     assert!((10..=11).contains(&saved.len()), "{saved:?}");
-    assert!(b.timeline.stale() < 5);
+    assert!(b.timeline.history.stale() < 5);
 }
 
 #[test]
@@ -416,9 +417,9 @@ fn a_peer_that_takes_its_acknowledgement_back_is_written_what_is_kept_and_no_mor
         b.slot();
         b.tell(&mut a);
     }
-    let made = a.timeline.offers.next;
-    a.timeline.offers.handle_acknowledgement(0, 0);
-    let acknowledged = a.timeline.offers.acknowledged;
+    let made = a.timeline.history.outbound.next();
+    a.timeline.history.outbound.handle_acknowledgement(0, 0);
+    let acknowledged = a.timeline.history.outbound.acknowledged();
     assert!(
         made >= 2900 && acknowledged + 100 > made,
         "{acknowledged} of {made}"

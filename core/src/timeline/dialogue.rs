@@ -1,0 +1,355 @@
+//! Dialogue of the two timelines, over a path that loses, doubles and reorders.
+//!
+//! Each datagram tells the whole state of its sender that the receiver may lack: offers that it has not acknowledged,
+//! verdicts that it has not settled, replacements that it has not followed. Only a datagram newer than all before is
+//! looked at, so what is received is a sequence of moments of the other side, some left out: a lost one costs nothing
+//! but its time, and no two of them can be mixed up.
+
+use super::history::History;
+use super::judging::Theirs;
+use super::link::Heard;
+use super::offers::{Answer, Kind};
+use crate::protocol::{Ending, Event, Events, Header, Line, MAX_DATAGRAM, Offer, Writer};
+use crate::serial::UNPLUGGED;
+use std::hash::Hash;
+
+/// Slots without news after which only heartbeats speak.
+const QUIET: u32 = 16;
+
+/// Verdicts in one datagram: all that can be open. Offers that find no room behind them go into the next one.
+const VERDICTS_A_DATAGRAM: usize = 400;
+
+/// What the core does while the peer is heard or told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// It stands between two calls.
+    Between,
+    /// It runs a frame for the player that will stay.
+    Live,
+    /// Anything else: the history is half of one and half of another.
+    Busy,
+}
+
+/// The newest datagram that came while a frame ran, and which was the newest of all.
+#[derive(Clone, Debug)]
+struct Inbox {
+    newest: u64,
+    header: Header,
+    /// Events, checked when they arrived; none for an empty inbox.
+    len: Option<usize>,
+    bytes: Box<[u8; MAX_DATAGRAM]>,
+}
+
+impl Inbox {
+    fn put(&mut self, header: &Header, events: &[u8]) {
+        if self.len.is_some() && header.sequence <= self.header.sequence {
+            return;
+        }
+        if let Some(place) = self.bytes.get_mut(..events.len()) {
+            place.copy_from_slice(events);
+            self.header = *header;
+            self.len = Some(events.len());
+        }
+    }
+
+    fn waiting(&self) -> Option<(&Header, &[u8])> {
+        Some((&self.header, self.bytes.get(..self.len?)?))
+    }
+}
+
+/// One side of the dialogue.
+#[derive(Clone, Debug)]
+pub(super) struct Dialogue {
+    is_plugged: bool,
+    inbox: Inbox,
+    /// The first offer that did not fit into the last datagram.
+    unsent_from: Option<u64>,
+}
+
+impl Default for Dialogue {
+    fn default() -> Self {
+        Dialogue {
+            is_plugged: false,
+            inbox: Inbox {
+                newest: 0,
+                header: Header::default(),
+                len: None,
+                bytes: Box::new([0; MAX_DATAGRAM]),
+            },
+            unsent_from: None,
+        }
+    }
+}
+
+/// Why a datagram was not followed to its end.
+struct Nonsense;
+
+impl Dialogue {
+    /// All that decides how the game goes on.
+    pub(super) fn essence(&self) -> impl PartialEq + Hash + '_ {
+        let Dialogue {
+            is_plugged,
+            inbox,
+            unsent_from,
+        } = self;
+        let Inbox {
+            newest,
+            header: _, // Of what waits, if anything does.
+            len: _,
+            bytes: _,
+        } = inbox;
+        (is_plugged, newest, inbox.waiting(), unsent_from)
+    }
+
+    pub(super) fn plug(&mut self, is_new_peer: bool, history: &mut History) {
+        if is_new_peer {
+            history.end();
+            history.link.forget_peer();
+            (self.inbox.newest, self.inbox.len) = (0, None);
+        }
+        self.is_plugged = true;
+        history.note_news();
+    }
+
+    pub(super) fn unplug(&mut self, history: &mut History) {
+        self.is_plugged = false;
+        history.end();
+    }
+
+    pub(super) fn handle_datagram(
+        &mut self,
+        header: &Header,
+        events: Events<'_>,
+        moment: Moment,
+        history: &mut History,
+    ) {
+        if !self.is_plugged {
+            return;
+        }
+        let may_read = match moment {
+            Moment::Between => true,
+            Moment::Live => takes_nothing_back(header, &events, history),
+            Moment::Busy => false,
+        };
+        if may_read {
+            self.read(header, events, history);
+        } else {
+            self.inbox.put(header, events.as_bytes());
+        }
+    }
+
+    /// Reads what came while a frame ran.
+    pub(super) fn read_inbox(&mut self, history: &mut History) {
+        let Some(len) = self.inbox.len.take() else { return };
+        let (header, bytes) = (self.inbox.header, *self.inbox.bytes);
+        if self.is_plugged
+            && let Some(Ok(events)) = bytes.get(..len).map(Events::check)
+        {
+            self.read(&header, events, history);
+        }
+    }
+
+    fn read(&mut self, header: &Header, events: Events<'_>, history: &mut History) {
+        if header.sequence <= self.inbox.newest {
+            history.counters.outdated += 1;
+            return;
+        }
+        let line = events.clone().find_map(|event| match event {
+            Event::Line(line) => Some(line),
+            _ => None,
+        });
+        let Some(line) = line else { return };
+        self.inbox.newest = header.sequence;
+        match history.link.handle_numbers(line.line, line.peer_line) {
+            Heard::Joined if !history.link.is_closing() => {
+                if follow(header, &line, events, history).is_err() {
+                    history.counters.nonsense += 1;
+                }
+            }
+            Heard::Joined => {}
+            Heard::Ended => history.end(),
+            // It will speak of our incarnation as soon as it has heard its number.
+            Heard::Apart => history.note_news(),
+        }
+    }
+
+    pub(super) fn must_transmit(&self, history: &History) -> bool {
+        self.is_plugged
+            && (history.quiet() < QUIET
+                || history.outbound.acknowledged() < history.outbound.next()
+                || history.outbound.replaces().next().is_some()
+                || history.inbound.settled() < history.inbound.judged())
+    }
+
+    pub(super) fn write_events(
+        &mut self,
+        writer: &mut Writer<'_>,
+        moment: Moment,
+        history: &History,
+    ) -> bool {
+        let unsent_from = self.unsent_from.take();
+        let (outbound, inbound) = (&history.outbound, &history.inbound);
+        // While a replay runs, what could be said is half of one history and half of another.
+        let is_at_rest = match moment {
+            Moment::Between => true,
+            Moment::Live => outbound.end() <= outbound.next(),
+            Moment::Busy => false,
+        };
+        if !self.is_plugged || !is_at_rest {
+            return false;
+        }
+        let line = line(history);
+        writer.line(line);
+        if !history.link.is_linked() {
+            return false;
+        }
+        writer.replaces(outbound.replaces());
+        if unsent_from.is_none() {
+            let judged = (inbound.settled()..inbound.judged()).take(VERDICTS_A_DATAGRAM);
+            writer.endings(judged.filter_map(|number| Some((number, inbound.ending(number)?))));
+        }
+        let acknowledged = outbound.acknowledged();
+        let first = unsent_from
+            .unwrap_or_default()
+            .clamp(acknowledged, line.sent.max(acknowledged));
+        let written = writer.offers((first..line.sent).filter_map(|id| outbound.offer(id)));
+        let end = first + written as u64;
+        self.unsent_from = ((written > 0 || unsent_from.is_none()) && end < line.sent).then_some(end);
+        self.unsent_from.is_some()
+    }
+}
+
+/// Fills in what the header says of the timeline.
+pub(super) fn write_header(header: &mut Header, history: &History) {
+    (header.epoch, header.judged, header.settled) = if history.link.is_linked() {
+        let (outbound, inbound) = (&history.outbound, &history.inbound);
+        (outbound.epoch(), inbound.judged(), outbound.settled())
+    } else {
+        (0, 0, 0)
+    };
+}
+
+/// Where this timeline stands, for the peer.
+fn line(history: &History) -> Line {
+    let (line, peer_line) = history.link.numbers();
+    let numbers = Line {
+        line,
+        peer_line,
+        ..Line::default()
+    };
+    if !history.link.is_linked() {
+        return numbers;
+    }
+    let (outbound, inbound) = (&history.outbound, &history.inbound);
+    Line {
+        their_epoch: inbound.epoch(),
+        received: inbound.received(),
+        sent: outbound.next().min(outbound.end()),
+        announced: inbound.announced(),
+        ..numbers
+    }
+}
+
+/// Whether a word that comes while a frame runs for the player can be followed at once.
+fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -> bool {
+    let epoch = history.inbound.epoch();
+    let is_followed = |event| match event {
+        Event::Line(line) => (line.peer_line, line.line) == history.link.numbers(),
+        Event::Replaces(mut run) => run.all(|(replaced, _)| replaced <= epoch),
+        _ => true,
+    };
+    history.link.is_linked()
+        && history.back_to().is_none()
+        && header.epoch == epoch
+        && events.clone().all(is_followed)
+}
+
+/// Follows the peer to the moment of which it speaks.
+fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut History) -> Result<(), Nonsense> {
+    for event in events.clone() {
+        if let Event::Replaces(mut run) = event {
+            run.try_for_each(|(epoch, from)| follow_replace(epoch, from, history))?;
+        }
+    }
+    if header.epoch != history.inbound.epoch() || line.their_epoch > history.outbound.epoch() {
+        return Err(Nonsense);
+    }
+    history.counters.confirmed += history.inbound.handle_settled(header.settled);
+    history.inbound.handle_sent(line.sent);
+    for event in events.clone() {
+        if let Event::Offers(run) = event {
+            run.for_each(|offer| follow_offer(offer, history));
+        }
+    }
+    for event in events {
+        if let Event::Endings(mut run) = event {
+            run.try_for_each(|(number, ending)| follow_ending(line.their_epoch, number, ending, history))?;
+        }
+    }
+    let outbound = &mut history.outbound;
+    outbound.handle_acknowledgement(line.their_epoch, line.received);
+    if let Some(byte) = line.announced
+        && header.judged >= outbound.answered()
+    {
+        let kind = Kind::Taken;
+        outbound.suppose(header.judged, Answer { byte, kind });
+    }
+    history.pair();
+    Ok(())
+}
+
+fn follow_replace(epoch: u32, from: u64, history: &mut History) -> Result<(), Nonsense> {
+    if epoch <= history.inbound.epoch() {
+        return Ok(());
+    }
+    if epoch != history.inbound.epoch() + 1 || !history.inbound.is_replaceable(from) {
+        return Err(Nonsense);
+    }
+    history.note_news();
+    let void = history.inbound.handle_replace(from);
+    history.take_back(void);
+    Ok(())
+}
+
+fn follow_offer(offer: Offer, history: &mut History) {
+    let theirs = Theirs {
+        byte: offer.byte,
+        speed: offer.speed,
+        frame: offer.frame,
+        judged: offer.judged,
+        arrived: history.frame(),
+    };
+    if history.inbound.handle_offer(offer.id, theirs) {
+        history.note_news();
+    }
+}
+
+fn follow_ending(epoch: u32, number: u64, ending: Ending, history: &mut History) -> Result<(), Nonsense> {
+    let outbound = &mut history.outbound;
+    if number < outbound.answered() {
+        return Ok(());
+    }
+    let answer = match ending {
+        Ending::Taken { byte } => Answer {
+            byte,
+            kind: Kind::Taken,
+        },
+        Ending::Refused => Answer {
+            byte: UNPLUGGED,
+            kind: Kind::Refused,
+        },
+        // Both sides find their pairs by themselves.
+        Ending::Paired { .. } => {
+            history.pair();
+            return Ok(());
+        }
+    };
+    if outbound.is_void(epoch, number) {
+        outbound.suppose(number, answer);
+    } else if number >= outbound.end() {
+        return Err(Nonsense);
+    } else if number == outbound.answered() {
+        history.handle_answer(answer);
+    }
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! Knowledge of one game and its link as far back as it may still change: what crossed, how it ended, what is final.
+
+use super::counters::Counters;
+use super::judging::{Judgement, Judging, Place, Void};
+use super::link::Link;
+use super::offers::{Answer, Kind, Offers, Sent};
+use super::reach::Reach;
+use super::states::{State, States};
+use super::step::Confirmed;
+use crate::serial::Speed;
+use std::hash::Hash;
+
+/// One moment of the game's history: the frame at which it stands, and all that is known of the frames before.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    pub(super) link: Link,
+    pub(super) outbound: Offers,
+    pub(super) inbound: Judging,
+    pub(super) snapshots: States,
+    pub(super) window: Reach,
+    pub(super) counters: Counters,
+    /// Frames emulated in this timeline; in a replay, the number of the frame that is repeated.
+    frame: u64,
+    /// What was taken in this frame has been replaced.
+    back_to: Option<u64>,
+    /// Calls since anything happened.
+    quiet: u32,
+}
+
+impl History {
+    pub(super) fn new(slots: usize, places: usize) -> History {
+        History {
+            link: Link::default(),
+            outbound: Offers::new(places),
+            inbound: Judging::new(places),
+            snapshots: States::new(slots),
+            window: Reach::default(),
+            counters: Counters::default(),
+            frame: 0,
+            back_to: None,
+            quiet: 0,
+        }
+    }
+
+    /// All that decides how the game goes on.
+    pub(super) fn essence(&self) -> impl PartialEq + Hash + '_ {
+        let History {
+            link,
+            outbound,
+            inbound,
+            snapshots,
+            window: _,   // Measures: they decide when the game stalls, not what it reads.
+            counters: _, // Nothing is decided by them.
+            frame,
+            back_to,
+            quiet: _, // Decides how often an idle game is saved, and how often the peer is told what it knows.
+        } = self;
+        (link, outbound, inbound, snapshots, frame, back_to)
+    }
+
+    /// The frame that comes next, or runs.
+    pub(super) fn frame(&self) -> u64 {
+        self.frame
+    }
+
+    /// The frame has been emulated.
+    pub(super) fn next_frame(&mut self) {
+        self.frame += 1;
+    }
+
+    /// The core stands where this state was saved.
+    pub(super) fn rewind(&mut self, state: &State) {
+        self.frame = state.frame;
+        self.outbound.rewind(state.made);
+        self.inbound.rewind(state.judged);
+        self.back_to = None;
+    }
+
+    /// Where the core stands, as a state that is to be saved into this buffer.
+    pub(super) fn state_here(&self, slot: usize, is_whole: bool) -> State {
+        State {
+            slot,
+            is_whole,
+            frame: self.frame,
+            made: self.outbound.next(),
+            judged: self.inbound.next(),
+        }
+    }
+
+    /// Frames since the newest state.
+    pub(super) fn stale(&self) -> u64 {
+        let newest = self.snapshots.newest();
+        newest.map_or(0, |state| self.frame.saturating_sub(state.frame))
+    }
+
+    /// Frames since the newest state that was saved with no transfer in flight.
+    pub(super) fn stale_whole(&self) -> u64 {
+        let newest = self.snapshots.newest_whole(self.frame);
+        newest.map_or(0, |state| self.frame - state.frame)
+    }
+
+    /// Something happened that the peer, or the next calls, should hear of.
+    pub(super) fn note_news(&mut self) {
+        self.quiet = 0;
+    }
+
+    /// Calls since anything happened.
+    pub(super) fn quiet(&self) -> u32 {
+        self.quiet
+    }
+
+    /// The frame in which something was taken that is void by now.
+    pub(super) fn back_to(&self) -> Option<u64> {
+        self.back_to
+    }
+
+    /// What was taken in this frame is void.
+    pub(super) fn go_back_before(&mut self, frame: u64) {
+        self.back_to = Some(self.back_to.map_or(frame, |before| before.min(frame)));
+    }
+
+    /// These judgements are void.
+    pub(super) fn take_back(&mut self, void: Void) {
+        self.counters.taken_back += void.takes;
+        if let Some(frame) = void.frame {
+            self.go_back_before(frame);
+        }
+    }
+
+    /// The first state of this incarnation has been saved: from here on, everything can be undone. False if the
+    /// incarnation is over by now.
+    pub(super) fn open(&mut self, state: State) -> bool {
+        let is_open = self.link.open();
+        if is_open {
+            self.snapshots.keep(state);
+            self.counters.joins += 1;
+        }
+        is_open
+    }
+
+    /// The incarnation is over here: what is open will be replayed as unplugged.
+    pub(super) fn end(&mut self) {
+        let was_linked = self.link.is_linked();
+        self.link.end();
+        self.inbound.announce(None);
+        self.note_news();
+        if was_linked {
+            let void = self.inbound.handle_end();
+            self.take_back(void);
+        } else if !self.link.is_open() {
+            self.outbound.reset();
+            self.inbound.reset();
+        }
+    }
+
+    /// What was open has been replayed as unplugged: both games go on, each on its own.
+    pub(super) fn close(&mut self) {
+        self.link.close();
+        self.outbound.reset();
+        self.inbound.reset();
+        self.snapshots.reset();
+        self.back_to = None;
+    }
+
+    /// The history cannot be kept: as if the cable had been pulled here.
+    pub(super) fn fail(&mut self) {
+        self.counters.failures += 1;
+        self.end();
+        self.close();
+    }
+
+    /// The game clocks a transfer in the frame that runs.
+    pub(super) fn send(&mut self, byte: u8, speed: Speed) -> Sent {
+        let sent = self.outbound.send(byte, speed, self.frame, self.inbound.next());
+        match sent {
+            Sent::Replaced(cancelled) => self.count_replace(cancelled),
+            Sent::Unrepeatable => self.counters.unrepeatable += 1,
+            Sent::Again | Sent::New | Sent::Full => {}
+        }
+        sent
+    }
+
+    /// Lazy cancellation: what the replay and the frame after it did not send again is withdrawn.
+    pub(super) fn withdraw_unsent(&mut self) {
+        if self.back_to.is_none() && self.outbound.may_replace() {
+            let cancelled = self.outbound.withdraw_unsent();
+            if cancelled > 0 {
+                self.count_replace(cancelled);
+            }
+        }
+    }
+
+    /// The game took the peer's next offer in this place of the frame that runs, and gave this byte.
+    pub(super) fn judge(&mut self, place: Place, byte: u8) {
+        let before = self.inbound.judged();
+        let judgement = Judgement {
+            frame: self.frame,
+            place,
+            byte: Some(byte),
+        };
+        self.counters.unrepeatable += u64::from(!self.inbound.judge(judgement));
+        self.counters.taken += self.inbound.judged() - before;
+    }
+
+    /// At the end of a live frame: what could have been taken for two whole frames, and was not, is refused.
+    pub(super) fn refuse(&mut self, unarmed_since: u64) {
+        if self.outbound.end() == self.outbound.next() {
+            let made = self.outbound.next();
+            self.counters.peer_refused += self.inbound.refuse(self.frame, unarmed_since, made);
+        }
+    }
+
+    /// Notes what the game would answer next; nothing where it does not listen.
+    pub(super) fn announce(&mut self, byte: Option<u8>) {
+        let is_next = self.inbound.next() == self.inbound.judged() && self.inbound.head().is_none();
+        if self.inbound.announce(byte.filter(|_| is_next)) {
+            self.note_news();
+        }
+    }
+
+    /// Settles what was guessed right; the frame of the first offer that was not, if there is one.
+    pub(super) fn check(&mut self) -> Option<u64> {
+        let settled = self.outbound.settled();
+        let wrong = self.outbound.check(self.link.is_closing());
+        let frame = wrong.map(|own| own.frame);
+        self.counters.exchanged += self.outbound.exchanged_since(settled);
+        frame
+    }
+
+    /// Offers of both sides that were made at the same instant are each other's answers.
+    ///
+    /// The oldest open offer here and the oldest unjudged one of the peer, where neither maker had judged the other's. Both
+    /// must be certain: all before them is final on both sides. Then both sides find the same two, whatever the network does.
+    pub(super) fn pair(&mut self) {
+        while !self.link.is_closing() && self.back_to.is_none() && self.check().is_none() {
+            let (ours, theirs) = (self.outbound.answered(), self.inbound.judged());
+            let (Some(own), Some(other)) = (self.outbound.first_unanswered(), self.inbound.get(theirs))
+            else {
+                return;
+            };
+            let is_certain = self.outbound.settled() == ours && self.inbound.is_pairable();
+            if !is_certain || own.judged != theirs || other.judged != ours {
+                return;
+            }
+            let (frame, byte) = (own.frame, own.byte);
+            let answer = Answer {
+                byte: other.byte,
+                kind: Kind::Paired,
+            };
+            if !self.handle_answer(answer) {
+                return;
+            }
+            self.inbound.judge_pair(frame, byte);
+        }
+    }
+
+    /// Notes the verdict on the oldest offer without one; false if there is no such offer.
+    pub(super) fn handle_answer(&mut self, answer: Answer) -> bool {
+        let number = self.outbound.answered();
+        if !self.outbound.handle_answer(answer) {
+            return false;
+        }
+        if let Some(own) = self.outbound.get(number) {
+            self.window.handle_verdict(self.frame.saturating_sub(own.frame));
+        }
+        self.note_news();
+        self.counters.answered += 1;
+        match answer.kind {
+            Kind::Taken => {}
+            Kind::Refused => self.counters.refused += 1,
+            Kind::Paired => self.counters.paired += 1,
+        }
+        true
+    }
+
+    /// The oldest frame that may still change.
+    pub(super) fn oldest_open(&self) -> u64 {
+        let made = self.outbound.first_open().map(|own| own.frame);
+        let judged = self.inbound.first_open().map(|judgement| judgement.frame);
+        [made, judged, self.back_to]
+            .into_iter()
+            .flatten()
+            .fold(self.frame, u64::min)
+    }
+
+    /// The oldest frame whose inputs may be asked for again.
+    pub(super) fn oldest_frame(&self) -> u64 {
+        let oldest = self.snapshots.oldest();
+        oldest.map_or(self.frame, |state| state.frame)
+    }
+
+    pub(super) fn confirmed(&self) -> Confirmed {
+        let frame = self.oldest_open();
+        let state = self.snapshots.newest_whole(frame);
+        Confirmed {
+            frame,
+            state: state.map(|state| (state.slot, state.frame)),
+        }
+    }
+
+    /// Gives up what no correction can reach.
+    pub(super) fn release(&mut self) {
+        self.snapshots.release(self.oldest_open());
+        if let Some(state) = self.snapshots.oldest() {
+            self.outbound.release(state.made);
+            self.inbound.release(state.judged);
+        }
+    }
+
+    /// A call is over.
+    pub(super) fn handle_call_end(&mut self) {
+        self.window.handle_slot();
+        self.quiet = self.quiet.saturating_add(1);
+        if !self.link.is_open() {
+            return;
+        }
+        self.withdraw_unsent();
+        self.pair();
+        self.release();
+        let state = self.confirmed().state.map_or(0, |(_, frame)| frame);
+        self.counters.oldest_state = self.counters.oldest_state.max(self.frame - state);
+    }
+
+    fn count_replace(&mut self, cancelled: u64) {
+        self.counters.replaces += 1;
+        self.counters.cancelled += cancelled;
+        self.note_news();
+    }
+}

@@ -1,0 +1,292 @@
+//! The serial port inside a running core.
+
+use super::history::History;
+use super::judging::{Place, Repeat, Theirs};
+use super::offers::{Sent, Source};
+use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
+
+/// Frames without a byte after which the next one is a call: it begins a conversation. Longer than games wait for each other, or stay
+/// silent, within one: up to 20 frames; shorter than a player needs to press START again.
+const PAUSE: u64 = 30;
+
+/// Without a state for so many frames a game that is armed gets no byte until a boundary is safe: a shift lasts less than a
+/// frame, so that is the next one. Some games' shifts would cross every boundary for ever.
+const RARE: u64 = 20;
+
+/// The same without one that was saved with no transfer in flight, in a stream so fast that the game has always armed again when a
+/// frame ends: only such a state is given to the player, who should not lose more than two thirds of a second. Then no byte is taken in
+/// the last quarter of a frame, by what was taken in the one before.
+const RARE_WHOLE: u64 = 24;
+
+/// The frame that the core runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Run {
+    /// None: the core polls while it serialises, too.
+    #[default]
+    Nothing,
+    /// One for the player.
+    Live,
+    /// One that is emulated again, and takes nothing anew before frame `takes_from`.
+    Replay { takes_from: u64 },
+}
+
+/// The transfer that the port is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Transfer {
+    #[default]
+    Nothing,
+    /// The core was given a byte and names its own next.
+    Handed,
+    /// The core took a byte and has not looked for another since: it is being shifted.
+    Shifting,
+    /// The game has started one with its own clock, the newest offer, and has not been given its byte.
+    Offered(Speed),
+    /// The same, and it is no offer: the cable is unplugged, or the frame will be undone. The game reads this byte.
+    Instead(u8, Speed),
+}
+
+/// What has happened at the port in the frame that runs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    run: Run,
+    polls: u32,
+    takes: u64,
+    transfer: Transfer,
+    /// What was shifted in last.
+    incoming: Option<Shift>,
+    /// Nothing is taken anew in the poll that runs.
+    is_closed: bool,
+    /// The peer's call has arrived since the last frame began.
+    is_called: bool,
+    /// The rest of the frame is worth nothing: it will be undone.
+    is_spoiled: bool,
+    /// Whether a byte could have been given when the frame began.
+    was_ready: bool,
+}
+
+/// The port, and what it remembers of the live frames before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Port {
+    frame: Frame,
+    /// The first frame since which the game has not listened, or could not have been given a byte.
+    unarmed_since: u64,
+    /// Bytes that were taken in the last live frame.
+    last_takes: u64,
+}
+
+impl Port {
+    /// All that decides how the game goes on.
+    pub(super) fn essence(&self) -> impl PartialEq + std::hash::Hash + use<> {
+        let Port {
+            frame: _, // Begins anew with each frame.
+            unarmed_since,
+            last_takes: _, // Weighs only in streams that leave no whole state for RARE_WHOLE frames.
+        } = self;
+        *unarmed_since
+    }
+
+    /// The core runs a frame from here on.
+    pub(super) fn begin(&mut self, run: Run, history: &History) {
+        self.frame = Frame {
+            run,
+            was_ready: history.link.is_open() && history.outbound.are_all_answered(),
+            ..Frame::default()
+        };
+    }
+
+    /// The core runs no frame.
+    pub(super) fn close(&mut self) {
+        self.frame.run = Run::Nothing;
+    }
+
+    /// Whether a frame for the player runs, and will stay.
+    pub(super) fn is_live(&self) -> bool {
+        self.frame.run == Run::Live && !self.frame.is_spoiled
+    }
+
+    /// Whether the frame that runs, or ran last, must be undone.
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.frame.is_spoiled
+    }
+
+    /// Whether a transfer is in flight at a frame's end, where FF02 is this.
+    pub(super) fn is_in_flight(&self, control: SerialControl) -> bool {
+        control.is_clocking() || (self.frame.transfer == Transfer::Shifting && control.0 & 0x80 != 0)
+    }
+
+    /// What was shifted in last, in the frame that ran last.
+    pub(super) fn incoming(&self) -> Option<Shift> {
+        self.frame.incoming
+    }
+
+    /// A live frame has been emulated, and stays.
+    pub(super) fn end_live(&mut self, history: &mut History) {
+        self.last_takes = self.frame.takes;
+        let is_ready = history.link.is_linked() && history.outbound.are_all_answered();
+        if self.frame.polls > 0 || !is_ready || !self.frame.was_ready {
+            self.unarmed_since = history.frame() + 1;
+        }
+        if is_ready {
+            history.refuse(self.unarmed_since);
+        }
+    }
+
+    pub(super) fn poll(&mut self, look: Look, history: &mut History) -> Option<(u8, Speed)> {
+        if self.frame.run == Run::Nothing {
+            return None;
+        }
+        self.frame.polls = self.frame.polls.saturating_add(1);
+        let is_first = self.frame.polls == 1 && look == Look::EventLoop;
+        self.frame.is_called |= is_first && is_called(history);
+        self.frame.is_closed = look == Look::Access || (is_first && self.frame.is_called);
+        self.poll_again(history)
+    }
+
+    pub(super) fn poll_again(&mut self, history: &mut History) -> Option<(u8, Speed)> {
+        self.frame.transfer = Transfer::Nothing;
+        if self.frame.run == Run::Nothing || !history.link.is_open() || self.frame.is_spoiled {
+            return None;
+        }
+        let is_due = match history.inbound.repeat_take(history.frame(), self.frame.polls) {
+            Some(Repeat::Due) => true,
+            Some(Repeat::Late) => {
+                history.counters.late_takes += 1;
+                true
+            }
+            Some(Repeat::Later) => false,
+            None => {
+                !self.frame.is_closed && self.may_take(history) && history.inbound.is_spaced(self.frame.takes)
+            }
+        };
+        let offer = is_due.then(|| history.inbound.upcoming()).flatten()?;
+        let (byte, speed) = (offer.byte, offer.speed);
+        self.frame.transfer = Transfer::Handed;
+        self.frame.incoming = Some(Shift { byte, speed });
+        Some((byte, speed))
+    }
+
+    pub(super) fn taken(&mut self, byte: u8, history: &mut History) {
+        if self.frame.transfer == Transfer::Handed {
+            history.judge(Place::Poll(self.frame.polls), byte);
+            self.frame.takes += 1;
+            self.frame.transfer = Transfer::Shifting;
+        }
+    }
+
+    pub(super) fn offer(&mut self, byte: u8, speed: Speed, history: &mut History) {
+        self.frame.transfer = match self.clock(byte, speed, history) {
+            Ok(()) => Transfer::Offered(speed),
+            Err(instead) => Transfer::Instead(instead, speed),
+        };
+    }
+
+    pub(super) fn is_answered(&self, history: &History) -> bool {
+        !matches!(self.frame.transfer, Transfer::Offered(_))
+            || history.link.is_closing()
+            || history.outbound.answered() >= history.outbound.next()
+    }
+
+    pub(super) fn answer(&mut self, history: &mut History) -> u8 {
+        let (byte, speed) = match self.frame.transfer {
+            Transfer::Offered(speed) => (self.read_newest(history), speed),
+            Transfer::Instead(byte, speed) => (byte, speed),
+            Transfer::Nothing | Transfer::Handed | Transfer::Shifting => return UNPLUGGED,
+        };
+        self.frame.transfer = Transfer::Nothing;
+        self.frame.incoming = Some(Shift { byte, speed });
+        byte
+    }
+
+    /// Makes the next offer, or does so again in a replay; what is read where there can be none.
+    fn clock(&mut self, byte: u8, speed: Speed, history: &mut History) -> Result<(), u8> {
+        if self.frame.run == Run::Nothing || !history.link.is_open() {
+            return Err(UNPLUGGED);
+        }
+        let next = history.outbound.next();
+        if !self.frame.is_spoiled {
+            // The game was listening, and the peer called first.
+            let yields = self.yields(history);
+            // Unplugged: what has no verdict never gets one.
+            if yields || (history.link.is_closing() && next >= history.outbound.answered()) {
+                return Err(UNPLUGGED);
+            }
+            self.frame.is_spoiled = history.send(byte, speed) == Sent::Full;
+        }
+        if self.frame.is_spoiled {
+            return Err(history.outbound.best(next).0.byte);
+        }
+        Ok(())
+    }
+
+    /// Whether the transfer that the game starts is a call that the peer's call has forestalled: on a cable the game would have heard
+    /// that before. It reads what an unplugged cable reads, and takes the peer's call when it listens again.
+    ///
+    /// An offer that was made here all the same, before the call was known, is made again.
+    fn yields(&self, history: &History) -> bool {
+        let made = history.outbound.get(history.outbound.next());
+        let is_repeated = made.is_some_and(|own| own.frame == history.frame());
+        self.frame.is_called && self.frame.takes == 0 && !is_repeated
+    }
+
+    /// The game reads what is known of the newest offer.
+    fn read_newest(&mut self, history: &mut History) -> u8 {
+        // A game that clocks while an offer waits takes it in the same act: the two will be found to be each other's.
+        let made = history.outbound.next().saturating_sub(1);
+        let crossing = history
+            .inbound
+            .upcoming()
+            .filter(|theirs| theirs.judged == made)
+            .map(|theirs| theirs.byte);
+        let (answer, source) = history.outbound.answer(crossing);
+        if self.frame.run == Run::Live {
+            let counters = &mut history.counters;
+            counters.requests += 1;
+            match source {
+                Source::Known => counters.known += 1,
+                Source::Crossing | Source::Hint => counters.hinted += 1,
+                Source::Last => counters.repeated += 1,
+            }
+        }
+        if answer.is_paired() {
+            history.inbound.pass_pair();
+        }
+        answer.byte
+    }
+
+    /// Whether the peer's next offer may be taken anew, here in this timeline.
+    ///
+    /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change. And only an offer
+    /// whose maker had judged exactly these: one that had judged more was made after bytes that this timeline has not sent,
+    /// and one that had judged fewer is void, since nobody judges while an own byte is open.
+    fn may_take(&self, history: &mut History) -> bool {
+        let has_begun = match self.frame.run {
+            Run::Nothing => false,
+            Run::Live => true,
+            Run::Replay { takes_from } => history.frame() >= takes_from,
+        };
+        has_begun
+            && !history.link.is_closing()
+            && history.stale() < RARE
+            && (history.stale_whole() < RARE_WHOLE || self.frame.takes < self.last_takes * 3 / 4)
+            && history.outbound.are_all_answered()
+            // A live frame in which the game has read what is known to be false by now will be emulated again.
+            && (self.frame.run != Run::Live || history.check().is_none())
+            && history.inbound.room() > 0
+            && history.inbound.head().is_some_and(|head| head.judged == history.outbound.next())
+    }
+}
+
+/// Whether the peer's first byte after a pause has arrived since the last frame began: it may have come after that one's last poll.
+fn is_called(history: &History) -> bool {
+    let frame = history.frame();
+    let is_long_ago = |other: u64| other + PAUSE <= frame;
+    let made = history.outbound.next();
+    let last_of_ours = made.checked_sub(1).and_then(|last| history.outbound.get(last));
+    let is_new = |call: &Theirs| frame <= call.arrived + 1 && call.judged == made;
+    history.inbound.upcoming().is_some_and(is_new)
+        && last_of_ours.is_none_or(|own| is_long_ago(own.frame))
+        && history
+            .inbound
+            .previous()
+            .is_none_or(|call| is_long_ago(call.arrived))
+}

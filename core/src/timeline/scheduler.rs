@@ -1,0 +1,406 @@
+//! Order of what is done in one call: corrections, the live frame or a stall, states.
+
+use super::history::History;
+use super::port::{Port, Run};
+use super::states::State;
+use super::step::{Boundary, Step};
+use crate::serial::Shift;
+use std::hash::Hash;
+
+/// Corrections in one call; more wait for the next one.
+const MENDS_PER_SLOT: u32 = 8;
+
+/// Calls of a core that only repeats its picture, in a row, before a replay goes on without the frame.
+const REPEATS: u32 = 4;
+
+/// Without a state for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
+const RARE_REPAIRED: u64 = 8;
+
+/// Slots without news after which nobody counts as using the cable, and of so many boundaries one is saved: the first transfer then
+/// goes back a little further, and an idle link costs next to nothing.
+const IDLE: u32 = 60;
+const IDLE_EVERY: u64 = 4;
+
+/// What the caller says of its core and its peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settings {
+    /// Whether the caller can save a state with a transfer in flight.
+    pub(super) has_repairs: bool,
+    /// Whether the caller waits for verdicts.
+    pub(super) is_meeting: bool,
+    /// Whether the game is so far ahead of its peer that the peer should have its turn first.
+    pub(super) is_leading: bool,
+}
+
+/// One correction under way: frames are replayed up to `until`, and nothing is taken anew before `takes_from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Correction {
+    until: u64,
+    takes_from: u64,
+    /// Calls in a row that emulated nothing.
+    repeats: u32,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Phase {
+    /// No call is under way.
+    #[default]
+    Between,
+    /// What comes next has to be found.
+    Deciding,
+    /// A correction, between two of its frames.
+    Mending(Correction),
+    /// A frame of a correction runs.
+    Replaying(Correction),
+    /// The frame of this call runs.
+    Running,
+    /// A state is to be saved.
+    Keeping {
+        state: State,
+        in_flight: Option<Shift>,
+        then: Then,
+    },
+    /// The caller saves it.
+    Saving { state: State, then: Then },
+    /// The call has had its frame, or stalled.
+    Ending,
+}
+
+/// Where a save leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Then {
+    Decide,
+    Mend(Correction),
+    End,
+}
+
+impl From<Then> for Phase {
+    fn from(then: Then) -> Phase {
+        match then {
+            Then::Decide => Phase::Deciding,
+            Then::Mend(correction) => Phase::Mending(correction),
+            Then::End => Phase::Ending,
+        }
+    }
+}
+
+/// What has been done in the call that runs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Call {
+    /// Corrections.
+    corrections: u32,
+    /// The live frame has been undone.
+    is_undone: bool,
+}
+
+/// The machine that says what the caller does next.
+#[derive(Clone, Debug)]
+pub(super) struct Scheduler {
+    phase: Phase,
+    call: Call,
+    /// Whether the core is between two frames with no transfer in flight.
+    is_here_safe: bool,
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Scheduler {
+            phase: Phase::Between,
+            call: Call::default(),
+            is_here_safe: true,
+        }
+    }
+}
+
+impl Scheduler {
+    /// All that decides how the game goes on.
+    pub(super) fn essence(&self) -> impl PartialEq + Hash + use<> {
+        let Scheduler {
+            phase,
+            call: _, // Begins anew with each call.
+            is_here_safe,
+        } = self;
+        (*phase, *is_here_safe)
+    }
+
+    /// Whether no call is under way.
+    pub(super) fn is_between(&self) -> bool {
+        self.phase == Phase::Between
+    }
+
+    /// The call that runs is broken off.
+    pub(super) fn abandon(&mut self) {
+        self.phase = Phase::Between;
+    }
+
+    pub(super) fn step(&mut self, settings: Settings, history: &mut History, port: &mut Port) -> Step {
+        port.close();
+        loop {
+            match self.phase {
+                Phase::Between => {
+                    self.call = Call::default();
+                    self.phase = Phase::Deciding;
+                }
+                Phase::Deciding => {
+                    if let Some(step) = self.decide(settings, history, port) {
+                        return step;
+                    }
+                }
+                // A correction, between two of its frames.
+                Phase::Mending(correction) if history.frame() < correction.until => {
+                    let takes_from = correction.takes_from;
+                    port.begin(Run::Replay { takes_from }, history);
+                    self.phase = Phase::Replaying(correction);
+                    let frame = history.frame();
+                    return Step::Replay { frame };
+                }
+                Phase::Mending(_) => self.phase = Phase::Deciding,
+                Phase::Keeping {
+                    state,
+                    in_flight,
+                    then,
+                } => {
+                    self.phase = Phase::Saving { state, then };
+                    let slot = state.slot;
+                    return Step::Save { slot, in_flight };
+                }
+                // The caller did not say how its last step ended: nothing came of it.
+                Phase::Saving { .. } => self.saved(false, history),
+                Phase::Replaying(correction) => self.phase = Phase::Mending(correction),
+                Phase::Running => self.phase = Phase::Ending,
+                Phase::Ending => {
+                    history.handle_call_end();
+                    self.phase = Phase::Between;
+                    return Step::Done;
+                }
+            }
+        }
+    }
+
+    pub(super) fn frame_end(
+        &mut self,
+        boundary: Boundary,
+        settings: Settings,
+        history: &mut History,
+        port: &mut Port,
+    ) {
+        port.close();
+        let then = match self.phase {
+            Phase::Replaying(correction) => self.end_replay(correction, boundary, history, port),
+            Phase::Running => self.end_live(boundary, history, port),
+            _ => None,
+        };
+        let Some(then) = then else { return };
+        self.keep(boundary, then, settings, history, port);
+        if then == Then::End {
+            let control = boundary.serial_control;
+            let listens = control.is_armed() && self.is_here_safe && history.link.is_open();
+            history.announce(listens.then_some(boundary.serial_byte));
+        }
+    }
+
+    pub(super) fn saved(&mut self, is_kept: bool, history: &mut History) {
+        let Phase::Saving { state, then } = self.phase else {
+            return;
+        };
+        self.phase = then.into();
+        let is_first = is_kept && then == Then::Decide;
+        if is_first && history.open(state) {
+            return;
+        }
+        if is_kept && history.link.is_open() {
+            history.snapshots.keep(state);
+            history.counters.repaired += u64::from(!state.is_whole);
+        } else {
+            // A later boundary may be better.
+            self.is_here_safe = false;
+        }
+    }
+
+    fn decide(&mut self, settings: Settings, history: &mut History, port: &mut Port) -> Option<Step> {
+        if history.link.is_open() {
+            if let Some(frame) = correction(history) {
+                let may_replace = history.link.is_closing() || history.outbound.may_replace();
+                if self.call.corrections < MENDS_PER_SLOT && may_replace {
+                    return self.go_back(frame, history);
+                }
+                return Some(self.hold(history));
+            }
+            if history.link.is_closing() {
+                history.close();
+                return None;
+            }
+            history.release();
+        }
+        if history.link.is_joining()
+            && self.is_here_safe
+            && let Some(slot) = history.snapshots.free_slot()
+        {
+            self.phase = Phase::Keeping {
+                state: history.state_here(slot, true),
+                in_flight: None,
+                then: Then::Decide,
+            };
+            return None;
+        }
+        if std::mem::take(&mut self.call.is_undone) || must_hold(settings, history) {
+            return Some(self.hold(history));
+        }
+        port.begin(Run::Live, history);
+        self.phase = Phase::Running;
+        let frame = history.frame();
+        Some(Step::Live { frame })
+    }
+
+    fn hold(&mut self, history: &mut History) -> Step {
+        history.counters.holds += 1;
+        history.window.handle_hold();
+        self.phase = Phase::Ending;
+        Step::Hold
+    }
+
+    fn go_back(&mut self, frame: u64, history: &mut History) -> Option<Step> {
+        let oldest = history.oldest_open();
+        let Some(state) = history.snapshots.go_back(frame) else {
+            history.fail();
+            return None;
+        };
+        let until = history.frame();
+        self.call.corrections += 1;
+        let is_replaced = history.back_to().is_some();
+        let counters = &mut history.counters;
+        counters.corrections += 1;
+        counters.replaced += u64::from(is_replaced);
+        counters.longest_replay = counters.longest_replay.max(until - state.frame);
+        self.phase = Phase::Mending(Correction {
+            until,
+            takes_from: until.saturating_sub(history.window.floor()).max(oldest),
+            repeats: 0,
+        });
+        history.rewind(&state);
+        let slot = state.slot;
+        Some(Step::Load { slot })
+    }
+
+    /// A replayed frame is over; where a state saved here would lead to.
+    fn end_replay(
+        &mut self,
+        mut correction: Correction,
+        boundary: Boundary,
+        history: &mut History,
+        port: &Port,
+    ) -> Option<Then> {
+        if !boundary.has_advanced {
+            correction.repeats += 1;
+            if correction.repeats < REPEATS {
+                self.phase = Phase::Mending(correction);
+                return None;
+            }
+            history.counters.unrepeatable += 1;
+        }
+        correction.repeats = 0;
+        self.phase = Phase::Mending(correction);
+        history.counters.replayed += 1;
+        history.inbound.replay_refusals(history.frame());
+        history.next_frame();
+        if port.is_spoiled() {
+            history.fail();
+            self.phase = Phase::Deciding;
+            return None;
+        }
+        Some(Then::Mend(correction))
+    }
+
+    /// The live frame is over; where a state saved here would lead to.
+    fn end_live(&mut self, boundary: Boundary, history: &mut History, port: &mut Port) -> Option<Then> {
+        self.phase = Phase::Ending;
+        if !boundary.has_advanced {
+            return None;
+        }
+        if port.is_spoiled() {
+            history.counters.undone += 1;
+            history.go_back_before(history.frame());
+            self.call.is_undone = true;
+            self.phase = Phase::Deciding;
+            return None;
+        }
+        history.counters.live += 1;
+        port.end_live(history);
+        history.next_frame();
+        Some(Then::End)
+    }
+
+    /// Keeps a state of this boundary if it is safe, or can be made so.
+    fn keep(
+        &mut self,
+        boundary: Boundary,
+        then: Then,
+        settings: Settings,
+        history: &mut History,
+        port: &Port,
+    ) {
+        let is_in_flight = port.is_in_flight(boundary.serial_control);
+        self.is_here_safe = !is_in_flight;
+        let is_live = then == Then::End;
+        let is_idle = is_live && history.quiet() >= IDLE && history.oldest_open() == history.frame();
+        if is_idle && history.stale() < IDLE_EVERY {
+            return;
+        }
+        let in_flight = port.incoming().filter(|_| is_in_flight);
+        let may_repair = settings.has_repairs && (!is_live || history.stale() >= RARE_REPAIRED);
+        // One that has lasted for more than a frame, as with the display off, is not known any more.
+        if !history.link.is_open() || (is_in_flight && !(may_repair && in_flight.is_some())) {
+            return;
+        }
+        if let Some(slot) = history.snapshots.free_slot() {
+            self.phase = Phase::Keeping {
+                state: history.state_here(slot, !is_in_flight),
+                in_flight,
+                then,
+            };
+        }
+    }
+}
+
+/// The oldest frame that has to be emulated again, if one has.
+fn correction(history: &mut History) -> Option<u64> {
+    if let Some(frame) = history.back_to() {
+        return Some(frame);
+    }
+    history.pair();
+    let wrong = history.check()?;
+    history.counters.wrong += 1;
+    Some(wrong)
+}
+
+/// Whether the next frame would be too far ahead of what is known.
+fn must_hold(settings: Settings, history: &mut History) -> bool {
+    if !history.link.is_open() {
+        return false;
+    }
+    let (outbound, inbound, window) = (&history.outbound, &history.inbound, &history.window);
+    let age = |frame: u64| history.frame().saturating_sub(frame);
+    let unanswered = outbound.first_unanswered().map(|own| age(own.frame));
+    let is_ahead = unanswered.is_some_and(|age| age >= window.clocking(outbound.is_refused()));
+    let open = inbound.first_open().map(|judgement| age(judgement.frame));
+    let is_open_long = open.is_some_and(|age| age >= window.armed());
+    let outstanding = outbound.next().saturating_sub(outbound.answered());
+    let is_full = outbound.is_nearly_full() || inbound.is_nearly_full();
+    let must_wait = settings.is_leading
+        || (settings.is_meeting && unanswered.is_some())
+        || is_ahead
+        || is_open_long
+        || outstanding > window.window()
+        || is_full;
+    if is_full && unanswered.is_none() && open.is_none() {
+        // Nothing is open, yet the history cannot be let go: no boundary has been safe for seconds.
+        history.fail();
+        return false;
+    }
+    if !must_wait && history.window.must_drain() {
+        history.counters.drained += 1;
+        return true;
+    }
+    must_wait
+}
