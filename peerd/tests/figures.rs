@@ -49,7 +49,7 @@ fn settle(daemons: [&Daemon; 2]) {
 #[test]
 #[ignore = "measures; see above"]
 fn plug_and_unplug() {
-    let Some(lab) = Lab::empty("fplug") else { return };
+    let lab = Lab::empty("fplug");
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let mut games = [a.game(), b.game()];
     let (mut plugs, mut unplugs) = (vec![], vec![]);
@@ -75,7 +75,7 @@ fn plug_and_unplug() {
 #[test]
 #[ignore = "measures; see above"]
 fn the_far_end_goes_without_a_trace() {
-    let Some(lab) = Lab::hub("fhub", 2) else { return };
+    let lab = Lab::hub("fhub", 2);
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let mut games = [a.game(), b.game()];
     all_up(&mut games);
@@ -97,7 +97,7 @@ fn the_far_end_goes_without_a_trace() {
 #[test]
 #[ignore = "measures; see above"]
 fn stops_and_restarts() {
-    let Some(lab) = Lab::pair("fstop") else { return };
+    let lab = Lab::pair("fstop");
     let b = lab.daemon(1, &[]);
     let mut game = b.game();
     let (mut stops, mut told, mut back) = (vec![], vec![], vec![]);
@@ -134,7 +134,7 @@ fn stops_and_restarts() {
 #[test]
 #[ignore = "measures; see above"]
 fn three_cables() {
-    let Some(lab) = Lab::empty("fthree") else { return };
+    let lab = Lab::empty("fthree");
     let names = ["usb0", "usb1", "usb2"];
     let all: Vec<&str> = names.iter().flat_map(|name| ["--interface", name]).collect();
     let daemons = [lab.daemon(0, &all), lab.daemon(1, &all)];
@@ -187,7 +187,7 @@ fn cost_over(daemon: &Daemon, seconds: u64) -> (u64, f64, f64) {
 #[test]
 #[ignore = "measures; see above"]
 fn idle_and_under_a_flood() {
-    let Some(lab) = Lab::hub("fcost", 3) else { return };
+    let lab = Lab::hub("fcost", 3);
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let mut games = [a.game(), b.game()];
     all_up(&mut games);

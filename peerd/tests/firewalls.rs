@@ -5,13 +5,15 @@
 mod lab;
 
 use lab::{Daemon, Lab, eventually};
+use std::io::Write as _;
 
 /// A machine whose firewall drops what comes in on the cable.
 fn walled(name: &str, needs: &[&str], copies: &[&str], script: &str) -> Option<Lab> {
-    let mut lab = Lab::pair(name)?;
+    let mut lab = Lab::pair(name);
     for program in needs {
         if lab.try_sh(0, &format!("command -v {program}")).is_none() {
-            println!("skipped: {program} is not installed");
+            // Past the harness, which keeps what a test that passes has printed to itself.
+            let _ = writeln!(std::io::stderr(), "{name} is skipped: {program} is not installed");
             return None;
         }
     }
@@ -79,6 +81,7 @@ fn is_found_and_opened(lab: &Lab, programs: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn iptables_is_opened() {
     let script = "for i in iptables ip6tables; do $i -P INPUT DROP; $i -A INPUT -i lo -j ACCEPT; done";
     let Some(lab) = walled("ipt", &["iptables", "nft"], &[], script) else {
@@ -88,6 +91,7 @@ fn iptables_is_opened() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn the_older_iptables_is_opened() {
     let script =
         "for i in iptables-legacy ip6tables-legacy; do $i -P INPUT DROP && $i -A INPUT -i lo -j ACCEPT; done";
@@ -126,6 +130,7 @@ fn is_opened_when_asked_to(lab: &Lab, list: &str, shows: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn ufw_is_opened() {
     let Some(lab) = walled("ufw", &["ufw", "nft"], &["/etc/ufw"], "ufw --force enable") else {
         return;
@@ -134,6 +139,7 @@ fn ufw_is_opened() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn firewalld_is_opened() {
     let script = "mkdir -p /run/dbus && dbus-daemon --system --fork && (firewalld --nofork --nopid >/dev/null 2>&1 &) && \
                   for i in $(seq 60); do firewall-cmd --state >/dev/null 2>&1 && exit; sleep 0.25; done; exit 1";
@@ -148,6 +154,7 @@ fn firewalld_is_opened() {
 /// As the shipped unit runs it: nobody, with two rights. What nft is underneath can be changed so; for the rest a person is
 /// told the command.
 #[test]
+#[ignore = "needs root"]
 fn without_root_the_daemon_opens_what_nft_is_underneath() {
     let script = "iptables -P INPUT DROP; ip6tables -P INPUT DROP; nft add table inet mine; \
                   nft add chain inet mine in '{ type filter hook input priority 0; policy drop; }'";

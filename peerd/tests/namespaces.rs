@@ -4,12 +4,13 @@
 
 mod lab;
 
-use lab::{Client, Daemon, Lab, Message, SAME_MAC, eventually, is_root, sh};
+use lab::{Client, Daemon, Lab, Message, SAME_MAC, eventually, sh};
 use std::time::{Duration, Instant};
 
 #[test]
+#[ignore = "needs root"]
 fn one_mac_at_both_ends_becomes_a_link_with_two() {
-    let Some(lab) = Lab::pair("mac") else { return };
+    let lab = Lab::pair("mac");
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let (mut game_a, mut game_b) = (a.game(), b.game());
     let (up_a, up_b) = (game_a.peer_up(), game_b.peer_up());
@@ -27,8 +28,9 @@ fn one_mac_at_both_ends_becomes_a_link_with_two() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn both_games_are_told_soon_after_the_plug() {
-    let Some(lab) = Lab::empty("soon") else { return };
+    let lab = Lab::empty("soon");
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let (mut game_a, mut game_b) = (a.game(), b.game());
     let mut times = vec![];
@@ -49,8 +51,9 @@ fn both_games_are_told_soon_after_the_plug() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn three_cables_with_one_mac_are_three_links_for_three_games() {
-    let Some(lab) = Lab::empty("three") else { return };
+    let lab = Lab::empty("three");
     let names = ["usb0", "usb1", "usb2"];
     names.iter().for_each(|name| lab.plug(name));
     let all = [
@@ -74,8 +77,9 @@ fn three_cables_with_one_mac_are_three_links_for_three_games() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn both_ends_in_one_box_are_named_in_words() {
-    let Some(lab) = Lab::empty("onebox") else { return };
+    let lab = Lab::empty("onebox");
     let ns = lab.namespace(0);
     sh(&format!(
         "ip -n {ns} link add usb0 address {SAME_MAC} type veth peer name usb1 address {SAME_MAC}"
@@ -91,8 +95,9 @@ fn both_ends_in_one_box_are_named_in_words() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn without_ipv6_the_link_is_made_with_ipv4() {
-    let Some(lab) = Lab::pair("v4") else { return };
+    let lab = Lab::pair("v4");
     sh(&format!(
         "ip netns exec {} sysctl -qw net.ipv6.conf.usb0.disable_ipv6=1",
         lab.namespace(1)
@@ -104,8 +109,9 @@ fn without_ipv6_the_link_is_made_with_ipv4() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn an_ipv4_address_that_this_machine_reaches_elsewhere_is_not_the_peers() {
-    let Some(lab) = Lab::pair("taken") else { return };
+    let lab = Lab::pair("taken");
     let ns = lab.namespace(0);
     // One of each pair, by another interface: which pair it will be is drawn at random.
     sh(&format!(
@@ -130,8 +136,9 @@ fn an_ipv4_address_that_this_machine_reaches_elsewhere_is_not_the_peers() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn the_other_end_becomes_no_router_of_this_machine() {
-    let Some(lab) = Lab::pair("router") else { return };
+    let lab = Lab::pair("router");
     // As the packaged service is, but that it may write /proc/sys.
     lab.drop_privileges();
     let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
@@ -167,8 +174,9 @@ fn the_other_end_becomes_no_router_of_this_machine() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_flushed_address_comes_back() {
-    let Some(lab) = Lab::pair("flush") else { return };
+    let lab = Lab::pair("flush");
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let address = a.game().peer_up().bind;
     b.game().peer_up();
@@ -184,8 +192,9 @@ fn a_flushed_address_comes_back() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_clean_stop_tells_the_peer_at_once_and_leaves_nothing() {
-    let Some(lab) = Lab::pair("stop") else { return };
+    let lab = Lab::pair("stop");
     let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let mut game = b.game();
     game.peer_up();
@@ -202,8 +211,9 @@ fn a_clean_stop_tells_the_peer_at_once_and_leaves_nothing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn what_a_killed_daemon_left_is_removed_at_the_next_start() {
-    let Some(lab) = Lab::pair("kill") else { return };
+    let lab = Lab::pair("kill");
     let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let mut game = b.game();
     let old = game.peer_up().address;
@@ -232,8 +242,9 @@ fn what_a_killed_daemon_left_is_removed_at_the_next_start() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_far_end_that_dies_without_carrier_loss_is_noticed_in_time() {
-    let Some(lab) = Lab::hub("silent", 2) else { return };
+    let lab = Lab::hub("silent", 2);
     let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let mut game = b.game();
     game.peer_up();
@@ -247,8 +258,9 @@ fn a_far_end_that_dies_without_carrier_loss_is_noticed_in_time() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_second_claimant_is_refused_and_named() {
-    let Some(lab) = Lab::hub("claim", 3) else { return };
+    let lab = Lab::hub("claim", 3);
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     a.game().peer_up();
     b.game().peer_up();
@@ -270,8 +282,9 @@ fn a_second_claimant_is_refused_and_named() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_second_daemon_leaves_the_interface_to_the_first() {
-    let Some(lab) = Lab::pair("two") else { return };
+    let lab = Lab::pair("two");
     let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     a.game().peer_up();
     let second = lab.second_daemon(0);
@@ -285,8 +298,9 @@ fn a_second_daemon_leaves_the_interface_to_the_first() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn renaming_a_linked_interface_disturbs_nothing() {
-    let Some(lab) = Lab::pair("name") else { return };
+    let lab = Lab::pair("name");
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let mut game = a.game();
     let old = game.peer_up();
@@ -306,8 +320,9 @@ fn renaming_a_linked_interface_disturbs_nothing() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_firewall_is_found_on_its_side_and_opened_when_asked_to() {
-    let Some(lab) = Lab::pair("wall") else { return };
+    let lab = Lab::pair("wall");
     let ns = lab.namespace(0);
     let nft = |line: &str| sh(&format!("ip netns exec {ns} nft '{line}'"));
     nft("add table inet mine");
@@ -341,8 +356,9 @@ fn a_firewall_is_found_on_its_side_and_opened_when_asked_to() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched() {
-    let Some(lab) = Lab::hub("lan", 3) else { return };
+    let lab = Lab::hub("lan", 3);
     for end in 0..3 {
         let ns = lab.namespace(end);
         sh(&format!(
@@ -379,8 +395,9 @@ fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_new_address_of_a_lan_peer_is_told_to_the_game_that_plays_with_it() {
-    let Some(lab) = Lab::hub("move", 2) else { return };
+    let lab = Lab::hub("move", 2);
     for end in 0..2 {
         lab.sh(end, "sysctl -qw net.ipv6.conf.usb0.disable_ipv6=1");
         lab.sh(
@@ -402,8 +419,9 @@ fn a_new_address_of_a_lan_peer_is_told_to_the_game_that_plays_with_it() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_cable_comes_before_a_lan() {
-    let Some(lab) = Lab::hub("both", 2) else { return };
+    let lab = Lab::hub("both", 2);
     let (a, b) = (lab.namespace(0), lab.namespace(1));
     sh(&format!(
         "ip -n {a} link set usb0 up && ip -n {b} link set usb0 up"
@@ -440,8 +458,9 @@ fn a_cable_comes_before_a_lan() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn what_the_kernel_could_not_say_for_want_of_buffers_is_looked_up() {
-    let Some(lab) = Lab::empty("bufs") else { return };
+    let lab = Lab::empty("bufs");
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let mut game = a.game();
     a.stop();
@@ -459,8 +478,9 @@ fn what_the_kernel_could_not_say_for_want_of_buffers_is_looked_up() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn clients_that_misbehave_are_refused_and_others_served() {
-    let Some(lab) = Lab::pair("bad") else { return };
+    let lab = Lab::pair("bad");
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     for line in [
         b"\xff\xfe nonsense\n".as_slice(),
@@ -492,10 +512,8 @@ fn clients_that_misbehave_are_refused_and_others_served() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn it_refuses_to_run_without_its_capabilities_and_names_them() {
-    if !is_root() {
-        return;
-    }
     let output = std::process::Command::new("setpriv")
         .args([
             "--bounding-set=-net_raw",
@@ -513,8 +531,9 @@ fn it_refuses_to_run_without_its_capabilities_and_names_them() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_daemon_without_cables_and_clients_stops_when_asked_to() {
-    let Some(lab) = Lab::empty("idle") else { return };
+    let lab = Lab::empty("idle");
     let mut a: Daemon = lab.daemon(0, &["--exit-idle", "1"]);
     assert!(a.wait(Duration::from_secs(5)));
 }

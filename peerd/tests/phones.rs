@@ -7,8 +7,9 @@ mod lab;
 use lab::{Lab, eventually};
 
 #[test]
+#[ignore = "needs root"]
 fn what_may_be_a_phone_is_left_as_its_owner_has_it() {
-    let Some(mut lab) = Lab::pair("phone") else { return };
+    let mut lab = Lab::pair("phone");
     lab.furnish(&[]);
     let net = "/sys/class/net";
     lab.sh(
@@ -41,8 +42,9 @@ fn what_may_be_a_phone_is_left_as_its_owner_has_it() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn what_may_be_a_phone_is_spoken_to_for_a_game_alone_and_keeps_no_daemon() {
-    let Some(mut lab) = Lab::pair("modem") else { return };
+    let mut lab = Lab::pair("modem");
     lab.furnish(&[]);
     let net = "/sys/class/net";
     lab.sh(

@@ -22,16 +22,6 @@ pub(crate) const SAME_MAC: &str = "02:11:22:33:44:55";
 
 const PATIENCE: Duration = Duration::from_secs(12);
 
-pub(crate) fn is_root() -> bool {
-    let is_root = nix::unistd::geteuid().is_root();
-    if !is_root {
-        println!(
-            "skipped: namespaces need root; run `sudo -E cargo test -p gamelink-peerd --test namespaces`"
-        );
-    }
-    is_root
-}
-
 /// Runs a shell line that must succeed; gives what it printed.
 pub(crate) fn sh(line: &str) -> String {
     let output = run(line);
@@ -66,15 +56,12 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Machines without a cable. `None` without root.
-    pub(crate) fn empty(name: &str) -> Option<Lab> {
+    /// Machines without a cable.
+    pub(crate) fn empty(name: &str) -> Lab {
         Lab::with(name, 2)
     }
 
-    fn with(name: &str, machines: usize) -> Option<Lab> {
-        if !is_root() {
-            return None;
-        }
+    fn with(name: &str, machines: usize) -> Lab {
         let id = std::process::id();
         let folder = std::env::temp_dir().join(format!("gamelink-lab-{id}-{name}"));
         fs::create_dir_all(&folder).unwrap();
@@ -82,25 +69,25 @@ impl Lab {
         for ns in &namespaces {
             sh(&format!("ip netns add {ns} && ip -n {ns} link set lo up"));
         }
-        Some(Lab {
+        Lab {
             namespaces,
             folder,
             daemons: AtomicU32::new(0),
             room: None,
             is_unprivileged: Cell::new(false),
-        })
+        }
     }
 
     /// Two machines with a cable.
-    pub(crate) fn pair(name: &str) -> Option<Lab> {
-        let lab = Lab::empty(name)?;
+    pub(crate) fn pair(name: &str) -> Lab {
+        let lab = Lab::empty(name);
         lab.plug("usb0");
-        Some(lab)
+        lab
     }
 
     /// Machines on a hub, which shows a carrier whatever the others do.
-    pub(crate) fn hub(name: &str, machines: usize) -> Option<Lab> {
-        let mut lab = Lab::with(name, machines)?;
+    pub(crate) fn hub(name: &str, machines: usize) -> Lab {
+        let mut lab = Lab::with(name, machines);
         let hub = format!("gl{}{name}h", std::process::id());
         sh(&format!(
             "ip netns add {hub} && ip -n {hub} link add hub type bridge && ip -n {hub} link set hub up"
@@ -111,7 +98,7 @@ impl Lab {
             ));
         }
         lab.namespaces.push(hub);
-        Some(lab)
+        lab
     }
 
     pub(crate) fn namespace(&self, end: usize) -> &str {
