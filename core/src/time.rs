@@ -1,19 +1,18 @@
 //! Points in time and spans, typed so that two machines' clocks cannot be mixed up.
 
-use serde::{Deserialize, Serialize};
-use std::ops::{Add, Neg, Sub};
+use std::ops::Sub;
 use std::time::Duration;
 
 /// A moment on this machine's monotonic clock, in nanoseconds since an arbitrary start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct LocalTime(pub u64);
 
 /// A moment on the peer's monotonic clock, in nanoseconds since the peer's own arbitrary start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct PeerTime(pub u64);
 
 /// A signed difference of two moments, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(pub i64);
 
 impl LocalTime {
@@ -27,23 +26,6 @@ impl LocalTime {
     #[must_use]
     pub fn since(self, earlier: LocalTime) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-}
-
-impl Span {
-    /// No time at all.
-    pub const ZERO: Span = Span(0);
-
-    /// The span of a duration; saturates at 292 years.
-    #[must_use]
-    pub fn from_duration(duration: Duration) -> Span {
-        Span(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
-    }
-
-    /// The magnitude of this span.
-    #[must_use]
-    pub fn magnitude(self) -> Duration {
-        Duration::from_nanos(self.0.unsigned_abs())
     }
 }
 
@@ -61,41 +43,6 @@ impl Sub for PeerTime {
     }
 }
 
-impl Add<Span> for LocalTime {
-    type Output = LocalTime;
-    fn add(self, span: Span) -> LocalTime {
-        LocalTime(self.0.saturating_add_signed(span.0))
-    }
-}
-
-impl Add<Span> for PeerTime {
-    type Output = PeerTime;
-    fn add(self, span: Span) -> PeerTime {
-        PeerTime(self.0.saturating_add_signed(span.0))
-    }
-}
-
-impl Add for Span {
-    type Output = Span;
-    fn add(self, other: Span) -> Span {
-        Span(self.0.saturating_add(other.0))
-    }
-}
-
-impl Sub for Span {
-    type Output = Span;
-    fn sub(self, other: Span) -> Span {
-        Span(self.0.saturating_sub(other.0))
-    }
-}
-
-impl Neg for Span {
-    type Output = Span;
-    fn neg(self) -> Span {
-        Span(self.0.saturating_neg())
-    }
-}
-
 fn saturating_nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -106,7 +53,7 @@ fn signed_difference(a: u64, b: u64) -> i64 {
 }
 
 /// A count of the Game Boy's clock periods: 4 194 304 a second, whatever the CPU speed (Pan Docs, Specifications).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TCycles(pub u64);
 
 impl TCycles {
@@ -114,10 +61,6 @@ impl TCycles {
     pub const RATE_HZ: u64 = 4_194_304;
     /// T-cycles of one video frame: 154 lines of 456.
     pub const FRAME: TCycles = TCycles(70_224);
-    /// T-cycles of one serial byte at the internal clock of 8192 Hz (Pan Docs, Serial Data Transfer).
-    pub const BYTE: TCycles = TCycles(4096);
-    /// T-cycles of one serial byte in CGB fast mode, 262 144 Hz.
-    pub const BYTE_FAST: TCycles = TCycles(128);
 
     /// How long this many cycles last on a Game Boy that runs at its nominal rate.
     #[must_use]
@@ -142,7 +85,6 @@ mod tests {
     #[test]
     fn differences_have_a_sign_and_saturate() {
         assert_eq!(LocalTime(5) - LocalTime(7), Span(-2));
-        assert_eq!(LocalTime(5) + Span(-7), LocalTime(0));
         assert_eq!(LocalTime(u64::MAX).after(Duration::MAX), LocalTime(u64::MAX));
     }
 }

@@ -500,8 +500,5 @@ fn a_hello_is_answered_with_no_more_than_it_asked() {
 #[test]
 fn clocks_agree_after_a_few_datagrams() {
     let pair = Pair::linked();
-    assert_eq!(
-        pair.ends[0].bridge.clock().offset().unwrap().magnitude(),
-        Duration::ZERO
-    );
+    assert_eq!(pair.ends[0].bridge.clock().offset().unwrap().0, 0);
 }

@@ -1,4 +1,6 @@
-//! What time it is at the peer: offset, delay and skew from four timestamps (RFC 5905, section 8).
+//! Offset, delay and skew of the peer's clock from four timestamps (RFC 5905, section 8).
+//!
+//! Decisions go by the delay and the jitter alone; offset and skew keep the samples apart and are in the statistics, for people.
 //!
 //! RFC 5905 keeps the sample with the smallest round trip. A round trip is small only when both ways are quick at once, so under jitter this
 //! keeps the two ways apart: each datagram bounds the offset from one side, the tightest bound of each side rules, and half their distance is
@@ -167,28 +169,6 @@ impl ClockSync {
         Some(Duration::from_nanos(
             half.saturating_add(estimate.margin.unsigned_abs()),
         ))
-    }
-
-    /// Our moment when the peer's clock shows `time`; none before the first sample.
-    #[must_use]
-    pub fn to_local(&self, time: PeerTime) -> Option<LocalTime> {
-        let estimate = self.estimate?;
-        let there = PeerTime(estimate.at.0.saturating_add_signed(estimate.offset()));
-        let passed = (time - there).0;
-        // Solves passed = local * (1 + rate) for the local span; only the small correction goes through a float.
-        let rate = self.rate();
-        let correction = (passed as f64 * (rate / (1.0 + rate))) as i64;
-        Some(estimate.at + Span(passed.saturating_sub(correction)))
-    }
-
-    /// What the peer's clock shows at our moment `time`; none before the first sample.
-    #[must_use]
-    pub fn to_peer(&self, time: LocalTime) -> Option<PeerTime> {
-        let estimate = self.estimate?;
-        let passed = (time - estimate.at).0;
-        let correction = (passed as f64 * self.rate()) as i64;
-        let there = PeerTime(estimate.at.0.saturating_add_signed(estimate.offset()));
-        Some(there + Span(passed.saturating_add(correction)))
     }
 
     /// Samples that were not used.
