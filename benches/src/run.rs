@@ -1,13 +1,13 @@
 //! Does what the plan says, and keeps all figures. The contestants take turns, so that a noisy minute spoils no one alone.
 
-use crate::contestants::{Absent, Contestant};
+use crate::contestants::Contestant;
 use crate::instructions;
 use crate::machine::Machine;
 use crate::micro;
 use crate::ping::{self, Ping};
 use crate::plan::{Case, Group, Plan};
 use crate::results::{Results, Run, SCHEMA};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use gamelink_fixtures::netns;
 use gamelink_fixtures::pair::{self, PairOptions, PairReport};
 use std::path::Path;
@@ -27,7 +27,6 @@ pub fn run(plan: &Plan, contestants: Vec<Contestant>, player: &Path) -> Result<R
         machine: Machine::here(),
         seconds: 0.0,
         contestants,
-        absent: Vec::new(),
         runs: Vec::new(),
         pings: Vec::new(),
         costs: micro::run(),
@@ -53,14 +52,11 @@ pub fn run(plan: &Plan, contestants: Vec<Contestant>, player: &Path) -> Result<R
                 case.delay_ms(),
                 contestant.name,
             ));
-            match run_case(plan, case, &contestant, player) {
-                Ok(report) => take(&mut results, case, &contestant, report),
-                Err(error) => {
-                    eprintln!("      {error:#}");
-                    let fault = Some(format!("{error:#}"));
-                    results.runs.push(entry(case, &contestant, None, fault));
-                }
-            }
+            let outcome = run_case(plan, case, &contestant, player).map_err(|error| {
+                eprintln!("      {error:#}");
+                format!("{error:#}")
+            });
+            results.runs.push(entry(case, &contestant, outcome));
         }
     }
     if plan.has_instructions && instructions::is_there() {
@@ -71,31 +67,11 @@ pub fn run(plan: &Plan, contestants: Vec<Contestant>, player: &Path) -> Result<R
     Ok(results)
 }
 
-/// Keeps a report; that of a core which worked otherwise than told shows that this build has no such contestant.
-fn take(results: &mut Results, case: &Case, contestant: &Contestant, report: PairReport) {
-    let Some(why) = contestant.mismatch(&report) else {
-        results.runs.push(entry(case, contestant, Some(report), None));
-        return;
+fn entry(case: &Case, contestant: &Contestant, outcome: Result<PairReport, String>) -> Run {
+    let (report, fault) = match outcome {
+        Ok(report) => (Some(report), None),
+        Err(fault) => (None, Some(fault)),
     };
-    let has_worked = |run: &Run| run.contestant == contestant.name && run.report.is_some();
-    if results.runs.iter().any(has_worked) {
-        // It can, but did not here: that is a result.
-        results.runs.push(entry(case, contestant, None, Some(why)));
-        return;
-    }
-    eprintln!(
-        "      {} is not in this build and is left out: {why}",
-        contestant.name
-    );
-    results.contestants.retain(|one| one != contestant);
-    results.runs.retain(|run| run.contestant != contestant.name);
-    results.absent.push(Absent {
-        name: contestant.name.clone(),
-        why,
-    });
-}
-
-fn entry(case: &Case, contestant: &Contestant, report: Option<PairReport>, fault: Option<String>) -> Run {
     Run {
         group: case.group,
         title: case.title(),
@@ -111,7 +87,7 @@ fn entry(case: &Case, contestant: &Contestant, report: Option<PairReport>, fault
 }
 
 fn run_case(plan: &Plan, case: &Case, contestant: &Contestant, player: &Path) -> Result<PairReport> {
-    pair::run(&PairOptions {
+    let report = pair::run(&PairOptions {
         conditions: case.conditions,
         is_relayed: case.is_relayed(),
         rhythms: case.rhythms,
@@ -125,5 +101,10 @@ fn run_case(plan: &Plan, case: &Case, contestant: &Contestant, player: &Path) ->
         absence: case.absence,
         environment: contestant.environment.clone().unwrap_or_default(),
         ..PairOptions::new(player.to_owned(), contestant.cores()?, case.pattern.rom)
-    })
+    })?;
+    // Figures of a core that worked otherwise than told would be another contestant's.
+    match contestant.mismatch(&report) {
+        Some(mismatch) => bail!(mismatch),
+        None => Ok(report),
+    }
 }

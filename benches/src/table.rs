@@ -24,13 +24,6 @@ pub fn markdown(results: &Results) -> String {
             "\n**A quick run: it shows that everything works. Its figures are of less than a second each.**\n",
         );
     }
-    for absent in &results.absent {
-        let _ = writeln!(
-            out,
-            "\n**{}** is not in this build and was left out: {}.",
-            absent.name, absent.why
-        );
-    }
     out.push_str(LEGEND);
     let plain_us = plain_us(results);
     for (group, title) in Group::ALL {

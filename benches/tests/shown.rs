@@ -1,6 +1,6 @@
 //! Whatever was measured, and whatever was not, can be shown.
 
-use gamelink_benches::contestants::{Absent, Contestant};
+use gamelink_benches::contestants::Contestant;
 use gamelink_benches::machine::Machine;
 use gamelink_benches::ping::Ping;
 use gamelink_benches::plan::{Case, Plan};
@@ -108,10 +108,6 @@ fn results() -> Results {
         machine: Machine::here(),
         seconds: 600.0,
         contestants,
-        absent: vec![Absent {
-            name: "nobody".to_owned(),
-            why: "it was never built".to_owned(),
-        }],
         runs,
         pings: vec![ping(0), ping(16_742_706)],
         costs: Vec::new(),
