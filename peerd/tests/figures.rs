@@ -5,7 +5,7 @@
 
 mod lab;
 
-use lab::{Client, Daemon, Lab, eventually, sh};
+use lab::{CableState, Client, Daemon, Lab, eventually, sh};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, sendto, socket};
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -164,11 +164,7 @@ fn cost(daemon: &Daemon) -> (u64, f64, u64) {
         .unwrap()
         .parse()
         .unwrap();
-    (
-        rss,
-        nanos as f64 / 1e9,
-        daemon.status()["wakeups"].as_u64().unwrap(),
-    )
+    (rss, nanos as f64 / 1e9, daemon.status().wakeups)
 }
 
 fn cost_over(daemon: &Daemon, seconds: u64) -> (u64, f64, f64) {
@@ -210,9 +206,9 @@ fn idle_and_under_a_flood() {
     println!("under the flood: {rss} kB resident, {cpu:.2} % CPU, {wakeups:.1} wake-ups a second");
     assert_eq!(
         (a.states(), b.states()),
-        (vec!["linked".to_owned()], vec!["linked".to_owned()])
+        (vec![CableState::Linked], vec![CableState::Linked])
     );
-    assert_eq!(a.status()["cables"][0]["links"], 1, "the peer was never lost");
+    assert_eq!(a.cable().links, 1, "the peer was never lost");
     flood.wait().unwrap();
 }
 

@@ -4,7 +4,7 @@
 
 mod lab;
 
-use lab::{Lab, eventually};
+use lab::{CableState, Lab, eventually};
 
 #[test]
 #[ignore = "needs root"]
@@ -21,13 +21,12 @@ fn what_may_be_a_phone_is_left_as_its_owner_has_it() {
     );
     let is_up = || lab.sh(0, "ip link show usb0").contains(",UP");
     let a = lab.searching_daemon(0, &[]);
-    let cable = || a.status()["cables"][0].clone();
     assert_eq!(
-        (cable()["is_certain"].clone(), cable()["state"].clone()),
-        (false.into(), "down".into())
+        (a.cable().device.is_certain, a.cable().state),
+        (false, CableState::Down)
     );
     let mut game = a.game();
-    assert_eq!(cable()["state"], "down");
+    assert_eq!(a.cable().state, CableState::Down);
     assert!(!is_up());
     // Its owner uses it, and then a peer is there: a cable after all.
     lab.sh(0, "ip link set usb0 up");
@@ -36,7 +35,7 @@ fn what_may_be_a_phone_is_left_as_its_owner_has_it() {
     b.game().peer_up();
     lab.sh(0, "ip link set usb0 down");
     game.peer_down();
-    eventually("down", || cable()["state"] == "down");
+    eventually("down", || a.cable().state == CableState::Down);
     assert!(!is_up());
     drop(b);
 }
@@ -57,11 +56,11 @@ fn what_may_be_a_phone_is_spoken_to_for_a_game_alone_and_keeps_no_daemon() {
     lab.sh(0, "ip link set usb0 up");
     lab.sh(1, "ip link set usb0 up");
     let mut a = lab.searching_daemon(0, &["--exit-idle", "1"]);
-    let sent = || a.status()["cables"][0]["frames"]["sent"].as_u64();
-    eventually("carrier", || a.states() == ["searching"]);
-    assert_eq!(sent(), Some(0));
+    let sent = || a.cable().frames.sent;
+    eventually("carrier", || a.states() == [CableState::Searching]);
+    assert_eq!(sent(), 0);
     let game = a.game();
-    eventually("a word", || sent() > Some(0));
+    eventually("a word", || sent() > 0);
     drop(game);
     assert!(a.wait(std::time::Duration::from_secs(5)));
 }

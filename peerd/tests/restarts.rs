@@ -16,7 +16,9 @@ fn playing(lab: &Lab, daemons: [&Daemon; 2]) -> ([Client; 2], PeerUp) {
     }
     for daemon in daemons {
         eventually("settled", || {
-            daemon.udp() == (true, true) && daemon.status()["games"][0]["report"]["cable"] == "usb0"
+            let game = daemon.status().games.into_iter().next();
+            let cable = game.and_then(|game| game.report?.cable);
+            daemon.udp() == (true, true) && cable.as_deref() == Some("usb0")
         });
     }
     // The MAC of one end changes once.

@@ -5,7 +5,7 @@
 mod lab;
 
 use gamelink_core::control::{self, LinkReport, LinkState, Role, ToDaemon, VERSION};
-use lab::{Daemon, Lab, eventually};
+use lab::{CableState, Daemon, Lab, eventually};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -144,13 +144,9 @@ fn a_stranger_with_many_connections_leaves_places_for_others() {
     let folder = folder("crowd");
     let a = lab.daemon(0, &[]);
     let _stranger = Stranger::start(&lab, &folder, "crowd", Some(&a));
-    eventually("its connections are judged", || {
-        a.status()["clients_refused"].as_u64() >= Some(34)
-    });
+    eventually("its connections are judged", || a.status().clients_refused >= 34);
     // Those who asked before may not have been seen to go yet.
-    eventually("six places and this one", || {
-        a.status()["clients"].as_u64() == Some(7)
-    });
+    eventually("six places and this one", || a.status().clients == 7);
     let (code, words) = lab.tool(0, &a, &["status"]);
     assert_eq!(code, 4, "nothing is linked, but it is said: {words}");
     fs::remove_dir_all(folder).unwrap();
@@ -164,11 +160,9 @@ fn a_strangers_game_that_was_first_gives_way_to_the_players() {
     let (a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     let _other = b.game();
     let _stranger = Stranger::start(&lab, &folder, "game", Some(&a));
-    let games = || a.status()["games"].as_array().cloned().unwrap_or_default();
     eventually("the stranger has the cable", || {
-        games()
-            .iter()
-            .any(|game| game["uid"] == 65534 && game["cable"] == "usb0")
+        let mut games = a.status().games.into_iter();
+        games.any(|game| game.uid == 65534 && game.cable.as_deref() == Some("usb0"))
     });
     let mut game = a.game();
     assert_eq!(game.peer_up().cable, "usb0");
@@ -194,16 +188,15 @@ fn a_flood_of_connections_takes_no_link_down() {
     let start = Instant::now();
     let mut answers = 0;
     while start.elapsed() < Duration::from_secs(3) {
-        assert_eq!(a.states(), ["linked"]);
+        assert_eq!(a.states(), [CableState::Linked]);
         answers += 1;
     }
     drop(strangers);
     assert!(answers > 10, "{answers} answers in three seconds");
     assert_eq!(
         (a.states(), b.states()),
-        (vec!["linked".to_owned()], vec!["linked".to_owned()])
+        (vec![CableState::Linked], vec![CableState::Linked])
     );
-    let links = |daemon: &Daemon| daemon.status()["cables"][0]["links"].as_u64();
-    assert_eq!((links(&a), links(&b)), (Some(1), Some(1)));
+    assert_eq!((a.cable().links, b.cable().links), (1, 1));
     fs::remove_dir_all(folder).unwrap();
 }

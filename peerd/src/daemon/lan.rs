@@ -4,11 +4,10 @@ use crate::machine::discovery::{Lan, Loss, Output};
 use crate::machine::identity::Name;
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::Beacon;
-use gamelink_core::control::FromDaemon;
+use gamelink_core::control::{FromDaemon, LanStatus, MachineStatus};
 use gamelink_core::driver::PeerAddress;
 use gamelink_core::time::LocalTime;
 use mio::{Registry, Token};
-use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 
 /// Beacons read at once.
@@ -129,24 +128,24 @@ impl LanPort {
         }
     }
 
-    pub(super) fn status(&self) -> Value {
+    pub(super) fn status(&self) -> LanStatus {
         let linked = self.lan.linked().map(|machine| machine.instance);
-        let machines: Vec<Value> = self
+        let machines = self
             .lan
             .machines()
-            .iter()
+            .into_iter()
             .take(12)
-            .map(|machine| {
-                json!({
-                    "name": machine.name.to_string(),
-                    "instance": machine.instance.to_string(),
-                    "address": machine.address.to_string(),
-                    "has_game": machine.has_game,
-                    "round_trip_us": machine.round_trip.map(|trip| trip.as_micros() as u64),
-                    "is_linked": Some(machine.instance) == linked,
-                })
-            })
-            .collect();
-        json!({ "interface": self.name.to_string(), "machines": machines })
+            .map(|machine| MachineStatus {
+                name: machine.name.to_string(),
+                instance: machine.instance.to_string(),
+                address: machine.address,
+                has_game: machine.has_game,
+                round_trip_us: machine.round_trip.map(|trip| trip.as_micros() as u64),
+                is_linked: Some(machine.instance) == linked,
+            });
+        LanStatus {
+            interface: self.name.to_string(),
+            machines: machines.collect(),
+        }
     }
 }

@@ -152,9 +152,9 @@ impl Cable {
                 self.repair.handle_mine(mac);
             }
             Input::Frame(frame, sibling) => self.handle_frame(now, frame, sibling),
-            Input::BadFrame(FrameError::Malformed) => self.counters.malformed += 1,
+            Input::BadFrame(FrameError::Malformed) => self.counters.frames.malformed += 1,
             Input::BadFrame(FrameError::Version(theirs, name)) => {
-                self.counters.malformed += 1;
+                self.counters.frames.malformed += 1;
                 self.say(
                     now,
                     Trouble::Version {
@@ -212,7 +212,7 @@ impl Cable {
     }
 
     fn handle_frame(&mut self, now: LocalTime, frame: &Frame, sibling: Option<Name>) {
-        self.counters.received += 1;
+        self.counters.frames.received += 1;
         if let Some(sibling) = sibling {
             return self.say(now, Trouble::OneBox { other: sibling });
         }
@@ -278,7 +278,7 @@ impl Cable {
         let is_taken = frame.flags.has(Flags::LINKED) && frame.heard != self.me.instance;
         let Some(peer) = &self.peer else {
             if is_taken {
-                self.counters.foreign += 1;
+                self.counters.frames.foreign += 1;
                 self.say(now, Trouble::Taken { name: sender.name });
                 return false;
             }
@@ -288,7 +288,7 @@ impl Cable {
         if known.instance == sender.instance && known.nonce == sender.nonce {
             // Replayed, or overtaken.
             let is_newer = frame.sequence.wrapping_sub(peer.sequence).cast_signed() > 0;
-            self.counters.stale += u64::from(!is_newer);
+            self.counters.frames.stale += u64::from(!is_newer);
             return is_newer;
         }
         if frame.kind != Kind::Hello {
@@ -308,7 +308,7 @@ impl Cable {
             self.lose(now, Loss::OtherMachine);
             return true;
         }
-        self.counters.foreign += 1;
+        self.counters.frames.foreign += 1;
         if self.told.is_some() {
             self.say(
                 now,
@@ -459,7 +459,7 @@ impl Cable {
 
     fn send(&mut self, kind: Kind) {
         self.sequence = self.sequence.wrapping_add(1);
-        self.counters.sent += 1;
+        self.counters.frames.sent += 1;
         let frame = self.frame(kind, self.sequence);
         self.last_sent = Some(frame);
         self.outputs.push_back(Output::Send(frame));

@@ -7,6 +7,7 @@ use super::loss::Loss;
 use super::mac::Seed;
 use super::trouble::Trouble;
 use crate::wire::frame::{Flags, Frame, FrameError};
+use gamelink_core::control::FrameCounts;
 use std::net::IpAddr;
 
 /// What happened.
@@ -102,14 +103,10 @@ pub(crate) struct Config {
     pub(crate) has_v6: bool,
 }
 
-/// Frames that were of no use.
+/// Frames, and events worth counting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
-    pub(crate) malformed: u64,
-    pub(crate) foreign: u64,
-    pub(crate) stale: u64,
+    pub(crate) frames: FrameCounts,
     pub(crate) mac_changes: u64,
     pub(crate) links: u64,
 }

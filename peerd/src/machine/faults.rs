@@ -277,7 +277,7 @@ fn a_machine_that_slept_alone_is_linked_again_when_it_wakes() {
 fn a_linked_pair_sends_four_frames_a_second_each() {
     let mut world = linked(1);
     world.run(Duration::from_secs(5));
-    let sent = |world: &World| world.ends[0].daemon.as_ref().unwrap().counters().sent;
+    let sent = |world: &World| world.ends[0].daemon.as_ref().unwrap().counters().frames.sent;
     let before = sent(&world);
     world.run(Duration::from_secs(10));
     assert!(sent(&world) - before <= 40, "{}", sent(&world) - before);

@@ -183,7 +183,7 @@ fn a_million_hostile_frames_do_not_lose_the_peer() {
     assert_eq!(losses, 0);
     // Ten virtual seconds: heartbeats, and a line now and then.
     assert!(reactions < 200, "{reactions}");
-    assert!(cable.counters().malformed + cable.counters().foreign > 900_000);
+    assert!(cable.counters().frames.malformed + cable.counters().frames.foreign > 900_000);
 }
 
 /// What clients of the control socket may write: read or refused, never more.

@@ -1,8 +1,7 @@
 //! Asks the daemon over its control socket.
 
-use super::visible::{make_visible, visible};
-use gamelink_core::control::{self, FromDaemon, MAX_LINE, Role, ToDaemon, VERSION};
-use serde::Deserialize;
+use super::visible::visible;
+use gamelink_core::control::{self, FromDaemon, LineError, MAX_LINE, Role, Status, ToDaemon, VERSION};
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -29,6 +28,8 @@ pub(crate) enum AskError {
     Silent,
     /// It broke off.
     Broken(io::Error),
+    /// It is of a version, given here, whose answers mean nothing to this one.
+    OtherVersion(String, LineError),
 }
 
 impl fmt::Display for AskError {
@@ -45,6 +46,14 @@ impl fmt::Display for AskError {
                 "the daemon does not answer; look at `systemctl status peerd` and `journalctl -u peerd`"
             ),
             AskError::Broken(error) => write!(f, "the daemon broke off: {}", visible(&error.to_string())),
+            AskError::OtherVersion(daemon, error) => write!(
+                f,
+                "the daemon is peerd {} and this program peerd {}, which cannot read its answer ({}); install one version of \
+                 both, then `systemctl restart peerd`",
+                visible(daemon),
+                env!("CARGO_PKG_VERSION"),
+                visible(&error.to_string())
+            ),
         }
     }
 }
@@ -62,6 +71,8 @@ impl From<io::Error> for AskError {
 #[derive(Debug)]
 pub(crate) struct Client {
     reader: BufReader<UnixStream>,
+    /// The daemon's version, once it has said it.
+    daemon: String,
 }
 
 impl Client {
@@ -70,6 +81,7 @@ impl Client {
         stream.set_read_timeout(Some(UNSAID))?;
         let mut client = Client {
             reader: BufReader::new(stream),
+            daemon: "of an unknown version".to_owned(),
         };
         client.send(&ToDaemon::Hello {
             version: VERSION,
@@ -85,7 +97,10 @@ impl Client {
         }
         match client.receive()? {
             FromDaemon::Refused { reason } => Err(AskError::Refused(reason)),
-            _ => {
+            message => {
+                if let FromDaemon::Welcome { daemon, .. } = message {
+                    client.daemon = daemon;
+                }
                 client.reader.get_ref().set_read_timeout(Some(PATIENCE))?;
                 Ok(client)
             }
@@ -108,13 +123,13 @@ impl Client {
             match control::decode(&line) {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
-                Err(error) => return Err(AskError::Broken(io::Error::other(error))),
+                Err(error) => return Err(AskError::OtherVersion(self.daemon.clone(), error)),
             }
         }
     }
 
     /// The daemon's status now.
-    pub(crate) fn status(&mut self) -> Result<serde_json::Value, AskError> {
+    pub(crate) fn status(&mut self) -> Result<Status, AskError> {
         self.send(&ToDaemon::Status)?;
         loop {
             match self.receive()? {
@@ -123,77 +138,6 @@ impl Client {
                 _ => {}
             }
         }
-    }
-}
-
-/// The part of the status that the tools look at; a daemon may say more, or less.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Status {
-    pub(crate) daemon: String,
-    pub(crate) name: String,
-    pub(crate) uptime_s: u64,
-    pub(crate) cables: Vec<CableStatus>,
-    pub(crate) games: Vec<GameStatus>,
-}
-
-/// One cable.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct CableStatus {
-    pub(crate) interface: String,
-    pub(crate) driver: Option<String>,
-    pub(crate) state: String,
-    /// A daemon that does not say so is sure.
-    pub(crate) is_certain: Option<bool>,
-    pub(crate) up_ms: Option<u64>,
-    pub(crate) mac: String,
-    pub(crate) mac_repair: String,
-    pub(crate) local: Option<String>,
-    pub(crate) peer: Option<PeerStatus>,
-    pub(crate) udp: UdpStatus,
-    pub(crate) troubles: Vec<String>,
-    pub(crate) culprits: Option<Vec<String>>,
-}
-
-/// Its peer.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct PeerStatus {
-    pub(crate) name: String,
-    pub(crate) address: Option<String>,
-    pub(crate) has_game: bool,
-}
-
-/// Whether the layers above Ethernet let anything through.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct UdpStatus {
-    pub(crate) heard_here: bool,
-    pub(crate) heard_there: Option<bool>,
-    pub(crate) blocked_here: bool,
-    pub(crate) blocked_there: Option<bool>,
-}
-
-/// One game.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct GameStatus {
-    pub(crate) pid: i32,
-    pub(crate) uid: Option<u32>,
-    pub(crate) command: Option<String>,
-    pub(crate) cable: Option<String>,
-    pub(crate) report: Option<gamelink_core::control::LinkReport>,
-    /// How many of these the daemon has heard from it.
-    pub(crate) reports: u64,
-}
-
-impl Status {
-    /// Reads it for people: in every text, what a terminal would obey or hide is replaced.
-    pub(crate) fn parse(value: &serde_json::Value) -> Status {
-        let mut value = value.clone();
-        make_visible(&mut value);
-        Status::deserialize(&value).unwrap_or_default()
     }
 }
 
@@ -207,5 +151,28 @@ mod tests {
         assert!(error.to_string().contains("journalctl -u peerd"), "{error}");
         let error = AskError::from(io::Error::from(io::ErrorKind::UnexpectedEof));
         assert!(error.to_string().starts_with("the daemon broke off"), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_of_another_version_is_named_with_both_versions_and_the_remedy() {
+        let path = std::env::temp_dir().join(format!("gamelink-client-{}.sock", std::process::id()));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let daemon = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let answers = "{\"type\":\"welcome\",\"version\":1,\"daemon\":\"9.8.7\"}\n\
+                           {\"type\":\"status\",\"daemon\":\"9.8.7\",\"ports\":[]}\n";
+            stream.write_all(answers.as_bytes()).unwrap();
+            stream
+        });
+        let mut client = Client::connect(&path, Role::Tool).unwrap();
+        let error = client.status().unwrap_err().to_string();
+        let ours = format!("this program peerd {}", env!("CARGO_PKG_VERSION"));
+        assert!(error.contains("peerd 9.8.7") && error.contains(&ours), "{error}");
+        assert!(
+            error.contains("missing field") && error.contains("systemctl restart peerd"),
+            "{error}"
+        );
+        drop(daemon.join());
+        std::fs::remove_file(path).unwrap();
     }
 }

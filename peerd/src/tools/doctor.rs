@@ -1,31 +1,31 @@
 //! `peerd doctor`: compares the layers and says what is wrong, on which side, and the command that mends it.
 
-use super::client::{AskError, CableStatus, Client, Status};
+use super::client::{AskError, Client};
 use super::firewall::{self, Firewall};
-use super::{EXIT_FAULT, EXIT_NO_DAEMON};
+use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
 use crate::sys::sysctl;
-use gamelink_core::control::Role;
+use gamelink_core::control::{CableState, CableStatus, PeerStatus, Role, Status};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
+struct Finding {
     /// The interface, or nothing for the machine as a whole.
-    pub(crate) interface: Option<String>,
+    interface: Option<String>,
     /// Whether play is impossible because of it.
-    pub(crate) is_fault: bool,
+    is_fault: bool,
     /// What it is.
-    pub(crate) what: String,
+    what: String,
     /// What to do, in words or as commands for a root shell.
-    pub(crate) mend: Vec<String>,
+    mend: Vec<String>,
 }
 
 /// Asks, judges and prints.
 pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
     let status = match Client::connect(control, Role::Tool).and_then(|mut client| client.status()) {
-        Ok(value) => Status::parse(&value),
+        Ok(status) => visible::shown(&status),
         Err(error) => {
             report(&[no_daemon(&error)], as_json);
             return ExitCode::from(EXIT_NO_DAEMON);
@@ -33,7 +33,7 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
     };
     let mut findings = judge(&status, &firewall::detect());
     for cable in &status.cables {
-        let name = &cable.interface;
+        let name = &cable.device.interface;
         let routes = sysctl::default_routes(name);
         judge_trust(name, sysctl::believes_routers(name), &routes, &mut findings);
     }
@@ -46,13 +46,24 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
     }
 }
 
-fn no_daemon(error: &AskError) -> Finding {
-    Finding {
-        interface: None,
-        is_fault: true,
-        what: error.to_string(),
-        mend: vec!["systemctl start peerd".to_owned()],
+impl Finding {
+    fn new(interface: Option<&str>, is_fault: bool, what: impl Into<String>, mend: Vec<String>) -> Finding {
+        Finding {
+            interface: interface.map(str::to_owned),
+            is_fault,
+            what: what.into(),
+            mend,
+        }
     }
+}
+
+fn no_daemon(error: &AskError) -> Finding {
+    Finding::new(
+        None,
+        true,
+        error.to_string(),
+        vec!["systemctl start peerd".to_owned()],
+    )
 }
 
 fn report(findings: &[Finding], as_json: bool) {
@@ -68,12 +79,8 @@ fn report(findings: &[Finding], as_json: bool) {
     }
     for finding in findings {
         let mark = if finding.is_fault { "fault" } else { "note" };
-        let place = finding
-            .interface
-            .as_deref()
-            .map(|name| format!("{name}: "))
-            .unwrap_or_default();
-        println!("{mark}: {place}{}", finding.what);
+        let place = finding.interface.iter().map(|name| format!("{name}: "));
+        println!("{mark}: {}{}", place.collect::<String>(), finding.what);
         for line in &finding.mend {
             println!("    {line}");
         }
@@ -81,162 +88,124 @@ fn report(findings: &[Finding], as_json: bool) {
 }
 
 /// What the status means.
-pub(crate) fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
+fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
     let mut findings = vec![];
-    if status
-        .cables
-        .iter()
-        .all(|cable| cable.is_certain == Some(false) && cable.peer.is_none())
-    {
-        findings.push(Finding {
-            interface: None,
-            is_fault: true,
-            what: "no cable is plugged in, or it is not known as one".into(),
-            mend: vec![
-                "plug the cable in; `ip link` should then show one interface more".into(),
-                "if it does, name it: peerd run --interface NAME, or list it with --cables-file".into(),
-            ],
-        });
+    let is_none = |cable: &CableStatus| !cable.device.is_certain && cable.peer.is_none();
+    if status.cables.iter().all(is_none) {
+        let mend = [
+            "plug the cable in; `ip link` should then show one interface more",
+            "if it does, name it: peerd run --interface NAME, or list it with --cables-file",
+        ];
+        let what = "no cable is plugged in, or it is not known as one";
+        findings.push(Finding::new(None, true, what, mend.map(str::to_owned).into()));
     }
     if status.games.is_empty() {
-        findings.push(Finding {
-            interface: None,
-            is_fault: false,
-            what: "no game waits for the link on this machine".into(),
-            mend: vec!["start RetroArch with the Gamelink core, or `peerd relay` for a stock core".into()],
-        });
+        let mend = "start RetroArch with the Gamelink core, or `peerd relay` for a stock core";
+        let what = "no game waits for the link on this machine";
+        findings.push(Finding::new(None, false, what, vec![mend.into()]));
     }
     for cable in &status.cables {
-        judge_cable(cable, firewalls, &mut findings);
+        judge_state(cable, &mut findings);
+        // Both sides have tried by then, and said so.
+        if let Some(peer) = &cable.peer
+            && cable.up_ms.is_some_and(|ms| ms >= SETTLED_MS)
+        {
+            judge_peer(cable, peer, firewalls, &mut findings);
+        }
     }
     findings
 }
 
-fn judge_cable(cable: &CableStatus, firewalls: &[Firewall], findings: &mut Vec<Finding>) {
-    let mut find = |is_fault, what: String, mend: Vec<String>| {
-        findings.push(Finding {
-            interface: Some(cable.interface.clone()),
-            is_fault,
-            what,
-            mend,
-        });
-    };
+/// What the cable itself says.
+fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
+    let name = cable.device.interface.as_str();
     for trouble in &cable.troubles {
-        let mend = cable
-            .culprits
-            .iter()
-            .flatten()
+        let culprits = cable.culprits.iter().flatten();
+        let mend = culprits
             .map(|culprit| format!("running here: {culprit}"))
             .collect();
-        find(cable.state != "linked", trouble.clone(), mend);
+        let is_fault = cable.state != CableState::Linked;
+        findings.push(Finding::new(Some(name), is_fault, trouble.as_str(), mend));
     }
-    // What may be a phone or a modem is no fault of the link when it does not link.
-    let is_cable = cable.is_certain != Some(false);
-    match cable.state.as_str() {
-        "down" => find(
-            is_cable,
-            "the interface is down".into(),
-            vec![format!("ip link set {} up", cable.interface)],
+    let (what, mend) = match cable.state {
+        CableState::Down => ("the interface is down", format!("ip link set {name} up")),
+        CableState::NoCarrier => (
+            "the other end of the cable is not plugged in, or its machine is off",
+            "plug it in there".to_owned(),
         ),
-        "no carrier" => find(
-            is_cable,
-            "the other end of the cable is not plugged in, or its machine is off".into(),
-            vec!["plug it in there".into()],
+        CableState::Searching => (
+            "nobody answers at the other end",
+            "start Gamelink there: `systemctl status peerd` on that machine".to_owned(),
         ),
-        "searching" => find(
-            is_cable,
-            "nobody answers at the other end".into(),
-            vec!["start Gamelink there: `systemctl status peerd` on that machine".into()],
-        ),
-        _ => {}
-    }
-    let (Some(peer), Some(up_ms)) = (&cable.peer, cable.up_ms) else {
-        return;
+        _ => return,
     };
-    // Both sides have tried by then, and said so.
-    if up_ms < SETTLED_MS {
-        return;
-    }
+    // What may be a phone or a modem is no fault of the link when it does not link.
+    findings.push(Finding::new(
+        Some(name),
+        cable.device.is_certain,
+        what,
+        vec![mend],
+    ));
+}
+
+/// What the two ends hear of each other above the handshake, whose frames pass every firewall: it tells which side drops.
+fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], findings: &mut Vec<Finding>) {
+    let (name, udp, there) = (cable.device.interface.as_str(), cable.udp, &peer.name);
+    let mut find =
+        |is_fault, what: String, mend| findings.push(Finding::new(Some(name), is_fault, what, mend));
     if !peer.has_game {
-        let what = format!("no game waits for the link on {}", peer.name);
+        let mend = "start RetroArch with the Gamelink core there";
         find(
             false,
-            what,
-            vec!["start RetroArch with the Gamelink core there".into()],
+            format!("no game waits for the link on {there}"),
+            vec![mend.into()],
         );
     }
-    let udp = cable.udp;
-    let open = || -> Vec<String> {
-        let lines: Vec<String> = firewalls
-            .iter()
-            .flat_map(|firewall| firewall.commands(&cable.interface))
-            .map(|command| command.join(" "))
-            .collect();
-        if lines.is_empty() {
-            vec![
-                "no firewall was found that this program knows: allow UDP 56400-56401 in on this interface"
-                    .into(),
-            ]
-        } else {
-            lines
-        }
-    };
     if udp.blocked_here {
-        find(
-            true,
-            "this machine's own firewall does not let UDP out on the cable (OUTPUT drops it)".into(),
-            vec![format!(
-                "allow UDP 56400-56401 out on {} in the OUTPUT chain",
-                cable.interface
-            )],
-        );
+        let what = "this machine's own firewall does not let UDP out on the cable (OUTPUT drops it)";
+        let mend = format!("allow UDP 56400-56401 out on {name} in the OUTPUT chain");
+        find(true, what.into(), vec![mend]);
     }
     if udp.blocked_there == Some(true) {
-        find(
-            true,
-            format!("the firewall of {} does not let UDP out on the cable", peer.name),
-            vec!["run `peerd doctor` there".into()],
-        );
+        let what = format!("the firewall of {there} does not let UDP out on the cable");
+        find(true, what, vec!["run `peerd doctor` there".into()]);
     }
-    // Frames of the handshake pass every firewall; what is heard above them tells which side drops.
     if !udp.heard_here && udp.blocked_there != Some(true) {
+        let commands = firewalls.iter().flat_map(|firewall| firewall.commands(name));
+        let mut mend: Vec<String> = commands.map(|command| command.join(" ")).collect();
+        if mend.is_empty() {
+            let port = "allow UDP 56400-56401 in on this interface";
+            mend.push(format!("no firewall was found that this program knows: {port}"));
+        }
         find(
             true,
             "this machine's firewall drops what comes in on the cable".into(),
-            open(),
+            mend,
         );
     }
     if udp.heard_there == Some(false) && !udp.blocked_here {
-        find(
-            true,
-            format!("the firewall of {} drops what comes in on the cable", peer.name),
-            vec!["run `peerd doctor` there: it prints the command for that machine's firewall".into()],
-        );
+        let what = format!("the firewall of {there} drops what comes in on the cable");
+        let mend = "run `peerd doctor` there: it prints the command for that machine's firewall";
+        find(true, what, vec![mend.into()]);
     }
 }
 
 /// Whether the other end of a cable decides where this machine's packets go.
 fn judge_trust(name: &str, believes_routers: bool, routes: &[&str], findings: &mut Vec<Finding>) {
-    let mut note = |what: &str, mend| {
-        findings.push(Finding {
-            interface: Some(name.to_owned()),
-            is_fault: false,
-            what: what.into(),
-            mend,
-        });
-    };
     if believes_routers {
-        note(
-            "this machine takes the other end for a router if it says that it is one",
-            vec![format!("sysctl -w net/ipv6/conf/{name}/accept_ra=0")],
-        );
+        let what = "this machine takes the other end for a router if it says that it is one";
+        let mend = format!("sysctl -w net/ipv6/conf/{name}/accept_ra=0");
+        findings.push(Finding::new(Some(name), false, what, vec![mend]));
     }
     if !routes.is_empty() {
+        let what = "what this machine sends to the internet may go over the cable";
         let command = |family: &&str| format!("ip {family} route del default dev {name}");
-        note(
-            "what this machine sends to the internet may go over the cable",
+        findings.push(Finding::new(
+            Some(name),
+            false,
+            what,
             routes.iter().map(command).collect(),
-        );
+        ));
     }
 }
 
@@ -246,7 +215,15 @@ const SETTLED_MS: u64 = 4000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::client::{PeerStatus, UdpStatus};
+    use gamelink_core::control::{DeviceStatus, UdpStatus};
+
+    fn device(is_certain: bool) -> DeviceStatus {
+        DeviceStatus {
+            interface: "usb0".into(),
+            is_certain,
+            ..DeviceStatus::default()
+        }
+    }
 
     fn faults(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
         judge(status, firewalls)
@@ -257,8 +234,8 @@ mod tests {
 
     fn linked(udp: UdpStatus) -> Status {
         let cable = CableStatus {
-            interface: "usb0".into(),
-            state: "linked".into(),
+            device: device(true),
+            state: CableState::Linked,
             up_ms: Some(10_000),
             peer: Some(PeerStatus {
                 name: "bob".into(),
@@ -314,9 +291,8 @@ mod tests {
     #[test]
     fn a_phone_is_no_fault_but_no_cable_either() {
         let phone = CableStatus {
-            interface: "usb0".into(),
-            state: "down".into(),
-            is_certain: Some(false),
+            device: device(false),
+            state: CableState::Down,
             ..CableStatus::default()
         };
         let status = Status {

@@ -1,8 +1,9 @@
 //! `peerd monitor`: the link, live.
 
 use super::EXIT_NO_DAEMON;
-use super::client::{Client, Status};
-use gamelink_core::control::Role;
+use super::client::Client;
+use super::visible;
+use gamelink_core::control::{LinkReport, Role, Status};
 use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode};
 use ratatui::layout::{Constraint, Layout};
@@ -82,7 +83,7 @@ pub(crate) fn run(control: &Path) -> ExitCode {
     let mut bars = Bars::default();
     let result = loop {
         let status = match client.status() {
-            Ok(value) => Status::parse(&value),
+            Ok(status) => visible::shown(&status),
             Err(error) => break Err(error.to_string()),
         };
         bars.handle_status(&status);
@@ -108,29 +109,49 @@ pub(crate) fn run(control: &Path) -> ExitCode {
 }
 
 fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
-    let cables = u16::try_from(status.cables.len().max(1)).unwrap_or(8);
-    let games = u16::try_from(status.games.len().max(1)).unwrap_or(8);
+    let rows = |count: usize| Constraint::Length(u16::try_from(count.max(1)).unwrap_or(8) + 3);
     let [top, middle, bottom, foot] = Layout::vertical([
-        Constraint::Length(cables + 3),
-        Constraint::Length(games + 3),
+        rows(status.cables.len()),
+        rows(status.games.len()),
         Constraint::Min(5),
         Constraint::Length(1),
     ])
     .areas(frame.area());
+    frame.render_widget(cables(status), top);
+    frame.render_widget(games(status), middle);
+    let width = usize::from(bottom.width.saturating_sub(2));
+    let line = Sparkline::default()
+        .data(bars.newest(width))
+        .block(Block::bordered().title(" bytes exchanged each second "));
+    frame.render_widget(line, bottom);
+    frame.render_widget(Paragraph::new("q: leave"), foot);
+}
+
+fn table<const N: usize>(
+    title: String,
+    header: [&'static str; N],
+    widths: [Constraint; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Table<'static> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
+    Table::new(rows.map(Row::new), widths)
+        .header(Row::new(header).style(bold))
+        .block(Block::bordered().title(title))
+}
+
+fn cables(status: &Status) -> Table<'static> {
     let rows = status.cables.iter().map(|cable| {
         let peer = cable.peer.as_ref();
-        let udp = cable.udp;
-        let layers = match (udp.heard_here, udp.heard_there.unwrap_or(false)) {
+        let layers = match (cable.udp.heard_here, cable.udp.heard_there == Some(true)) {
             _ if peer.is_none() => "",
             (true, true) => "both ways",
             (true, false) => "not there: firewall?",
             (false, true) => "not here: firewall?",
             (false, false) => "neither way: firewall?",
         };
-        Row::new([
-            cable.interface.clone(),
-            cable.state.clone(),
+        [
+            cable.device.interface.clone(),
+            cable.state.to_string(),
             peer.map(|peer| peer.name.clone()).unwrap_or_default(),
             cable
                 .up_ms
@@ -138,36 +159,36 @@ fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
                 .unwrap_or_default(),
             layers.to_owned(),
             cable.troubles.first().cloned().unwrap_or_default(),
-        ])
+        ]
     });
-    let widths = [
-        Constraint::Length(15),
-        Constraint::Length(10),
-        Constraint::Length(16),
-        Constraint::Length(9),
-        Constraint::Length(22),
-        Constraint::Fill(1),
-    ];
+    let [a, b, c, d, e] = [15, 10, 16, 9, 22].map(Constraint::Length);
+    let widths = [a, b, c, d, e, Constraint::Fill(1)];
     let title = format!(" peerd {} on {} ", status.daemon, status.name);
-    let table = Table::new(rows, widths)
-        .header(Row::new(["cable", "state", "peer", "for", "UDP", "trouble"]).style(bold))
-        .block(Block::bordered().title(title));
-    frame.render_widget(table, top);
+    table(
+        title,
+        ["cable", "state", "peer", "for", "UDP", "trouble"],
+        widths,
+        rows,
+    )
+}
+
+fn games(status: &Status) -> Table<'static> {
+    let ms = |us: f64| format!("{:.2}", us / 1e3);
     let rows = status.games.iter().map(|game| {
-        let report = game.report.clone().unwrap_or_default();
-        let ms = |us: f64| format!("{:.2}", us / 1e3);
-        Row::new([
+        let says =
+            |value: &dyn Fn(&LinkReport) -> String| game.report.as_ref().map(value).unwrap_or_default();
+        [
             game.pid.to_string(),
             game.cable.clone().unwrap_or_default(),
-            report.state.words().to_owned(),
-            ms(report.round_trip_us.p50),
-            ms(report.round_trip_us.p99),
-            report.offset_us.map(ms).unwrap_or_default(),
-            ms(report.wait_us.p99),
-            report.timeouts.to_string(),
-            report.holds.to_string(),
-            report.exchanged().to_string(),
-        ])
+            says(&|report| report.state.words().to_owned()),
+            says(&|report| ms(report.round_trip_us.p50)),
+            says(&|report| ms(report.round_trip_us.p99)),
+            says(&|report| report.offset_us.map(ms).unwrap_or_default()),
+            says(&|report| ms(report.wait_us.p99)),
+            says(&|report| report.timeouts.to_string()),
+            says(&|report| report.holds.to_string()),
+            says(&|report| report.exchanged().to_string()),
+        ]
     });
     let header = [
         "game",
@@ -181,23 +202,13 @@ fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
         "holds",
         "bytes",
     ];
-    let table = Table::new(rows, [Constraint::Fill(1); 10])
-        .header(Row::new(header).style(bold))
-        .block(Block::bordered().title(" games "));
-    frame.render_widget(table, middle);
-    let width = usize::from(bottom.width.saturating_sub(2));
-    let line = Sparkline::default()
-        .data(bars.newest(width))
-        .block(Block::bordered().title(" bytes exchanged each second "));
-    frame.render_widget(line, bottom);
-    frame.render_widget(Paragraph::new("q: leave"), foot);
+    table(" games ".to_owned(), header, [Constraint::Fill(1); 10], rows)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::client::GameStatus;
-    use gamelink_core::control::LinkReport;
+    use gamelink_core::control::GameStatus;
 
     fn status(games: &[(i32, u64, u64)]) -> Status {
         let game = |&(pid, reports, taken): &(i32, u64, u64)| GameStatus {

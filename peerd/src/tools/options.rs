@@ -5,12 +5,12 @@
 
 mod files;
 
-use super::client::{Client, Status};
+use super::client::Client;
 use super::{EXIT_FAILED, EXIT_NO_DAEMON};
 use files::Edited;
 use gamelink_core::control::Role;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -142,17 +142,16 @@ fn next_steps(is_direct: bool, wanted: Wanted) -> String {
 
 /// One side is the server, the other its client: whoever has the even address of the pair.
 fn direct(control: &Path, port: u16) -> Result<Wanted, (String, u8)> {
-    let value = Client::connect(control, Role::Tool)
+    let status = Client::connect(control, Role::Tool)
         .and_then(|mut client| client.status())
         .map_err(|error| (error.to_string(), EXIT_NO_DAEMON))?;
-    let status = Status::parse(&value);
-    let pair = status.cables.iter().find_map(|cable| {
-        let peer = cable.peer.as_ref()?.address.as_ref()?;
-        Some((
-            cable.local.as_ref()?.parse::<Ipv4Addr>().ok()?,
-            peer.parse::<Ipv4Addr>().ok()?,
-        ))
-    });
+    let pair = status
+        .cables
+        .iter()
+        .find_map(|cable| match (cable.local?, cable.peer.as_ref()?.address?) {
+            (IpAddr::V4(local), IpAddr::V4(peer)) => Some((local, peer)),
+            _ => None,
+        });
     let (local, peer) = pair.ok_or((
         "no cable is linked with IPv4 addresses, and the stock core knows no others: plug the cable in, and start the daemon at \
          both ends with `peerd run --ipv4`"

@@ -1,29 +1,31 @@
 //! `peerd status`: what is linked with whom.
 
-use super::client::{CableStatus, Client, GameStatus, Status};
+use super::client::Client;
 use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
-use gamelink_core::control::Role;
+use gamelink_core::control::{CableState, CableStatus, GameStatus, Role, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Asks and prints.
 pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
-    let value = match Client::connect(control, Role::Tool).and_then(|mut client| client.status()) {
-        Ok(value) => value,
+    let status = match Client::connect(control, Role::Tool).and_then(|mut client| client.status()) {
+        Ok(status) => status,
         Err(error) => {
             eprintln!("peerd: {error}");
             return ExitCode::from(EXIT_NO_DAEMON);
         }
     };
-    let status = Status::parse(&value);
     if as_json {
-        println!("{}", visible::json(&value));
+        println!("{}", visible::json(&serde_json::json!(status)));
     } else {
-        print!("{}", describe(&status));
+        print!("{}", describe(&visible::shown(&status)));
     }
-    let is_linked = status.cables.iter().any(|cable| cable.state == "linked");
-    if is_linked {
+    if status
+        .cables
+        .iter()
+        .any(|cable| cable.state == CableState::Linked)
+    {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(EXIT_FAULT)
@@ -49,8 +51,8 @@ fn describe(status: &Status) -> String {
 }
 
 fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
-    let driver = cable.driver.as_deref().unwrap_or("no USB driver");
-    write!(text, "{} ({driver}): {}", cable.interface, cable.state)?;
+    let driver = cable.device.driver.as_deref().unwrap_or("no USB driver");
+    write!(text, "{} ({driver}): {}", cable.device.interface, cable.state)?;
     if let Some(peer) = &cable.peer {
         let game = if peer.has_game {
             "with a game waiting"
@@ -62,7 +64,11 @@ fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
             write!(text, "\n  addresses {local} here, {address} there")?;
         }
     }
-    writeln!(text, "\n  MAC {} (change: {})", cable.mac, cable.mac_repair)?;
+    writeln!(
+        text,
+        "\n  MAC {} (change: {})",
+        cable.mac.mac, cable.mac.mac_repair
+    )?;
     for trouble in &cable.troubles {
         writeln!(text, "  ! {trouble}")?;
     }
@@ -77,13 +83,12 @@ fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
 }
 
 fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
-    write!(text, "game of process {}", game.pid)?;
-    let user = game.uid.map(|uid| format!("user {uid}"));
-    let who: Vec<String> = game.command.clone().into_iter().chain(user).collect();
-    if !who.is_empty() {
-        write!(text, " ({})", who.join(", "))?;
+    write!(text, "game of process {} (", game.pid)?;
+    if let Some(command) = &game.command {
+        write!(text, "{command}, ")?;
     }
-    write!(text, ": on {}", game.cable.as_deref().unwrap_or("no cable yet"))?;
+    let cable = game.cable.as_deref().unwrap_or("no cable yet");
+    write!(text, "user {}): on {cable}", game.uid)?;
     if let Some(report) = &game.report {
         write!(
             text,
@@ -99,41 +104,50 @@ fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use gamelink_core::control::{LinkReport, LinkState};
 
-    fn status(game: &Value) -> Status {
-        Status::parse(&json!({"daemon": "1", "name": "den", "games": [game]}))
+    fn text(game: GameStatus) -> String {
+        describe(&visible::shown(&Status {
+            games: vec![game],
+            ..Status::default()
+        }))
     }
 
-    fn report(state: &str, taken: u64) -> Value {
-        let times = json!({"p50": 210.0, "p99": 1.0, "max": 1.0, "count": 1});
-        json!({
-            "state": state, "frames": 1, "taken": taken, "peer_taken": taken, "timeouts": 0,
-            "wait_us": times, "round_trip_us": times, "offset_us": null,
-        })
+    fn game(cable: &str, command: &str, taken: u64) -> GameStatus {
+        let mut report = LinkReport {
+            state: LinkState::Linked,
+            taken,
+            peer_taken: taken,
+            ..LinkReport::default()
+        };
+        report.round_trip_us.p50 = 210.0;
+        GameStatus {
+            pid: 7,
+            uid: 1000,
+            command: Some(command.into()),
+            cable: Some(cable.into()),
+            report: Some(report),
+            reports: 1,
+        }
     }
 
     #[test]
     fn a_game_is_shown_with_its_user_and_program() {
-        let game = json!({
-            "pid": 7, "uid": 1000, "command": "retroarch", "cable": "usb0", "report": report("linked", 3),
-        });
+        let text = text(game("usb0", "retroarch", 3));
         assert!(
-            describe(&status(&game)).ends_with(
+            text.ends_with(
                 "game of process 7 (retroarch, user 1000): on usb0, linked, 6 bytes exchanged, round trip 0.21 ms median\n"
             ),
-            "{}",
-            describe(&status(&game))
+            "{text}"
         );
     }
 
     #[test]
     fn a_program_that_lies_changes_no_more_than_its_own_words() {
-        let game = json!({
-            "pid": 7, "uid": 1000, "command": "\u{1b}[2J\u{202e}x", "cable": "\u{9b}31m",
-            "report": report("\u{1b}]0;owned\u{7}", u64::MAX),
-        });
-        let text = describe(&status(&game));
+        let mut game = game("\u{9b}31m", "\u{1b}[2J\u{202e}x", u64::MAX);
+        let state = serde_json::json!("\u{1b}]0;owned\u{7}");
+        game.report.as_mut().unwrap().state = serde_json::from_value(state).unwrap();
+        let text = text(game);
         assert!(text.contains("unknown, 18446744073709551615 bytes"), "{text}");
         assert!(
             !text.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7}']),

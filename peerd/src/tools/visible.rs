@@ -1,6 +1,7 @@
 //! Text from elsewhere, made fit for a terminal: whatever other programs and machines call themselves moves
 //! no cursor, hides nothing and turns no line round.
 
+use gamelink_core::control::Status;
 use serde_json::Value;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
@@ -16,13 +17,23 @@ pub(crate) fn visible(text: &str) -> String {
 }
 
 /// Replaces them in all texts of a value.
-pub(crate) fn make_visible(value: &mut Value) {
+fn make_visible(value: &mut Value) {
     match value {
         Value::String(text) => *text = visible(text),
         Value::Array(values) => values.iter_mut().for_each(make_visible),
         Value::Object(map) => map.values_mut().for_each(make_visible),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// The status for people.
+pub(crate) fn shown(status: &Status) -> Status {
+    let shown = serde_json::to_value(status).and_then(|mut value| {
+        make_visible(&mut value);
+        serde_json::from_value(value)
+    });
+    // What was written can be read, and no word of the types' own is replaced.
+    shown.unwrap_or_default()
 }
 
 /// A value as JSON for people and programs: what is not shown is written as an escape, so that nothing is

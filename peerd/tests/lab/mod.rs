@@ -3,8 +3,9 @@
 
 mod network;
 
+pub(crate) use gamelink_core::control::CableState;
 pub(crate) use gamelink_core::control::FromDaemon as Message;
-use gamelink_core::control::{self, LinkReport, Role, ToDaemon, VERSION};
+use gamelink_core::control::{self, CableStatus, LinkReport, Role, Status, ToDaemon, VERSION};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::cell::Cell;
@@ -347,7 +348,7 @@ impl Daemon {
         self.client(Role::Game)
     }
 
-    fn try_status(&self) -> Option<Value> {
+    fn try_status(&self) -> Option<Status> {
         let mut client = self.client(Role::Tool)?;
         client.send(&ToDaemon::Status)?;
         match client.receive()? {
@@ -356,37 +357,36 @@ impl Daemon {
         }
     }
 
-    pub(crate) fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Status {
         self.try_status().expect("the daemon gives its status")
     }
 
-    fn cables(&self) -> Vec<Value> {
-        self.status()["cables"].as_array().cloned().unwrap_or_default()
+    /// Its first cable.
+    pub(crate) fn cable(&self) -> CableStatus {
+        self.status().cables.into_iter().next().expect("a cable")
     }
 
-    pub(crate) fn states(&self) -> Vec<String> {
-        self.cables()
-            .iter()
-            .map(|cable| cable["state"].as_str().unwrap().to_owned())
-            .collect()
+    pub(crate) fn states(&self) -> Vec<CableState> {
+        self.status().cables.iter().map(|cable| cable.state).collect()
     }
 
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let of = |cable: &Value| cable["troubles"].as_array().cloned().unwrap_or_default();
-        self.cables()
-            .iter()
-            .flat_map(of)
-            .map(|words| words.as_str().unwrap().to_owned())
+        self.status()
+            .cables
+            .into_iter()
+            .flat_map(|cable| cable.troubles)
             .collect()
     }
 
     /// Whether UDP of the peer is heard here, and ours there.
     pub(crate) fn udp(&self) -> (bool, bool) {
-        let cables = self.cables();
-        let Some(udp) = cables.first().map(|cable| &cable["udp"]) else {
-            return (false, false);
-        };
-        (udp["heard_here"] == true, udp["heard_there"] == true)
+        let udp = self
+            .status()
+            .cables
+            .first()
+            .map(|cable| cable.udp)
+            .unwrap_or_default();
+        (udp.heard_here, udp.heard_there == Some(true))
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,0 +1,334 @@
+//! The daemon's status: filled by the daemon, read by the tools and the labs.
+//!
+//! Every key must be present when it is read, those of optional values too, which serde would otherwise take for `None`: a
+//! program of another version is told so instead of being shown zeros. Unknown keys are passed over.
+
+use super::LinkReport;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// The state of a daemon and of all that it serves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's own version.
+    pub daemon: String,
+    /// The name of this machine, as the other player sees it.
+    pub name: String,
+    /// The first digits of the daemon's instance.
+    pub instance: String,
+    /// Seconds since the daemon started.
+    pub uptime_s: u64,
+    /// Returns from the daemon's poll.
+    pub wakeups: u64,
+    /// Full reads of all interfaces, after the kernel dropped messages.
+    pub resyncs: u64,
+    /// Clients of the control socket.
+    pub clients: usize,
+    /// Clients refused for want of room.
+    pub clients_refused: u64,
+    /// The cables.
+    pub cables: Vec<CableStatus>,
+    /// The LAN interfaces.
+    pub lans: Vec<LanStatus>,
+    /// The games.
+    pub games: Vec<GameStatus>,
+    /// Entries were left out, as the rest filled a line of the control socket.
+    pub is_cut_short: bool,
+}
+
+/// One cable.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CableStatus {
+    /// The interface.
+    #[serde(flatten)]
+    pub device: DeviceStatus,
+    /// Administratively up.
+    pub is_up: bool,
+    /// The driver sees a carrier, or cannot tell and says that it does.
+    pub has_carrier: bool,
+    /// The state of the link.
+    pub state: CableState,
+    /// Milliseconds since the link came up, while it is up.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub up_ms: Option<u64>,
+    /// The MAC of this end.
+    #[serde(flatten)]
+    pub mac: MacStatus,
+    /// The address of this end.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub local: Option<IpAddr>,
+    /// The machine at the other end.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub peer: Option<PeerStatus>,
+    /// Reachability by UDP.
+    pub udp: UdpStatus,
+    /// Diagnostics for a person.
+    pub troubles: Vec<String>,
+    /// Network managers that run here, while something removes the address of the interface.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub culprits: Option<Vec<String>>,
+    /// Frames of the handshake.
+    pub frames: FrameCounts,
+    /// Times that the link came up.
+    pub links: u64,
+}
+
+/// The interface of a cable.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// Its name.
+    pub interface: String,
+    /// Its number.
+    pub index: u32,
+    /// The name of its driver.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub driver: Option<String>,
+    /// USB vendor and product, as `067b:25a1`.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub usb_id: Option<String>,
+    /// The place in the USB tree, as `1-1.2:1.0`.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub usb_path: Option<String>,
+    /// False for one that may be a phone or a modem.
+    pub is_certain: bool,
+}
+
+/// The MAC of one end of a cable.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MacStatus {
+    /// The MAC.
+    pub mac: String,
+    /// The kernel drew it at random.
+    pub mac_was_random: bool,
+    /// Where the repair of a MAC that both ends share stands.
+    pub mac_repair: MacRepair,
+    /// Times that the daemon changed it.
+    pub mac_changes: u64,
+}
+
+/// The machine at the other end of a cable.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Its name.
+    pub name: String,
+    /// The first digits of its daemon's instance.
+    pub instance: String,
+    /// The MAC of its end.
+    pub mac: String,
+    /// Its address, while the link is up.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub address: Option<IpAddr>,
+    /// A game waits there.
+    pub has_game: bool,
+}
+
+/// Reachability by UDP, which firewalls see; the frames of the handshake pass all of them. The other end's view is known
+/// while there is a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UdpStatus {
+    /// This end hears the other.
+    pub heard_here: bool,
+    /// The other end hears this one.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub heard_there: Option<bool>,
+    /// This system refuses to send.
+    pub blocked_here: bool,
+    /// The other system refuses to send.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub blocked_there: Option<bool>,
+}
+
+/// Frames of the handshake on one cable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameCounts {
+    /// Sent.
+    pub sent: u64,
+    /// Received and understood.
+    pub received: u64,
+    /// Not ours, damaged, or of another version.
+    pub malformed: u64,
+    /// Of a machine that is not the peer.
+    pub foreign: u64,
+    /// Replayed or overtaken.
+    pub stale: u64,
+}
+
+/// One LAN interface.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LanStatus {
+    /// Its name.
+    pub interface: String,
+    /// The machines known there, those with a game first.
+    pub machines: Vec<MachineStatus>,
+}
+
+/// A machine on a LAN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MachineStatus {
+    /// Its name.
+    pub name: String,
+    /// The first digits of its daemon's instance.
+    pub instance: String,
+    /// The address of its daemon.
+    pub address: SocketAddr,
+    /// A game waits there.
+    pub has_game: bool,
+    /// The shortest round trip so far, in microseconds.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub round_trip_us: Option<u64>,
+    /// The game here is linked with the one there.
+    pub is_linked: bool,
+}
+
+/// One game of this machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GameStatus {
+    /// Its process.
+    pub pid: i32,
+    /// The user of that process.
+    pub uid: u32,
+    /// The name of its program.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub command: Option<String>,
+    /// The interface of the cable or LAN that it was given.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub cable: Option<String>,
+    /// Its last report.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub report: Option<LinkReport>,
+    /// Reports received from it.
+    pub reports: u64,
+}
+
+/// The state of the link over a cable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CableState {
+    /// The interface is down.
+    Down,
+    /// The other end is not plugged in, or its machine is off.
+    #[serde(rename = "no carrier")]
+    NoCarrier,
+    /// Nobody answers.
+    #[default]
+    Searching,
+    /// Somebody answers; addresses are being set.
+    Linking,
+    /// The peer can be reached.
+    Linked,
+    /// The same, and the peer has missed two heartbeats.
+    Suspect,
+    /// A person has to act.
+    Trouble,
+}
+
+impl fmt::Display for CableState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// Where the repair of a MAC that both ends share stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MacRepair {
+    /// The two ends have different ones.
+    #[default]
+    #[serde(rename = "none needed")]
+    Unneeded,
+    /// The two ends agree on who changes, or one is changing.
+    #[serde(rename = "under way")]
+    UnderWay,
+    /// The driver does not let it be changed.
+    #[serde(rename = "refused by the driver")]
+    Refused,
+}
+
+impl fmt::Display for MacRepair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Removes one key, the `n`th in the order of a walk; false if there are fewer.
+    fn remove(value: &mut Value, n: &mut usize) -> bool {
+        match value {
+            Value::Object(map) => {
+                let keys: Vec<String> = map.keys().cloned().collect();
+                // The statistics' own summaries may lack this one.
+                let mut keys = keys.iter().filter(|key| *key != "p999");
+                keys.any(|key| {
+                    *n -= 1;
+                    (*n == 0 && map.remove(key).is_some()) || (*n > 0 && remove(&mut map[key], n))
+                })
+            }
+            Value::Array(values) => values.iter_mut().any(|value| remove(value, n)),
+            _ => false,
+        }
+    }
+
+    fn full() -> Status {
+        let machine = MachineStatus {
+            name: "den".into(),
+            instance: "01020304".into(),
+            address: "[fe80::1%3]:56401".parse().unwrap(),
+            has_game: true,
+            round_trip_us: Some(1),
+            is_linked: true,
+        };
+        let cable = CableStatus {
+            state: CableState::NoCarrier,
+            local: Some("fe80::1".parse().unwrap()),
+            peer: Some(PeerStatus::default()),
+            ..CableStatus::default()
+        };
+        let game = GameStatus {
+            report: Some(LinkReport::default()),
+            ..GameStatus::default()
+        };
+        Status {
+            cables: vec![cable],
+            lans: vec![LanStatus {
+                interface: "eth0".into(),
+                machines: vec![machine],
+            }],
+            games: vec![game],
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn a_status_is_read_as_it_was_written_and_not_without_any_of_its_keys() {
+        let status = full();
+        let whole = serde_json::to_value(&status).unwrap();
+        assert_eq!(serde_json::from_value::<Status>(whole.clone()).unwrap(), status);
+        for n in 1.. {
+            let mut value = whole.clone();
+            if !remove(&mut value, &mut n.clone()) {
+                assert!(n > 70, "{n} keys");
+                break;
+            }
+            assert!(
+                serde_json::from_value::<Status>(value.clone()).is_err(),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn scripts_find_the_keys_of_a_cable_side_by_side() {
+        let value = serde_json::to_value(full()).unwrap();
+        let cable = &value["cables"][0];
+        assert_eq!(
+            (&cable["interface"], &cable["mac_repair"], &cable["state"]),
+            (&json!(""), &json!("none needed"), &json!("no carrier"))
+        );
+        assert_eq!(CableState::NoCarrier.to_string(), "no carrier");
+        assert_eq!(MacRepair::Refused.to_string(), "refused by the driver");
+    }
+}
