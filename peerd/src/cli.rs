@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::daemon::{self, Settings};
+use crate::identity::Name;
 use crate::log_lines;
-use crate::machine::identity::Name;
 use crate::sys::environment;
 use crate::sys::sysfs::Extra;
 use crate::tools::{doctor, monitor, options, relay, status};

@@ -4,6 +4,7 @@
 
 mod cli;
 mod daemon;
+mod identity;
 mod log_lines;
 mod machine;
 mod sys;

@@ -1,6 +1,7 @@
 //! One client of the control socket: what it says and is told.
 
 use super::precedence::Rank;
+use crate::identity::IfIndex;
 use crate::sys::control::Credentials;
 use gamelink_core::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
 use gamelink_core::time::LocalTime;
@@ -30,7 +31,7 @@ pub(super) struct Client {
     pub(super) reports: u64,
     pub(super) reported: LocalTime,
     /// The interface whose peer this game was told of.
-    pub(super) cable: Option<u32>,
+    pub(super) cable: Option<IfIndex>,
     /// What it was told of that peer last.
     pub(super) told: Option<FromDaemon>,
     /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says

@@ -2,7 +2,7 @@
 
 use super::client::{Client, refuse};
 use super::precedence;
-use crate::machine::identity::Name;
+use crate::identity::{IfIndex, Name};
 use crate::sys::control::{Credentials, credentials};
 use gamelink_core::control::{DownCause, FromDaemon, LinkReport, Role, ToDaemon};
 use gamelink_core::time::LocalTime;
@@ -34,7 +34,7 @@ pub(super) struct Game<'a> {
     pub(super) credentials: Credentials,
     pub(super) report: Option<&'a LinkReport>,
     pub(super) reports: u64,
-    pub(super) cable: Option<u32>,
+    pub(super) cable: Option<IfIndex>,
 }
 
 /// All clients.
@@ -95,19 +95,19 @@ impl Clients {
     }
 
     /// Whether any game waits for this cable or for none yet.
-    pub(super) fn wants(&self, cable: u32) -> bool {
+    pub(super) fn wants(&self, cable: IfIndex) -> bool {
         self.games().any(|game| game.cable.is_none_or(|of| of == cable))
     }
 
     /// Whether a game goes on by itself on this cable.
-    pub(super) fn holds(&self, cable: u32) -> bool {
+    pub(super) fn holds(&self, cable: IfIndex) -> bool {
         self.clients
             .values()
             .any(|client| client.is_held && client.cable == Some(cable))
     }
 
     /// Whether a game has this cable.
-    pub(super) fn has(&self, cable: u32) -> bool {
+    pub(super) fn has(&self, cable: IfIndex) -> bool {
         self.games().any(|game| game.cable == Some(cable))
     }
 
@@ -181,7 +181,7 @@ impl Clients {
 
     /// Tells the game that has this cable that its peer is gone. Where only the daemons may have lost each other, the game
     /// keeps the cable until it says that it does not hear its peer either.
-    pub(super) fn take_back(&mut self, cable: u32, down: &Down) {
+    pub(super) fn take_back(&mut self, cable: IfIndex, down: &Down) {
         let message = FromDaemon::PeerDown {
             cable: down.name.to_string(),
             reason: down.reason.clone(),
@@ -200,7 +200,7 @@ impl Clients {
     }
 
     /// Takes over the games that play on one of these cables since before this daemon was there.
-    pub(super) fn adopt(&mut self, now: LocalTime, cables: &[(u32, Name)], player: Option<u32>) {
+    pub(super) fn adopt(&mut self, now: LocalTime, cables: &[(IfIndex, Name)], player: Option<u32>) {
         for &(index, name) in cables {
             if self.clients.values().any(|client| client.cable == Some(index)) {
                 continue;
@@ -222,7 +222,7 @@ impl Clients {
     /// cables plays three games. Where several wait, and where another user's game has a cable that it does
     /// not play on, the first in [precedence](super::precedence::Rank) gets it; `player` is the user at this
     /// machine's screen.
-    pub(super) fn assign(&mut self, linked: &[(u32, FromDaemon)], player: Option<u32>) {
+    pub(super) fn assign(&mut self, linked: &[(IfIndex, FromDaemon)], player: Option<u32>) {
         for (index, message) in linked {
             let find = |(&token, client): (&usize, &Client)| (token, client.rank(player), client.is_held);
             let holder = self
@@ -273,7 +273,7 @@ impl Clients {
     }
 
     /// The address of a cable's peer changed.
-    pub(super) fn update(&mut self, cable: u32, message: &FromDaemon) {
+    pub(super) fn update(&mut self, cable: IfIndex, message: &FromDaemon) {
         self.clients.retain(|_, client| {
             // Not what it was told already, when the cable became its own.
             let is_known = !client.is_held && client.told.as_ref() == Some(message);

@@ -4,9 +4,9 @@ use super::Daemon;
 use super::clients::Down;
 use super::lan::LanPort;
 use super::port::{Port, level};
+use crate::identity::{Identity, IfIndex, Nonce};
 use crate::machine::cable::{Config, Input};
 use crate::machine::discovery::Lan;
-use crate::machine::identity::Identity;
 use crate::machine::mac::Seed;
 use crate::sys::claim::Claimed;
 use crate::sys::environment;
@@ -68,7 +68,7 @@ impl Daemon {
         }
     }
 
-    pub(super) fn refresh(&mut self, now: LocalTime, index: u32) {
+    pub(super) fn refresh(&mut self, now: LocalTime, index: IfIndex) {
         if let Some(port) = self.ports.get_mut(&index) {
             let is_there = port.refresh(now, &mut self.route);
             // What it still has to say is said before it goes.
@@ -96,7 +96,7 @@ impl Daemon {
     /// Looks at all interfaces.
     pub(super) fn rescan(&mut self, now: LocalTime) {
         self.rescan = None;
-        let mut indices: BTreeSet<u32> = self.ports.keys().chain(self.lans.keys()).copied().collect();
+        let mut indices: BTreeSet<IfIndex> = self.ports.keys().chain(self.lans.keys()).copied().collect();
         let _ = self.route.ask(Request::all_links(), |message| {
             if let Message::Link(link) = message {
                 indices.insert(link.index);
@@ -226,7 +226,7 @@ impl Daemon {
         self.serve_games(now);
     }
 
-    pub(super) fn leave_lan(&mut self, index: u32, reason: &str, cause: DownCause) {
+    pub(super) fn leave_lan(&mut self, index: IfIndex, reason: &str, cause: DownCause) {
         if let Some(lan) = self.lans.remove(&index) {
             log::info!("left lan={} reason={reason}", lan.name);
             let down = Down::new(lan.name, reason, cause);
@@ -237,7 +237,7 @@ impl Daemon {
     pub(super) fn identity(&self) -> io::Result<Identity> {
         Ok(Identity {
             instance: self.instance,
-            nonce: u64::from_ne_bytes(environment::random()?),
+            nonce: Nonce(u64::from_ne_bytes(environment::random()?)),
             box_id: self.box_id,
             started_ms: u64::try_from(self.started.as_millis()).unwrap_or(u64::MAX),
             name: self.settings.name,

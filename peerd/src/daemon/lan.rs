@@ -1,7 +1,7 @@
 //! One LAN interface: its machine with its two sockets. Its MAC and addresses are never touched.
 
+use crate::identity::{IfIndex, Name};
 use crate::machine::discovery::{Lan, Loss, Output};
-use crate::machine::identity::Name;
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::{FromDaemon, LanStatus, MachineStatus};
@@ -19,7 +19,7 @@ const NOT_A_CABLE: u32 = 1 << 31;
 #[derive(Debug)]
 pub(super) struct LanPort {
     pub(super) name: Name,
-    pub(super) index: u32,
+    pub(super) index: IfIndex,
     pub(super) lan: Lan,
     sockets: Vec<(Token, LanSocket)>,
 }
@@ -27,7 +27,7 @@ pub(super) struct LanPort {
 impl LanPort {
     pub(super) fn open(
         name: Name,
-        index: u32,
+        index: IfIndex,
         lan: Lan,
         registry: &Registry,
         mut next: impl FnMut() -> Token,
@@ -51,8 +51,8 @@ impl LanPort {
     }
 
     /// The number by which the clients' table knows this LAN's one peer.
-    pub(super) fn key(&self) -> u32 {
-        self.index | NOT_A_CABLE
+    pub(super) fn key(&self) -> IfIndex {
+        IfIndex(self.index.0 | NOT_A_CABLE)
     }
 
     /// Reads what came, if the token is one of ours.
@@ -108,7 +108,7 @@ impl LanPort {
     }
 
     /// What a game is told of the peer, if there is one.
-    pub(super) fn peer_up(&self) -> Option<(u32, FromDaemon)> {
+    pub(super) fn peer_up(&self) -> Option<(IfIndex, FromDaemon)> {
         let (name, address) = self.lan.linked_address()?;
         let message = FromDaemon::PeerUp {
             cable: self.name.to_string(),

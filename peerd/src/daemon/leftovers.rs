@@ -1,5 +1,6 @@
 //! Addresses and neighbours that an earlier run left on an interface: it was killed, or stopped under a game that plays on.
 
+use crate::identity::IfIndex;
 use crate::machine::address::Plan;
 use crate::sys::netlink::Route;
 use crate::wire::netlink::{Message, Request};
@@ -13,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// What is left on one interface.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
-    index: u32,
+    index: IfIndex,
     /// Each with its partner.
     addresses: Vec<(IpAddr, IpAddr)>,
     neighbours: Vec<IpAddr>,
@@ -22,7 +23,7 @@ pub(super) struct Leftovers {
 
 impl Leftovers {
     /// Looks for them. With `is_marked`, addresses count that have the form of ours: older kernels keep no mark of them.
-    pub(super) fn find(now: LocalTime, index: u32, is_marked: bool, route: &mut Route) -> Leftovers {
+    pub(super) fn find(now: LocalTime, index: IfIndex, is_marked: bool, route: &mut Route) -> Leftovers {
         let (mut addresses, mut neighbours) = (vec![], vec![]);
         let _ = route.ask(Request::all_addresses(), |message| {
             if let Message::Address {
@@ -91,7 +92,7 @@ impl Leftovers {
             let _ = route.change(request);
         }
         if self.due.take().is_some() {
-            log::info!("removed what an earlier run left index={index}");
+            log::info!("removed what an earlier run left index={}", index.0);
         }
     }
 }

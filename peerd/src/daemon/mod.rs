@@ -14,15 +14,15 @@ mod unnamed;
 
 pub(crate) use settings::{RunError, Settings};
 
+use crate::identity::{IfIndex, Instance, Name, Nonce};
 use crate::machine::cable::Input;
-use crate::machine::identity::{Instance, Name};
 use crate::sys::claim::Claims;
 use crate::sys::control::{self, SocketFile};
+use crate::sys::holes::Keeper;
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::signals::Signals;
 use crate::sys::sysfs::Certainty;
 use crate::sys::{clock, environment};
-use crate::tools::holes::Keeper;
 use clients::{Clients, Down, Game, Wish};
 use gamelink_core::control::{BRIDGE_PORT, DownCause, FromDaemon};
 use gamelink_core::driver::PeerAddress;
@@ -64,8 +64,8 @@ struct Daemon {
     /// Listeners at which more wait than were taken in one turn; the poll will not say so again.
     unaccepted: BTreeSet<Token>,
     clients: Clients,
-    ports: BTreeMap<u32, Port>,
-    lans: BTreeMap<u32, LanPort>,
+    ports: BTreeMap<IfIndex, Port>,
+    lans: BTreeMap<IfIndex, LanPort>,
     instance: Instance,
     box_id: u64,
     started: Duration,
@@ -76,7 +76,7 @@ struct Daemon {
     /// Of holes in the firewall, if asked to.
     keeper: Option<Keeper>,
     /// The interfaces that have one.
-    holes: BTreeSet<u32>,
+    holes: BTreeSet<IfIndex>,
     rescan: Option<LocalTime>,
     unnamed: Unnamed,
     idle_since: Option<LocalTime>,
@@ -259,7 +259,7 @@ impl Daemon {
         }
     }
 
-    fn nonces(&self) -> Vec<(u32, u64, Name)> {
+    fn nonces(&self) -> Vec<(IfIndex, Nonce, Name)> {
         self.ports
             .values()
             .map(|port| (port.link.index, port.cable.identity().nonce, port.link.name))
@@ -319,7 +319,7 @@ impl Daemon {
         let player = environment::player();
         self.clients
             .adopt(now, &ports.chain(lans).collect::<Vec<_>>(), player);
-        let mut linked: Vec<(u32, FromDaemon)> = self.ports.values().filter_map(peer_up).collect();
+        let mut linked: Vec<(IfIndex, FromDaemon)> = self.ports.values().filter_map(peer_up).collect();
         // A cable that somebody plugs in means more than a LAN that happens to be there.
         for lan in self.lans.values() {
             if linked.iter().any(|(cable, _)| !self.clients.has(*cable)) {
@@ -462,12 +462,12 @@ fn slept() -> Duration {
 }
 
 /// Whether this game is linked over this cable, as it says itself.
-fn plays(game: &Game<'_>, index: u32, name: &str) -> bool {
+fn plays(game: &Game<'_>, index: IfIndex, name: &str) -> bool {
     let cable = game.report.and_then(|report| report.cable.as_deref());
     game.cable == Some(index) && cable == Some(name)
 }
 
-fn sibling(nonces: &[(u32, u64, Name)], own: u32, nonce: u64) -> Option<Name> {
+fn sibling(nonces: &[(IfIndex, Nonce, Name)], own: IfIndex, nonce: Nonce) -> Option<Name> {
     nonces
         .iter()
         .find(|(index, of, _)| *of == nonce && *index != own)
@@ -475,7 +475,7 @@ fn sibling(nonces: &[(u32, u64, Name)], own: u32, nonce: u64) -> Option<Name> {
 }
 
 /// What a game is told of a cable's peer, if it has one.
-fn peer_up(port: &Port) -> Option<(u32, FromDaemon)> {
+fn peer_up(port: &Port) -> Option<(IfIndex, FromDaemon)> {
     let (name, plan) = port.cable.told()?;
     let address = |ip: IpAddr| PeerAddress {
         ip,

@@ -1,10 +1,10 @@
 //! One cable's machine with its sockets: carries out what the machine wants.
 
 use super::leftovers::Leftovers;
+use crate::identity::{Identity, IfIndex, Instance, Mac, Name};
 use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output, Peer};
 use crate::machine::carrier::{Action, LinkState};
-use crate::machine::identity::{Identity, Instance, Mac, Name};
 use crate::machine::loss::Loss;
 use crate::sys::netlink::Route;
 use crate::sys::packet::PacketSocket;
@@ -127,7 +127,7 @@ impl Port {
         self.link.name.as_str()
     }
 
-    fn index(&self) -> u32 {
+    fn index(&self) -> IfIndex {
         self.link.index
     }
 

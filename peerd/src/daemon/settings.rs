@@ -1,6 +1,6 @@
 //! What the daemon is asked to do, and why it may not be able to.
 
-use crate::machine::identity::Name;
+use crate::identity::Name;
 use crate::sys::sysfs::Extra;
 use std::fmt;
 use std::io;

@@ -76,7 +76,7 @@ fn cable(port: &Port, now: LocalTime) -> CableStatus {
     CableStatus {
         device: DeviceStatus {
             interface: port.name().to_owned(),
-            index: port.link.index,
+            index: port.link.index.0,
             driver: port.device.driver.clone(),
             usb_id: port.device.usb_id.clone(),
             usb_path: port.device.usb_path.clone(),

@@ -1,5 +1,6 @@
 //! New interfaces that udev has not given their names yet: they are left alone until then, but not for long.
 
+use crate::identity::IfIndex;
 use crate::sys::udev::Progress;
 use gamelink_core::time::LocalTime;
 use std::collections::BTreeMap;
@@ -16,13 +17,13 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug, Default)]
 pub(super) struct Unnamed {
     /// Since when.
-    waiting: BTreeMap<u32, LocalTime>,
+    waiting: BTreeMap<IfIndex, LocalTime>,
     look: Option<LocalTime>,
 }
 
 impl Unnamed {
     /// Whether an interface is to be left alone for now.
-    pub(super) fn must_wait(&mut self, now: LocalTime, index: u32, udev: Progress) -> bool {
+    pub(super) fn must_wait(&mut self, now: LocalTime, index: IfIndex, udev: Progress) -> bool {
         let since = *self.waiting.entry(index).or_insert(now);
         let patience = match udev {
             Progress::Done => Duration::ZERO,
@@ -41,7 +42,7 @@ impl Unnamed {
     }
 
     /// The interface is served, or gone.
-    pub(super) fn forget(&mut self, index: u32) {
+    pub(super) fn forget(&mut self, index: IfIndex) {
         self.waiting.remove(&index);
     }
 
@@ -50,7 +51,7 @@ impl Unnamed {
     }
 
     /// Those to look at again, once it is time.
-    pub(super) fn due(&mut self, now: LocalTime) -> Vec<u32> {
+    pub(super) fn due(&mut self, now: LocalTime) -> Vec<IfIndex> {
         if self.look.is_none_or(|at| now < at) {
             return vec![];
         }
@@ -68,13 +69,13 @@ mod tests {
     #[test]
     fn an_interface_is_looked_at_until_udev_is_done() {
         let mut unnamed = Unnamed::default();
-        assert!(unnamed.must_wait(START, 3, Progress::Idle));
+        assert!(unnamed.must_wait(START, IfIndex(3), Progress::Idle));
         assert!(unnamed.due(START).is_empty());
         let later = START.after(LOOK);
         assert_eq!(unnamed.poll_timeout(), Some(later));
-        assert_eq!(unnamed.due(later), [3]);
-        assert!(!unnamed.must_wait(later, 3, Progress::Done));
-        unnamed.forget(3);
+        assert_eq!(unnamed.due(later), [IfIndex(3)]);
+        assert!(!unnamed.must_wait(later, IfIndex(3), Progress::Done));
+        unnamed.forget(IfIndex(3));
         assert_eq!(unnamed.poll_timeout(), None);
         assert!(unnamed.is_empty());
     }
@@ -82,19 +83,19 @@ mod tests {
     #[test]
     fn a_udev_that_does_nothing_is_waited_for_a_second_and_once() {
         let mut unnamed = Unnamed::default();
-        assert!(unnamed.must_wait(START, 3, Progress::Idle));
+        assert!(unnamed.must_wait(START, IfIndex(3), Progress::Idle));
         let end = START.after(PATIENCE);
-        assert_eq!(unnamed.due(end), [3]);
-        assert!(!unnamed.must_wait(end, 3, Progress::Idle));
-        assert!(!unnamed.must_wait(end.after(LOOK), 3, Progress::Idle));
+        assert_eq!(unnamed.due(end), [IfIndex(3)]);
+        assert!(!unnamed.must_wait(end, IfIndex(3), Progress::Idle));
+        assert!(!unnamed.must_wait(end.after(LOOK), IfIndex(3), Progress::Idle));
         assert_eq!(unnamed.poll_timeout(), None);
     }
 
     #[test]
     fn a_udev_under_load_is_given_more_time_but_not_for_ever() {
         let mut unnamed = Unnamed::default();
-        assert!(unnamed.must_wait(START, 3, Progress::Busy));
-        assert!(unnamed.must_wait(START.after(PATIENCE * 2), 3, Progress::Busy));
-        assert!(!unnamed.must_wait(START.after(BUSY_PATIENCE), 3, Progress::Busy));
+        assert!(unnamed.must_wait(START, IfIndex(3), Progress::Busy));
+        assert!(unnamed.must_wait(START.after(PATIENCE * 2), IfIndex(3), Progress::Busy));
+        assert!(!unnamed.must_wait(START.after(BUSY_PATIENCE), IfIndex(3), Progress::Busy));
     }
 }

@@ -1,6 +1,6 @@
 //! The addresses of the two ends: made from what the handshake told, so that nobody has to wait for them or be asked.
 
-use super::identity::{Identity, Mac, hash64};
+use crate::identity::{Identity, Mac, hash64};
 use gamelink_core::time::LocalTime;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Plan {
 fn v6(identity: &Identity) -> Ipv6Addr {
     let hash = hash64(
         "gamelink fe80",
-        &[&identity.instance.0, &identity.nonce.to_be_bytes()],
+        &[&identity.instance.0, &identity.nonce.0.to_be_bytes()],
     );
     // The universal bit is cleared: this is no EUI-64 of anybody's MAC (RFC 4291, 2.5.1).
     Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(hash & !(2 << 56)))
@@ -68,9 +68,9 @@ fn v4(me: &Identity, peer: &Identity) -> (Ipv4Addr, Ipv4Addr) {
         "gamelink 169.254",
         &[
             &first.instance.0,
-            &first.nonce.to_be_bytes(),
+            &first.nonce.0.to_be_bytes(),
             &second.instance.0,
-            &second.nonce.to_be_bytes(),
+            &second.nonce.0.to_be_bytes(),
         ],
     );
     let place = 0x0100 + (hash % 0xFE00) as u32;
@@ -228,12 +228,12 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::identity::{Instance, Name};
+    use crate::identity::{Instance, Name, Nonce};
 
     fn identity(n: u8) -> Identity {
         Identity {
             instance: Instance([n; 16]),
-            nonce: n.into(),
+            nonce: Nonce(n.into()),
             box_id: n.into(),
             started_ms: 0,
             name: Name::new("test"),

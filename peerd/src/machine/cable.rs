@@ -1,15 +1,18 @@
 //! One end of one cable: carrier, peer, MAC, addresses and health, put together.
 
-pub(crate) use super::cable_io::{Config, Counters, Input, Output, Peer};
+mod io;
+
+pub(crate) use io::{Config, Counters, Input, Output, Peer};
 
 use super::address::{self, Addresses, Plan};
 use super::carrier::{self, Carrier};
 use super::health::{Health, Heartbeat};
-use super::identity::{Identity, Instance, Mac, Name};
 use super::loss::Loss;
 use super::mac::{self, Repair};
 use super::trouble::{Trouble, Troubles};
-use crate::wire::frame::{Flags, Frame, FrameError, Kind, MacWord, VERSION};
+use crate::identity::{Identity, Instance, Mac, Name};
+use crate::wire::cursor::WireError;
+use crate::wire::frame::{Flags, Frame, Kind, MacWord, VERSION};
 use gamelink_core::time::LocalTime;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -152,8 +155,8 @@ impl Cable {
                 self.repair.handle_mine(mac);
             }
             Input::Frame(frame, sibling) => self.handle_frame(now, frame, sibling),
-            Input::BadFrame(FrameError::Malformed) => self.counters.frames.malformed += 1,
-            Input::BadFrame(FrameError::Version(theirs, name)) => {
+            Input::BadFrame(WireError::Malformed) => self.counters.frames.malformed += 1,
+            Input::BadFrame(WireError::Version(theirs, name)) => {
                 self.counters.frames.malformed += 1;
                 self.say(
                     now,
@@ -341,7 +344,7 @@ impl Cable {
         }
         // A cable by which a game plays is not shaken.
         let is_alone = self.peer.is_none() && self.held.is_none();
-        let jitter = (self.me.nonce ^ u64::from(self.sequence)) as u8;
+        let jitter = (self.me.nonce.0 ^ u64::from(self.sequence)) as u8;
         if let Some(action) = self.carrier.poll(now, is_alone, jitter) {
             self.outputs.push_back(Output::Carrier(action));
             if action == carrier::Action::Cycle {

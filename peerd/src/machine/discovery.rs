@@ -6,9 +6,9 @@
 //!
 //! What is believed of whom is [`Roster`]'s business: an announcement is a hint, an answer counts.
 
-use super::identity::{Identity, Instance, Name};
 pub(crate) use super::roster::Machine;
 use super::roster::Roster;
+use crate::identity::{Identity, Instance, Name};
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::DownCause;
 use gamelink_core::time::LocalTime;
@@ -86,7 +86,7 @@ impl Lan {
     pub(crate) fn new(now: LocalTime, me: Identity, port: u16) -> Lan {
         Lan {
             // The nonce of a LAN is never sent.
-            roster: Roster::new(me.instance, me.nonce),
+            roster: Roster::new(me.instance, me.nonce.0),
             me,
             port,
             has_game: false,
@@ -179,7 +179,7 @@ impl Lan {
         self.choose(now, Loss::Silent);
         if now >= self.due {
             // Apart from the others, who may have started at the same moment.
-            let jitter = Duration::from_millis((self.me.nonce ^ now.0) % 200);
+            let jitter = Duration::from_millis((self.me.nonce.0 ^ now.0) % 200);
             self.due = now.after(if self.has_game { EAGER } else { IDLE } - jitter);
             self.announced = Some(now);
             let beacon = self.beacon(now);

@@ -2,10 +2,11 @@
 
 use super::cable::{Cable, Config, Input, Output};
 use super::carrier::LinkState;
-use super::identity::{Identity, Instance, Mac, Name};
 use super::mac::Seed;
 use super::world::Random;
-use crate::wire::frame::{Flags, Frame, FrameError, Kind, LEN, MacWord, VERSION};
+use crate::identity::{Identity, Instance, Mac, Name, Nonce};
+use crate::wire::cursor::WireError;
+use crate::wire::frame::{Flags, Frame, Kind, LEN, MacWord, VERSION};
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ const FRAMES: u32 = 1_000_000;
 fn identity(n: u8) -> Identity {
     Identity {
         instance: Instance([n; 16]),
-        nonce: n.into(),
+        nonce: Nonce(n.into()),
         box_id: n.into(),
         started_ms: 5,
         name: Name::new("peer"),
@@ -95,7 +96,7 @@ fn frames_survive_the_wire_and_padding() {
         bytes.resize(LEN + 30, 0xEE);
         assert_eq!(Frame::decode(&bytes), Ok(frame));
         bytes.truncate(LEN - 1);
-        assert_eq!(Frame::decode(&bytes), Err(FrameError::Malformed));
+        assert_eq!(Frame::decode(&bytes), Err(WireError::Malformed));
     }
 }
 
@@ -107,7 +108,7 @@ fn another_version_is_named() {
     bytes[72..].fill(0xFF);
     assert_eq!(
         Frame::decode(&bytes),
-        Err(FrameError::Version(9, Name::new("peer")))
+        Err(WireError::Version(9, Name::new("peer")))
     );
 }
 

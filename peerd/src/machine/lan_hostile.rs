@@ -1,9 +1,9 @@
 //! A LAN on which one lies: in whose name and from wherever, it moves nobody and hides nobody.
 
 use super::discovery::{Lan, Output};
-use super::identity::Instance;
 use super::lan_world::{World, beacon, identity, v4, v6};
 use super::world::Random;
+use crate::identity::Instance;
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;

@@ -1,8 +1,8 @@
 //! Machines on one LAN in virtual time.
 
 use super::discovery::{Lan, Output};
-use super::identity::{Identity, Instance, Name};
 use super::world::Random;
+use crate::identity::{Identity, Instance, Name, Nonce};
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 pub(super) fn identity(n: u8) -> Identity {
     Identity {
         instance: Instance([n.wrapping_mul(57); 16]),
-        nonce: u64::from(n) * 7_919,
+        nonce: Nonce(u64::from(n) * 7_919),
         box_id: n.into(),
         started_ms: 0,
         name: Name::new("lan"),

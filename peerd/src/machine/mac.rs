@@ -5,7 +5,7 @@
 //! that its driver refuses, or says nothing for two seconds. An acknowledgement commits: who has given one does not move, so
 //! never do both.
 
-use super::identity::{Instance, Mac};
+use crate::identity::{Instance, Mac};
 use crate::wire::frame::MacWord;
 use gamelink_core::time::LocalTime;
 use hmac::{Hmac, Mac as _};

@@ -2,11 +2,9 @@
 
 pub(crate) mod address;
 pub(crate) mod cable;
-mod cable_io;
 pub(crate) mod carrier;
 pub(crate) mod discovery;
 pub(crate) mod health;
-pub(crate) mod identity;
 pub(crate) mod loss;
 pub(crate) mod mac;
 mod roster;

@@ -6,7 +6,7 @@
 //! when the old one is silent and leaves questions unanswered, and when the new one answers. Whoever can receive what is sent
 //! to a machine's address can still speak for it: only keys would change that.
 
-use super::identity::{Instance, Name, hash64};
+use crate::identity::{Instance, Name, hash64};
 use crate::wire::beacon::Beacon;
 use gamelink_core::time::LocalTime;
 use std::net::SocketAddr;

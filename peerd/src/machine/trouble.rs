@@ -1,6 +1,6 @@
 //! What a person should know about a cable, in words that say the mend.
 
-use super::identity::Name;
+use crate::identity::Name;
 use gamelink_core::time::LocalTime;
 use std::fmt;
 use std::time::Duration;

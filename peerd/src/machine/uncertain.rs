@@ -2,15 +2,15 @@
 
 use super::cable::{Cable, Config, Input, Output};
 use super::carrier::LinkState;
-use super::identity::{Identity, Instance, Mac, Name};
 use super::mac::Seed;
+use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use gamelink_core::time::LocalTime;
 
 fn cable(n: u8) -> Cable {
     let config = Config {
         identity: Identity {
             instance: Instance([n; 16]),
-            nonce: n.into(),
+            nonce: Nonce(n.into()),
             box_id: n.into(),
             started_ms: 5,
             name: Name::new("peer"),

@@ -3,8 +3,8 @@
 use super::address::{Failure, Plan};
 use super::cable::{Cable, Config, Input, Output};
 use super::carrier::{Action, LinkState};
-use super::identity::{Identity, Instance, Mac, Name};
 use super::mac::Seed;
+use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::wire::frame::Frame;
 use gamelink_core::time::LocalTime;
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +114,7 @@ impl World {
         }
         Identity {
             instance: Instance(instance),
-            nonce: self.random.next(),
+            nonce: Nonce(self.random.next()),
             box_id: self.ends[end].box_id,
             started_ms: self.now.0 / 1_000_000,
             name: Name::new(["ann", "bob"][end]),

@@ -4,6 +4,7 @@
 //! that ends. Any program of any user can take such a name, so one that is taken is believed only of whom the
 //! kernel says to be a daemon's user.
 
+use crate::identity::IfIndex;
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt};
 use std::collections::BTreeMap;
@@ -35,9 +36,9 @@ pub(crate) enum Claimed {
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     /// Nothing where a stranger has the name.
-    ours: BTreeMap<u32, Option<UnixListener>>,
+    ours: BTreeMap<IfIndex, Option<UnixListener>>,
     /// A connection to each holder, which ends with it; nothing for one that does not listen yet.
-    theirs: BTreeMap<u32, Option<UnixStream>>,
+    theirs: BTreeMap<IfIndex, Option<UnixStream>>,
 }
 
 impl Claims {
@@ -45,7 +46,7 @@ impl Claims {
     ///
     /// # Errors
     /// When no socket can be made.
-    pub(crate) fn take(&mut self, index: u32) -> io::Result<Claimed> {
+    pub(crate) fn take(&mut self, index: IfIndex) -> io::Result<Claimed> {
         if self.ours.contains_key(&index) {
             return Ok(Claimed::Ours);
         }
@@ -82,20 +83,20 @@ impl Claims {
     }
 
     /// Gives an interface back.
-    pub(crate) fn release(&mut self, index: u32) {
+    pub(crate) fn release(&mut self, index: IfIndex) {
         self.ours.remove(&index);
         self.theirs.remove(&index);
     }
 
-    fn serve_against(&mut self, index: u32, uid: Option<u32>) -> Claimed {
+    fn serve_against(&mut self, index: IfIndex, uid: Option<u32>) -> Claimed {
         self.theirs.remove(&index);
         self.ours.insert(index, None);
         Claimed::OursAgainst(uid)
     }
 }
 
-fn name(index: u32) -> String {
-    format!("gamelink-cable-{index}")
+fn name(index: IfIndex) -> String {
+    format!("gamelink-cable-{}", index.0)
 }
 
 fn is_daemons(uid: u32) -> bool {
@@ -128,8 +129,8 @@ mod tests {
     use super::*;
 
     /// Beyond any index of an interface, and of this process only: the names are the whole machine's.
-    fn index(n: u32) -> u32 {
-        0x8000_0000 | std::process::id() << 4 | n
+    fn index(n: u32) -> IfIndex {
+        IfIndex(0x8000_0000 | std::process::id() << 4 | n)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the process finds out about itself and its machine at the start.
 
-use crate::machine::identity::{Instance, hash64};
+use crate::identity::{Instance, hash64};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 

@@ -5,6 +5,8 @@ pub(crate) mod claim;
 pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod environment;
+pub(crate) mod firewall;
+pub(crate) mod holes;
 pub(crate) mod multicast;
 pub(crate) mod netlink;
 pub(crate) mod packet;

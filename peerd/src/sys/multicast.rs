@@ -1,6 +1,7 @@
 //! UDP multicast on one LAN interface, for beacons.
 
 use super::udp::PORT;
+use crate::identity::IfIndex;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::cmsg_space;
@@ -25,7 +26,7 @@ pub(crate) struct LanSocket {
 }
 
 impl LanSocket {
-    pub(crate) fn open(index: u32, name: &str, is_v6: bool) -> io::Result<LanSocket> {
+    pub(crate) fn open(index: IfIndex, name: &str, is_v6: bool) -> io::Result<LanSocket> {
         let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
         let socket = Socket::new(domain, Type::DGRAM.cloexec().nonblocking(), Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;
@@ -34,16 +35,16 @@ impl LanSocket {
         let group: SocketAddr = if is_v6 {
             socket.set_only_v6(true)?;
             socket.bind(&SockAddr::from(SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT))))?;
-            socket.join_multicast_v6(&GROUP_V6, index)?;
-            socket.set_multicast_if_v6(index)?;
+            socket.join_multicast_v6(&GROUP_V6, index.0)?;
+            socket.set_multicast_if_v6(index.0)?;
             socket.set_multicast_loop_v6(false)?;
             socket.set_multicast_hops_v6(HOPS.into())?;
             socket.set_unicast_hops_v6(HOPS.into())?;
             setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
-            SocketAddrV6::new(GROUP_V6, PORT, 0, index).into()
+            SocketAddrV6::new(GROUP_V6, PORT, 0, index.0).into()
         } else {
             socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT))))?;
-            socket.join_multicast_v4_n(&GROUP_V4, &InterfaceIndexOrAddress::Index(index))?;
+            socket.join_multicast_v4_n(&GROUP_V4, &InterfaceIndexOrAddress::Index(index.0))?;
             socket.set_multicast_loop_v4(false)?;
             socket.set_multicast_ttl_v4(HOPS.into())?;
             socket.set_ttl_v4(HOPS.into())?;

@@ -1,5 +1,6 @@
 //! The kernel's route sockets: one that listens, one that asks and is answered at once.
 
+use crate::identity::IfIndex;
 use crate::wire::netlink::{self, Link, Message, Request};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -92,7 +93,7 @@ impl Route {
     }
 
     /// One interface as it is now, if it is there.
-    pub(crate) fn link(&mut self, index: u32) -> Option<Link> {
+    pub(crate) fn link(&mut self, index: IfIndex) -> Option<Link> {
         let mut found = None;
         self.ask(Request::one_link(index), |message| {
             if let Message::Link(link) = message {
@@ -104,7 +105,7 @@ impl Route {
     }
 
     /// The single IPv4 addresses that belong to other interfaces than this one, or to somebody who is reached by them.
-    pub(crate) fn addresses_beside(&mut self, index: u32) -> Vec<IpAddr> {
+    pub(crate) fn addresses_beside(&mut self, index: IfIndex) -> Vec<IpAddr> {
         let mut found = vec![];
         let requests = [
             Request::all_addresses(),

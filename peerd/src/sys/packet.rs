@@ -1,5 +1,6 @@
 //! Raw frames on one interface: no firewall on INPUT sees them, and no address is needed.
 
+use crate::identity::IfIndex;
 use crate::wire::filter::Instruction;
 use crate::wire::frame::ETHERTYPE;
 use mio::unix::SourceFd;
@@ -25,7 +26,7 @@ pub(crate) struct PacketSocket {
 impl PacketSocket {
     /// # Errors
     /// `PermissionDenied` without `CAP_NET_RAW`; else when the interface is gone.
-    pub(crate) fn open(index: u32, filter: &[Instruction]) -> io::Result<PacketSocket> {
+    pub(crate) fn open(index: IfIndex, filter: &[Instruction]) -> io::Result<PacketSocket> {
         // Protocol 0 receives nothing until the filter stands and the socket is bound.
         let socket = Socket::new(Domain::PACKET, Type::DGRAM.cloexec().nonblocking(), None)?;
         let socket = PacketSocket {
@@ -88,13 +89,13 @@ impl PacketSocket {
     }
 }
 
-fn address(index: u32, mac: [u8; 6]) -> SockAddr {
+fn address(index: IfIndex, mac: [u8; 6]) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: sockaddr_ll is one of the address types, and all its bit patterns are valid.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     link.sll_family = libc::AF_PACKET as libc::c_ushort;
     link.sll_protocol = ETHERTYPE.to_be();
-    link.sll_ifindex = index.cast_signed();
+    link.sll_ifindex = index.0.cast_signed();
     link.sll_halen = 6;
     if let Some(room) = link.sll_addr.get_mut(..6) {
         room.copy_from_slice(&mac);

@@ -3,6 +3,7 @@
 //! udev gives a cable its name. Older kernels refuse to rename an interface that is up, so the daemon leaves a new one
 //! alone until udev has had its turn.
 
+use crate::identity::IfIndex;
 use std::fs;
 use std::path::Path;
 
@@ -25,8 +26,8 @@ pub(crate) enum Word {
 }
 
 /// What udev's rules say of an interface, if they say that it is a cable or none.
-pub(crate) fn word(index: u32) -> Option<Word> {
-    word_in(&fs::read_to_string(format!("/run/udev/data/n{index}")).ok()?)
+pub(crate) fn word(index: IfIndex) -> Option<Word> {
+    word_in(&fs::read_to_string(format!("/run/udev/data/n{}", index.0)).ok()?)
 }
 
 fn word_in(entry: &str) -> Option<Word> {
@@ -38,9 +39,9 @@ fn word_in(entry: &str) -> Option<Word> {
 }
 
 /// How far udev is with an interface.
-pub(crate) fn progress(index: u32) -> Progress {
+pub(crate) fn progress(index: IfIndex) -> Progress {
     if !Path::new("/run/udev/control").exists()
-        || fs::read_to_string(format!("/run/udev/data/n{index}")).is_ok_and(|entry| is_final(&entry))
+        || fs::read_to_string(format!("/run/udev/data/n{}", index.0)).is_ok_and(|entry| is_final(&entry))
     {
         Progress::Done
     } else if Path::new("/run/udev/queue").exists() {

@@ -1,5 +1,6 @@
 //! UDP between the two daemons of a cable: shows whether the layers above Ethernet let anything through.
 
+use crate::identity::IfIndex;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -15,10 +16,10 @@ pub(crate) const PORT: u16 = 56_401;
 pub(crate) struct ProbeSocket(Socket);
 
 impl ProbeSocket {
-    pub(crate) fn open(index: u32, local: IpAddr, peer: IpAddr) -> io::Result<ProbeSocket> {
+    pub(crate) fn open(index: IfIndex, local: IpAddr, peer: IpAddr) -> io::Result<ProbeSocket> {
         let at = |ip| match ip {
             IpAddr::V4(_) => SocketAddr::new(ip, PORT),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, PORT, 0, index).into(),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, PORT, 0, index.0).into(),
         };
         let local = at(local);
         let socket = Socket::new(

@@ -1,8 +1,8 @@
 //! `peerd doctor`: compares the layers and says what is wrong, on which side, and the command that mends it.
 
 use super::client::{AskError, Client};
-use super::firewall::{self, Firewall};
 use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
+use crate::sys::firewall::{self, Firewall};
 use crate::sys::sysctl;
 use gamelink_core::control::{CableState, CableStatus, PeerStatus, Role, Status};
 use serde::Serialize;

@@ -2,8 +2,6 @@
 
 pub(crate) mod client;
 pub(crate) mod doctor;
-pub(crate) mod firewall;
-pub(crate) mod holes;
 pub(crate) mod monitor;
 pub(crate) mod options;
 pub(crate) mod relay;

@@ -1,7 +1,7 @@
 //! The socket filter that keeps a flood out of the daemon: classic BPF, run by the kernel on each frame.
 
 use super::frame::{LEN, MAGIC};
-use crate::machine::identity::Instance;
+use crate::identity::Instance;
 
 /// One classic BPF instruction, as the kernel's `sock_filter` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,8 @@
 //!
 //! Anything after that is padding. `AF_PACKET` passes every firewall on INPUT, so a frame says whether the layers above work too.
 
-use crate::machine::identity::{Identity, Instance, Mac, Name};
+use super::cursor::{Reader, WireError, Writer};
+use crate::identity::{Identity, Instance, Mac, Nonce};
 
 /// "Local experimental Ethertype 1" of IEEE 802.
 pub(crate) const ETHERTYPE: u16 = 0x88B5;
@@ -96,32 +97,9 @@ pub(crate) struct Frame {
     pub(crate) mac_word: MacWord,
 }
 
-/// Why a frame is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FrameError {
-    /// Not ours, or damaged.
-    Malformed,
-    /// Another version of peerd, with its version and its name.
-    Version(u8, Name),
-}
-
 impl Frame {
     /// The bytes to send after the Ethernet header.
     pub(crate) fn encode(&self) -> [u8; LEN] {
-        let mut bytes = [0; LEN];
-        let mut at = 0;
-        let mut put = |field: &[u8]| {
-            // The fields below add up to LEN.
-            if let Some(room) = bytes.get_mut(at..at + field.len()) {
-                room.copy_from_slice(field);
-            }
-            at += field.len();
-        };
-        let name = self.sender.name.as_str().as_bytes();
-        let mut padded = [0; Name::MAX];
-        for (to, from) in padded.iter_mut().zip(name) {
-            *to = *from;
-        }
         let (word, attempt, proposed) = match self.mac_word {
             MacWord::None => (0, 0, Mac::default()),
             MacWord::Prepare(attempt, mac) => (1, attempt, mac),
@@ -132,89 +110,72 @@ impl Frame {
             Kind::Hello => 1,
             Kind::Goodbye => 2,
         };
-        put(&MAGIC);
-        put(&[VERSION, kind]);
-        put(&self.flags.0.to_be_bytes());
-        put(&self.sender.instance.0);
-        put(&self.heard.0);
-        // At most Name::MAX.
-        put(&[name.len() as u8]);
-        put(&padded);
-        put(&self.sequence.to_be_bytes());
-        put(&self.sender.nonce.to_be_bytes());
-        put(&self.sender.box_id.to_be_bytes());
-        put(&self.sender.started_ms.to_be_bytes());
-        put(&self.mac.0);
-        put(&[word, attempt]);
-        put(&proposed.0);
-        bytes
+        Writer::new()
+            .put(&MAGIC)
+            .put(&[VERSION, kind])
+            .put(&self.flags.0.to_be_bytes())
+            .put(&self.sender.instance.0)
+            .put(&self.heard.0)
+            .name(&self.sender.name)
+            .put(&self.sequence.to_be_bytes())
+            .put(&self.sender.nonce.0.to_be_bytes())
+            .put(&self.sender.box_id.to_be_bytes())
+            .put(&self.sender.started_ms.to_be_bytes())
+            .put(&self.mac.0)
+            .put(&[word, attempt])
+            .put(&proposed.0)
+            .finish()
     }
 
     /// Reads what followed an Ethernet header.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Frame, FrameError> {
-        let mut rest = Reader(bytes);
-        let result = (|| {
-            if rest.array()? != MAGIC {
-                return None;
-            }
-            let [version, kind] = rest.array()?;
-            let flags = Flags(u16::from_be_bytes(rest.array()?));
-            let instance = Instance(rest.array()?);
-            let heard = Instance(rest.array()?);
-            let [len] = rest.array()?;
-            let name: [u8; Name::MAX] = rest.array()?;
-            let name = Name::from_wire(name.get(..usize::from(len))?);
-            if version != VERSION {
-                return Some(Err(FrameError::Version(version, name)));
-            }
-            let sequence = u32::from_be_bytes(rest.array()?);
-            let sender = Identity {
-                instance,
-                nonce: u64::from_be_bytes(rest.array()?),
-                box_id: u64::from_be_bytes(rest.array()?),
-                started_ms: u64::from_be_bytes(rest.array()?),
-                name,
-            };
-            let mac = Mac(rest.array()?);
-            let [word, attempt] = rest.array()?;
-            let proposed = Mac(rest.array()?);
-            let [_, _] = rest.array()?;
-            let mac_word = match word {
-                0 => MacWord::None,
-                1 if proposed.is_unicast() => MacWord::Prepare(attempt, proposed),
-                2 if proposed.is_unicast() => MacWord::Acknowledge(attempt, proposed),
-                3 => MacWord::Refused,
-                _ => return None,
-            };
-            let kind = match kind {
-                1 => Kind::Hello,
-                2 => Kind::Goodbye,
-                _ => return None,
-            };
-            if instance == Instance::NONE || !mac.is_unicast() {
-                return None;
-            }
-            Some(Ok(Frame {
-                kind,
-                flags,
-                sender,
-                heard,
-                sequence,
-                mac,
-                mac_word,
-            }))
-        })();
-        result.unwrap_or(Err(FrameError::Malformed))
-    }
-}
-
-/// Takes fields of known length off the front.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
-
-impl Reader<'_> {
-    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (field, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*field)
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
+        let mut reader = Reader(bytes);
+        if reader.array()? != MAGIC {
+            return Err(WireError::Malformed);
+        }
+        let [version, kind] = reader.array()?;
+        let flags = Flags(u16::from_be_bytes(reader.array()?));
+        let instance = reader.instance()?;
+        let heard = reader.instance()?;
+        let name = reader.name()?;
+        if version != VERSION {
+            return Err(WireError::Version(version, name));
+        }
+        let sequence = u32::from_be_bytes(reader.array()?);
+        let sender = Identity {
+            instance,
+            nonce: Nonce(reader.u64()?),
+            box_id: reader.u64()?,
+            started_ms: reader.u64()?,
+            name,
+        };
+        let mac = Mac(reader.array()?);
+        let [word, attempt] = reader.array()?;
+        let proposed = Mac(reader.array()?);
+        let [_, _] = reader.array()?;
+        let mac_word = match word {
+            0 => MacWord::None,
+            1 if proposed.is_unicast() => MacWord::Prepare(attempt, proposed),
+            2 if proposed.is_unicast() => MacWord::Acknowledge(attempt, proposed),
+            3 => MacWord::Refused,
+            _ => return Err(WireError::Malformed),
+        };
+        let kind = match kind {
+            1 => Kind::Hello,
+            2 => Kind::Goodbye,
+            _ => return Err(WireError::Malformed),
+        };
+        if instance == Instance::NONE || !mac.is_unicast() {
+            return Err(WireError::Malformed);
+        }
+        Ok(Frame {
+            kind,
+            flags,
+            sender,
+            heard,
+            sequence,
+            mac,
+            mac_word,
+        })
     }
 }

@@ -131,12 +131,12 @@ fn a_cable_is_given_to_one_game_and_back() {
         bind: None,
     };
     let (mut first, _) = room.client(&[hello(Role::Game)]);
-    room.clients.assign(&[(7, up.clone())], None);
+    room.clients.assign(&[(IfIndex(7), up.clone())], None);
     let (_second, _) = room.client(&[hello(Role::Game)]);
     room.now = room.now.after(SECOND);
-    room.clients.assign(&[(7, up)], None);
+    room.clients.assign(&[(IfIndex(7), up)], None);
     let games: Vec<_> = room.clients.games().map(|game| game.cable).collect();
-    assert_eq!(games, [Some(7), None], "of one user the first keeps it");
+    assert_eq!(games, [Some(IfIndex(7)), None], "of one user the first keeps it");
     let mut said = [0; 4096];
     let len = first.read(&mut said).unwrap();
     let said = String::from_utf8_lossy(&said[..len]).into_owned();

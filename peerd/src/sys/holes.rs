@@ -1,6 +1,7 @@
 //! The holes that `--manage-firewall` makes: opened, closed, left for a game, and cleaned up after a run that was killed.
 
 use super::firewall::{Firewall, TAG, ZONE, detect, iptables_rule, objects, output, ports, run, words};
+use crate::identity::IfIndex;
 use nix::net::if_::{if_indextoname, if_nametoindex};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ enum Order {
 /// silent for so long is given up by its peer. All holes are closed when this goes.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    orders: Option<Sender<(u32, Order)>>,
+    orders: Option<Sender<(IfIndex, Order)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -30,7 +31,7 @@ impl Keeper {
     /// # Errors
     /// When there can be no thread.
     pub(crate) fn start() -> io::Result<Keeper> {
-        let (orders, receiver) = channel::<(u32, Order)>();
+        let (orders, receiver) = channel::<(IfIndex, Order)>();
         let keep = move || {
             let mut holes = BTreeMap::new();
             for (key, order) in receiver {
@@ -58,27 +59,27 @@ impl Keeper {
     }
 
     /// Opens one for the interface of that number.
-    pub(crate) fn open(&self, key: u32, interface: &str) {
+    pub(crate) fn open(&self, key: IfIndex, interface: &str) {
         self.order(key, Order::Open(interface.to_owned()));
     }
 
     /// Closes it.
-    pub(crate) fn close(&self, key: u32) {
+    pub(crate) fn close(&self, key: IfIndex) {
         self.order(key, Order::Close);
     }
 
     /// Leaves it open for a game that plays on; the next start takes it over.
-    pub(crate) fn leave(&self, key: u32) {
+    pub(crate) fn leave(&self, key: IfIndex) {
         self.order(key, Order::Leave);
     }
 
     /// Closes what an earlier run left on interfaces that are not these cables.
     pub(crate) fn sweep(&self, cables: Vec<String>) {
         // No interface has this number.
-        self.order(0, Order::Sweep(cables));
+        self.order(IfIndex::default(), Order::Sweep(cables));
     }
 
-    fn order(&self, key: u32, order: Order) {
+    fn order(&self, key: IfIndex, order: Order) {
         if let Some(orders) = &self.orders {
             // It listens until this goes.
             let _ = orders.send((key, order));
@@ -99,7 +100,7 @@ impl Drop for Keeper {
 #[derive(Debug)]
 struct Hole {
     interface: String,
-    index: u32,
+    index: IfIndex,
     firewalls: Vec<Firewall>,
 }
 
@@ -108,7 +109,7 @@ impl Hole {
     fn open(interface: &str) -> Hole {
         let hole = Hole {
             interface: interface.to_owned(),
-            index: if_nametoindex(interface).unwrap_or(0),
+            index: if_nametoindex(interface).map_or_else(|_| IfIndex::default(), IfIndex),
             firewalls: detect(),
         };
         for firewall in &hole.firewalls {
@@ -140,7 +141,7 @@ impl Drop for Hole {
 }
 
 /// Takes back what may be there.
-fn close(firewall: &Firewall, interface: &str, index: u32) {
+fn close(firewall: &Firewall, interface: &str, index: IfIndex) {
     let (first, last) = ports();
     match firewall {
         Firewall::Firewalld => {
@@ -164,8 +165,8 @@ fn close(firewall: &Firewall, interface: &str, index: u32) {
         }
         Firewall::Nft(_) => {
             // One that was bound to it is shown by the name that it has now, or by its number once it is gone.
-            let number = index.to_string();
-            let name = if_indextoname(index)
+            let number = index.0.to_string();
+            let name = if_indextoname(index.0)
                 .ok()
                 .and_then(|name| name.into_string().ok());
             close_nft(|of| of == interface || of == number || Some(of) == name.as_deref());
@@ -191,14 +192,16 @@ fn sweep(firewalls: &[Firewall], kept: &[String]) {
             Firewall::Ufw => {
                 let added = output("ufw", &["show", "added"]).unwrap_or_default();
                 let left = tagged(&added, "in on ").into_iter().filter(|of| is_left(of));
-                left.for_each(|interface| close(firewall, &interface, 0));
+                left.for_each(|interface| close(firewall, &interface, IfIndex::default()));
             }
             Firewall::Nft(_) => close_nft(is_left),
             Firewall::Iptables(programs) => {
                 for &program in programs {
                     let rules = output(program, &["-S", "INPUT"]).unwrap_or_default();
                     let left = tagged(&rules, "-i ").into_iter().filter(|of| is_left(of));
-                    left.for_each(|interface| close(&Firewall::Iptables(vec![program]), &interface, 0));
+                    left.for_each(|interface| {
+                        close(&Firewall::Iptables(vec![program]), &interface, IfIndex::default())
+                    });
                 }
             }
         }

@@ -28,6 +28,14 @@ impl fmt::Display for Instance {
     }
 }
 
+/// 64 random bits of one end of one cable, fresh per plug.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Nonce(pub(crate) u64);
+
+/// The kernel's number of an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct IfIndex(pub(crate) u32);
+
 /// An Ethernet address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Mac(pub(crate) [u8; 6]);
@@ -115,8 +123,8 @@ impl fmt::Debug for Name {
 pub(crate) struct Identity {
     /// The process.
     pub(crate) instance: Instance,
-    /// The cable within the process: random, fresh per plug.
-    pub(crate) nonce: u64,
+    /// The cable within the process.
+    pub(crate) nonce: Nonce,
     /// The running system, the same for all processes that share a network namespace: a hash, not the boot id itself.
     pub(crate) box_id: u64,
     /// When the process started, in milliseconds since the box booted.

@@ -1,12 +1,13 @@
 //! What goes into a cable's machine and what comes out.
 
-use super::address::{Failure, Plan};
-use super::carrier::{self, LinkState};
-use super::identity::{Identity, Instance, Mac, Name};
-use super::loss::Loss;
-use super::mac::Seed;
-use super::trouble::Trouble;
-use crate::wire::frame::{Flags, Frame, FrameError};
+use crate::identity::{Identity, Instance, Mac, Name};
+use crate::machine::address::{Failure, Plan};
+use crate::machine::carrier::{self, LinkState};
+use crate::machine::loss::Loss;
+use crate::machine::mac::Seed;
+use crate::machine::trouble::Trouble;
+use crate::wire::cursor::WireError;
+use crate::wire::frame::{Flags, Frame};
 use gamelink_core::control::FrameCounts;
 use std::net::IpAddr;
 
@@ -18,7 +19,7 @@ pub(crate) enum Input<'a> {
     /// A frame, and the sibling cable of this box that sent it, if one did.
     Frame(&'a Frame, Option<Name>),
     /// Something that is no frame of this version.
-    BadFrame(FrameError),
+    BadFrame(WireError),
     /// The outcome of [`Output::Install`].
     Installed(Result<(), Failure>),
     /// An address is gone from the interface.

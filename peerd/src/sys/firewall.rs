@@ -3,7 +3,7 @@
 //! A hole must be in the chain that drops: an accept elsewhere does not outweigh a drop here. Only our two UDP ports on only
 //! our interface; chains of Docker and FORWARD are never touched, and nothing is ever restored from a file.
 
-use crate::sys::udp;
+use super::udp;
 use gamelink_core::control::BRIDGE_PORT;
 use serde_json::Value;
 use std::fs;
