@@ -1,7 +1,7 @@
 //! One LAN interface: its machine with its two sockets. Its MAC and addresses are never touched.
 
 use crate::identity::{IfIndex, Name};
-use crate::machine::discovery::{Lan, Loss, Output};
+use crate::machine::discovery::{Lan, LanLoss, Output};
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::{FromDaemon, LanStatus, MachineStatus};
@@ -77,7 +77,7 @@ impl LanPort {
     }
 
     /// Carries out what the machine wants. True when the peer came, went or has another address.
-    pub(super) fn drain(&mut self, mut down: impl FnMut(Loss)) -> bool {
+    pub(super) fn drain(&mut self, mut down: impl FnMut(LanLoss)) -> bool {
         let mut has_changed = false;
         while let Some(output) = self.lan.poll_output() {
             match output {

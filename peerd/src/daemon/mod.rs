@@ -262,7 +262,7 @@ impl Daemon {
     fn nonces(&self) -> Vec<(IfIndex, Nonce, Name)> {
         self.ports
             .values()
-            .map(|port| (port.link.index, port.cable.identity().nonce, port.link.name))
+            .map(|port| (port.link.index, port.cable.nonce(), port.link.name))
             .collect()
     }
 
@@ -403,7 +403,7 @@ impl Daemon {
         }
         // What may be a phone keeps nobody here.
         let mut cables = self.ports.values();
-        let is_idle = !cables.any(|port| port.certainty == Certainty::Sure || port.cable.peer().is_some())
+        let is_idle = !cables.any(|port| port.certainty == Certainty::Sure || port.cable.has_peer())
             && self.unnamed.is_empty()
             && self.lans.is_empty()
             && self.clients.len() == 0;

@@ -3,15 +3,9 @@
 use super::Daemon;
 use super::lan::LanPort;
 use super::port::Port;
-use crate::machine::health::Health;
-use crate::machine::mac;
 use crate::sys::sysfs::Certainty;
 use crate::sys::{clock, environment};
-use crate::wire::frame::Flags;
-use gamelink_core::control::{
-    CableState, CableStatus, DeviceStatus, GameStatus, MAX_LINE, MacRepair, MacStatus, PeerStatus, Status,
-    UdpStatus,
-};
+use gamelink_core::control::{CableStatus, DeviceStatus, GameStatus, MAX_LINE, Status};
 use gamelink_core::time::LocalTime;
 
 /// Everything, small enough for one line of the control socket: about 800 bytes a cable.
@@ -67,68 +61,20 @@ fn cut_short(mut status: Status) -> Status {
 }
 
 fn cable(port: &Port, now: LocalTime) -> CableStatus {
-    let cable = &port.cable;
-    let carrier = cable.carrier().state();
-    let (peer, counters) = (cable.peer(), cable.counters());
-    let has = |flag| peer.map(|peer| peer.flags.has(flag));
-    let plan = cable.told().map(|(_, plan)| plan);
-    let contested = cable.addresses().is_contested();
-    CableStatus {
-        device: DeviceStatus {
-            interface: port.name().to_owned(),
-            index: port.link.index.0,
-            driver: port.device.driver.clone(),
-            usb_id: port.device.usb_id.clone(),
-            usb_path: port.device.usb_path.clone(),
-            is_certain: port.certainty == Certainty::Sure,
-        },
-        is_up: carrier.is_up,
-        has_carrier: carrier.has_carrier,
-        state: state(port, now),
-        up_ms: port.link_up_since.map(|at| now.since(at).as_millis() as u64),
-        mac: MacStatus {
-            mac: cable.repair().mine().to_string(),
-            mac_was_random: port.device.has_random_mac,
-            mac_repair: match cable.repair().state() {
-                mac::State::Distinct => MacRepair::Unneeded,
-                mac::State::Refused => MacRepair::Refused,
-                _ => MacRepair::UnderWay,
-            },
-            mac_changes: counters.mac_changes,
-        },
-        local: plan.map(|plan| plan.local),
-        peer: peer.map(|peer| PeerStatus {
-            name: peer.identity.name.to_string(),
-            instance: peer.identity.instance.to_string(),
-            mac: peer.mac.to_string(),
-            address: plan.map(|plan| plan.peer),
-            has_game: peer.flags.has(Flags::GAME),
-        }),
-        udp: UdpStatus {
-            heard_here: cable.hears_udp(now),
-            heard_there: has(Flags::IP_HEARD),
-            blocked_here: cable.is_udp_blocked(),
-            blocked_there: has(Flags::SEND_BLOCKED),
-        },
-        troubles: cable.troubles(now).map(|trouble| trouble.to_string()).collect(),
-        culprits: contested.then(environment::network_managers),
-        frames: counters.frames,
-        links: counters.links,
-    }
-}
-
-/// Where a cable stands.
-fn state(port: &Port, now: LocalTime) -> CableState {
-    let carrier = port.cable.carrier().state();
-    match (port.cable.told().is_some(), port.cable.health(now)) {
-        (true, Health::Suspect) => CableState::Suspect,
-        (true, _) => CableState::Linked,
-        _ if !carrier.is_up => CableState::Down,
-        _ if !carrier.has_carrier => CableState::NoCarrier,
-        _ if port.cable.troubles(now).any(|trouble| !trouble.is_harmless()) => CableState::Trouble,
-        (false, Health::Silent) => CableState::Searching,
-        (false, _) => CableState::Linking,
-    }
+    let mut status = port.cable.status(now);
+    status.device = DeviceStatus {
+        interface: port.name().to_owned(),
+        index: port.link.index.0,
+        driver: port.device.driver.clone(),
+        usb_id: port.device.usb_id.clone(),
+        usb_path: port.device.usb_path.clone(),
+        is_certain: port.certainty == Certainty::Sure,
+    };
+    status.mac.mac_was_random = port.device.has_random_mac;
+    status.up_ms = port.link_up_since.map(|at| now.since(at).as_millis() as u64);
+    let is_contested = port.cable.addresses().is_contested();
+    status.culprits = is_contested.then(environment::network_managers);
+    status
 }
 
 /// One line for `systemctl status`.

@@ -1,26 +1,28 @@
 //! One end of one cable: carrier, peer, MAC, addresses and health, put together.
 
 mod io;
+mod outbox;
+mod peering;
+mod status;
 
 pub(crate) use io::{Config, Counters, Input, Output, Peer};
 
 use super::address::{self, Addresses, Plan};
-use super::carrier::{self, Carrier};
-use super::health::{Health, Heartbeat};
+use super::carrier::Carrier;
+use super::health::Heartbeat;
 use super::loss::Loss;
 use super::mac::{self, Repair};
 use super::trouble::{Trouble, Troubles};
-use crate::identity::{Identity, Instance, Mac, Name};
+use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, MacWord, VERSION};
 use gamelink_core::time::LocalTime;
-use std::collections::VecDeque;
+use outbox::Outbox;
+use peering::{Admission, Peering};
 use std::time::Duration;
 
 /// How long a datagram of the peer proves that IP works.
 const IP_FRESH: Duration = Duration::from_secs(4);
-/// How long the link may flap after an announced change of a MAC.
-const FLAP: Duration = Duration::from_secs(2);
 /// How often a new instance is drawn because another machine has ours, before it is taken for a loop.
 const MAX_REDRAWS: u8 = 3;
 
@@ -34,21 +36,22 @@ pub(crate) struct Cable {
     repair: Repair,
     addresses: Addresses,
     troubles: Troubles,
-    peer: Option<Peer>,
-    /// What the games were told.
-    told: Option<(Name, Plan)>,
-    /// A peer whose daemon has fallen silent, while a game goes on with it.
-    held: Option<Name>,
-    followed: Option<Instance>,
-    udp_heard: Option<LocalTime>,
-    is_udp_blocked: bool,
+    peering: Peering,
+    udp: Udp,
     has_game: bool,
     redraws: u8,
-    sequence: u32,
-    last_sent: Option<Frame>,
     is_stopped: bool,
     counters: Counters,
-    outputs: VecDeque<Output>,
+    outbox: Outbox,
+}
+
+/// What is known of the layers above Ethernet.
+#[derive(Debug, Default)]
+struct Udp {
+    /// When a datagram of the peer came last.
+    heard: Option<LocalTime>,
+    /// This system does not let us send.
+    is_blocked: bool,
 }
 
 impl Cable {
@@ -61,66 +64,32 @@ impl Cable {
             repair: Repair::new(config.seed, mac, config.is_locked),
             addresses: Addresses::new(config.has_v6),
             troubles: Troubles::default(),
-            peer: None,
-            told: None,
-            held: None,
-            followed: None,
-            udp_heard: None,
-            is_udp_blocked: false,
+            peering: Peering::default(),
+            udp: Udp::default(),
             has_game: false,
             redraws: 0,
-            sequence: 0,
-            last_sent: None,
             is_stopped: false,
             counters: Counters::default(),
-            outputs: VecDeque::with_capacity(16),
+            outbox: Outbox::default(),
         }
     }
 
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.me
+    pub(crate) fn nonce(&self) -> Nonce {
+        self.me.nonce
     }
 
-    pub(crate) fn peer(&self) -> Option<&Peer> {
-        self.peer.as_ref()
+    pub(crate) fn has_peer(&self) -> bool {
+        self.peering.peer.is_some()
     }
 
     /// What the games were told, while it holds.
     pub(crate) fn told(&self) -> Option<&(Name, Plan)> {
-        self.told.as_ref()
+        self.peering.told.as_ref()
     }
 
-    pub(crate) fn carrier(&self) -> &Carrier {
-        &self.carrier
-    }
-
-    pub(crate) fn repair(&self) -> &Repair {
-        &self.repair
-    }
-
+    /// The addresses of this cable.
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    pub(crate) fn health(&self, now: LocalTime) -> Health {
-        self.heartbeat.health(now)
-    }
-
-    pub(crate) fn troubles(&self, now: LocalTime) -> impl Iterator<Item = Trouble> {
-        self.troubles.iter(now)
-    }
-
-    /// Whether a datagram of the peer came lately.
-    pub(crate) fn hears_udp(&self, now: LocalTime) -> bool {
-        self.udp_heard.is_some_and(|at| now.since(at) < IP_FRESH)
-    }
-
-    pub(crate) fn is_udp_blocked(&self) -> bool {
-        self.is_udp_blocked
     }
 
     /// When an input is due even if nothing happens.
@@ -128,8 +97,8 @@ impl Cable {
         if self.is_stopped {
             return None;
         }
-        let can_send = self.can_speak();
-        let beat = self.heartbeat.poll_timeout(now, self.told.is_some(), can_send);
+        let is_linked = self.peering.told.is_some();
+        let beat = self.heartbeat.poll_timeout(now, is_linked, self.can_speak());
         beat.into_iter()
             .chain(self.carrier.poll_timeout())
             .chain(self.repair.poll_timeout())
@@ -139,33 +108,28 @@ impl Cable {
 
     /// The next thing to do; drain to `None` after each input.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outbox.poll()
     }
 
+    /// Takes what happened.
     pub(crate) fn handle_input(&mut self, now: LocalTime, input: Input<'_>) {
         if self.is_stopped {
             return;
         }
         match input {
             Input::Link(state, mac) => {
-                if state.can_carry() && !self.carrier.state().can_carry() {
+                if self.carrier.handle_state(now, state) {
                     self.heartbeat.wake(now);
                 }
-                self.carrier.handle_state(now, state);
                 self.repair.handle_mine(mac);
             }
             Input::Frame(frame, sibling) => self.handle_frame(now, frame, sibling),
-            Input::BadFrame(WireError::Malformed) => self.counters.frames.malformed += 1,
-            Input::BadFrame(WireError::Version(theirs, name)) => {
+            Input::BadFrame(error) => {
                 self.counters.frames.malformed += 1;
-                self.say(
-                    now,
-                    Trouble::Version {
-                        name,
-                        theirs,
-                        ours: VERSION,
-                    },
-                );
+                if let WireError::Version(theirs, name) = error {
+                    let ours = VERSION;
+                    self.say(now, Trouble::Version { name, theirs, ours });
+                }
             }
             Input::Installed(result) => {
                 self.addresses.handle_installed(now, result);
@@ -187,11 +151,11 @@ impl Cable {
                     self.say(now, Trouble::MacRefused);
                 }
             }
-            Input::UdpHeard => self.udp_heard = Some(now),
-            Input::UdpBlocked(is_blocked) => self.is_udp_blocked = is_blocked,
+            Input::UdpHeard => self.udp.heard = Some(now),
+            Input::UdpBlocked(is_blocked) => self.udp.is_blocked = is_blocked,
             Input::Game { waits, holds } => {
                 self.has_game = waits;
-                if !holds && self.held.take().is_some() && self.peer.is_none() {
+                if !holds && self.peering.held.take().is_some() && self.peering.peer.is_none() {
                     self.addresses.want(None);
                 }
             }
@@ -216,19 +180,14 @@ impl Cable {
 
     fn handle_frame(&mut self, now: LocalTime, frame: &Frame, sibling: Option<Name>) {
         self.counters.frames.received += 1;
-        if let Some(sibling) = sibling {
-            return self.say(now, Trouble::OneBox { other: sibling });
+        let (me, sender) = (&self.me, &frame.sender);
+        let is_double = sender.instance == me.instance;
+        let is_this_box = sender.box_id == me.box_id && !is_double;
+        if let Some(other) = sibling.or(is_this_box.then(Name::default)) {
+            return self.say(now, Trouble::OneBox { other });
         }
-        if frame.sender.instance == self.me.instance {
+        if is_double {
             return self.meet_double(now);
-        }
-        if frame.sender.box_id == self.me.box_id {
-            return self.say(
-                now,
-                Trouble::OneBox {
-                    other: Name::default(),
-                },
-            );
         }
         if !self.admit(now, frame) {
             return;
@@ -237,7 +196,7 @@ impl Cable {
             return self.lose(now, Loss::PeerStopped);
         }
         let hears_us = frame.heard == self.me.instance;
-        self.peer = Some(Peer {
+        self.peering.peer = Some(Peer {
             identity: frame.sender,
             mac: frame.mac,
             flags: frame.flags,
@@ -245,20 +204,19 @@ impl Cable {
             sequence: frame.sequence,
         });
         self.heartbeat.handle_heard(now, hears_us);
-        if !hears_us && self.told.is_some() {
+        if !hears_us && self.peering.told.is_some() {
             // It lost us, or missed a frame: tell it again before it searches.
             self.heartbeat.speak();
         }
         // Only once both ends play: a change of the MAC takes the link down for a moment, and play must not wait for it.
-        if hears_us && self.told.is_some() {
-            let word = frame.mac_word;
+        if hears_us && self.peering.told.is_some() {
             let (me, peer) = (self.me.instance, frame.sender.instance);
-            match self.repair.handle_frame(now, me, peer, frame.mac, word) {
+            match self.repair.handle_frame(now, me, peer, frame.mac, frame.mac_word) {
                 Some(mac::Action::Set(mac)) => {
-                    self.carrier.expect_flap(now.after(FLAP));
-                    self.outputs.push_back(Output::SetMac(mac));
+                    self.carrier.expect_flap(now);
+                    self.outbox.push(Output::SetMac(mac));
                 }
-                Some(mac::Action::ExpectFlap) => self.carrier.expect_flap(now.after(FLAP)),
+                Some(mac::Action::ExpectFlap) => self.carrier.expect_flap(now),
                 None => {}
             }
         }
@@ -269,73 +227,43 @@ impl Cable {
         if self.redraws >= MAX_REDRAWS {
             return self.say(now, Trouble::Loop);
         }
-        if self.told.is_none() {
+        if self.peering.told.is_none() {
             self.redraws += 1;
-            self.outputs.push_back(Output::Redraw);
+            self.outbox.push(Output::Redraw);
         }
     }
 
     /// Whether this frame is of the one peer that the cable has, or may become it.
     fn admit(&mut self, now: LocalTime, frame: &Frame) -> bool {
-        let sender = &frame.sender;
-        let is_taken = frame.flags.has(Flags::LINKED) && frame.heard != self.me.instance;
-        let Some(peer) = &self.peer else {
-            if is_taken {
+        let is_quiet = self.heartbeat.has_missed_a_beat(now);
+        match self.peering.judge(self.me.instance, frame, is_quiet) {
+            Admission::Admitted => return true,
+            Admission::Succeeds(loss) => {
+                self.lose(now, loss);
+                return true;
+            }
+            Admission::Stale => self.counters.frames.stale += 1,
+            Admission::Foreign(trouble) => {
                 self.counters.frames.foreign += 1;
-                self.say(now, Trouble::Taken { name: sender.name });
-                return false;
+                if let Some(trouble) = trouble {
+                    self.say(now, trouble);
+                }
             }
-            return frame.kind == Kind::Hello;
-        };
-        let known = &peer.identity;
-        if known.instance == sender.instance && known.nonce == sender.nonce {
-            // Replayed, or overtaken.
-            let is_newer = frame.sequence.wrapping_sub(peer.sequence).cast_signed() > 0;
-            self.counters.frames.stale += u64::from(!is_newer);
-            return is_newer;
-        }
-        if frame.kind != Kind::Hello {
-            return false;
-        }
-        if known.box_id == sender.box_id {
-            // Plugged again, or its daemon was started again: at most one serves a cable, so the old one is silent.
-            let is_later = sender.started_ms >= known.started_ms;
-            let is_free = self.told.is_none() || self.heartbeat.has_missed_a_beat(now);
-            if is_later && is_free {
-                self.lose(now, Loss::PeerRestarted);
-            }
-            return is_later && is_free;
-        }
-        let prefers = |a: Instance, b: Instance| a.pair_key(self.me.instance) < b.pair_key(self.me.instance);
-        if !peer.hears_us && !is_taken && prefers(sender.instance, known.instance) {
-            self.lose(now, Loss::OtherMachine);
-            return true;
-        }
-        self.counters.frames.foreign += 1;
-        if self.told.is_some() {
-            self.say(
-                now,
-                Trouble::Claimant {
-                    name: sender.name,
-                    peer: known.name,
-                },
-            );
+            Admission::Ignored => {}
         }
         false
     }
 
     /// Brings everything in line with what is known now.
     fn settle(&mut self, now: LocalTime) {
-        self.udp_heard = self.udp_heard.filter(|&at| now.since(at) < IP_FRESH);
-        if self.peer.is_some() || self.held.is_some() {
-            if !self.carrier.is_plugged(now) {
-                let loss = if self.carrier.state().is_up {
-                    Loss::Unplugged
-                } else {
-                    Loss::TakenDown
-                };
-                self.lose(now, loss);
-            } else if let Some(loss) = self.heartbeat.poll_lost(now) {
+        self.udp.heard = self.udp.heard.filter(|&at| now.since(at) < IP_FRESH);
+        if !self.peering.is_alone() {
+            let loss = match self.carrier.is_plugged(now) {
+                true => self.heartbeat.poll_lost(now),
+                false if self.carrier.state().is_up => Some(Loss::Unplugged),
+                false => Some(Loss::TakenDown),
+            };
+            if let Some(loss) = loss {
                 self.lose(now, loss);
             }
         }
@@ -343,98 +271,77 @@ impl Cable {
             self.heartbeat.speak();
         }
         // A cable by which a game plays is not shaken.
-        let is_alone = self.peer.is_none() && self.held.is_none();
-        let jitter = (self.me.nonce.0 ^ u64::from(self.sequence)) as u8;
-        if let Some(action) = self.carrier.poll(now, is_alone, jitter) {
-            self.outputs.push_back(Output::Carrier(action));
-            if action == carrier::Action::Cycle {
-                self.carrier.expect_flap(now.after(FLAP));
-            }
+        let jitter = (self.me.nonce.0 ^ u64::from(self.outbox.sequence())) as u8;
+        if let Some(action) = self.carrier.poll(now, self.peering.is_alone(), jitter) {
+            self.outbox.push(Output::Carrier(action));
         }
         if self.carrier.is_held_down() {
             self.say(now, Trouble::HeldDown);
         }
         self.settle_addresses(now);
         self.settle_link();
-        if self
-            .last_sent
-            .is_none_or(|sent| self.frame(Kind::Hello, sent.sequence) != sent)
-        {
+        if !self.outbox.has_sent(self.frame(Kind::Hello)) {
             self.heartbeat.speak();
         }
-        if self.can_speak() && self.heartbeat.poll_send(now, self.told.is_some()) {
+        if self.can_speak() && self.heartbeat.poll_send(now, self.peering.told.is_some()) {
             self.send(Kind::Hello);
         }
     }
 
     fn settle_addresses(&mut self, now: LocalTime) {
-        let peer = self.peer.filter(|peer| peer.hears_us);
-        if let Some(peer) = peer {
+        if let Some(peer) = self.peering.mutual() {
             let with_v6 = self.addresses.has_v6() && peer.flags.has(Flags::V6);
-            self.addresses
-                .want(Some(Plan::new(&self.me, &peer.identity, peer.mac, with_v6)));
+            let plan = Plan::new(&self.me, &peer.identity, peer.mac, with_v6);
+            self.addresses.want(Some(plan));
         }
         while let Some(action) = self.addresses.poll(now) {
             match action {
                 // Its outcome is an input of its own.
-                address::Action::Install(plan) => return self.outputs.push_back(Output::Install(plan)),
-                address::Action::Remove(plan) => self.outputs.push_back(Output::Remove(plan)),
+                address::Action::Install(plan) => return self.outbox.push(Output::Install(plan)),
+                address::Action::Remove(plan) => self.outbox.push(Output::Remove(plan)),
             }
         }
     }
 
     fn settle_link(&mut self) {
-        let Some(peer) = self.peer else { return };
-        let Some(plan) = self.addresses.installed().copied() else {
+        let ready = self.peering.mutual().filter(|peer| peer.flags.has(Flags::READY));
+        let (Some(&peer), Some(&plan)) = (ready, self.addresses.installed()) else {
             return;
         };
-        if !peer.hears_us || !peer.flags.has(Flags::READY) {
-            return;
-        }
-        let is_new = self
-            .told
-            .is_none_or(|(_, told)| (told.local, told.peer) != (plan.local, plan.peer));
-        if is_new {
+        let is_known = |(_, told): (Name, Plan)| (told.local, told.peer) == (plan.local, plan.peer);
+        if !self.peering.told.is_some_and(is_known) {
             self.counters.links += 1;
             self.redraws = 0;
-            self.told = Some((peer.identity.name, plan));
-            self.held = None;
+            self.peering.told = Some((peer.identity.name, plan));
+            self.peering.held = None;
             self.carrier.handle_peer();
-            self.follow(Some(peer.identity.instance));
-            self.outputs.push_back(Output::PeerUp(peer, plan));
-        }
-    }
-
-    fn follow(&mut self, instance: Option<Instance>) {
-        if self.followed != instance {
-            self.followed = instance;
-            self.outputs.push_back(Output::Follow(instance));
+            self.outbox.follow(Some(peer.identity.instance));
+            self.outbox.push(Output::PeerUp(peer, plan));
         }
     }
 
     fn lose(&mut self, now: LocalTime, loss: Loss) {
-        self.peer = None;
-        self.udp_heard = None;
-        self.is_udp_blocked = false;
+        self.peering.peer = None;
+        self.udp = Udp::default();
         self.repair.forget();
         self.heartbeat.forget(now);
-        self.follow(None);
-        let known = self.told.take().map(|(name, _)| name);
+        self.outbox.follow(None);
+        let known = self.peering.told.take().map(|(name, _)| name);
         if loss.leaves_the_path() {
             if let Some(name) = known {
-                self.held = Some(name);
-                self.outputs.push_back(Output::PeerDown(name, loss));
+                self.peering.held = Some(name);
+                self.outbox.push(Output::PeerDown(name, loss));
             }
-            if self.held.is_some() {
+            if self.peering.held.is_some() {
                 return;
             }
         }
-        if let Some(name) = known.or(self.held.take()) {
-            self.outputs.push_back(Output::PeerDown(name, loss));
+        if let Some(name) = known.or(self.peering.held.take()) {
+            self.outbox.push(Output::PeerDown(name, loss));
         }
         self.addresses.want(None);
         if let Some(address::Action::Remove(plan)) = self.addresses.poll(now) {
-            self.outputs.push_back(Output::Remove(plan));
+            self.outbox.push(Output::Remove(plan));
         }
     }
 
@@ -450,47 +357,41 @@ impl Cable {
 
     fn say(&mut self, now: LocalTime, trouble: Trouble) {
         if self.troubles.note(now, trouble) {
-            self.outputs.push_back(Output::Say(trouble));
+            self.outbox.push(Output::Say(trouble));
         }
     }
 
     /// Whether frames can go out, and there is somebody or something to say them for.
     fn can_speak(&self) -> bool {
-        let has_reason = self.is_certain || self.has_game || self.peer.is_some() || self.held.is_some();
+        let has_reason = self.is_certain || self.has_game || !self.peering.is_alone();
         has_reason && self.carrier.state().can_carry()
     }
 
     fn send(&mut self, kind: Kind) {
-        self.sequence = self.sequence.wrapping_add(1);
         self.counters.frames.sent += 1;
-        let frame = self.frame(kind, self.sequence);
-        self.last_sent = Some(frame);
-        self.outputs.push_back(Output::Send(frame));
+        self.outbox.send(self.frame(kind));
     }
 
-    fn frame(&self, kind: Kind, sequence: u32) -> Frame {
-        let peer = self.peer.as_ref();
+    fn frame(&self, kind: Kind) -> Frame {
+        let peer = self.peering.peer.as_ref();
+        let is_mutual = self.peering.mutual().is_some();
         // Those of a peer that is held are in place before the next one hears us.
-        let is_ready = peer.is_some_and(|peer| peer.hears_us) && self.addresses.installed().is_some();
+        let is_ready = is_mutual && self.addresses.installed().is_some();
         let flags = Flags::default()
             .with(Flags::V6, self.addresses.has_v6())
             .with(Flags::READY, is_ready)
-            .with(Flags::IP_HEARD, self.udp_heard.is_some())
+            .with(Flags::IP_HEARD, self.udp.heard.is_some())
             .with(Flags::GAME, self.has_game)
-            .with(Flags::LINKED, peer.is_some_and(|peer| peer.hears_us))
-            .with(Flags::SEND_BLOCKED, self.is_udp_blocked);
+            .with(Flags::LINKED, is_mutual)
+            .with(Flags::SEND_BLOCKED, self.udp.is_blocked);
         Frame {
             kind,
             flags,
             sender: self.me,
             heard: peer.map_or(Instance::NONE, |peer| peer.identity.instance),
-            sequence,
+            sequence: 0,
             mac: self.repair.mine(),
-            mac_word: if peer.is_some() {
-                self.repair.word()
-            } else {
-                MacWord::None
-            },
+            mac_word: peer.map_or(MacWord::None, |_| self.repair.word()),
         }
     }
 }

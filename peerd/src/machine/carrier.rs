@@ -27,6 +27,9 @@ const MAX_RAISES: u8 = 3;
 /// A raise that held this long was not undone by anybody.
 const RAISE_HOLDS: Duration = Duration::from_secs(60);
 
+/// How long the link may take to come back after an announced change of a MAC, or a cycle.
+const FLAP: Duration = Duration::from_secs(2);
+
 /// What is to be done with the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -80,16 +83,18 @@ impl Carrier {
         self.state.can_carry() || self.grace.is_some_and(|until| now < until)
     }
 
-    pub(crate) fn handle_state(&mut self, now: LocalTime, state: LinkState) {
-        self.state = state;
+    /// True where frames could not pass before, and can now.
+    pub(crate) fn handle_state(&mut self, now: LocalTime, state: LinkState) -> bool {
+        let was = std::mem::replace(&mut self.state, state);
         if state.is_up && self.raised.is_some_and(|at| now.since(at) > RAISE_HOLDS) {
             self.raises = 0;
         }
+        state.can_carry() && !was.can_carry()
     }
 
     /// The link is about to go down and come back.
-    pub(crate) fn expect_flap(&mut self, until: LocalTime) {
-        self.grace = Some(until);
+    pub(crate) fn expect_flap(&mut self, now: LocalTime) {
+        self.grace = Some(now.after(FLAP));
     }
 
     /// Somebody else takes the interface down whenever we set it up.
@@ -135,6 +140,7 @@ impl Carrier {
             Some(_) => {
                 recovery.pause = (recovery.pause * 2).min(SLOWEST_RECOVERY);
                 recovery.due = None;
+                self.expect_flap(now);
                 Some(Action::Cycle)
             }
         }
@@ -220,7 +226,7 @@ mod tests {
     fn an_announced_flap_is_no_unplug() {
         let mut carrier = Carrier::new(true, false);
         carrier.handle_state(at(0), UP);
-        carrier.expect_flap(at(2));
+        carrier.expect_flap(at(0));
         carrier.handle_state(at(1), DOWN);
         assert!(carrier.is_plugged(at(1)));
         assert!(!carrier.is_plugged(at(2)));

@@ -33,12 +33,12 @@ pub(crate) enum Output {
     /// This machine and ours have chosen each other; its bridge is at this address. Said again when it has moved.
     PeerUp(Name, SocketAddr),
     /// They have not any more.
-    PeerDown(Loss),
+    PeerDown(LanLoss),
 }
 
 /// Why a machine is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Loss {
+pub(crate) enum LanLoss {
     /// No beacon for long.
     Silent,
     /// Its daemon was started again.
@@ -47,22 +47,22 @@ pub(crate) enum Loss {
     Left,
 }
 
-impl Loss {
+impl LanLoss {
     /// The same for a person.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Loss::Silent => "it is not on this network any more",
-            Loss::Restarted => "its daemon was started again",
-            Loss::Left => "it plays with another, or not any more",
+            LanLoss::Silent => "it is not on this network any more",
+            LanLoss::Restarted => "its daemon was started again",
+            LanLoss::Left => "it plays with another, or not any more",
         }
     }
 
     /// The same for a program.
     pub(crate) fn cause(self) -> DownCause {
         match self {
-            Loss::Silent => DownCause::Silent,
-            Loss::Restarted => DownCause::Restarted,
-            Loss::Left => DownCause::Replaced,
+            LanLoss::Silent => DownCause::Silent,
+            LanLoss::Restarted => DownCause::Restarted,
+            LanLoss::Left => DownCause::Replaced,
         }
     }
 }
@@ -124,7 +124,7 @@ impl Lan {
                     self.ask(now, to, stamp);
                 }
             }
-            self.choose(now, Loss::Silent);
+            self.choose(now, LanLoss::Silent);
         }
     }
 
@@ -147,9 +147,9 @@ impl Lan {
             self.hurry(now);
         }
         let loss = if outcome.has_replaced {
-            Loss::Restarted
+            LanLoss::Restarted
         } else {
-            Loss::Silent
+            LanLoss::Silent
         };
         self.choose(now, loss);
         if outcome.may_answer {
@@ -176,7 +176,7 @@ impl Lan {
             self.roster.avoid(chosen, now.after(UNRETURNED));
             self.chosen = None;
         }
-        self.choose(now, Loss::Silent);
+        self.choose(now, LanLoss::Silent);
         if now >= self.due {
             // Apart from the others, who may have started at the same moment.
             let jitter = Duration::from_millis((self.me.nonce.0 ^ now.0) % 200);
@@ -243,7 +243,7 @@ impl Lan {
     }
 
     /// Chooses anew. `loss` is why the linked machine is not known any more, if it is not.
-    fn choose(&mut self, now: LocalTime, loss: Loss) {
+    fn choose(&mut self, now: LocalTime, loss: LanLoss) {
         let me = self.me.instance;
         let linked = self.linked.map(|(linked, _)| linked);
         let may = |machine: &&Machine| {
@@ -277,7 +277,7 @@ impl Lan {
         if linked.is_some() && now_linked.map(|(of, _)| of) != linked {
             let loss = match self.linked() {
                 None => loss,
-                Some(_) => Loss::Left,
+                Some(_) => LanLoss::Left,
             };
             self.outputs.push(Output::PeerDown(loss));
         }

@@ -2,6 +2,7 @@
 
 use super::cable::Input;
 use super::world::World;
+use gamelink_core::time::LocalTime;
 use std::time::Duration;
 
 const STEPS: u32 = 1000;
@@ -213,7 +214,7 @@ fn links(world: &World) -> [u64; 2] {
     world
         .ends
         .each_ref()
-        .map(|end| end.daemon.as_ref().unwrap().counters().links)
+        .map(|end| end.daemon.as_ref().unwrap().status(LocalTime(0)).links)
 }
 
 #[test]
@@ -277,7 +278,15 @@ fn a_machine_that_slept_alone_is_linked_again_when_it_wakes() {
 fn a_linked_pair_sends_four_frames_a_second_each() {
     let mut world = linked(1);
     world.run(Duration::from_secs(5));
-    let sent = |world: &World| world.ends[0].daemon.as_ref().unwrap().counters().frames.sent;
+    let sent = |world: &World| {
+        world.ends[0]
+            .daemon
+            .as_ref()
+            .unwrap()
+            .status(LocalTime(0))
+            .frames
+            .sent
+    };
     let before = sent(&world);
     world.run(Duration::from_secs(10));
     assert!(sent(&world) - before <= 40, "{}", sent(&world) - before);

@@ -1,0 +1,52 @@
+//! The outputs of a cable's machine, and the frame that the other end was sent last.
+
+use super::io::Output;
+use crate::identity::Instance;
+use crate::wire::frame::Frame;
+use std::collections::VecDeque;
+
+/// Outputs in their order.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    outputs: VecDeque<Output>,
+    sequence: u32,
+    sent: Option<Frame>,
+    followed: Option<Instance>,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(super) fn follow(&mut self, instance: Option<Instance>) {
+        if self.followed != instance {
+            self.followed = instance;
+            self.push(Output::Follow(instance));
+        }
+    }
+
+    /// The number of the last frame.
+    pub(super) fn sequence(&self) -> u32 {
+        self.sequence
+    }
+
+    /// Whether the other end was sent just this, but for its number.
+    pub(super) fn has_sent(&self, frame: Frame) -> bool {
+        let sequence = self.sequence;
+        self.sent == Some(Frame { sequence, ..frame })
+    }
+
+    /// Numbers a frame and sends it.
+    pub(super) fn send(&mut self, frame: Frame) {
+        self.sequence = self.sequence.wrapping_add(1);
+        let sequence = self.sequence;
+        let frame = Frame { sequence, ..frame };
+        self.sent = Some(frame);
+        self.push(Output::Send(frame));
+    }
+}

@@ -1,0 +1,67 @@
+//! A cable's part of the daemon's status.
+
+use super::{Cable, IP_FRESH};
+use crate::machine::health::Health;
+use crate::machine::mac;
+use crate::wire::frame::Flags;
+use gamelink_core::control::{CableState, CableStatus, MacRepair, MacStatus, PeerStatus, UdpStatus};
+use gamelink_core::time::LocalTime;
+
+impl Cable {
+    /// Everything that this machine knows; what only the system knows is left empty.
+    pub(crate) fn status(&self, now: LocalTime) -> CableStatus {
+        let peer = self.peering.peer.as_ref();
+        let plan = self.peering.told.map(|(_, plan)| plan);
+        let has = |flag| peer.map(|peer| peer.flags.has(flag));
+        CableStatus {
+            is_up: self.carrier.state().is_up,
+            has_carrier: self.carrier.state().has_carrier,
+            state: self.state(now),
+            mac: MacStatus {
+                mac: self.repair.mine().to_string(),
+                mac_repair: match self.repair.state() {
+                    mac::State::Distinct => MacRepair::Unneeded,
+                    mac::State::Refused => MacRepair::Refused,
+                    _ => MacRepair::UnderWay,
+                },
+                mac_changes: self.counters.mac_changes,
+                ..MacStatus::default()
+            },
+            local: plan.map(|plan| plan.local),
+            peer: peer.map(|peer| PeerStatus {
+                name: peer.identity.name.to_string(),
+                instance: peer.identity.instance.to_string(),
+                mac: peer.mac.to_string(),
+                address: plan.map(|plan| plan.peer),
+                has_game: peer.flags.has(Flags::GAME),
+            }),
+            udp: UdpStatus {
+                heard_here: self.udp.heard.is_some_and(|at| now.since(at) < IP_FRESH),
+                heard_there: has(Flags::IP_HEARD),
+                blocked_here: self.udp.is_blocked,
+                blocked_there: has(Flags::SEND_BLOCKED),
+            },
+            troubles: self
+                .troubles
+                .iter(now)
+                .map(|trouble| trouble.to_string())
+                .collect(),
+            frames: self.counters.frames,
+            links: self.counters.links,
+            ..CableStatus::default()
+        }
+    }
+
+    fn state(&self, now: LocalTime) -> CableState {
+        let carrier = self.carrier.state();
+        match (self.peering.told.is_some(), self.heartbeat.health(now)) {
+            (true, Health::Suspect) => CableState::Suspect,
+            (true, _) => CableState::Linked,
+            _ if !carrier.is_up => CableState::Down,
+            _ if !carrier.has_carrier => CableState::NoCarrier,
+            _ if self.troubles.iter(now).any(|trouble| !trouble.is_harmless()) => CableState::Trouble,
+            (false, Health::Silent) => CableState::Searching,
+            (false, _) => CableState::Linking,
+        }
+    }
+}
