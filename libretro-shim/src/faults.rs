@@ -10,7 +10,8 @@ pub(crate) use self::tests::place;
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::{Mutex, MutexGuard, PoisonError};
+    use crate::sync::lock;
+    use std::sync::{Mutex, MutexGuard};
 
     /// The place that panics, and when.
     type Armed = Option<(&'static str, fn() -> bool)>;
@@ -18,7 +19,7 @@ pub(crate) mod tests {
     static ARMED: Mutex<Armed> = Mutex::new(None);
 
     fn armed() -> MutexGuard<'static, Armed> {
-        ARMED.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&ARMED)
     }
 
     /// Has this place panic once, when it is passed and this is so.

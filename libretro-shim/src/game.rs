@@ -5,15 +5,16 @@ mod states;
 
 use crate::ahead::{Ahead, Run};
 use crate::faults;
-use crate::ffi::{self, Core, Progress, SaveRam, SavestateContext, Stopwatch};
-use crate::lifecycle::lock;
+use crate::ffi::{self, Core, SaveRam, SavestateContext, Stopwatch};
 use crate::mending::{Mending, Shown};
 use crate::messages::{self, Severity};
 use crate::options::{self, Answers, LinkMode};
 use crate::port::{Port, Reason};
+use crate::presentation::Progress;
 use crate::proof::{self, Proof};
 use crate::settings;
 use crate::snapshot::Snapshots;
+use crate::sync::lock;
 use crate::updates::Updates;
 use crate::windows::Windows;
 use gamelink_core::driver::{Link, Notice};
@@ -198,7 +199,7 @@ impl Game {
         let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
         let run = lock(&self.ahead).handle_run(is_hidden, port.is_linked());
         if run == Run::Own {
-            ffi::stage::keep(is_hidden);
+            ffi::presenter::keep(is_hidden);
         }
         run
     }
@@ -243,7 +244,7 @@ impl Game {
         }
         self.carry(watch.elapsed());
         Frame {
-            progress: ffi::progress(),
+            progress: ffi::presenter::progress(),
         }
     }
 
@@ -290,7 +291,7 @@ impl Game {
             log::debug!("the core has read its options again and opened a new link socket");
             port.core_reconnected();
         }
-        let has_advanced = ffi::progress() != frame.progress;
+        let has_advanced = ffi::presenter::progress() != frame.progress;
         let hook_time = Duration::from_nanos(self.carried.swap(0, Ordering::Relaxed));
         let told = watch.elapsed();
         port.frame_end(has_advanced, hook_time + told);
@@ -413,7 +414,7 @@ mod tests {
         // Options still go through, and no hook calls the link.
         assert!(!game.poll_option_update(&[], true));
         let frame = Frame {
-            progress: ffi::progress(),
+            progress: ffi::presenter::progress(),
         };
         game.after_run(&frame);
     }

@@ -12,6 +12,7 @@
 //! - `ahead`: which frames only look ahead of the game (pure)
 //! - `find`: which file is the stock core
 //! - `lifecycle`: what is loaded and running; the order in which things come and go
+//! - `presentation`: pictures, sound and input while frames are rolled back (pure)
 //! - `proof`: that the serial registers are where the core's memory map says
 //! - `port`: how the game's serial port reaches the bridge
 //! - `ffi`: the C interfaces on both sides; the only place with `unsafe`
@@ -28,8 +29,10 @@ mod mending;
 mod messages;
 pub mod options;
 mod port;
+mod presentation;
 mod proof;
 mod settings;
 mod snapshot;
+mod sync;
 mod updates;
 mod windows;

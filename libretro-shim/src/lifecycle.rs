@@ -10,18 +10,14 @@ use crate::messages::{self, Severity};
 use crate::options::{Declaration, LinkKey};
 use crate::port::Port;
 use crate::settings::{self, Settings};
+use crate::sync::lock;
 use gamelink_core::driver::{Config, Link};
 use libc::{c_char, c_uint, c_void};
 use std::ffi::CString;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What to call this library where there is no stock core to ask.
 const FALLBACK_EXTENSIONS: &str = "gb|gbc|dmg";
-
-/// Locks; what a panic left behind is still the best there is.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The one session of this mapping of the library: libretro has no handles.
 static SESSION: Session = Session {
@@ -264,8 +260,8 @@ pub(crate) fn run_frame() {
     };
     match ffi::guard(Run::Own, || game.next_run()) {
         Run::Own => {}
-        Run::Ahead => return ffi::stage::ahead(|| stock.core.run()),
-        Run::Again => return ffi::stage::repeat(),
+        Run::Ahead => return ffi::presenter::ahead(|| stock.core.run()),
+        Run::Again => return ffi::presenter::repeat(),
     }
     let frame = ffi::guard(None, || Some(game.before_run(&stock.core)));
     let keys = Arc::clone(&lock(&stock.declared).keys);

@@ -26,7 +26,7 @@ pub(crate) struct Mending {
 impl Mending {
     /// For a core that has just loaded its game, with states of this size.
     pub(crate) fn new(core: &Core, state_size: usize) -> Mending {
-        ffi::stage::reset();
+        ffi::presenter::reset();
         Mending {
             states: (0..Link::STATES).map(|_| Kept::new(state_size)).collect(),
             starts: vec![0; Link::STATES],
@@ -56,7 +56,7 @@ impl Mending {
 
     /// Brings the core, which a slot that broke off may have left in the past, to where the game was, with what was pressed.
     pub(crate) fn catch_up(&self, core: &Core) {
-        ffi::stage::catch_up(self.next, || core.run());
+        ffi::presenter::catch_up(self.next, || core.run());
     }
 
     /// One call of `retro_run`.
@@ -89,7 +89,7 @@ impl Mending {
                     link.saved(state.is_some_and(|state| self.keeper.save(core, state, in_flight)));
                 }
                 Step::Replay { frame } => {
-                    ffi::stage::replay(frame, || self.run(core, link, frame, save_ram.as_deref_mut()));
+                    ffi::presenter::replay(frame, || self.run(core, link, frame, save_ram.as_deref_mut()));
                     faults::place("replay");
                     replayed += 1;
                 }
@@ -102,7 +102,7 @@ impl Mending {
                         };
                         link.replayed(std::mem::take(&mut replayed), cost);
                     }
-                    ffi::stage::live(frame, || self.run(core, link, frame, save_ram.as_deref_mut()));
+                    ffi::presenter::live(frame, || self.run(core, link, frame, save_ram.as_deref_mut()));
                     faults::place("live");
                     shown = Shown::Live;
                 }
@@ -112,13 +112,13 @@ impl Mending {
         }
         faults::place("present");
         match shown {
-            Shown::Live => ffi::stage::present(is_mended),
-            Shown::Hold => ffi::stage::hold(),
+            Shown::Live => ffi::presenter::present(is_mended),
+            Shown::Hold => ffi::presenter::stall(),
             // The link has failed: the game goes on as without a cable.
             Shown::Nothing => core.run(),
         }
         let (confirmed, oldest) = link.confirmed();
-        ffi::stage::release(oldest);
+        ffi::presenter::release(oldest);
         if let Some(save_ram) = save_ram {
             save_ram.publish(core, confirmed.map(|confirmed| confirmed.frame));
         }
@@ -126,7 +126,7 @@ impl Mending {
     }
 
     fn run(&mut self, core: &Core, link: &Link, frame: u64, save_ram: Option<&mut SaveRam>) {
-        let before = ffi::progress();
+        let before = ffi::presenter::progress();
         core.run();
         self.next = frame + 1;
         if let Some(save_ram) = save_ram {
@@ -134,7 +134,7 @@ impl Mending {
         }
         faults::place("boundary");
         link.boundary(Boundary {
-            has_advanced: ffi::progress() != before,
+            has_advanced: ffi::presenter::progress() != before,
             serial_control: ffi::serial_control().unwrap_or(SerialControl(0)),
             serial_byte: ffi::serial_byte().unwrap_or(0),
         });

@@ -3,7 +3,7 @@
 use super::abi::*;
 use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced};
-use super::{environment, frontend, socket, stage};
+use super::{environment, presenter, socket};
 use crate::elf::{self, BadLibrary};
 use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
@@ -193,11 +193,11 @@ impl Core {
     pub(crate) fn attach(&self) {
         self.set_environment();
         // SAFETY: the callback lives as long as this library, which outlives the core.
-        unsafe { (self.vtable.retro_set_video_refresh)(frontend::video_refresh) };
+        unsafe { (self.vtable.retro_set_video_refresh)(presenter::video_refresh) };
         // SAFETY: as above.
-        unsafe { (self.vtable.retro_set_audio_sample)(frontend::audio_sample) };
+        unsafe { (self.vtable.retro_set_audio_sample)(presenter::audio_sample) };
         // SAFETY: as above.
-        unsafe { (self.vtable.retro_set_audio_sample_batch)(frontend::audio_sample_batch) };
+        unsafe { (self.vtable.retro_set_audio_sample_batch)(presenter::audio_sample_batch) };
         self.set_input();
     }
 
@@ -210,9 +210,9 @@ impl Core {
     /// Gives the core our input callbacks, which ask the frontend's or give what was recorded.
     pub(crate) fn set_input(&self) {
         // SAFETY: the callback lives as long as this library, which outlives the core.
-        unsafe { (self.vtable.retro_set_input_poll)(stage::input_poll) };
+        unsafe { (self.vtable.retro_set_input_poll)(presenter::input_poll) };
         // SAFETY: as above.
-        unsafe { (self.vtable.retro_set_input_state)(stage::input_state) };
+        unsafe { (self.vtable.retro_set_input_state)(presenter::input_state) };
     }
 
     plain! {

@@ -1,16 +1,17 @@
 //! The environment callback that the stock core gets: answers what concerns the cable, passes on the rest untouched.
 
 use super::abi::*;
+use super::callbacks::call;
 use super::declare::{self, Owned, OwnedV2};
-use super::frontend::call;
-use super::stage::Mode;
-use super::{guard, memory, stage};
+use super::{guard, memory, presenter};
 use crate::faults;
 use crate::lifecycle::session;
 use crate::options::{Declaration, Form, LinkKey};
+use crate::presentation::Mode;
+use crate::sync::lock;
 use libc::{c_uint, c_void};
 use std::ffi::CStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// What was last declared to the frontend; some keep pointers into it.
 static DECLARED: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
@@ -28,8 +29,7 @@ pub(super) fn forget_declared() {
 }
 
 fn keep(new: Vec<Kept>) {
-    let mut kept = DECLARED.lock().unwrap_or_else(PoisonError::into_inner);
-    *kept = new;
+    *lock(&DECLARED) = new;
 }
 
 /// The core's environment callback.
@@ -50,12 +50,12 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
             unsafe { get_variable(data.cast()) }
         }
         // A frame that is emulated again or is taken back changes no option, and the former tells the player nothing.
-        GET_VARIABLE_UPDATE if !data.is_null() && matches!(stage::mode(), Mode::Replay | Mode::Ahead) => {
+        GET_VARIABLE_UPDATE if !data.is_null() && matches!(presenter::mode(), Mode::Replay | Mode::Ahead) => {
             // SAFETY: as below.
             unsafe { data.cast::<bool>().write(false) };
             true
         }
-        SET_MESSAGE | SET_MESSAGE_EXT if stage::mode() == Mode::Replay => true,
+        SET_MESSAGE | SET_MESSAGE_EXT if presenter::mode() == Mode::Replay => true,
         GET_VARIABLE_UPDATE if !data.is_null() => {
             let is_updated = session().poll_option_update(is_variable_update);
             // SAFETY: the command takes a `bool` to fill in, and this one is not null.

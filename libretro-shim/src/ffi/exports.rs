@@ -2,7 +2,7 @@
 #![allow(unreachable_pub, reason = "the dynamic linker reaches them")]
 
 use super::abi::*;
-use super::{environment, frontend, guard, log};
+use super::{callbacks, environment, guard, log};
 use crate::lifecycle::{run_frame, session, system_identity};
 use libc::{c_char, c_uint, c_void};
 
@@ -23,7 +23,7 @@ pub extern "C" fn retro_api_version() -> c_uint {
 #[unsafe(no_mangle)]
 pub extern "C" fn retro_set_environment(callback: Option<EnvironmentFn>) {
     guard((), || {
-        frontend::ENVIRONMENT.set(callback);
+        callbacks::ENVIRONMENT.set(callback);
         log::find_callback();
         session().with_core((), super::Core::set_environment);
     });
@@ -32,26 +32,26 @@ pub extern "C" fn retro_set_environment(callback: Option<EnvironmentFn>) {
 /// libretro.h: takes the picture callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn retro_set_video_refresh(callback: Option<VideoRefreshFn>) {
-    frontend::VIDEO_REFRESH.set(callback);
+    callbacks::VIDEO_REFRESH.set(callback);
 }
 
 /// libretro.h: takes the sound callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn retro_set_audio_sample(callback: Option<AudioSampleFn>) {
-    frontend::AUDIO_SAMPLE.set(callback);
+    callbacks::AUDIO_SAMPLE.set(callback);
 }
 
 /// libretro.h: takes the sound callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn retro_set_audio_sample_batch(callback: Option<AudioSampleBatchFn>) {
-    frontend::AUDIO_SAMPLE_BATCH.set(callback);
+    callbacks::AUDIO_SAMPLE_BATCH.set(callback);
 }
 
 /// libretro.h: takes the input callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn retro_set_input_poll(callback: Option<InputPollFn>) {
     guard((), || {
-        frontend::INPUT_POLL.set(callback);
+        callbacks::INPUT_POLL.set(callback);
         session().with_core((), super::Core::set_input);
     });
 }
@@ -60,7 +60,7 @@ pub extern "C" fn retro_set_input_poll(callback: Option<InputPollFn>) {
 #[unsafe(no_mangle)]
 pub extern "C" fn retro_set_input_state(callback: Option<InputStateFn>) {
     guard((), || {
-        frontend::INPUT_STATE.set(callback);
+        callbacks::INPUT_STATE.set(callback);
         session().with_core((), super::Core::set_input);
     });
 }

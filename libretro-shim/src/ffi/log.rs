@@ -1,13 +1,13 @@
 //! Sends our log lines to the frontend's log.
 
 use super::abi::{GET_LOG_INTERFACE, LogCallback, LogPrintfFn};
-use super::frontend::{Slot, call};
+use super::callbacks::{Callback, call};
+use super::text::c_string;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use std::ffi::CString;
 
 struct FrontendLog;
 
-static PRINTF: Slot<LogPrintfFn> = Slot::empty();
+static PRINTF: Callback<LogPrintfFn> = Callback::missing();
 
 /// Asks the frontend for its log callback and sends lines there from now on; the frontend filters by its own level.
 ///
@@ -60,25 +60,4 @@ impl Log for FrontendLog {
     }
 
     fn flush(&self) {}
-}
-
-/// The text up to its first zero byte, if it has one.
-pub(super) fn c_string(text: String) -> CString {
-    CString::new(text).unwrap_or_else(|error| {
-        let end = error.nul_position();
-        let mut bytes = error.into_vec();
-        bytes.truncate(end);
-        CString::new(bytes).unwrap_or_default()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_with_a_zero_byte_is_cut_there() {
-        assert_eq!(c_string("ab\0c".into()).as_c_str(), c"ab");
-        assert_eq!(c_string("abc".into()).as_c_str(), c"abc");
-    }
 }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod abi;
+mod callbacks;
 mod clock;
 mod core;
 mod declare;
@@ -18,18 +19,19 @@ mod imports;
 mod log;
 mod memory;
 mod place;
+pub(crate) mod presenter;
 mod save_ram;
 mod socket;
-pub(crate) mod stage;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use self::clock::{Stopwatch, processor_time};
 pub(crate) use self::core::{Core, Identity, OpenError};
 pub(crate) use self::environment::is_variable_update;
 pub(crate) use self::frontend::{
-    Progress, SavestateContext, is_frame_hidden, is_option_enabled, libretro_path, option_value, progress,
-    savestate_context, show,
+    SavestateContext, is_frame_hidden, is_option_enabled, libretro_path, option_value, savestate_context,
+    show,
 };
 pub(crate) use self::guard::guard;
 pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};

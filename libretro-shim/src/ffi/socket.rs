@@ -10,9 +10,10 @@
 
 use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
-use super::{guard, memory, stage};
+use super::{guard, memory, presenter};
 use crate::faults;
 use crate::lifecycle::session;
+use crate::presentation::Mode;
 use gamelink_core::driver::Link;
 use gamelink_core::serial::{GameMessage, Shift};
 use libc::{c_int, c_ulong, c_void, sockaddr, sockaddr_in, socklen_t};
@@ -82,7 +83,7 @@ fn is_ours(descriptor: c_int) -> bool {
 
 /// Calls the link of the loaded game; what a core without one is answered is `otherwise`, also in a frame that is taken back.
 fn with_link<T: Copy>(otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
-    if stage::mode() == stage::Mode::Ahead {
+    if presenter::mode() == Mode::Ahead {
         return otherwise;
     }
     guard(otherwise, || {
@@ -179,7 +180,7 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
 
 /// Where this machine's `time_t` has 32 bits, it ends in 2038, as the C function's does.
 unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
-    let now = stage::time(wall_clock) as libc::time_t;
+    let now = presenter::time(wall_clock) as libc::time_t;
     if !out.is_null() {
         // SAFETY: the core's own pointer.
         unsafe { out.write(now) };
@@ -189,7 +190,7 @@ unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
 
 /// `__time64`: the same with 64 bits, whatever this machine's `time_t` has.
 unsafe extern "C" fn time64(out: *mut i64) -> i64 {
-    let now = stage::time(wall_clock);
+    let now = presenter::time(wall_clock);
     if !out.is_null() {
         // SAFETY: the core's own pointer.
         unsafe { out.write(now) };
@@ -314,8 +315,8 @@ mod tests {
         let later = 5_000_000_000_i64;
         let has_room = stand_in.number::<c_int>("time_size") == 8;
         let expected = if has_room { later } else { i64::from(later as i32) };
-        stage::live(1, || {
-            stage::time(|| later);
+        presenter::live(1, || {
+            presenter::time(|| later);
             assert_eq!(stand_in.number::<i64>("wall_clock"), expected, "{arguments:?}");
             assert_eq!(
                 stand_in.number::<i64>("wall_clock_out"),
@@ -323,7 +324,7 @@ mod tests {
                 "{arguments:?}"
             );
         });
-        stage::reset();
+        presenter::reset();
 
         drop(replaced);
         let now: i64 = stand_in.number("wall_clock");

@@ -1,6 +1,6 @@
 //! Values that are away from their place for a while.
 
-use crate::lifecycle::lock;
+use crate::sync::lock;
 use std::sync::Mutex;
 
 /// What is taken out of its place while no lock may be held, and comes back there whatever happens.

@@ -3,9 +3,9 @@
 use super::Game;
 use crate::ahead::{self, Load};
 use crate::ffi::{self, Core, SavestateContext};
-use crate::lifecycle::lock;
 use crate::messages::{self, Severity};
 use crate::port::Port;
+use crate::sync::lock;
 use std::sync::atomic::Ordering;
 
 /// For how many frames a second jump of the game is not worth a word: rewind is one a frame.

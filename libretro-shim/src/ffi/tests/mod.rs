@@ -5,8 +5,10 @@ mod pictures;
 mod registers;
 
 use super::abi::*;
-use super::{Core, exports, stage};
+use super::{Core, exports, presenter};
 use crate::lifecycle::session;
+use crate::presentation::Mode;
+use crate::sync::lock;
 use gamelink_core::driver::{FrameEnd, FrameStart, Link};
 use gamelink_core::serial::{Look, SerialControl};
 use gamelink_core::timeline::{Boundary, Step};
@@ -14,13 +16,13 @@ use libc::{c_uint, c_void};
 use std::ffi::CStr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-/// The right to use what there is one of in a process: the session, the link's descriptor, the stage.
+/// The right to use what there is one of in a process: the session, the link's descriptor, the presentation.
 pub(super) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&TURN)
 }
 
 /// Builds a library of this source, with `$CC` or the machine's own compiler.
@@ -68,7 +70,7 @@ static SEEN: Mutex<Seen> = Mutex::new(Seen {
 });
 
 fn seen() -> MutexGuard<'static, Seen> {
-    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&SEEN)
 }
 
 unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
@@ -172,7 +174,7 @@ impl Drop for Shim {
         exports::retro_unload_game();
         exports::retro_deinit();
         exports::retro_set_environment(None);
-        assert!(std::thread::panicking() || stage::mode() == stage::Mode::Open);
+        assert!(std::thread::panicking() || presenter::mode() == Mode::Open);
     }
 }
 

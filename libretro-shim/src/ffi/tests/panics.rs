@@ -2,8 +2,9 @@
 
 use super::{Peer, Shim, seen, turn};
 use crate::faults;
-use crate::ffi::stage::{self, Mode};
+use crate::ffi::presenter;
 use crate::messages;
+use crate::presentation::Mode;
 use std::time::Duration;
 
 const OWN: &str = "127.0.0.31:56431";
@@ -19,7 +20,7 @@ fn always() -> bool {
 }
 
 fn in_replay() -> bool {
-    stage::mode() == Mode::Replay
+    presenter::mode() == Mode::Replay
 }
 
 /// Links, has this place panic, and plays on.

@@ -1,7 +1,7 @@
 //! A game that stands still shows its last picture again, whatever the frontend can.
 
 use super::{Seen, attach_frontend, seen, turn};
-use crate::ffi::{exports, frontend, stage};
+use crate::ffi::{exports, presenter};
 
 const WIDTH: u32 = 4;
 const HEIGHT: u32 = 3;
@@ -15,21 +15,21 @@ fn hold(can_repeat: bool) {
         ..Seen::default()
     };
     attach_frontend();
-    stage::reset();
+    presenter::reset();
     let mut memory = [0_u16; PITCH / 2 * HEIGHT as usize];
     memory[..3].copy_from_slice(&[7, 8, 9]);
     let draw = |memory: &[u16]| {
         // SAFETY: what the shim gives the core as its callback, with a picture of that size.
-        unsafe { frontend::video_refresh(memory.as_ptr().cast(), WIDTH, HEIGHT, PITCH) };
+        unsafe { presenter::video_refresh(memory.as_ptr().cast(), WIDTH, HEIGHT, PITCH) };
     };
-    stage::live(0, || draw(&memory));
-    stage::present(false);
+    presenter::live(0, || draw(&memory));
+    presenter::present(false);
     memory.fill(1);
-    stage::replay(0, || draw(&memory));
-    stage::hold();
-    stage::hold();
+    presenter::replay(0, || draw(&memory));
+    presenter::stall();
+    presenter::stall();
     exports::retro_set_environment(None);
-    stage::reset();
+    presenter::reset();
 }
 
 #[test]

@@ -1,0 +1,277 @@
+//! C callbacks for the core's pictures, sound and input, and the frontend's behind them: [`crate::presentation`] decides between.
+//!
+//! Its lock is held during none of the frontend's callbacks.
+
+use super::callbacks::{AUDIO_SAMPLE, AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH};
+use super::frontend::can_repeat;
+use super::guard;
+use crate::faults;
+use crate::presentation::{self, Mode, Presentation, Progress, Query, Shown};
+use crate::sync::lock;
+use libc::{c_uint, c_void};
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+/// No pixel has more bytes (`retro_pixel_format`: two or four).
+const PIXEL_MAX: usize = 4;
+
+fn presentation() -> MutexGuard<'static, Presentation<Picture>> {
+    static PRESENTATION: LazyLock<Mutex<Presentation<Picture>>> =
+        LazyLock::new(|| Mutex::new(Presentation::new(true, Progress::default())));
+    lock(&PRESENTATION)
+}
+
+/// In the core's own memory, where it stays until the core runs again; null repeats the last one.
+#[derive(Clone, Copy)]
+struct Picture {
+    data: *const c_void,
+    width: c_uint,
+    height: c_uint,
+    pitch: usize,
+}
+
+// SAFETY: an address alone; what is there is touched on the thread that runs the core only.
+unsafe impl Send for Picture {}
+
+impl presentation::Picture for Picture {
+    fn copy_to(self, pixels: &mut Vec<u8>) {
+        if self.data.is_null() {
+            return;
+        }
+        let rows = self
+            .pitch
+            .saturating_mul((self.height as usize).saturating_sub(1));
+        let last = self.pitch.min((self.width as usize).saturating_mul(PIXEL_MAX));
+        let len = rows.saturating_add(last);
+        // SAFETY: the core's picture, rows that lie `pitch` bytes apart; the core does not run now.
+        let bytes = unsafe { std::slice::from_raw_parts(self.data.cast::<u8>(), len) };
+        pixels.clear();
+        pixels.extend_from_slice(bytes);
+    }
+
+    fn again(self, pixels: &[u8]) -> Picture {
+        let data = match pixels.is_empty() {
+            true => std::ptr::null(),
+            false => pixels.as_ptr().cast(),
+        };
+        Picture { data, ..self }
+    }
+}
+
+/// Forgets all frames: another game.
+pub(crate) fn reset() {
+    let can_repeat = can_repeat();
+    presentation().reset(can_repeat);
+}
+
+pub(super) fn mode() -> Mode {
+    presentation().mode()
+}
+
+/// How far the core has come: see [`Presentation::progress`].
+pub(crate) fn progress() -> Progress {
+    presentation().progress()
+}
+
+/// Begins one of the game's own frames: see [`Presentation::begin_own`].
+pub(crate) fn keep(is_kept: bool) {
+    presentation().begin_own(is_kept);
+}
+
+/// Runs one frame for the player: recorded, and shown only with [`present`].
+pub(crate) fn live<T>(frame: u64, run: impl FnOnce() -> T) -> T {
+    within(|presentation| presentation.begin_live(frame), run)
+}
+
+/// Runs one frame again, unseen and unheard.
+pub(crate) fn replay<T>(frame: u64, run: impl FnOnce() -> T) -> T {
+    within(|presentation| presentation.begin_replay(frame), run)
+}
+
+/// Runs one frame that is taken back, with the cable out.
+pub(crate) fn ahead<T>(run: impl FnOnce() -> T) -> T {
+    within(Presentation::begin_ahead, run)
+}
+
+fn within<T>(begin: impl FnOnce(&mut Presentation<Picture>), run: impl FnOnce() -> T) -> T {
+    /// Also after a panic: what comes then must reach the frontend.
+    struct Ends;
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            presentation().end();
+        }
+    }
+
+    let _ends = Ends;
+    begin(&mut presentation());
+    run()
+}
+
+/// Runs again, unseen, the recorded frames from this one on: a correction has broken off there.
+pub(crate) fn catch_up(from: u64, run: impl Fn()) {
+    let end = presentation().recorded_end();
+    for frame in from..end {
+        replay(frame, &run);
+    }
+}
+
+/// Lets inputs go of frames before this one.
+pub(crate) fn release(oldest: u64) {
+    presentation().release(oldest);
+}
+
+/// Shows the live frame that ran last: see [`Presentation::present`].
+pub(crate) fn present(is_corrected: bool) {
+    let shown = presentation().present(is_corrected);
+    show(shown);
+}
+
+/// Shows the last picture again, with silence.
+pub(crate) fn stall() {
+    let shown = presentation().stall();
+    show(shown);
+}
+
+/// Shows the game's last own frame once more.
+pub(crate) fn repeat() {
+    let shown = presentation().repeat();
+    show(shown);
+}
+
+fn show(shown: Shown<Picture>) {
+    let Shown { picture, sound } = shown;
+    if let Some(picture) = picture {
+        hand_over(picture);
+    }
+    if let Some(callback) = AUDIO_SAMPLE_BATCH.get() {
+        let mut rest = &sound[..];
+        while !rest.is_empty() {
+            // SAFETY: pointer and count of the slice: two numbers a sample.
+            let taken = unsafe { callback(rest.as_ptr(), rest.len() / 2) };
+            match rest.get(taken * 2..) {
+                Some(left) if taken > 0 => rest = left,
+                _ => break,
+            }
+        }
+    }
+    presentation().give_back(sound);
+}
+
+fn hand_over(picture: Picture) {
+    let Picture {
+        data,
+        width,
+        height,
+        pitch,
+    } = picture;
+    if let Some(callback) = VIDEO_REFRESH.get() {
+        // SAFETY: the core's own picture, which it overwrites only when it runs again, or a copy, or null for the last one.
+        unsafe { callback(data, width, height, pitch) };
+    }
+}
+
+/// The wall clock as the core sees it: see [`Presentation::time`].
+pub(super) fn time(now: impl Fn() -> i64) -> i64 {
+    let recorded = || {
+        faults::place("time");
+        Some(presentation().time(&now))
+    };
+    guard(None, recorded).unwrap_or_else(now)
+}
+
+/// The core's picture; null repeats the last one.
+pub(super) unsafe extern "C" fn video_refresh(
+    data: *const c_void,
+    width: c_uint,
+    height: c_uint,
+    pitch: usize,
+) {
+    guard((), || {
+        let picture = Picture {
+            data,
+            width,
+            height,
+            pitch,
+        };
+        let is_passed = presentation().handle_picture(picture, !data.is_null());
+        faults::place("video_refresh");
+        if is_passed {
+            hand_over(picture);
+        }
+    });
+}
+
+/// The core's sound, one sample.
+pub(super) unsafe extern "C" fn audio_sample(left: i16, right: i16) {
+    guard((), || {
+        let samples = [left, right];
+        if !presentation().handle_sound(&samples) {
+            return;
+        }
+        if let Some(callback) = AUDIO_SAMPLE.get() {
+            // SAFETY: the core's own arguments, for the frontend's own callback.
+            unsafe { callback(left, right) };
+        }
+        presentation().handle_heard(&samples);
+    });
+}
+
+/// The core's sound, many samples.
+pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, count: usize) -> usize {
+    let samples = match data.is_null() {
+        true => &[],
+        // SAFETY: the core's own pointer and count: two numbers a sample.
+        false => unsafe { std::slice::from_raw_parts(data, count.saturating_mul(2)) },
+    };
+    guard(count, || {
+        let is_passed = presentation().handle_sound(samples);
+        faults::place("audio_sample_batch");
+        if !is_passed {
+            return count;
+        }
+        let taken = match AUDIO_SAMPLE_BATCH.get() {
+            // SAFETY: the core's own arguments, for the frontend's own callback.
+            Some(callback) => unsafe { callback(data, count) },
+            None => count,
+        };
+        // The core hands over the rest again.
+        presentation().handle_heard(samples.get(..taken.saturating_mul(2)).unwrap_or(samples));
+        taken
+    })
+}
+
+/// The core's input poll.
+pub(super) unsafe extern "C" fn input_poll() {
+    guard((), || {
+        faults::place("input_poll");
+        if mode() != Mode::Replay
+            && let Some(callback) = INPUT_POLL.get()
+        {
+            // SAFETY: the frontend's own callback, made for this.
+            unsafe { callback() };
+        }
+    });
+}
+
+/// The core asks for a button.
+pub(super) unsafe extern "C" fn input_state(port: c_uint, device: c_uint, index: c_uint, id: c_uint) -> i16 {
+    guard(0, || {
+        faults::place("input_state");
+        let query = Query {
+            port,
+            device,
+            index,
+            id,
+        };
+        if let Some(value) = presentation().recorded(query) {
+            return value;
+        }
+        let Some(callback) = INPUT_STATE.get() else {
+            return 0;
+        };
+        // SAFETY: the core's own arguments, for the frontend's own callback.
+        let value = unsafe { callback(port, device, index, id) };
+        presentation().record(query, value);
+        value
+    })
+}

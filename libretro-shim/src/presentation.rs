@@ -1,0 +1,229 @@
+//! Presentation of the game to the player while frames are rolled back: pictures, sound and input, as a machine without I/O.
+//!
+//! A live frame's picture and sound are kept until it is known whether it stands; its inputs are recorded. A replayed frame gets
+//! the recorded inputs, and nothing that it hands over reaches the frontend. Otherwise everything passes.
+//!
+//! Pictures and sound of a frame of the game that nobody was to see are kept as well, for a frontend that looks ahead: see
+//! [`crate::ahead`].
+
+mod inputs;
+mod picture;
+mod sound;
+
+pub(crate) use self::inputs::Query;
+pub(crate) use self::picture::Picture;
+
+use self::inputs::Inputs;
+use self::picture::Last;
+use self::sound::Sound;
+
+/// Kind of the frame that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Everything passes.
+    Open,
+    /// Pictures and sound are kept, inputs recorded.
+    Live,
+    /// Nothing passes, inputs are the recorded ones.
+    Replay,
+    /// Everything passes, but no byte leaves and no option changes: the frame is taken back.
+    Ahead,
+}
+
+/// Pictures and sound that the core has handed over so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pictures: u64,
+    samples: u64,
+}
+
+/// Pictures and sound that go to the frontend now; [`Presentation::give_back`] takes the sound's buffer back.
+pub(crate) struct Shown<P> {
+    pub(crate) picture: Option<P>,
+    pub(crate) sound: Vec<i16>,
+}
+
+/// What passes between the core and the frontend.
+pub(crate) struct Presentation<P> {
+    mode: Mode,
+    /// The frame that runs.
+    frame: u64,
+    progress: Progress,
+    /// The live frame's.
+    picture: Option<P>,
+    sound: Sound,
+    last: Last<P>,
+    inputs: Inputs,
+    /// Pictures and sound are kept for [`repeat`](Self::repeat).
+    is_kept: bool,
+    kept_picture: Option<P>,
+    kept_sound: Vec<i16>,
+}
+
+impl<P: Picture> Presentation<P> {
+    /// For a game of which nothing has run; `can_repeat` where the frontend repeats its last picture by itself.
+    pub(crate) fn new(can_repeat: bool, progress: Progress) -> Presentation<P> {
+        Presentation {
+            mode: Mode::Open,
+            frame: 0,
+            progress,
+            picture: None,
+            sound: Sound::default(),
+            last: Last::none(can_repeat),
+            inputs: Inputs::default(),
+            is_kept: false,
+            kept_picture: None,
+            kept_sound: Vec::new(),
+        }
+    }
+
+    /// Forgets all frames: another game.
+    pub(crate) fn reset(&mut self, can_repeat: bool) {
+        *self = Presentation::new(can_repeat, self.progress);
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How far the core has come; another value after a call of `retro_run` means that it emulated something.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Begins one of the game's own frames; `is_kept` where [`repeat`](Self::repeat) may be wanted of it.
+    pub(crate) fn begin_own(&mut self, is_kept: bool) {
+        self.is_kept = is_kept;
+        self.kept_picture = None;
+        self.kept_sound.clear();
+    }
+
+    /// Begins a frame for the player: recorded, and shown only with [`present`](Self::present).
+    pub(crate) fn begin_live(&mut self, frame: u64) {
+        self.mode = Mode::Live;
+        self.frame = frame;
+        self.picture = None;
+        self.sound.clear();
+        self.inputs.begin(frame);
+    }
+
+    /// Begins a recorded frame again, unseen and unheard.
+    pub(crate) fn begin_replay(&mut self, frame: u64) {
+        self.mode = Mode::Replay;
+        self.frame = frame;
+    }
+
+    /// Begins a frame that is taken back.
+    pub(crate) fn begin_ahead(&mut self) {
+        self.mode = Mode::Ahead;
+        self.is_kept = false;
+    }
+
+    /// Ends the frame.
+    pub(crate) fn end(&mut self) {
+        self.mode = Mode::Open;
+    }
+
+    /// Keeps or drops the core's picture; true where it is to be passed on. `is_new` unless it repeats the last one.
+    pub(crate) fn handle_picture(&mut self, picture: P, is_new: bool) -> bool {
+        self.progress.pictures += u64::from(is_new);
+        match self.mode {
+            Mode::Open | Mode::Ahead => self.keep_picture(Some(picture)),
+            Mode::Live => self.picture = Some(picture),
+            Mode::Replay => {}
+        }
+        matches!(self.mode, Mode::Open | Mode::Ahead)
+    }
+
+    /// Keeps or drops the core's sound; true where it is to be passed on, with [`handle_heard`](Self::handle_heard) after that.
+    pub(crate) fn handle_sound(&mut self, samples: &[i16]) -> bool {
+        self.progress.samples += samples.len() as u64;
+        if self.mode == Mode::Live {
+            self.sound.push(samples);
+        }
+        matches!(self.mode, Mode::Open | Mode::Ahead)
+    }
+
+    /// The frontend has taken this sound.
+    pub(crate) fn handle_heard(&mut self, samples: &[i16]) {
+        if self.is_kept {
+            sound::push(&mut self.kept_sound, samples);
+        }
+    }
+
+    /// The input that was recorded; `None` where the frontend is to be asked, with [`record`](Self::record) after that.
+    pub(crate) fn recorded(&mut self, query: Query) -> Option<i16> {
+        (self.mode == Mode::Replay).then(|| self.inputs.recorded(self.frame, query))
+    }
+
+    /// Records the frontend's answer in a live frame.
+    pub(crate) fn record(&mut self, query: Query, value: i16) {
+        if self.mode == Mode::Live {
+            self.inputs.record(self.frame, query, value);
+        }
+    }
+
+    /// The wall clock as the core sees it: in a replay that of the frame when it was first run.
+    pub(crate) fn time(&mut self, now: impl FnOnce() -> i64) -> i64 {
+        match self.mode {
+            Mode::Open | Mode::Ahead => now(),
+            Mode::Live | Mode::Replay => self.inputs.time(self.frame, now),
+        }
+    }
+
+    /// Lets inputs go of frames before this one.
+    pub(crate) fn release(&mut self, oldest: u64) {
+        self.inputs.release(oldest);
+    }
+
+    /// The frame after the last whose inputs were recorded.
+    pub(crate) fn recorded_end(&self) -> u64 {
+        self.inputs.end()
+    }
+
+    /// Shows the live frame that ran last; `is_corrected` where the game was taken back before it.
+    pub(crate) fn present(&mut self, is_corrected: bool) -> Shown<P> {
+        if is_corrected {
+            self.sound.break_off();
+        }
+        let picture = self.picture.take();
+        if let Some(picture) = picture {
+            self.last.keep(picture);
+        }
+        let sound = self.sound.take();
+        self.show(picture, sound)
+    }
+
+    /// Shows the last picture again, with as much silence as its sound was long.
+    pub(crate) fn stall(&mut self) -> Shown<P> {
+        self.picture = None;
+        let sound = self.sound.take_silence();
+        self.show(self.last.again(), sound)
+    }
+
+    /// Shows the game's last own frame once more.
+    pub(crate) fn repeat(&mut self) -> Shown<P> {
+        self.is_kept = false;
+        let sound = self.sound.take_copy(&self.kept_sound);
+        self.show(self.kept_picture, sound)
+    }
+
+    pub(crate) fn give_back(&mut self, sound: Vec<i16>) {
+        self.sound.give_back(sound);
+    }
+
+    fn show(&mut self, picture: Option<P>, sound: Vec<i16>) -> Shown<P> {
+        self.keep_picture(picture);
+        self.handle_heard(&sound);
+        Shown { picture, sound }
+    }
+
+    fn keep_picture(&mut self, picture: Option<P>) {
+        if self.is_kept && picture.is_some() {
+            self.kept_picture = picture;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

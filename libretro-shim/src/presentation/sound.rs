@@ -1,0 +1,118 @@
+//! Sound of the frames that the player hears, joined where the game was taken back or stood still.
+
+/// Sound of more than this in one frame is dropped: a frame has about 550 samples, at most 1100.
+pub(super) const SAMPLES_MAX: usize = 16_384;
+
+/// Samples over which a break in the sound is evened out: 2 ms, too short to be heard as a fade.
+const SOFTENED: usize = 64;
+
+/// The live frame's sound, left and right in turn, and how the sound before it ended.
+#[derive(Default)]
+pub(super) struct Sound {
+    samples: Vec<i16>,
+    /// Length of the last frame that was heard.
+    last_len: usize,
+    /// The last sample that was played, left and right.
+    last: [i16; 2],
+    /// The samples do not continue from `last`.
+    is_broken: bool,
+}
+
+impl Sound {
+    pub(super) fn clear(&mut self) {
+        self.samples.clear();
+    }
+
+    pub(super) fn push(&mut self, samples: &[i16]) {
+        push(&mut self.samples, samples);
+    }
+
+    /// Marks that the next samples do not continue from the last ones, as after a loaded state, which resets the core's resampler.
+    pub(super) fn break_off(&mut self) {
+        self.is_broken = true;
+    }
+
+    /// Takes the frame's samples out for the player; [`give_back`](Self::give_back) returns the buffer.
+    pub(super) fn take(&mut self) -> Vec<i16> {
+        self.even_out();
+        self.last_len = self.samples.len();
+        std::mem::take(&mut self.samples)
+    }
+
+    /// Takes out as much silence as the last frame was long.
+    pub(super) fn take_silence(&mut self) -> Vec<i16> {
+        self.samples.clear();
+        self.samples.resize(self.last_len, 0);
+        self.is_broken = true;
+        self.even_out();
+        // Nor does what follows the silence go on from there.
+        self.is_broken = true;
+        std::mem::take(&mut self.samples)
+    }
+
+    /// Takes out these samples as they are.
+    pub(super) fn take_copy(&mut self, samples: &[i16]) -> Vec<i16> {
+        self.samples.clear();
+        self.samples.extend_from_slice(samples);
+        std::mem::take(&mut self.samples)
+    }
+
+    /// Takes the buffer back, so that no frame allocates another.
+    pub(super) fn give_back(&mut self, mut buffer: Vec<i16>) {
+        buffer.clear();
+        self.samples = buffer;
+    }
+
+    fn even_out(&mut self) {
+        if std::mem::take(&mut self.is_broken) {
+            soften(&mut self.samples, self.last);
+        }
+        if let [.., left, right] = self.samples[..] {
+            self.last = [left, right];
+        }
+    }
+}
+
+/// Appends samples unless the frame has too many.
+pub(super) fn push(to: &mut Vec<i16>, samples: &[i16]) {
+    if to.len() + samples.len() <= SAMPLES_MAX {
+        to.extend_from_slice(samples);
+    }
+}
+
+/// Adds to the first samples the difference to `last`, less and less.
+fn soften(sound: &mut [i16], last: [i16; 2]) {
+    let Some(&first) = sound.first_chunk::<2>() else {
+        return;
+    };
+    for (place, sample) in sound.chunks_exact_mut(2).take(SOFTENED).enumerate() {
+        for side in 0..2 {
+            let gap = i32::from(last[side]) - i32::from(first[side]);
+            let left = i32::try_from(SOFTENED - place).unwrap_or(0);
+            let value = i32::from(sample[side]) + gap * left / SOFTENED as i32;
+            sample[side] = i16::try_from(value).unwrap_or(if value < 0 { i16::MIN } else { i16::MAX });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_break_in_the_sound_is_evened_out() {
+        let mut sound = vec![0; 1000];
+        soften(&mut sound, [3200, -3200]);
+        assert_eq!(sound[..2], [3200, -3200], "it begins where the last ended");
+        let steps = sound.chunks_exact(2).zip(sound.chunks_exact(2).skip(1));
+        let largest = steps
+            .map(|(one, next)| (i32::from(one[0]) - i32::from(next[0])).abs())
+            .max();
+        assert_eq!(largest, Some(50));
+        assert!(sound[2 * SOFTENED..].iter().all(|sample| *sample == 0));
+        soften(&mut [], [1, 1]);
+        let mut loud = [i16::MAX; 4];
+        soften(&mut loud, [i16::MIN, i16::MAX]);
+        assert_eq!(loud[..2], [i16::MIN, i16::MAX]);
+    }
+}
