@@ -5,13 +5,14 @@ mod states;
 
 use crate::ahead::{Ahead, Run};
 use crate::faults;
-use crate::ffi::{self, Core, SaveRam, SavestateContext, Stopwatch};
+use crate::ffi::{self, Core, SavestateContext, Stopwatch};
 use crate::mending::{Mending, Shown};
 use crate::messages::{self, Severity};
 use crate::options::{self, Answers, LinkMode};
 use crate::port::{Port, Reason};
 use crate::presentation::Progress;
 use crate::proof::{self, Proof};
+use crate::save_ram::SaveRam;
 use crate::settings;
 use crate::snapshot::Snapshots;
 use crate::sync::lock;
@@ -21,7 +22,7 @@ use gamelink_core::driver::{Link, Notice};
 use gamelink_core::serial::SerialControl;
 use lent::Lent;
 use std::ffi::CString;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -59,7 +60,6 @@ pub(crate) struct Game {
     mending: Mutex<Option<Mending>>,
     /// The frontend's copy of the battery RAM in such a game, and in it after a panic too; taken out in the same way.
     save_ram: Mutex<Option<SaveRam>>,
-    save_ram_data: AtomicPtr<libc::c_void>,
     snapshots: Mutex<Snapshots>,
     state_size: OnceLock<usize>,
     /// Messages for the first frame: before it, a frontend may not have a screen yet.
@@ -95,7 +95,6 @@ impl Game {
             values: Mutex::default(),
             mending: Mutex::default(),
             save_ram: Mutex::default(),
-            save_ram_data: AtomicPtr::default(),
             snapshots: Mutex::default(),
             state_size: OnceLock::new(),
             waiting: Mutex::new(waiting),
@@ -152,10 +151,11 @@ impl Game {
             mending.has_repairs()
         );
         *lock(&self.mending) = Some(mending);
-        let mut save_ram = SaveRam::new(core);
-        let data = save_ram.as_mut().map_or(std::ptr::null_mut(), SaveRam::data);
-        *lock(&self.save_ram) = save_ram;
-        self.save_ram_data.store(data, Ordering::Relaxed);
+        *lock(&self.save_ram) = core.save_ram().map(|now| {
+            let mut save_ram = SaveRam::new(now);
+            ffi::save_ram::publish(save_ram.public());
+            save_ram
+        });
     }
 
     /// The game's serial port cannot be seen, or what was taken for it was another memory.
@@ -266,18 +266,12 @@ impl Game {
         }
         match save_ram.as_mut() {
             Some(save_ram) => {
-                ffi::guard((), || save_ram.take_over(core));
+                ffi::guard((), || save_ram.take_over(|from| core.write_save_ram(from)));
                 core.run();
-                ffi::guard((), || save_ram.publish(core, None));
+                ffi::guard((), || save_ram.publish(None, |to| core.read_save_ram(to)));
             }
             None => core.run(),
         }
-    }
-
-    /// Where the frontend finds the battery RAM, if not in the core; the same place as long as the game is loaded.
-    pub(crate) fn save_ram(&self) -> Option<*mut libc::c_void> {
-        let data = self.save_ram_data.load(Ordering::Relaxed);
-        (!data.is_null()).then_some(data)
     }
 
     /// Right after the core ran.
@@ -381,6 +375,12 @@ impl Game {
         {
             log::info!("link cable switched by its option: is_enabled={is_enabled}");
         }
+    }
+}
+
+impl Drop for Game {
+    fn drop(&mut self) {
+        ffi::save_ram::withdraw();
     }
 }
 

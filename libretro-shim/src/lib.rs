@@ -13,6 +13,7 @@
 //! - `find`: which file is the stock core
 //! - `lifecycle`: what is loaded and running; the order in which things come and go
 //! - `presentation`: pictures, sound and input while frames are rolled back (pure)
+//! - `save_ram`: the battery RAM that the frontend sees meanwhile (pure)
 //! - `proof`: that the serial registers are where the core's memory map says
 //! - `port`: how the game's serial port reaches the bridge
 //! - `ffi`: the C interfaces on both sides; the only place with `unsafe`
@@ -31,6 +32,7 @@ pub mod options;
 mod port;
 mod presentation;
 mod proof;
+mod save_ram;
 mod settings;
 mod snapshot;
 mod sync;

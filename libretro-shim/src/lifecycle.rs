@@ -12,7 +12,7 @@ use crate::port::Port;
 use crate::settings::{self, Settings};
 use crate::sync::lock;
 use gamelink_core::driver::{Config, Link};
-use libc::{c_char, c_uint, c_void};
+use libc::c_char;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex};
 
@@ -80,14 +80,6 @@ impl Session {
             Stage::Loaded(stock, game) => Some((stock, game)),
             _ => None,
         }
-    }
-
-    /// `retro_get_memory_data`: the core's own, but for battery RAM that may still be undone.
-    pub(crate) fn memory_data(&self, id: c_uint) -> *mut c_void {
-        let copy = (id == ffi::SAVE_RAM)
-            .then(|| self.loaded()?.1.save_ram())
-            .flatten();
-        copy.unwrap_or_else(|| self.with_core(std::ptr::null_mut(), |core| core.memory_data(id)))
     }
 
     /// Calls the link of the loaded game, if there is one.

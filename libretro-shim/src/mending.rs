@@ -4,8 +4,9 @@
 //! or the last picture again where the game must stand still.
 
 use crate::faults;
-use crate::ffi::{self, Core, SaveRam, Stopwatch};
+use crate::ffi::{self, Core, Stopwatch};
 use crate::in_flight::{Keeper, Kept};
+use crate::save_ram::SaveRam;
 use gamelink_core::driver::{Cost, Link};
 use gamelink_core::serial::SerialControl;
 use gamelink_core::timeline::{Boundary, Step};
@@ -62,7 +63,7 @@ impl Mending {
     /// One call of `retro_run`.
     pub(crate) fn slot(&mut self, core: &Core, link: &Link, mut save_ram: Option<&mut SaveRam>) -> Shown {
         if let Some(save_ram) = save_ram.as_deref_mut() {
-            save_ram.take_over(core);
+            save_ram.take_over(|from| core.write_save_ram(from));
         }
         let (mut shown, mut is_mended) = (Shown::Nothing, false);
         let (watch, mut replayed, mut processor) = (Stopwatch::start(), 0_u32, None);
@@ -120,7 +121,8 @@ impl Mending {
         let (confirmed, oldest) = link.confirmed();
         ffi::presenter::release(oldest);
         if let Some(save_ram) = save_ram {
-            save_ram.publish(core, confirmed.map(|confirmed| confirmed.frame));
+            let frame = confirmed.map(|confirmed| confirmed.frame);
+            save_ram.publish(frame, |to| core.read_save_ram(to));
         }
         shown
     }
@@ -130,7 +132,7 @@ impl Mending {
         core.run();
         self.next = frame + 1;
         if let Some(save_ram) = save_ram {
-            save_ram.keep(core, frame);
+            save_ram.keep(frame, |to| core.read_save_ram(to));
         }
         faults::place("boundary");
         link.boundary(Boundary {

@@ -2,7 +2,7 @@
 #![allow(unreachable_pub, reason = "the dynamic linker reaches them")]
 
 use super::abi::*;
-use super::{callbacks, environment, guard, log};
+use super::{callbacks, environment, guard, log, save_ram};
 use crate::lifecycle::{run_frame, session, system_identity};
 use libc::{c_char, c_uint, c_void};
 
@@ -247,7 +247,9 @@ pub extern "C" fn retro_get_region() -> c_uint {
 /// libretro.h: where a kind of memory is.
 #[unsafe(no_mangle)]
 pub extern "C" fn retro_get_memory_data(id: c_uint) -> *mut c_void {
-    guard(std::ptr::null_mut(), || session().memory_data(id))
+    guard(std::ptr::null_mut(), || {
+        session().with_core(std::ptr::null_mut(), |core| save_ram::memory_data(core, id))
+    })
 }
 
 /// libretro.h: how large a kind of memory is.

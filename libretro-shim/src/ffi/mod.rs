@@ -20,7 +20,7 @@ mod log;
 mod memory;
 mod place;
 pub(crate) mod presenter;
-mod save_ram;
+pub(crate) mod save_ram;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -36,4 +36,3 @@ pub(crate) use self::frontend::{
 pub(crate) use self::guard::guard;
 pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};
 pub(crate) use self::place::{is_loaded, own_file};
-pub(crate) use self::save_ram::{SAVE_RAM, SaveRam};

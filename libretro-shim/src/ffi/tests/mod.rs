@@ -158,7 +158,7 @@ impl Shim {
 
     /// The battery RAM as the frontend has it: its place, and the game's frame in it.
     fn save_ram(&self) -> (*mut u8, u32) {
-        let data = exports::retro_get_memory_data(super::SAVE_RAM).cast::<u8>();
+        let data = exports::retro_get_memory_data(0).cast::<u8>();
         // SAFETY: the stand-in's save begins with a count of four bytes.
         let frame = unsafe { data.cast::<[u8; 4]>().read() };
         (data, u32::from_le_bytes(frame))
