@@ -4,12 +4,12 @@ mod lent;
 mod states;
 
 use crate::ahead::{Ahead, Run};
+use crate::cable::{Cable, Reason};
 use crate::faults;
-use crate::ffi::{self, Core, SavestateContext, Stopwatch};
+use crate::ffi::{self, Core, Plug, SavestateContext, Stopwatch};
 use crate::mending::{Mending, Shown};
 use crate::messages::{self, Severity};
 use crate::options::{self, Answers, LinkMode};
-use crate::port::{Port, Reason};
 use crate::presentation::Progress;
 use crate::proof::{self, Proof};
 use crate::save_ram::SaveRam;
@@ -18,7 +18,7 @@ use crate::snapshot::Snapshots;
 use crate::sync::lock;
 use crate::updates::Updates;
 use crate::windows::Windows;
-use gamelink_core::driver::{Link, Notice};
+use gamelink_core::driver::{FrameEnd, FrameStart, Notice};
 use gamelink_core::serial::SerialControl;
 use lent::Lent;
 use std::ffi::CString;
@@ -42,11 +42,11 @@ const NETPLAY_MEMORY: u32 = 120;
 /// A game in the stock core, with its end of the cable.
 pub(crate) struct Game {
     /// Without one the stock core has no link, or ours could not start.
-    port: Option<Port>,
-    /// What the core is told where there is no port.
-    not_connected: Answers,
-    /// After a panic of ours: nothing of the link is called any more.
-    is_broken: AtomicBool,
+    plug: Option<Plug>,
+    /// What the core reads from its link options.
+    answers: Answers,
+    /// The player was told of a panic of ours.
+    is_failure_told: AtomicBool,
     shows_messages: AtomicBool,
     /// What the frontend does to look ahead of the game.
     ahead: Mutex<Ahead>,
@@ -82,11 +82,11 @@ pub(crate) struct Frame {
 }
 
 impl Game {
-    pub(crate) fn new(port: Option<Port>, waiting: Vec<(Severity, String)>) -> Game {
+    pub(crate) fn new(plug: Option<Plug>, is_peer_here: bool, waiting: Vec<(Severity, String)>) -> Game {
         Game {
-            port,
-            not_connected: Answers::new(None),
-            is_broken: AtomicBool::new(false),
+            answers: Answers::new(plug.as_ref().map(|cable| cable.link().game_address())),
+            plug,
+            is_failure_told: AtomicBool::new(false),
             shows_messages: AtomicBool::new(true),
             ahead: Mutex::default(),
             is_ahead_resting: AtomicBool::new(false),
@@ -100,7 +100,7 @@ impl Game {
             waiting: Mutex::new(waiting),
             frames: AtomicU32::new(0),
             age: Stopwatch::start(),
-            windows: Mutex::default(),
+            windows: Mutex::new(Windows::new(is_peer_here)),
             jump_told: AtomicU32::new(0),
             netplay_seen: AtomicU32::new(0),
             carried: AtomicU64::new(0),
@@ -114,38 +114,40 @@ impl Game {
         *lock(&self.snapshots) = Snapshots::new(size);
         *lock(&self.values) = read_values(keys);
         self.read_own_options();
-        let Some(port) = self.port() else { return };
-        let way = if port.link().is_direct() {
+        let Some(cable) = self.cable() else { return };
+        let way = if cable.link().is_direct() {
             "direct"
         } else {
             "loopback"
         };
         log::info!("link cable: the core's port is {way}");
-        self.prepare(core, port, size);
+        self.prepare(core, cable, size);
         // Now it is known how this side exchanges bytes: the first word to the peer says it.
-        port.set_unplugged(Reason::Loading, false);
+        cable.set_unplugged(Reason::Loading, false);
     }
 
     /// Finds out how far this core can be seen into, and so how it can be linked.
-    fn prepare(&self, core: &Core, port: &Port, size: usize) {
+    fn prepare(&self, core: &Core, cable: &Cable, size: usize) {
         let proof = match ffi::serial_control() {
             Some(_) => proof::registers(core, size),
             None => Proof::Refuted,
         };
         if proof == Proof::Refuted {
             // A byte may be handed only to a game that is seen to listen.
-            return self.handle_blind(port);
+            return self.handle_blind(cable);
         }
-        port.set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
-        if link_mode() != LinkMode::Automatic || !port.link().is_direct() {
+        cable
+            .link()
+            .set_serial_probe(Some(Box::new(|| ffi::serial_control().unwrap_or(IDLE))));
+        if link_mode() != LinkMode::Automatic || !cable.link().is_direct() {
             return;
         }
         if proof == Proof::None {
             return self.tell_soon(Severity::Warning, messages::STRICT_ONLY);
         }
         let mending = Mending::new(core, size);
-        port.link().set_mending(true);
-        port.link().set_repairs(mending.has_repairs());
+        cable.link().set_mending(true);
+        cable.link().set_repairs(mending.has_repairs());
         log::info!(
             "link cable: goes on and mends, saves inside transfers={}",
             mending.has_repairs()
@@ -159,45 +161,35 @@ impl Game {
     }
 
     /// The game's serial port cannot be seen, or what was taken for it was another memory.
-    fn handle_blind(&self, port: &Port) {
-        port.set_serial_probe(None);
+    fn handle_blind(&self, cable: &Cable) {
+        cable.link().set_serial_probe(None);
         ffi::forget_memory_map();
-        port.set_unplugged(Reason::Blind, true);
+        cable.set_unplugged(Reason::Blind, true);
         self.tell_soon(Severity::Error, messages::BLIND);
     }
 
     /// The core is about to unload the game, and its memory with it.
     pub(crate) fn handle_unloading(&self) {
-        if let Some(port) = self.port() {
-            port.set_serial_probe(None);
+        if let Some(cable) = self.cable() {
+            cable.link().set_serial_probe(None);
         }
         ffi::forget_memory_map();
     }
 
     /// What the core reads from its link options.
     pub(crate) fn answers(&self) -> &Answers {
-        self.port().map_or(&self.not_connected, Port::answers)
-    }
-
-    /// A panic of ours: pulls the cable out for good.
-    pub(crate) fn handle_panic(&self) {
-        if !self.is_broken.swap(true, Ordering::Relaxed) {
-            self.tell_soon(Severity::Error, messages::BROKEN);
-            if let Some(port) = &self.port {
-                port.set_unplugged(Reason::Broken, true);
-            }
-        }
+        &self.answers
     }
 
     /// Whether the call of `retro_run` that begins is a frame of the game.
     pub(crate) fn next_run(&self) -> Run {
-        let Some(port) = self.working_port() else {
+        let Some(cable) = self.working_cable() else {
             return Run::Own;
         };
         faults::place("next_run");
         // A frontend that does not say may look ahead as well.
         let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
-        let run = lock(&self.ahead).handle_run(is_hidden, port.is_linked());
+        let run = lock(&self.ahead).handle_run(is_hidden, cable.link().is_linked());
         if run == Run::Own {
             ffi::presenter::keep(is_hidden);
         }
@@ -208,29 +200,28 @@ impl Game {
     pub(crate) fn before_run(&self, core: &Core) -> Frame {
         let watch = Stopwatch::start();
         self.show_waiting();
-        if let Some(port) = self.working_port() {
+        if let Some(cable) = self.working_cable() {
             faults::place("before_run");
             let number = self.frames.fetch_add(1, Ordering::Relaxed);
             if ffi::poll_disproved() {
-                self.handle_blind(port);
+                self.handle_blind(cable);
             }
             if number.is_multiple_of(NETPLAY_PERIOD) {
-                self.look_for_netplay(port, ffi::savestate_context());
+                self.look_for_netplay(cable, ffi::savestate_context());
             }
-            if let Some(notice) = port.poll_notice() {
-                let (severity, text) = messages::notice(&notice, port.peer_name().as_deref());
+            if let Some(notice) = cable.link().poll_notice() {
+                let (severity, text) = messages::notice(&notice, cable.link().peer_name().as_deref());
                 if self.shows_messages.load(Ordering::Relaxed) || severity == Severity::Error {
                     ffi::show(severity, &text);
                 }
                 if matches!(notice, Notice::PeerPaused { .. })
-                    && port.is_peer_here()
                     && lock(&self.windows).handle_pause(self.age.elapsed())
                 {
                     self.tell(Severity::Warning, messages::WINDOWS);
                 }
             }
             let serial_control = ffi::serial_control();
-            let status = port.status();
+            let status = cable.link().status();
             let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
             if !status.is_linked {
                 lock(&self.snapshots).clear();
@@ -240,7 +231,7 @@ impl Game {
             {
                 self.take_snapshot(core);
             }
-            port.frame_start(serial_control);
+            cable.link().frame_start(FrameStart { serial_control });
         }
         self.carry(watch.elapsed());
         Frame {
@@ -252,8 +243,8 @@ impl Game {
     pub(crate) fn run(&self, core: &Core, keys: &[CString]) {
         let mut save_ram = Lent::take(&self.save_ram);
         let mut mending = Lent::take(&self.mending);
-        if let (Some(mending), Some(port)) = (mending.as_mut(), self.working_port()) {
-            let slot = || Some(mending.slot(core, port.link(), save_ram.as_mut()));
+        if let (Some(mending), Some(cable)) = (mending.as_mut(), self.working_cable()) {
+            let slot = || Some(mending.slot(core, cable.link(), save_ram.as_mut()));
             if let Some(shown) = ffi::guard(None, slot) {
                 // The core asks for changes only while it runs, and the player may want to pull the plug now.
                 if shown == Shown::Hold && ffi::is_variable_update() {
@@ -277,19 +268,22 @@ impl Game {
     /// Right after the core ran.
     pub(crate) fn after_run(&self, frame: &Frame) {
         let watch = Stopwatch::start();
-        let Some(port) = self.working_port() else {
+        let Some(cable) = self.working_cable() else {
             return;
         };
         faults::place("after_run");
         if lock(&self.updates).poll_reconnected() {
             log::debug!("the core has read its options again and opened a new link socket");
-            port.core_reconnected();
+            cable.link().core_reconnected();
         }
         let has_advanced = ffi::presenter::progress() != frame.progress;
         let hook_time = Duration::from_nanos(self.carried.swap(0, Ordering::Relaxed));
         let told = watch.elapsed();
-        port.frame_end(has_advanced, hook_time + told);
-        port.pace();
+        cable.link().frame_end(FrameEnd {
+            has_advanced,
+            hook_time: hook_time + told,
+        });
+        cable.link().pace();
         // What the report itself and the pause took counts in the next one.
         self.carry(watch.elapsed().saturating_sub(told));
     }
@@ -300,8 +294,8 @@ impl Game {
             self.handle_option_change(keys);
         }
         let is_safe = self
-            .working_port()
-            .is_none_or(|port| port.is_safe(ffi::serial_control()));
+            .working_cable()
+            .is_none_or(|cable| cable.is_safe(ffi::serial_control()));
         lock(&self.updates).poll_update(is_safe)
     }
 
@@ -320,17 +314,13 @@ impl Game {
         self.state_size.get().copied()
     }
 
-    /// The link that the core's own calls go to; after a panic too, for the core must be answered.
-    pub(crate) fn link(&self) -> Option<&Link> {
-        self.port().map(Port::link)
+    fn cable(&self) -> Option<&Cable> {
+        self.plug.as_deref()
     }
 
-    fn port(&self) -> Option<&Port> {
-        self.port.as_ref()
-    }
-
-    fn working_port(&self) -> Option<&Port> {
-        self.port().filter(|_| !self.is_broken.load(Ordering::Relaxed))
+    /// The cable, unless a panic of ours has pulled it out.
+    fn working_cable(&self) -> Option<&Cable> {
+        self.cable().filter(|_| !ffi::has_failed())
     }
 
     fn carry(&self, time: Duration) {
@@ -342,6 +332,9 @@ impl Game {
         let waiting = std::mem::take(&mut *lock(&self.waiting));
         for (severity, text) in waiting {
             ffi::show(severity, &text);
+        }
+        if ffi::has_failed() && !self.is_failure_told.swap(true, Ordering::Relaxed) {
+            ffi::show(Severity::Error, messages::BROKEN);
         }
     }
 
@@ -356,12 +349,12 @@ impl Game {
         lock(&self.waiting).push((severity, text.into()));
     }
 
-    fn look_for_netplay(&self, port: &Port, context: SavestateContext) {
+    fn look_for_netplay(&self, cable: &Cable, context: SavestateContext) {
         let seen = self.netplay_seen.load(Ordering::Relaxed);
         let age = self.frames.load(Ordering::Relaxed).wrapping_sub(seen);
         let is_recent = seen != 0 && age.wrapping_add(1) <= NETPLAY_MEMORY;
         let is_active = is_recent || context == SavestateContext::Netplay;
-        if port.set_unplugged(Reason::Netplay, is_active) && is_active {
+        if cable.set_unplugged(Reason::Netplay, is_active) && is_active {
             self.tell(Severity::Warning, messages::NETPLAY);
         }
     }
@@ -370,8 +363,8 @@ impl Game {
         let is_enabled = link_mode() != LinkMode::Off;
         self.shows_messages
             .store(ffi::is_option_enabled(options::MESSAGES), Ordering::Relaxed);
-        if let Some(port) = self.working_port()
-            && port.set_unplugged(Reason::Option, !is_enabled)
+        if let Some(cable) = self.working_cable()
+            && cable.set_unplugged(Reason::Option, !is_enabled)
         {
             log::info!("link cable switched by its option: is_enabled={is_enabled}");
         }
@@ -397,17 +390,20 @@ fn read_values(keys: &[CString]) -> Vec<Option<CString>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::tests::turn;
     use gamelink_core::driver::Config;
 
     #[test]
     fn after_a_panic_the_cable_is_out_and_the_core_still_answered() {
-        let port = Port::start(&Config::default()).unwrap();
-        let game = Game::new(Some(port), Vec::new());
-        assert!(game.working_port().is_some());
-        game.handle_panic();
-        game.handle_panic();
-        assert!(game.working_port().is_none());
-        assert_eq!(lock(&game.waiting).len(), 1, "said once");
+        let _turn = turn();
+        ffi::forget_failure();
+        let cable = Cable::start(&Config::default()).unwrap();
+        let game = Game::new(Some(Plug::new(cable)), false, Vec::new());
+        assert!(game.working_cable().is_some());
+        ffi::guard((), || panic!("on purpose"));
+        assert!(game.working_cable().is_none());
+        let is_news = game.cable().unwrap().set_unplugged(Reason::Broken, true);
+        assert!(!is_news, "the cable is out");
         // The listener stays: a core whose connection closes would be killed by SIGPIPE.
         let mode = game.answers().value(options::LinkKey::Mode);
         assert_eq!(mode, Some(c"Network Client"));
@@ -417,16 +413,6 @@ mod tests {
             progress: ffi::presenter::progress(),
         };
         game.after_run(&frame);
-    }
-
-    #[test]
-    fn reasons_to_unplug_are_counted_apart() {
-        let port = Port::start(&Config::default()).unwrap();
-        assert!(port.set_unplugged(Reason::Option, true));
-        assert!(!port.set_unplugged(Reason::Option, true));
-        assert!(port.set_unplugged(Reason::Netplay, true));
-        assert!(port.set_unplugged(Reason::Option, false));
-        assert!(!port.set_unplugged(Reason::Option, false));
-        assert!(port.set_unplugged(Reason::Netplay, false));
+        ffi::forget_failure();
     }
 }

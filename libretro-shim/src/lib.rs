@@ -15,10 +15,11 @@
 //! - `presentation`: pictures, sound and input while frames are rolled back (pure)
 //! - `save_ram`: the battery RAM that the frontend sees meanwhile (pure)
 //! - `proof`: that the serial registers are where the core's memory map says
-//! - `port`: how the game's serial port reaches the bridge
+//! - `cable`: the link, and why it is unplugged
 //! - `ffi`: the C interfaces on both sides; the only place with `unsafe`
 
 mod ahead;
+mod cable;
 mod elf;
 mod faults;
 mod ffi;
@@ -29,7 +30,6 @@ mod lifecycle;
 mod mending;
 mod messages;
 pub mod options;
-mod port;
 mod presentation;
 mod proof;
 mod save_ram;

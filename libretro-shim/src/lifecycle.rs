@@ -3,15 +3,16 @@
 //! No lock is held while the core or the frontend is called: `retro_run` re-enters our environment callback.
 
 use crate::ahead::Run;
-use crate::ffi::{self, Core, Identity};
+use crate::cable::Cable;
+use crate::ffi::{self, Core, Identity, Plug};
 use crate::find;
 use crate::game::Game;
-use crate::messages::{self, Severity};
+use crate::messages::Severity;
 use crate::options::{Declaration, LinkKey};
-use crate::port::Port;
 use crate::settings::{self, Settings};
 use crate::sync::lock;
-use gamelink_core::driver::{Config, Link};
+use crate::windows;
+use gamelink_core::driver::Config;
 use libc::c_char;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex};
@@ -79,14 +80,6 @@ impl Session {
         match self.stage() {
             Stage::Loaded(stock, game) => Some((stock, game)),
             _ => None,
-        }
-    }
-
-    /// Calls the link of the loaded game, if there is one.
-    pub(crate) fn with_link<T>(&self, otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
-        match self.loaded() {
-            Some((_, game)) => game.link().map_or(otherwise, call),
-            None => otherwise,
         }
     }
 
@@ -252,7 +245,7 @@ pub(crate) fn run_frame() {
     };
     match ffi::guard(Run::Own, || game.next_run()) {
         Run::Own => {}
-        Run::Ahead => return ffi::presenter::ahead(|| stock.core.run()),
+        Run::Ahead => return ffi::presenter::ahead(|| stock.core.run_unplugged()),
         Run::Again => return ffi::presenter::repeat(),
     }
     let frame = ffi::guard(None, || Some(game.before_run(&stock.core)));
@@ -263,19 +256,12 @@ pub(crate) fn run_frame() {
     }
 }
 
-/// A panic of ours was caught somewhere.
-pub(crate) fn handle_panic() {
-    match SESSION.loaded() {
-        Some((_, game)) => game.handle_panic(),
-        None => log::error!("{}", messages::BROKEN),
-    }
-}
-
 /// The cable for a new game, as the environment asks for it.
 fn plug_in(has_link: bool, no_link: &str) -> Game {
+    ffi::forget_failure();
     if !has_link {
         log::error!("{no_link}");
-        return Game::new(None, vec![(Severity::Error, no_link.into())]);
+        return Game::new(None, false, vec![(Severity::Error, no_link.into())]);
     }
     let settings = Settings::from_process();
     let mut waiting = Vec::new();
@@ -284,7 +270,7 @@ fn plug_in(has_link: bool, no_link: &str) -> Game {
         waiting.push((Severity::Error, format!("Link cable unplugged: {problem}")));
     }
     let mut start = |config: &Config| {
-        Port::start(config)
+        Cable::start(config)
             .inspect_err(|error| {
                 log::error!("the link does not start: {error}");
                 waiting.push((Severity::Error, format!("Link cable unplugged: {error}")));
@@ -295,8 +281,9 @@ fn plug_in(has_link: bool, no_link: &str) -> Game {
         stats: settings.config.stats.clone(),
         ..Config::default()
     };
-    let port = start(&settings.config).or_else(|| start(&unplugged));
-    Game::new(port, waiting)
+    let cable = start(&settings.config).or_else(|| start(&unplugged));
+    let is_peer_here = settings.config.peer.is_some_and(|peer| windows::is_here(peer.ip));
+    Game::new(cable.map(Plug::new), is_peer_here, waiting)
 }
 
 /// What this library calls itself: the stock core's own name, so that `RetroArch` finds the player's saves, states and options,

@@ -11,20 +11,30 @@ const PAUSES: usize = 3;
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// The pauses of a peer on this machine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Windows {
+    /// The peer that the player has named is on this machine.
+    is_peer_here: bool,
     /// When the last ones were told, the newest last.
     pauses: [Option<Duration>; PAUSES],
     is_told: bool,
 }
 
 impl Windows {
+    pub(crate) fn new(is_peer_here: bool) -> Windows {
+        Windows {
+            is_peer_here,
+            pauses: [None; PAUSES],
+            is_told: false,
+        }
+    }
+
     /// Takes that the peer has paused, at this time on any clock that does not go back; true where the player is to be told why.
     pub(crate) fn handle_pause(&mut self, now: Duration) -> bool {
         self.pauses.rotate_left(1);
         self.pauses[PAUSES - 1] = Some(now);
         let is_often = self.pauses[0].is_some_and(|first| now.saturating_sub(first) <= WITHIN);
-        let is_news = is_often && !self.is_told;
+        let is_news = self.is_peer_here && is_often && !self.is_told;
         self.is_told |= is_news;
         is_news
     }
@@ -41,7 +51,11 @@ mod tests {
 
     /// What is said of pauses at these seconds.
     fn said(seconds: &[u64]) -> Vec<bool> {
-        let mut windows = Windows::default();
+        said_of(true, seconds)
+    }
+
+    fn said_of(is_peer_here: bool, seconds: &[u64]) -> Vec<bool> {
+        let mut windows = Windows::new(is_peer_here);
         let pause = |second: &u64| windows.handle_pause(Duration::from_secs(*second));
         seconds.iter().map(pause).collect()
     }
@@ -53,6 +67,7 @@ mod tests {
             [false, false, true, false, false, false]
         );
         assert_eq!(said(&[5, 5, 5]), [false, false, true]);
+        assert_eq!(said_of(false, &[5, 5, 5]), [false; 3], "another machine");
     }
 
     #[test]

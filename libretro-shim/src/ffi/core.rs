@@ -3,7 +3,8 @@
 use super::abi::*;
 use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced};
-use super::{environment, presenter, socket};
+use super::socket::{self, End};
+use super::{environment, presenter};
 use crate::elf::{self, BadLibrary};
 use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
@@ -242,16 +243,21 @@ impl Core {
         DEPTHS.run(&|| unsafe { (self.vtable.retro_run)() });
     }
 
+    /// The same with the cable out, for a frame that is taken back.
+    pub(crate) fn run_unplugged(&self) {
+        socket::with_end(End::Unplugged, || self.run());
+    }
+
     /// How large a state is. The stock core runs its encoder for this, and polls the link in it.
     pub(crate) fn serialize_size(&self) -> usize {
         // SAFETY: a core's function, loaded by its name.
-        socket::with_silent_link(|| unsafe { (self.vtable.retro_serialize_size)() })
+        socket::with_end(End::Silence, || unsafe { (self.vtable.retro_serialize_size)() })
     }
 
     /// Saves the state into `out`, which is of the size that `serialize_size` said.
     pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
-        socket::with_silent_link(|| unsafe {
+        socket::with_end(End::Silence, || unsafe {
             (self.vtable.retro_serialize)(out.as_mut_ptr().cast(), out.len())
         })
     }
@@ -266,7 +272,7 @@ impl Core {
     /// Loads a state.
     pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
-        socket::with_silent_link(|| unsafe {
+        socket::with_end(End::Silence, || unsafe {
             (self.vtable.retro_unserialize)(state.as_ptr().cast(), state.len())
         })
     }

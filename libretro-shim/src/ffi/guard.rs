@@ -1,7 +1,13 @@
 //! Panics end here.
 
-use crate::lifecycle;
+use super::plug::with_cable;
+use crate::cable::Reason;
+use crate::messages;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A panic of ours was caught since [`forget_failure`].
+static HAS_FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Makes the call; if it panics, pulls the cable out for good and gives `otherwise`.
 ///
@@ -12,7 +18,7 @@ pub(crate) fn guard<T>(otherwise: T, call: impl FnOnce() -> T) -> T {
         Err(payload) => {
             // Dropping a payload may run foreign code that panics again.
             std::mem::forget(payload);
-            if let Err(payload) = catch_unwind(lifecycle::handle_panic) {
+            if let Err(payload) = catch_unwind(handle_failure) {
                 std::mem::forget(payload);
             }
             otherwise
@@ -20,13 +26,36 @@ pub(crate) fn guard<T>(otherwise: T, call: impl FnOnce() -> T) -> T {
     }
 }
 
+fn handle_failure() {
+    if !HAS_FAILED.swap(true, Ordering::Relaxed) {
+        with_cable(false, |cable| cable.set_unplugged(Reason::Broken, true));
+        log::error!("{}", messages::BROKEN);
+    }
+}
+
+/// Whether a panic was caught in this game: nothing of the link is called any more, but what answers the core.
+pub(crate) fn has_failed() -> bool {
+    HAS_FAILED.load(Ordering::Relaxed)
+}
+
+/// Begins anew, with another game.
+pub(crate) fn forget_failure() {
+    HAS_FAILED.store(false, Ordering::Relaxed);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::tests::turn;
 
     #[test]
     fn a_panic_gives_the_value_for_failure() {
-        assert_eq!(guard(7, || panic!("on purpose")), 7);
+        let _turn = turn();
+        forget_failure();
         assert_eq!(guard(7, || 8), 8);
+        assert!(!has_failed());
+        assert_eq!(guard(7, || panic!("on purpose")), 7);
+        assert!(has_failed());
+        forget_failure();
     }
 }

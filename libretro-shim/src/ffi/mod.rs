@@ -19,11 +19,12 @@ mod imports;
 mod log;
 mod memory;
 mod place;
+mod plug;
 pub(crate) mod presenter;
 pub(crate) mod save_ram;
 mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 
 pub(crate) use self::clock::{Stopwatch, processor_time};
@@ -33,6 +34,7 @@ pub(crate) use self::frontend::{
     SavestateContext, is_frame_hidden, is_option_enabled, libretro_path, option_value, savestate_context,
     show,
 };
-pub(crate) use self::guard::guard;
+pub(crate) use self::guard::{forget_failure, guard, has_failed};
 pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};
 pub(crate) use self::place::{is_loaded, own_file};
+pub(crate) use self::plug::Plug;

@@ -10,24 +10,34 @@
 
 use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
+use super::plug::with_cable;
 use super::{guard, memory, presenter};
 use crate::faults;
-use crate::lifecycle::session;
-use crate::presentation::Mode;
 use gamelink_core::driver::Link;
 use gamelink_core::serial::{GameMessage, Shift};
 use libc::{c_int, c_ulong, c_void, sockaddr, sockaddr_in, socklen_t};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, Ordering};
 use std::time::SystemTime;
 
 /// The core's link socket; -1 while it has none that we answer for.
 static DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
 
-/// The core saves or loads a state: it then polls the link, and must find nothing.
-static IS_SAVING: AtomicBool = AtomicBool::new(false);
+/// What the core finds at the other end of its socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum End {
+    /// The link.
+    Link,
+    /// Nothing but [`HANDED`], and nobody hears it: it saves or loads a state, and polls while it does.
+    Silence,
+    /// An unplugged cable: the frame is taken back.
+    Unplugged,
+}
 
-/// What it finds all the same, once: two bytes, and a bit above them to tell that they are there; else 0.
+static END: AtomicU8 = AtomicU8::new(End::Link as u8);
+
+/// What the core reads in [`End::Silence`], once: two bytes, and a bit above them to tell that they are there; else 0.
 static HANDED: AtomicU32 = AtomicU32::new(0);
 
 /// Answers the socket calls of the library that contains the function `inside`.
@@ -60,12 +70,16 @@ pub(super) unsafe fn take_over(inside: *const c_void) -> Result<Replaced, Replac
     unsafe { imports::replace(inside, &wanted) }
 }
 
-/// Makes the call, in which the core saves or loads a state, with a link on which nothing arrives.
-pub(super) fn with_silent_link<T>(call: impl FnOnce() -> T) -> T {
-    let was_saving = IS_SAVING.swap(true, Ordering::Relaxed);
+/// Makes the call, in which the core finds this at the other end.
+pub(super) fn with_end<T>(end: End, call: impl FnOnce() -> T) -> T {
+    let before = END.swap(end as u8, Ordering::Relaxed);
     let result = call();
-    IS_SAVING.store(was_saving, Ordering::Relaxed);
+    END.store(before, Ordering::Relaxed);
     result
+}
+
+fn is_end(end: End) -> bool {
+    END.load(Ordering::Relaxed) == end as u8
 }
 
 /// Makes the call, in which the core saves a state, with one byte for a game that listens; whether it was taken.
@@ -81,14 +95,14 @@ fn is_ours(descriptor: c_int) -> bool {
     descriptor >= 0 && descriptor == DESCRIPTOR.load(Ordering::Relaxed)
 }
 
-/// Calls the link of the loaded game; what a core without one is answered is `otherwise`, also in a frame that is taken back.
+/// Calls the link of the loaded game; what a core without one is answered is `otherwise`, also on an unplugged cable.
 fn with_link<T: Copy>(otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
-    if presenter::mode() == Mode::Ahead {
+    if is_end(End::Unplugged) {
         return otherwise;
     }
     guard(otherwise, || {
         faults::place("with_link");
-        session().with_link(otherwise, call)
+        with_cable(otherwise, |cable| call(cable.link()))
     })
 }
 
@@ -130,7 +144,7 @@ unsafe extern "C" fn read(descriptor: c_int, buffer: *mut c_void, len: usize) ->
         // SAFETY: the core's own arguments.
         return unsafe { libc::read(descriptor, buffer, len) };
     }
-    let bytes = if IS_SAVING.load(Ordering::Relaxed) {
+    let bytes = if is_end(End::Silence) {
         let [.., first, second] = HANDED.swap(0, Ordering::Relaxed).to_be_bytes();
         [first, second]
     } else {
@@ -149,7 +163,7 @@ unsafe extern "C" fn write(descriptor: c_int, buffer: *const c_void, len: usize)
     // SAFETY: the buffer holds two bytes.
     let bytes = unsafe { buffer.cast::<[u8; 2]>().read() };
     // Its answer to what it took while it was saved is for nobody.
-    if !IS_SAVING.load(Ordering::Relaxed) {
+    if !is_end(End::Silence) {
         // Both of its words, a request and a reply, begin with the byte.
         memory::handle_sent(bytes[0]);
         with_link((), |link| link.game_write(bytes));
@@ -166,7 +180,7 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
         return unsafe { libc::ioctl(descriptor, request as _, argument) };
     }
     let mut available: c_int = 0;
-    let is_there = if IS_SAVING.load(Ordering::Relaxed) {
+    let is_there = if is_end(End::Silence) {
         HANDED.load(Ordering::Relaxed) != 0
     } else {
         let look = DEPTHS.look((&raw const available).addr());

@@ -2,9 +2,9 @@
 
 use super::Game;
 use crate::ahead::{self, Load};
+use crate::cable::Cable;
 use crate::ffi::{self, Core, SavestateContext};
 use crate::messages::{self, Severity};
-use crate::port::Port;
 use crate::sync::lock;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ impl Game {
         if self.state_size().is_some_and(|size| size != out.len()) {
             return false;
         }
-        let Some(port) = self.working_port() else {
+        let Some(cable) = self.working_cable() else {
             return core.serialize(out);
         };
         let context = ffi::savestate_context();
@@ -26,22 +26,22 @@ impl Game {
                 self.frames.load(Ordering::Relaxed).wrapping_add(1).max(1),
                 Ordering::Relaxed,
             );
-            self.look_for_netplay(port, context);
+            self.look_for_netplay(cable, context);
         }
         if context == SavestateContext::RunAhead {
-            return self.serialize_ahead(core, port, out);
+            return self.serialize_ahead(core, cable, out);
         }
         lock(&self.ahead).clear();
         // Where a guess may be open, only what cannot be undone any more is given, or nothing.
-        if port.link().confirmed().0.is_some() {
+        if cable.link().confirmed().0.is_some() {
             let mending = lock(&self.mending);
             let mending = mending.as_ref();
-            return mending.is_some_and(|mending| mending.confirmed_state(port.link(), out));
+            return mending.is_some_and(|mending| mending.confirmed_state(cable.link(), out));
         }
-        if !port.is_linked() {
+        if !cable.link().is_linked() {
             return core.serialize(out);
         }
-        if context == SavestateContext::Netplay || port.is_safe(ffi::serial_control()) {
+        if context == SavestateContext::Netplay || cable.is_safe(ffi::serial_control()) {
             return core.serialize(out);
         }
         // Rather no state than one with a garbled byte: the frontend says so, and the next frame is safe.
@@ -49,8 +49,8 @@ impl Game {
     }
 
     /// Saves what the frontend needs to look ahead and come back.
-    fn serialize_ahead(&self, core: &Core, port: &Port, out: &mut [u8]) -> bool {
-        let is_resting = lock(&self.ahead).handle_save(port.is_linked());
+    fn serialize_ahead(&self, core: &Core, cable: &Cable, out: &mut [u8]) -> bool {
+        let is_resting = lock(&self.ahead).handle_save(cable.link().is_linked());
         if self.is_ahead_resting.swap(is_resting, Ordering::Relaxed) != is_resting {
             log::info!("run-ahead switched by the link: is_resting={is_resting}");
         }
@@ -77,9 +77,9 @@ impl Game {
 
     fn load(&self, state: &[u8]) -> Load {
         let is_stand_in = ahead::is_stand_in(state);
-        match self.working_port() {
-            Some(port) if is_stand_in || ffi::savestate_context() == SavestateContext::RunAhead => {
-                lock(&self.ahead).handle_load(is_stand_in, port.is_linked())
+        match self.working_cable() {
+            Some(cable) if is_stand_in || ffi::savestate_context() == SavestateContext::RunAhead => {
+                lock(&self.ahead).handle_load(is_stand_in, cable.link().is_linked())
             }
             None if is_stand_in => Load::Nothing,
             _ => Load::Jump,
@@ -90,12 +90,12 @@ impl Game {
     pub(crate) fn handle_jump(&self) {
         lock(&self.ahead).clear();
         lock(&self.snapshots).clear();
-        let Some(port) = self.working_port() else { return };
-        port.link().jump();
+        let Some(cable) = self.working_cable() else { return };
+        cable.link().jump();
         let now = self.frames.load(Ordering::Relaxed);
         let last = self.jump_told.load(Ordering::Relaxed);
         let is_news = last == 0 || now.wrapping_sub(last) > JUMP_SILENCE;
-        if is_news && port.is_linked() {
+        if is_news && cable.link().is_linked() {
             self.jump_told.store(now.max(1), Ordering::Relaxed);
             self.tell(Severity::Warning, messages::JUMP);
         }

@@ -5,6 +5,7 @@ mod pictures;
 mod registers;
 
 use super::abi::*;
+use super::plug::with_cable;
 use super::{Core, exports, presenter};
 use crate::lifecycle::session;
 use crate::presentation::Mode;
@@ -20,7 +21,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The right to use what there is one of in a process: the session, the link's descriptor, the presentation.
-pub(super) fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     lock(&TURN)
 }
@@ -165,7 +166,7 @@ impl Shim {
     }
 
     fn link<T: Default>(&self, call: impl FnOnce(&Link) -> T) -> T {
-        session().with_link(T::default(), call)
+        with_cable(T::default(), |cable| call(cable.link()))
     }
 }
 
