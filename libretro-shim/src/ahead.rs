@@ -67,6 +67,10 @@ pub(crate) struct Ahead {
     was_hidden: bool,
     /// There was a link when it began.
     was_linked: bool,
+    /// The frontend got a stand-in when it last saved.
+    is_resting: bool,
+    /// The player was told that looking ahead does nothing.
+    is_rest_told: bool,
 }
 
 impl Ahead {
@@ -105,6 +109,9 @@ impl Ahead {
     pub(crate) fn handle_save(&mut self, is_linked: bool) -> bool {
         // What was played with a link may still be mended in the next frame.
         let is_stand_in = is_linked || self.was_linked;
+        if std::mem::replace(&mut self.is_resting, is_stand_in) != is_stand_in {
+            log::info!("run-ahead switched by the link: is_resting={is_stand_in}");
+        }
         if !matches!(self.place, Place::Behind { .. }) {
             self.place = match self.was_hidden {
                 true => Place::Ahead {
@@ -116,6 +123,11 @@ impl Ahead {
             };
         }
         is_stand_in
+    }
+
+    /// Whether the player is to be told that looking ahead does nothing; true once.
+    pub(crate) fn poll_first_rest(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_rest_told, true)
     }
 
     /// The frontend loads what it got to look ahead.

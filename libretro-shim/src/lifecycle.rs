@@ -3,14 +3,15 @@
 //! No lock is held while the core or the frontend is called: `retro_run` re-enters our environment callback.
 
 use crate::ahead::Run;
-use crate::cable::Cable;
+use crate::cable::{Cable, Reason};
 use crate::ffi::{self, Core, Identity, Plug};
 use crate::find;
 use crate::game::Game;
 use crate::messages::Severity;
-use crate::options::{Declaration, LinkKey};
+use crate::options::{self, Answers, Declaration, LinkKey, LinkMode};
 use crate::settings::{self, Settings};
 use crate::sync::lock;
+use crate::updates::Updates;
 use crate::windows;
 use gamelink_core::driver::Config;
 use libc::c_char;
@@ -35,51 +36,123 @@ pub(crate) struct Session {
     stage: Mutex<Stage>,
 }
 
-#[derive(Clone)]
 enum Stage {
     Bare,
     /// `retro_init` found no core that it may use; the reason is shown when a game is to be loaded.
     Refused(Arc<str>),
-    Initialised(Arc<Stock>),
-    Loaded(Arc<Stock>, Arc<Game>),
+    Started {
+        stock: Arc<Stock>,
+        declared: Declared,
+        loaded: Option<Box<Loaded>>,
+    },
 }
 
-/// The stock core, and what it declared.
+/// The stock core.
 struct Stock {
     core: Core,
+    /// Shown where it turns out to have no link.
     no_link: Arc<str>,
-    declared: Mutex<Declared>,
 }
 
+/// The options that the core declared.
 #[derive(Clone, Default)]
 struct Declared {
     has_link: bool,
-    /// The options that are the core's own affair, for seeing whether one of them changed.
+    /// Keys of those that are the core's own affair, for seeing whether one of them changed.
     keys: Arc<[CString]>,
 }
 
-impl Session {
-    fn stage(&self) -> Stage {
-        lock(&self.stage).clone()
-    }
+/// A loaded game, and what the core asks while the game itself is out.
+struct Loaded {
+    /// `None` while a call has it: see [`Out`].
+    game: Option<Box<Game>>,
+    /// The core's link options; the strings live until the game is unloaded.
+    answers: Answers,
+    updates: Updates,
+    shows_messages: bool,
+    state_size: Option<usize>,
+}
 
+/// The game while one call of the frontend runs, out of the session, so that nothing is locked meanwhile. It goes back when this
+/// value goes, whatever happens; a call that comes from inside this one finds no game.
+struct Out {
+    stock: Arc<Stock>,
+    game: Option<Box<Game>>,
+    shows_messages: bool,
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        let mut game = self.game.take();
+        SESSION.with_loaded(|loaded| {
+            if loaded.game.is_none() {
+                loaded.game = game.take();
+            }
+        });
+        // One that was unloaded meanwhile goes here, without the lock: it joins the link's thread.
+    }
+}
+
+impl Session {
     fn set_stage(&self, stage: Stage) {
         let before = std::mem::replace(&mut *lock(&self.stage), stage);
-        // Only now, without the lock: the last owner of a game joins the link's thread.
+        // Only now, without the lock: a game joins the link's thread.
         drop(before);
     }
 
     fn stock(&self) -> Option<Arc<Stock>> {
-        match self.stage() {
-            Stage::Initialised(stock) | Stage::Loaded(stock, _) => Some(stock),
+        match &*lock(&self.stage) {
+            Stage::Started { stock, .. } => Some(Arc::clone(stock)),
             Stage::Bare | Stage::Refused(_) => None,
         }
     }
 
-    fn loaded(&self) -> Option<(Arc<Stock>, Arc<Game>)> {
-        match self.stage() {
-            Stage::Loaded(stock, game) => Some((stock, game)),
+    fn declared(&self) -> Declared {
+        match &*lock(&self.stage) {
+            Stage::Started { declared, .. } => declared.clone(),
+            Stage::Bare | Stage::Refused(_) => Declared::default(),
+        }
+    }
+
+    /// Puts another game into the core that is there, or none.
+    fn set_loaded(&self, new: Option<Box<Loaded>>) {
+        let before = match &mut *lock(&self.stage) {
+            Stage::Started { loaded, .. } => std::mem::replace(loaded, new),
+            Stage::Bare | Stage::Refused(_) => new,
+        };
+        // Only now, without the lock: a game joins the link's thread.
+        drop(before);
+    }
+
+    /// Takes a short look; `call` calls neither the core nor the frontend.
+    fn with_loaded<T>(&self, call: impl FnOnce(&mut Loaded) -> T) -> Option<T> {
+        match &mut *lock(&self.stage) {
+            Stage::Started { loaded, .. } => loaded.as_deref_mut().map(call),
+            Stage::Bare | Stage::Refused(_) => None,
+        }
+    }
+
+    /// Takes the game out for one call; `None` where there is none, or another call has it.
+    fn take_out(&self) -> Option<Out> {
+        match &mut *lock(&self.stage) {
+            Stage::Started {
+                stock,
+                loaded: Some(loaded),
+                ..
+            } => Some(Out {
+                game: Some(loaded.game.take()?),
+                stock: Arc::clone(stock),
+                shows_messages: loaded.shows_messages,
+            }),
             _ => None,
+        }
+    }
+
+    fn with_game<T>(&self, otherwise: T, call: impl FnOnce(&Core, &mut Game) -> T) -> T {
+        let mut out = self.take_out();
+        match out.as_mut().map(|out| (&out.stock, &mut out.game)) {
+            Some((stock, Some(game))) => call(&stock.core, game),
+            _ => otherwise,
         }
     }
 
@@ -108,20 +181,20 @@ impl Session {
         }
     }
 
-    /// Starts this stock core; `no_link` is what the player is told where it turns out to have none.
+    /// Starts this stock core; `no_link` is shown where it turns out to have none.
     pub(crate) fn start(&self, mut core: Core, no_link: Arc<str>) {
         if settings::wants_direct_port()
             && let Err(reason) = core.take_over_sockets()
         {
             log::info!("the core keeps its own sockets, on 127.0.0.1: {reason}");
         }
-        let stock = Arc::new(Stock {
-            core,
-            no_link,
-            declared: Mutex::default(),
-        });
+        let stock = Arc::new(Stock { core, no_link });
         // First: the core asks and declares through the environment callback at once.
-        self.set_stage(Stage::Initialised(Arc::clone(&stock)));
+        self.set_stage(Stage::Started {
+            stock: Arc::clone(&stock),
+            declared: Declared::default(),
+            loaded: None,
+        });
         stock.core.attach();
         stock.core.init();
     }
@@ -129,10 +202,7 @@ impl Session {
     /// `retro_deinit`: stops the stock core and lets it go.
     pub(crate) fn deinit(&self) {
         self.unload();
-        let stock = self.stock();
-        if let Some(stock) = &stock {
-            stock.core.deinit();
-        }
+        self.with_core((), Core::deinit);
         self.set_stage(Stage::Bare);
         ffi::forget_memory_map();
     }
@@ -140,150 +210,197 @@ impl Session {
     /// `retro_load_game`: plugs in the cable, then `call` has the core load the game; it connects while it does.
     pub(crate) fn load(&self, call: impl FnOnce(&Core) -> bool) -> bool {
         self.unload();
-        let stock = match self.stage() {
-            Stage::Initialised(stock) | Stage::Loaded(stock, _) => stock,
-            Stage::Refused(reason) => {
-                // Logged when it was found out.
+        let started = match &*lock(&self.stage) {
+            Stage::Started { stock, declared, .. } => Ok((Arc::clone(stock), declared.has_link)),
+            Stage::Refused(reason) => Err(Arc::clone(reason)),
+            Stage::Bare => Err("retro_load_game came before retro_init".into()),
+        };
+        let (stock, has_link) = match started {
+            Ok(started) => started,
+            Err(reason) => {
+                log::error!("no game: {reason}");
                 ffi::show(Severity::Error, &reason);
                 return false;
             }
-            Stage::Bare => {
-                log::error!("retro_load_game came before retro_init");
-                return false;
-            }
         };
-        let declared = lock(&stock.declared).clone();
-        let game = Arc::new(plug_in(declared.has_link, &stock.no_link));
-        self.set_stage(Stage::Loaded(Arc::clone(&stock), Arc::clone(&game)));
-        if call(&stock.core) {
-            game.handle_loaded(&stock.core, &declared.keys);
-            return true;
+        let (mut game, answers) = plug_in(has_link, &stock.no_link);
+        self.set_loaded(Some(Box::new(Loaded {
+            game: None,
+            answers,
+            updates: Updates::default(),
+            shows_messages: true,
+            state_size: None,
+        })));
+        if !call(&stock.core) {
+            log::error!("the stock core does not take this game");
+            release_memory();
+            self.set_loaded(None);
+            return false;
         }
-        log::error!("the stock core does not take this game");
-        game.handle_unloading();
-        self.set_stage(Stage::Initialised(stock));
-        false
+        let size = stock.core.serialize_size();
+        self.with_loaded(|loaded| loaded.state_size = Some(size));
+        ffi::guard((), || self.read_options());
+        ffi::guard((), || game.handle_loaded(&stock.core, size));
+        self.with_loaded(|loaded| loaded.game = Some(game));
+        true
     }
 
     /// `retro_unload_game`: takes the game out and the plug with it; the link's thread has ended after this.
     pub(crate) fn unload(&self) {
-        if let Some((stock, game)) = self.loaded() {
-            // A panic of ours must not keep the player's game from being unloaded, and so saved.
-            ffi::guard((), || game.handle_unloading());
-            stock.core.unload_game();
-            self.set_stage(Stage::Initialised(stock));
-            drop(game);
+        if self.with_loaded(|_| ()).is_none() {
+            return;
         }
+        // A panic of ours must not keep the player's game from being unloaded, and so saved.
+        ffi::guard((), release_memory);
+        self.with_core((), Core::unload_game);
+        self.set_loaded(None);
     }
 
     /// `retro_reset`.
     pub(crate) fn reset(&self) {
-        if let Some((stock, game)) = self.loaded() {
-            stock.core.reset();
+        self.with_game((), |core, game| {
+            core.reset();
             game.handle_jump();
-        }
+        });
     }
 
-    /// `retro_serialize_size`.
+    /// `retro_serialize_size`: as the core said when it loaded the game.
     pub(crate) fn state_size(&self) -> usize {
-        let size = self.loaded().and_then(|(_, game)| game.state_size());
+        let size = self.with_loaded(|loaded| loaded.state_size).flatten();
         size.unwrap_or_else(|| self.with_core(0, Core::serialize_size))
     }
 
     /// `retro_serialize`.
     pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
-        self.loaded()
-            .is_some_and(|(stock, game)| game.serialize(&stock.core, out))
+        self.state_size() == out.len() && self.with_game(false, |core, game| game.serialize(core, out))
     }
 
     /// `retro_unserialize`.
     pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
-        self.loaded()
-            .is_some_and(|(stock, game)| game.unserialize(&stock.core, state))
+        self.with_game(false, |core, game| game.unserialize(core, state))
     }
 
     /// The core declares its options.
     pub(crate) fn handle_declaration(&self, declaration: &Declaration) {
-        let Some(stock) = self.stock() else {
-            return;
-        };
         let keys = declaration
             .definitions
             .iter()
             .map(|definition| definition.key.clone())
             .filter(|key| LinkKey::parse(key).is_none())
             .collect();
-        *lock(&stock.declared) = Declared {
-            has_link: declaration.has_link(),
-            keys,
-        };
+        if let Stage::Started { declared, .. } = &mut *lock(&self.stage) {
+            *declared = Declared {
+                has_link: declaration.has_link(),
+                keys,
+            };
+        }
     }
 
     /// The core asks for a link option; the string lives until the game is unloaded.
     pub(crate) fn link_answer(&self, key: LinkKey) -> Option<*const c_char> {
-        let (_, game) = self.loaded()?;
-        game.answers().value(key).map(std::ffi::CStr::as_ptr)
+        self.with_loaded(|loaded| loaded.answers.value(key).map(std::ffi::CStr::as_ptr))?
     }
 
     /// The core asks whether an option changed.
-    pub(crate) fn poll_option_update(&self, is_changed: impl FnOnce() -> bool) -> bool {
-        let is_changed = is_changed();
-        match self.loaded() {
-            Some((stock, game)) => {
-                let keys = Arc::clone(&lock(&stock.declared).keys);
-                game.poll_option_update(&keys, is_changed)
-            }
-            None => is_changed,
+    pub(crate) fn poll_option_update(&self) -> bool {
+        let is_changed = ffi::is_variable_update();
+        if self.with_loaded(|_| ()).is_none() {
+            return is_changed;
         }
+        if is_changed {
+            self.read_options();
+        }
+        // After a panic the link has no say.
+        let is_safe =
+            ffi::has_failed() || ffi::with_cable(true, |cable| cable.is_safe(ffi::serial_control()));
+        self.with_loaded(|loaded| loaded.updates.poll_update(is_safe)) == Some(true)
+    }
+
+    /// Reads all options, ours and the core's own.
+    fn read_options(&self) {
+        let shows_messages = ffi::is_option_enabled(options::MESSAGES);
+        let is_enabled = settings::link_mode() != LinkMode::Off;
+        if !ffi::has_failed()
+            && ffi::with_cable(false, |cable| cable.set_unplugged(Reason::Option, !is_enabled))
+        {
+            log::info!("link cable switched by its option: is_enabled={is_enabled}");
+        }
+        let keys = self.declared().keys;
+        let values = keys.iter().map(|key| ffi::option_value(key)).collect();
+        self.with_loaded(|loaded| {
+            loaded.shows_messages = shows_messages;
+            loaded.updates.handle_values(values);
+        });
     }
 }
 
 /// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it leaves the core's part alone.
 pub(crate) fn run_frame() {
-    let Some((stock, game)) = SESSION.loaded() else {
+    let Some(mut out) = SESSION.take_out() else { return };
+    let shows_messages = out.shows_messages;
+    let (core, Some(game)) = (&out.stock.core, &mut out.game) else {
         return;
     };
     match ffi::guard(Run::Own, || game.next_run()) {
         Run::Own => {}
-        Run::Ahead => return ffi::presenter::ahead(|| stock.core.run_unplugged()),
+        Run::Ahead => return ffi::presenter::ahead(|| core.run_unplugged()),
         Run::Again => return ffi::presenter::repeat(),
     }
-    let frame = ffi::guard(None, || Some(game.before_run(&stock.core)));
-    let keys = Arc::clone(&lock(&stock.declared).keys);
-    game.run(&stock.core, &keys);
-    if let Some(frame) = frame {
-        ffi::guard((), || game.after_run(&frame));
+    let before = ffi::guard(None, || Some(game.before_run(core, shows_messages)));
+    let is_stalled = game.run(core);
+    // The core asks for changes only while it runs, and the player may want to pull the plug now.
+    if is_stalled && ffi::is_variable_update() {
+        ffi::guard((), || SESSION.read_options());
+    }
+    if let Some(before) = before {
+        ffi::guard((), || {
+            let is_reread = SESSION.with_loaded(|loaded| loaded.updates.poll_reconnected());
+            game.after_run(before, is_reread == Some(true));
+        });
     }
 }
 
-/// The cable for a new game, as the environment asks for it.
-fn plug_in(has_link: bool, no_link: &str) -> Game {
+/// The core is about to unload the game, and its memory with it.
+fn release_memory() {
+    ffi::with_cable((), |cable| cable.link().set_serial_probe(None));
+    ffi::forget_memory_map();
+}
+
+/// The cable for a new game, as the environment asks for it, and what the core is to read from its link options.
+fn plug_in(has_link: bool, no_link: &str) -> (Box<Game>, Answers) {
     ffi::forget_failure();
-    if !has_link {
-        log::error!("{no_link}");
-        return Game::new(None, false, vec![(Severity::Error, no_link.into())]);
-    }
-    let settings = Settings::from_process();
     let mut waiting = Vec::new();
-    for problem in &settings.problems {
-        log::error!("{problem}");
-        waiting.push((Severity::Error, format!("Link cable unplugged: {problem}")));
+    let mut say = |text: String| {
+        log::error!("{text}");
+        waiting.push((Severity::Error, text));
+    };
+    let (mut cable, mut is_peer_here) = (None, false);
+    if has_link {
+        let Settings { config, problems } = Settings::from_process();
+        for problem in problems {
+            say(format!("Link cable unplugged: {problem}"));
+        }
+        let unplugged = Config {
+            stats: config.stats.clone(),
+            ..Config::default()
+        };
+        for config in [&config, &unplugged] {
+            match Cable::start(config) {
+                Ok(started) => cable = Some(started),
+                Err(error) => {
+                    say(format!("Link cable unplugged: {error}"));
+                    continue;
+                }
+            }
+            break;
+        }
+        is_peer_here = config.peer.is_some_and(|peer| windows::is_here(peer.ip));
+    } else {
+        say(no_link.into());
     }
-    let mut start = |config: &Config| {
-        Cable::start(config)
-            .inspect_err(|error| {
-                log::error!("the link does not start: {error}");
-                waiting.push((Severity::Error, format!("Link cable unplugged: {error}")));
-            })
-            .ok()
-    };
-    let unplugged = Config {
-        stats: settings.config.stats.clone(),
-        ..Config::default()
-    };
-    let cable = start(&settings.config).or_else(|| start(&unplugged));
-    let is_peer_here = settings.config.peer.is_some_and(|peer| windows::is_here(peer.ip));
-    Game::new(cable.map(Plug::new), is_peer_here, waiting)
+    let answers = Answers::new(cable.as_ref().map(|cable| cable.link().game_address()));
+    let game = Game::new(cable.map(Plug::new), is_peer_here, waiting);
+    (Box::new(game), answers)
 }
 
 /// What this library calls itself: the stock core's own name, so that `RetroArch` finds the player's saves, states and options,

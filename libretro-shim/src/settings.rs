@@ -1,6 +1,7 @@
 //! What the environment variables ask for.
 
-use crate::options::LinkMode;
+use crate::ffi;
+use crate::options::{self, LinkMode};
 use gamelink_core::control::DEFAULT_SOCKET;
 use gamelink_core::driver::{BindAddress, Config, PeerAddress};
 use std::ffi::{CString, OsString};
@@ -17,10 +18,11 @@ pub(crate) const PORT: &str = "GAMELINK_PORT";
 /// The variable that says how the cable is used, before the option does: `automatic`, `strict` or `off`.
 pub(crate) const MODE: &str = "GAMELINK_MODE";
 
-/// What [`MODE`] says, which goes before the option; `None` where it is not set or not known.
-pub(crate) fn mode() -> Option<LinkMode> {
-    let value = CString::new(std::env::var_os(MODE)?.into_vec()).ok()?;
-    LinkMode::parse(&value)
+/// How the player wants the cable used: as [`MODE`] says, or the option where that is not set or not known.
+pub(crate) fn link_mode() -> LinkMode {
+    let set = || LinkMode::parse(&CString::new(std::env::var_os(MODE)?.into_vec()).ok()?);
+    let chosen = || LinkMode::parse(ffi::option_value(options::MODE)?.as_c_str());
+    set().or_else(chosen).unwrap_or_default()
 }
 
 /// Whether the core's socket calls are to be answered in this process; a word that is not known counts as none.

@@ -21,15 +21,9 @@ impl Snapshots {
         }
     }
 
-    /// Lends the buffer for the next state; [`give_back`](Self::give_back) returns it.
-    pub(crate) fn take_spare(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.spare)
-    }
-
-    /// Takes the buffer back; with `is_complete` it becomes the newest state.
-    pub(crate) fn give_back(&mut self, buffer: Vec<u8>, is_complete: bool) {
-        self.spare = buffer;
-        if is_complete {
+    /// Takes another state with `save`, which says whether it is complete.
+    pub(crate) fn take(&mut self, save: impl FnOnce(&mut [u8]) -> bool) {
+        if save(&mut self.spare) {
             std::mem::swap(&mut self.newest, &mut self.spare);
             self.is_filled = true;
         }
@@ -55,9 +49,10 @@ mod tests {
     use super::*;
 
     fn fill(snapshots: &mut Snapshots, byte: u8, is_complete: bool) {
-        let mut buffer = snapshots.take_spare();
-        buffer.fill(byte);
-        snapshots.give_back(buffer, is_complete);
+        snapshots.take(|state| {
+            state.fill(byte);
+            is_complete
+        });
     }
 
     #[test]

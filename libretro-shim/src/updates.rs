@@ -4,17 +4,23 @@
 //! (`libretro.cpp, check_variables`; `net_serial.cpp, NetSerial::start`). So the word is held back while a transfer is in flight,
 //! and changes that do not concern the core never reach it.
 
-/// Changes that the core has not been told of yet.
+use std::ffi::CString;
+
+/// The core's own options, and changes that the core has not been told of yet.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
+    /// Their values, as the frontend had them last.
+    values: Option<Vec<Option<CString>>>,
     is_pending: bool,
     is_rereading: bool,
 }
 
 impl Updates {
-    /// Takes that an option of the core's own has another value now.
-    pub(crate) fn handle_change(&mut self) {
-        self.is_pending = true;
+    /// Takes the values that the core's own options have now.
+    pub(crate) fn handle_values(&mut self, values: Vec<Option<CString>>) {
+        let is_changed = self.values.as_ref().is_some_and(|before| *before != values);
+        self.is_pending |= is_changed;
+        self.values = Some(values);
     }
 
     /// What to answer when the core asks whether an option changed; `is_safe` where no transfer is in flight.
@@ -37,10 +43,26 @@ impl Updates {
 mod tests {
     use super::*;
 
+    /// With these values in turn.
+    fn updates(values: &[&str]) -> Updates {
+        let mut updates = Updates::default();
+        for value in values {
+            updates.handle_values(vec![None, CString::new(*value).ok()]);
+        }
+        updates
+    }
+
+    #[test]
+    fn only_another_value_is_a_change() {
+        assert!(!updates(&[]).poll_update(true));
+        assert!(!updates(&["on"]).poll_update(true), "the core has read it");
+        assert!(!updates(&["on", "on"]).poll_update(true));
+        assert!(updates(&["on", "off"]).poll_update(true));
+    }
+
     #[test]
     fn a_change_waits_for_the_end_of_the_transfer() {
-        let mut updates = Updates::default();
-        updates.handle_change();
+        let mut updates = updates(&["on", "off"]);
         assert!(!updates.poll_update(false));
         assert!(!updates.poll_reconnected());
         assert!(updates.poll_update(true));
@@ -49,9 +71,7 @@ mod tests {
 
     #[test]
     fn changes_that_wait_together_are_one_word() {
-        let mut updates = Updates::default();
-        updates.handle_change();
-        updates.handle_change();
+        let mut updates = updates(&["on", "off", "on"]);
         assert!(updates.poll_update(true));
         assert!(!updates.poll_update(true));
         assert!(updates.poll_reconnected());

@@ -57,7 +57,7 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
         }
         SET_MESSAGE | SET_MESSAGE_EXT if presenter::mode() == Mode::Replay => true,
         GET_VARIABLE_UPDATE if !data.is_null() => {
-            let is_updated = session().poll_option_update(is_variable_update);
+            let is_updated = session().poll_option_update();
             // SAFETY: the command takes a `bool` to fill in, and this one is not null.
             unsafe { data.cast::<bool>().write(is_updated) };
             true

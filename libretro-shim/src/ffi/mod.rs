@@ -37,4 +37,4 @@ pub(crate) use self::frontend::{
 pub(crate) use self::guard::{forget_failure, guard, has_failed};
 pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};
 pub(crate) use self::place::{is_loaded, own_file};
-pub(crate) use self::plug::Plug;
+pub(crate) use self::plug::{Plug, with_cable};

@@ -2,6 +2,7 @@
 
 mod panics;
 mod pictures;
+mod reentrance;
 mod registers;
 
 use super::abi::*;
@@ -74,7 +75,20 @@ fn seen() -> MutexGuard<'static, Seen> {
     lock(&SEEN)
 }
 
+/// A call that the frontend makes from inside its next callback of this name.
+type Nested = (&'static str, fn());
+
+static NESTED: Mutex<Option<Nested>> = Mutex::new(None);
+
+fn nest(callback: &'static str) {
+    let call = lock(&NESTED).take_if(|(wanted, _)| *wanted == callback);
+    if let Some((_, call)) = call {
+        call();
+    }
+}
+
 unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
+    nest("environment");
     match command {
         GET_CAN_DUPE => {
             // SAFETY: the command takes a `bool` to fill in.
@@ -95,6 +109,7 @@ unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
 }
 
 unsafe extern "C" fn video_refresh(data: *const c_void, _: c_uint, _: c_uint, _: usize) {
+    nest("video_refresh");
     if data.is_null() {
         return seen().repeated += 1;
     }
@@ -104,13 +119,17 @@ unsafe extern "C" fn video_refresh(data: *const c_void, _: c_uint, _: c_uint, _:
 }
 
 unsafe extern "C" fn audio_sample_batch(_: *const i16, frames: usize) -> usize {
+    nest("audio_sample_batch");
     seen().samples += frames;
     frames
 }
 
-unsafe extern "C" fn input_poll() {}
+unsafe extern "C" fn input_poll() {
+    nest("input_poll");
+}
 
 unsafe extern "C" fn input_state(_: c_uint, _: c_uint, _: c_uint, id: c_uint) -> i16 {
+    nest("input_state");
     i16::from(seen().held >> id & 1 != 0)
 }
 
@@ -185,6 +204,15 @@ struct Peer {
 }
 
 impl Peer {
+    /// Linked with the shim's game.
+    fn link(shim: &Shim, own: &str, other: &str) -> Peer {
+        shim.link(|link| {
+            let result = link.set_peer(Some(other.parse().unwrap()), Some(own.parse().unwrap()));
+            result.unwrap();
+        });
+        Peer::new(other, own)
+    }
+
     fn new(own: &str, other: &str) -> Peer {
         let link = Link::start(&gamelink_core::driver::Config {
             peer: Some(other.parse().unwrap()),

@@ -26,11 +26,7 @@ fn in_replay() -> bool {
 /// Links, has this place panic, and plays on.
 fn plays_on(place: &'static str, when: fn() -> bool) {
     let shim = Shim::load(&[]);
-    shim.link(|link| {
-        let result = link.set_peer(Some(OTHER.parse().unwrap()), Some(OWN.parse().unwrap()));
-        result.unwrap();
-    });
-    let peer = Peer::new(OTHER, OWN);
+    let peer = Peer::link(&shim, OWN, OTHER);
     let (save_ram, _) = shim.save_ram();
     let slot = || {
         std::thread::sleep(SLOT);

@@ -1,0 +1,61 @@
+//! Messages to the player, shown when the frontend has a screen.
+
+use crate::ffi::{self, Stopwatch};
+use crate::messages::{self, Severity};
+use crate::windows::Windows;
+use gamelink_core::driver::{Link, Notice};
+
+/// Messages of one game.
+pub(super) struct Screen {
+    /// For the first frame: before it, a frontend may not have a screen yet.
+    waiting: Vec<(Severity, String)>,
+    /// The player was told of a panic of ours.
+    is_failure_told: bool,
+    windows: Windows,
+    /// Runs since the game was made.
+    age: Stopwatch,
+}
+
+impl Screen {
+    pub(super) fn new(is_peer_here: bool, waiting: Vec<(Severity, String)>) -> Screen {
+        Screen {
+            waiting,
+            is_failure_told: false,
+            windows: Windows::new(is_peer_here),
+            age: Stopwatch::start(),
+        }
+    }
+
+    /// Shows and logs a message.
+    pub(super) fn tell(&self, severity: Severity, text: &str) {
+        log::warn!("{text}");
+        ffi::show(severity, text);
+    }
+
+    /// The same with the next frame.
+    pub(super) fn tell_soon(&mut self, severity: Severity, text: &str) {
+        log::error!("{text}");
+        self.waiting.push((severity, text.into()));
+    }
+
+    pub(super) fn show_waiting(&mut self) {
+        for (severity, text) in std::mem::take(&mut self.waiting) {
+            ffi::show(severity, &text);
+        }
+        if ffi::has_failed() && !std::mem::replace(&mut self.is_failure_told, true) {
+            ffi::show(Severity::Error, messages::BROKEN);
+        }
+    }
+
+    /// Shows the link's oldest notice; only those of errors unless `shows_all`.
+    pub(super) fn show_notice(&mut self, link: &Link, shows_all: bool) {
+        let Some(notice) = link.poll_notice() else { return };
+        let (severity, text) = messages::notice(&notice, link.peer_name().as_deref());
+        if shows_all || severity == Severity::Error {
+            ffi::show(severity, &text);
+        }
+        if matches!(notice, Notice::PeerPaused { .. }) && self.windows.handle_pause(self.age.elapsed()) {
+            self.tell(Severity::Warning, messages::WINDOWS);
+        }
+    }
+}
