@@ -192,7 +192,7 @@ pub struct Definition {
 }
 
 /// A group of options, as a core declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(
     missing_docs,
     reason = "the fields of libretro's retro_core_option_v2_category, by their own names"

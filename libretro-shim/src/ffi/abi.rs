@@ -1,6 +1,6 @@
 //! What `libretro.h` has and `libretro-sys` lacks, under the header's own names.
 
-use libc::{c_char, c_int, c_uint};
+use libc::{c_char, c_int, c_uint, c_void};
 
 pub(super) use libretro_sys::{
     AudioSampleBatchFn, AudioSampleFn, EnvironmentFn, GameInfo, InputPollFn, InputStateFn, MemoryMap,
@@ -48,12 +48,11 @@ pub(super) struct OptionDefinition {
     pub(super) default_value: *const c_char,
 }
 
-/// `retro_core_options_intl`.
-#[derive(Clone, Copy)]
+/// `retro_core_options_intl` and `retro_core_options_v2_intl`: pointers to the options in English and in the player's language.
 #[repr(C)]
 pub(super) struct OptionsIntl {
-    pub(super) us: *const OptionDefinition,
-    pub(super) local: *const OptionDefinition,
+    pub(super) us: *const c_void,
+    pub(super) local: *const c_void,
 }
 
 /// `retro_core_option_v2_category`.
@@ -85,14 +84,6 @@ pub(super) struct OptionV2Definition {
 pub(super) struct OptionsV2 {
     pub(super) categories: *const OptionV2Category,
     pub(super) definitions: *const OptionV2Definition,
-}
-
-/// `retro_core_options_v2_intl`.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct OptionsV2Intl {
-    pub(super) us: *const OptionsV2,
-    pub(super) local: *const OptionsV2,
 }
 
 /// `retro_message_ext`.

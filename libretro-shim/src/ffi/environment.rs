@@ -2,7 +2,7 @@
 
 use super::abi::*;
 use super::callbacks::call;
-use super::declare::{self, Owned, OwnedV2};
+use super::declare::{self, Written};
 use super::{guard, memory, presenter};
 use crate::faults;
 use crate::lifecycle::session;
@@ -13,22 +13,15 @@ use libc::{c_uint, c_void};
 use std::ffi::CStr;
 use std::sync::Mutex;
 
-/// What was last declared to the frontend; some keep pointers into it.
-static DECLARED: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
-
-#[allow(dead_code, reason = "only kept alive")]
-enum Kept {
-    Variables(Owned<Variable>),
-    V1(Owned<OptionDefinition>),
-    V2(OwnedV2),
-}
+/// Options as last declared to the frontend; some frontends keep pointers into them.
+static DECLARED: Mutex<Vec<Written>> = Mutex::new(Vec::new());
 
 /// The core is gone, and with it the options.
 pub(super) fn forget_declared() {
     keep(Vec::new());
 }
 
-fn keep(new: Vec<Kept>) {
+fn keep(new: Vec<Written>) {
     *lock(&DECLARED) = new;
 }
 
@@ -62,53 +55,16 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
             unsafe { data.cast::<bool>().write(is_updated) };
             true
         }
-        SET_VARIABLES => {
-            // SAFETY: what the command takes.
-            let declaration = unsafe { declare::read_variables(data.cast()) };
-            let Some(declaration) = rewrite(declaration, Form::Variables) else {
-                // SAFETY: the core's own arguments.
-                return unsafe { call(command, data) };
-            };
-            let options = declare::write_variables(declaration);
-            // SAFETY: what the command takes, just made.
-            let result = unsafe { call(command, options.as_ptr().cast_mut().cast()) };
-            keep(vec![Kept::Variables(options)]);
-            result
-        }
-        SET_CORE_OPTIONS => {
-            // SAFETY: what the command takes.
-            let declaration = unsafe { declare::read_v1(data.cast()) };
-            let Some(declaration) = rewrite(declaration, Form::V1) else {
-                // SAFETY: the core's own arguments.
-                return unsafe { call(command, data) };
-            };
-            let options = declare::write_v1(declaration);
-            // SAFETY: what the command takes, just made.
-            let result = unsafe { call(command, options.as_ptr().cast_mut().cast()) };
-            keep(vec![Kept::V1(options)]);
-            result
-        }
-        SET_CORE_OPTIONS_INTL => {
-            // SAFETY: the command takes a `retro_core_options_intl`.
-            unsafe { set_v1_intl(command, data.cast()) }
-        }
-        SET_CORE_OPTIONS_V2 => {
-            // SAFETY: what the command takes.
-            let declaration = unsafe { declare::read_v2(data.cast()) };
-            let Some(declaration) = rewrite(declaration, Form::V2) else {
-                // SAFETY: the core's own arguments.
-                return unsafe { call(command, data) };
-            };
-            let options = declare::write_v2(declaration);
-            // SAFETY: what the command takes, just made.
-            let result = unsafe { call(command, options.as_ptr().cast_mut().cast()) };
-            keep(vec![Kept::V2(options)]);
-            result
-        }
-        SET_CORE_OPTIONS_V2_INTL => {
-            // SAFETY: the command takes a `retro_core_options_v2_intl`.
-            unsafe { set_v2_intl(command, data.cast()) }
-        }
+        // SAFETY: the core's own arguments.
+        SET_VARIABLES => unsafe { set_options(command, Form::Variables, data) },
+        // SAFETY: as above.
+        SET_CORE_OPTIONS => unsafe { set_options(command, Form::V1, data) },
+        // SAFETY: as above.
+        SET_CORE_OPTIONS_INTL => unsafe { set_options_intl(command, Form::V1, data) },
+        // SAFETY: as above.
+        SET_CORE_OPTIONS_V2 => unsafe { set_options(command, Form::V2, data) },
+        // SAFETY: as above.
+        SET_CORE_OPTIONS_V2_INTL => unsafe { set_options_intl(command, Form::V2, data) },
         SET_CORE_OPTIONS_DISPLAY => {
             // SAFETY: the command takes a `retro_core_option_display`, whose key is its first field, as in a `retro_variable`.
             let key = unsafe { link_key(data.cast()) };
@@ -175,61 +131,47 @@ fn rewrite(mut declaration: Declaration, form: Form) -> Option<Declaration> {
 }
 
 /// # Safety
-/// `data` is null or as `SET_CORE_OPTIONS_INTL` wants it.
-unsafe fn set_v1_intl(command: c_uint, data: *mut OptionsIntl) -> bool {
+/// `data` is null or as the command wants it, which takes options of this form in one language.
+unsafe fn set_options(command: c_uint, form: Form, data: *mut c_void) -> bool {
     // SAFETY: the caller's promise.
-    let Some(intl) = (unsafe { data.as_ref() }) else {
-        return false;
-    };
-    // SAFETY: what the command takes.
-    let us = unsafe { declare::read_v1(intl.us) };
-    let Some(us) = rewrite(us, Form::V1) else {
+    let declaration = unsafe { declare::read(form, data) };
+    let Some(declaration) = rewrite(declaration, form) else {
         // SAFETY: the core's own arguments.
-        return unsafe { call(command, data.cast()) };
+        return unsafe { call(command, data) };
     };
-    let us = declare::write_v1(us);
-    let local = (!intl.local.is_null()).then(|| {
-        // SAFETY: what the command takes.
-        let mut local = unsafe { declare::read_v1(intl.local) };
-        local.remove_link();
-        declare::write_v1(local)
-    });
-    let mut intl = OptionsIntl {
-        us: us.as_ptr(),
-        local: local.as_ref().map_or(std::ptr::null(), Owned::as_ptr),
-    };
+    let options = declare::write(form, declaration);
     // SAFETY: what the command takes, just made.
-    let result = unsafe { call(command, (&raw mut intl).cast()) };
-    keep([us].into_iter().chain(local).map(Kept::V1).collect());
+    let result = unsafe { call(command, options.as_ptr().cast_mut()) };
+    keep(vec![options]);
     result
 }
 
 /// # Safety
-/// `data` is null or as `SET_CORE_OPTIONS_V2_INTL` wants it.
-unsafe fn set_v2_intl(command: c_uint, data: *mut OptionsV2Intl) -> bool {
+/// `data` is null or as the command wants it, which takes options of this form in two languages.
+unsafe fn set_options_intl(command: c_uint, form: Form, data: *mut c_void) -> bool {
     // SAFETY: the caller's promise.
-    let Some(intl) = (unsafe { data.as_ref() }) else {
+    let Some(intl) = (unsafe { data.cast::<OptionsIntl>().as_ref() }) else {
         return false;
     };
     // SAFETY: what the command takes.
-    let us = unsafe { declare::read_v2(intl.us) };
-    let Some(us) = rewrite(us, Form::V2) else {
+    let us = unsafe { declare::read(form, intl.us) };
+    let Some(us) = rewrite(us, form) else {
         // SAFETY: the core's own arguments.
-        return unsafe { call(command, data.cast()) };
+        return unsafe { call(command, data) };
     };
-    let us = declare::write_v2(us);
+    let us = declare::write(form, us);
     let local = (!intl.local.is_null()).then(|| {
         // SAFETY: what the command takes.
-        let mut local = unsafe { declare::read_v2(intl.local) };
+        let mut local = unsafe { declare::read(form, intl.local) };
         local.remove_link();
-        declare::write_v2(local)
+        declare::write(form, local)
     });
-    let mut intl = OptionsV2Intl {
+    let mut intl = OptionsIntl {
         us: us.as_ptr(),
-        local: local.as_ref().map_or(std::ptr::null(), OwnedV2::as_ptr),
+        local: local.as_ref().map_or(std::ptr::null(), Written::as_ptr),
     };
     // SAFETY: what the command takes, just made.
     let result = unsafe { call(command, (&raw mut intl).cast()) };
-    keep([us].into_iter().chain(local).map(Kept::V2).collect());
+    keep([us].into_iter().chain(local).collect());
     result
 }
