@@ -4,7 +4,7 @@
 
 use crate::ahead::Run;
 use crate::cable::{Cable, Reason};
-use crate::ffi::{self, Core, Identity, Plug};
+use crate::ffi::{self, Core, EnvironmentFn, Identity, Plug};
 use crate::find;
 use crate::game::Game;
 use crate::messages::Severity;
@@ -165,14 +165,14 @@ impl Session {
     }
 
     /// `retro_init`: finds the stock core and starts it.
-    pub(crate) fn init(&self) {
+    pub(crate) fn init(&self, environment: EnvironmentFn) {
         if self.stock().is_some() {
             return;
         }
         match find::open() {
             Ok(found) => {
                 let no_link = found.no_link().into();
-                self.start(found.core, no_link);
+                self.start(found.core, no_link, environment);
             }
             Err(error) => {
                 log::error!("{error}");
@@ -181,8 +181,8 @@ impl Session {
         }
     }
 
-    /// Starts this stock core; `no_link` is shown where it turns out to have none.
-    pub(crate) fn start(&self, mut core: Core, no_link: Arc<str>) {
+    /// Starts this stock core with our environment callback; `no_link` is shown where it turns out to have none.
+    pub(crate) fn start(&self, mut core: Core, no_link: Arc<str>, environment: EnvironmentFn) {
         if settings::wants_direct_port()
             && let Err(reason) = core.take_over_sockets()
         {
@@ -195,7 +195,7 @@ impl Session {
             declared: Declared::default(),
             loaded: None,
         });
-        stock.core.attach();
+        stock.core.attach(environment);
         stock.core.init();
     }
 

@@ -2,9 +2,10 @@
 
 use libc::{c_char, c_int, c_uint, c_void};
 
+pub(crate) use libretro_sys::EnvironmentFn;
 pub(super) use libretro_sys::{
-    AudioSampleBatchFn, AudioSampleFn, EnvironmentFn, GameInfo, InputPollFn, InputStateFn, MemoryMap,
-    Message, SystemAvInfo, SystemInfo, Variable, VideoRefreshFn,
+    AudioSampleBatchFn, AudioSampleFn, GameInfo, InputPollFn, InputStateFn, MemoryMap, Message, SystemAvInfo,
+    SystemInfo, Variable, VideoRefreshFn,
 };
 
 /// The only version of the interface that there is.

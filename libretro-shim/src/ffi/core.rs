@@ -3,8 +3,8 @@
 use super::abi::*;
 use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced};
+use super::presenter;
 use super::socket::{self, End};
-use super::{environment, presenter};
 use crate::elf::{self, BadLibrary};
 use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
@@ -191,8 +191,8 @@ impl Core {
     }
 
     /// Gives the core our callbacks, and those of the frontend's that it may have directly, as far as they are known.
-    pub(crate) fn attach(&self) {
-        self.set_environment();
+    pub(crate) fn attach(&self, environment: EnvironmentFn) {
+        self.set_environment(environment);
         // SAFETY: the callback lives as long as this library, which outlives the core.
         unsafe { (self.vtable.retro_set_video_refresh)(presenter::video_refresh) };
         // SAFETY: as above.
@@ -203,9 +203,9 @@ impl Core {
     }
 
     /// Gives the core our environment callback; it declares its options in return.
-    pub(crate) fn set_environment(&self) {
-        // SAFETY: the callback lives as long as this library, which outlives the core.
-        unsafe { (self.vtable.retro_set_environment)(environment::environment) };
+    pub(crate) fn set_environment(&self, callback: EnvironmentFn) {
+        // SAFETY: the callback is of this library, which outlives the core.
+        unsafe { (self.vtable.retro_set_environment)(callback) };
     }
 
     /// Gives the core our input callbacks, which ask the frontend's or give what was recorded.

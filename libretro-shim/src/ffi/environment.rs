@@ -82,13 +82,6 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
     }
 }
 
-/// Whether the frontend has changed an option since it was last asked.
-pub(crate) fn is_variable_update() -> bool {
-    let mut is_updated = false;
-    // SAFETY: GET_VARIABLE_UPDATE takes a `bool` to fill in.
-    unsafe { call(GET_VARIABLE_UPDATE, (&raw mut is_updated).cast()) && is_updated }
-}
-
 /// The link option that this structure, which begins with a key, is about.
 ///
 /// # Safety

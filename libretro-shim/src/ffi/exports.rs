@@ -25,7 +25,7 @@ pub extern "C" fn retro_set_environment(callback: Option<EnvironmentFn>) {
     guard((), || {
         callbacks::ENVIRONMENT.set(callback);
         log::find_callback();
-        session().with_core((), super::Core::set_environment);
+        session().with_core((), |core| core.set_environment(environment::environment));
     });
 }
 
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn retro_get_system_av_info(info: *mut SystemAvInfo) {
 pub extern "C" fn retro_init() {
     guard((), || {
         log::find_callback();
-        session().init();
+        session().init(environment::environment);
     });
 }
 

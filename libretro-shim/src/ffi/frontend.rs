@@ -25,6 +25,13 @@ pub(crate) fn option_value(key: &CStr) -> Option<CString> {
     Some(unsafe { CStr::from_ptr(variable.value) }.to_owned())
 }
 
+/// Whether the frontend has changed an option since it was last asked.
+pub(crate) fn is_variable_update() -> bool {
+    let mut is_updated = false;
+    // SAFETY: GET_VARIABLE_UPDATE takes a `bool` to fill in.
+    unsafe { call(GET_VARIABLE_UPDATE, (&raw mut is_updated).cast()) && is_updated }
+}
+
 /// Whether one of our own options is on, as it is unless switched off.
 pub(crate) fn is_option_enabled(key: &CStr) -> bool {
     option_value(key).as_deref() != Some(DISABLED)

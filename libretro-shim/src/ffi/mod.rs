@@ -27,12 +27,12 @@ mod socket;
 pub(crate) mod tests;
 mod text;
 
+pub(crate) use self::abi::EnvironmentFn;
 pub(crate) use self::clock::{Stopwatch, processor_time};
 pub(crate) use self::core::{Core, Identity, OpenError};
-pub(crate) use self::environment::is_variable_update;
 pub(crate) use self::frontend::{
-    SavestateContext, is_frame_hidden, is_option_enabled, libretro_path, option_value, savestate_context,
-    show,
+    SavestateContext, is_frame_hidden, is_option_enabled, is_variable_update, libretro_path, option_value,
+    savestate_context, show,
 };
 pub(crate) use self::guard::{forget_failure, guard, has_failed};
 pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};

@@ -156,7 +156,7 @@ impl Shim {
         attach_frontend();
         let core = Core::open(&file).unwrap();
         assert_eq!(core.may_have_link(), !arguments.contains(&"-DNO_LINK"));
-        session().start(core, NO_LINK.into());
+        session().start(core, NO_LINK.into(), super::environment::environment);
         let game = [0_u8; 4];
         let info = GameInfo {
             path: std::ptr::null(),
