@@ -228,5 +228,8 @@ fn in_a_menu_the_link_stays_up_without_frames() {
     let (a, b) = linked();
     until_still_heard([&a, &b]);
     assert!(a.is_linked() && b.is_linked());
-    assert_eq!((a.report().state, a.report().counters.losses), (LinkState::PeerPaused, 0));
+    assert_eq!(
+        (a.report().state, a.report().counters.losses),
+        (LinkState::PeerPaused, 0)
+    );
 }

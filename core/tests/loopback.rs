@@ -86,7 +86,13 @@ fn bytes_cross_between_two_links() {
         b.link.report().counters.transfers.peer_taken == 100
     });
     let report = a.link.report();
-    assert_eq!((report.counters.transfers.taken, report.counters.transfers.unplugged), (100, 0));
+    assert_eq!(
+        (
+            report.counters.transfers.taken,
+            report.counters.transfers.unplugged
+        ),
+        (100, 0)
+    );
     assert!(
         report.offset_us.unwrap().abs() < 1e6,
         "one machine, one clock: {report:?}"

@@ -267,6 +267,18 @@ impl Bridge {
         self.game.exchange.is_offer_waiting()
     }
 
+    /// Whether the next [`Input::Poll`] might find a byte. Where it cannot, it may be left out and counted:
+    /// [`skip_polls`](Self::skip_polls).
+    #[must_use]
+    pub fn may_find(&self) -> bool {
+        self.game.exchange.may_find()
+    }
+
+    /// So many polls were left out: of the core's event loop, and inside the game's own accesses.
+    pub fn skip_polls(&mut self, event_loop: u32, accesses: u32) {
+        self.game.exchange.skip_polls(event_loop, accesses);
+    }
+
     /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that waits.
     #[must_use]
     pub fn is_quiet(&self) -> bool {

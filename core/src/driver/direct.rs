@@ -5,8 +5,9 @@
 //! the peer's socket itself, without the lock, so that a byte costs no thread hop. Meanwhile the helper thread leaves that
 //! socket alone; when no frame runs for a while, as in a menu, it serves the peer again.
 
+use super::gate::{CLOSED, Skipped};
 use super::hub::Hub;
-use super::{Link, Shared, time};
+use super::{HubGuard, Link, Shared, time};
 use crate::bridge::{Cost, Input, Mode, STATES};
 use crate::serial::{GameMessage, Look, UNPLUGGED};
 use crate::time::LocalTime;
@@ -14,7 +15,6 @@ use crate::timeline::{Boundary, Confirmed, Step, Timeline};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
-use std::sync::MutexGuard;
 use std::time::Duration;
 
 /// Without a frame, a poll or a wait for so long the helper thread serves the peer: several frames of a slow machine.
@@ -76,8 +76,9 @@ impl Direct {
         self.delivered.is_some()
     }
 
-    fn must_look(&self, now: LocalTime) -> bool {
-        now.since(self.looked) >= LOOK_EVERY
+    /// When a poll looks at the peer's socket again.
+    fn look_at(&self) -> LocalTime {
+        self.looked.after(LOOK_EVERY)
     }
 
     /// The peer's socket is looked at now.
@@ -121,6 +122,9 @@ impl Link {
     /// after it.
     #[must_use]
     pub fn game_poll(&self, look: Look) -> bool {
+        if self.shared.gate.skip(look) {
+            return false;
+        }
         let mut hub = self.shared.lock();
         hub.direct.is_shifting = false;
         let since = time::now();
@@ -232,11 +236,29 @@ impl Link {
     }
 }
 
+/// Looks of the core were left out, since they could find nothing.
+pub(super) fn handle_skipped(hub: &mut Hub, skipped: Skipped) {
+    hub.direct.is_shifting = false;
+    hub.bridge_mut().skip_polls(skipped.event_loop, skipped.accesses);
+}
+
+/// Moment until which a look of the core can find nothing.
+pub(super) fn finds_nothing_until(hub: &Hub) -> LocalTime {
+    let bridge = hub.bridge();
+    if hub.direct.has_delivery() || bridge.may_find() || bridge.rendezvous().is_some() {
+        return LocalTime::default();
+    }
+    match bridge.mode() {
+        Mode::Strict if bridge.is_linked() => hub.direct.look_at(),
+        _ => CLOSED,
+    }
+}
+
 /// One look of the core: whether a byte is there for the game.
 fn poll(hub: &mut Hub, now: LocalTime, look: Look) -> bool {
     // Strict takes nothing back: what has just arrived may be a byte, or the word that the one which waits is withdrawn.
     let is_strict = hub.bridge().mode() == Mode::Strict && look != Look::Access;
-    if is_strict && (hub.bridge().is_offer_waiting() || hub.direct.must_look(now)) {
+    if is_strict && (hub.bridge().is_offer_waiting() || now >= hub.direct.look_at()) {
         hub.look(now);
     }
     hub.input(Input::Poll { look });
@@ -244,12 +266,7 @@ fn poll(hub: &mut Hub, now: LocalTime, look: Look) -> bool {
 }
 
 /// Waits without the lock until the peer says something, or anything is due, at the latest until `until`.
-fn wait<'a>(
-    shared: &'a Shared,
-    mut hub: MutexGuard<'a, Hub>,
-    until: LocalTime,
-    now: LocalTime,
-) -> MutexGuard<'a, Hub> {
+fn wait<'a>(shared: &'a Shared, mut hub: HubGuard<'a>, until: LocalTime, now: LocalTime) -> HubGuard<'a> {
     hub.attend(now);
     let due = hub.bridge().poll_timeout().map_or(until, |due| due.min(until));
     let nap = due.since(now).min(LONGEST_NAP);

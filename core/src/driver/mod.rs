@@ -11,6 +11,7 @@ mod address;
 mod daemon;
 mod direct;
 mod game_socket;
+mod gate;
 mod hub;
 mod journal;
 mod peer_filter;
@@ -24,11 +25,14 @@ pub use address::{BindAddress, ParseAddressError, PeerAddress};
 pub use report::Report;
 
 use crate::serial::SerialControl;
+use crate::time::LocalTime;
 use crossbeam_channel::Receiver;
+use gate::Gate;
 use hub::Hub;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -144,19 +148,59 @@ pub struct Link {
 /// What the emulation thread and the helper thread share.
 struct Shared {
     hub: Mutex<Hub>,
+    gate: Gate,
     waker: mio::Waker,
     must_stop: AtomicBool,
 }
 
 impl Shared {
     /// The hub, made fit for use again if a panic left it half changed: the cable then reads as unplugged.
-    fn lock(&self) -> MutexGuard<'_, Hub> {
-        self.hub.lock().unwrap_or_else(|poisoned| {
+    fn lock(&self) -> HubGuard<'_> {
+        let mut hub = self.hub.lock().unwrap_or_else(|poisoned| {
             self.hub.clear_poison();
             let mut hub = poisoned.into_inner();
             hub.fail();
             hub
-        })
+        });
+        if let Some(skipped) = self.gate.take() {
+            direct::handle_skipped(&mut hub, skipped);
+        }
+        HubGuard {
+            hub,
+            gate: &self.gate,
+        }
+    }
+}
+
+/// The hub, locked; the gate is set when it is given back.
+struct HubGuard<'a> {
+    hub: MutexGuard<'a, Hub>,
+    gate: &'a Gate,
+}
+
+impl Deref for HubGuard<'_> {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl DerefMut for HubGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Hub {
+        &mut self.hub
+    }
+}
+
+impl Drop for HubGuard<'_> {
+    fn drop(&mut self) {
+        // A half changed hub is not asked.
+        let until = if std::thread::panicking() {
+            LocalTime::default()
+        } else {
+            direct::finds_nothing_until(&self.hub)
+        };
+        self.gate.close_until(until);
     }
 }
 
@@ -174,6 +218,7 @@ impl Link {
         let game_address = hub.game_address();
         let shared = Arc::new(Shared {
             hub: Mutex::new(hub),
+            gate: Gate::default(),
             waker,
             must_stop: AtomicBool::new(false),
         });

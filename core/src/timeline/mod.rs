@@ -313,6 +313,18 @@ impl Timeline {
         self.port.poll_again(&mut self.history)
     }
 
+    /// Whether the next poll might find a byte. Where it cannot, it may be left out and counted:
+    /// [`skip_polls`](Self::skip_polls).
+    #[must_use]
+    pub fn may_find(&self) -> bool {
+        self.port.may_find(&self.history)
+    }
+
+    /// So many polls of the frame that runs were left out, one after the other.
+    pub fn skip_polls(&mut self, polls: u32) {
+        self.port.skip(polls);
+    }
+
     /// The core took the byte that [`poll`](Self::poll) gave, and this is its own SB.
     pub fn taken(&mut self, byte: u8) {
         self.port.taken(byte, &mut self.history);

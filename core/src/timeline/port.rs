@@ -142,6 +142,19 @@ impl Port {
         self.poll_again(history)
     }
 
+    /// So many polls found nothing that was there, and were not asked about.
+    pub(super) fn skip(&mut self, polls: u32) {
+        if self.frame.run != Run::Nothing {
+            self.frame.polls = self.frame.polls.saturating_add(polls);
+            self.frame.transfer = Transfer::Nothing;
+        }
+    }
+
+    /// Whether the next poll might find a byte.
+    pub(super) fn may_find(&self, history: &History) -> bool {
+        self.frame.run != Run::Nothing && history.link.is_open() && history.inbound.upcoming().is_some()
+    }
+
     pub(super) fn poll_again(&mut self, history: &mut History) -> Option<(u8, Speed)> {
         self.frame.transfer = Transfer::Nothing;
         if self.frame.run == Run::Nothing || !history.link.is_open() || self.frame.is_spoiled {

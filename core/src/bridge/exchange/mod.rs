@@ -178,9 +178,27 @@ impl Exchange {
         self.strict.handle_reconnect();
     }
 
-    /// Whether an offer of the peer may be found by the next poll.
+    /// Whether an offer waits that its maker may withdraw.
     pub(super) fn is_offer_waiting(&self) -> bool {
         self.strict.is_offer_waiting()
+    }
+
+    /// Whether the next poll might find a byte.
+    pub(super) fn may_find(&self) -> bool {
+        match (&self.rollback, self.mode) {
+            (Some(rollback), Mode::Rollback) => rollback.may_find(),
+            _ => self.strict.is_offer_waiting(),
+        }
+    }
+
+    /// Polls that could find nothing were left out.
+    pub(super) fn skip_polls(&mut self, event_loop: u32, accesses: u32) {
+        if event_loop > 0 {
+            self.strict.handle_look();
+        }
+        if let Some(rollback) = &mut self.rollback {
+            rollback.skip_polls(event_loop.saturating_add(accesses));
+        }
     }
 
     pub(super) fn is_quiet(&self) -> bool {

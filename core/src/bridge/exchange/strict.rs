@@ -146,8 +146,13 @@ impl Strict {
         if look == Look::Access {
             return None;
         }
-        self.looks.is_first = !std::mem::replace(&mut self.looks.has_looked, true);
+        self.handle_look();
         self.poll_again(now)
+    }
+
+    /// The core's event loop looks for a byte.
+    pub(super) fn handle_look(&mut self) {
+        self.looks.is_first = !std::mem::replace(&mut self.looks.has_looked, true);
     }
 
     pub(super) fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
