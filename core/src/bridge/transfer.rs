@@ -151,7 +151,7 @@ impl Transfer {
         match self.pending {
             // The peer made this without having judged ours, and ours was made without having judged this one.
             Some(ours) if offer.judged <= ours.id => {
-                self.judge(offer.id, Outcome::Taken { byte: ours.byte });
+                self.judge(offer.id, Outcome::Paired { byte: ours.byte });
                 self.pending = None;
                 Arrival::Paired(offer.byte)
             }
@@ -167,16 +167,16 @@ impl Transfer {
         match self.pending {
             Some(ours) if ours.id == verdict.id => {
                 self.pending = None;
-                match verdict.outcome {
-                    Outcome::Taken { byte } => Judgement::Completed(byte),
-                    Outcome::Refused => Judgement::Refused,
-                }
+                verdict
+                    .outcome
+                    .byte()
+                    .map_or(Judgement::Refused, Judgement::Completed)
             }
             _ if verdict.id >= self.next => Judgement::Nonsense,
             _ if self.given_up == Some(verdict.id) => {
                 self.given_up = None;
                 match verdict.outcome {
-                    Outcome::Taken { .. } => Judgement::TooLate,
+                    Outcome::Taken { .. } | Outcome::Paired { .. } => Judgement::TooLate,
                     Outcome::Refused => Judgement::Repeated,
                 }
             }

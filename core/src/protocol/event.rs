@@ -1,8 +1,8 @@
 //! What a datagram carries behind its header: runs of offers and of verdicts, and what timelines say.
 
-use super::mend::{ENDING_LEN, EndingRun, Line, REPLACE_LEN, ReplaceRun};
+use super::mend::{Line, REPLACE_LEN, ReplaceRun};
 use super::{CONFIG, COUNT_LIMIT, DecodeError};
-use crate::serial::Speed;
+use crate::serial::{Speed, UNPLUGGED};
 use bincode::{BorrowDecode, Encode};
 
 /// One transfer that its maker's game clocks, waiting for the other side's verdict.
@@ -14,22 +14,60 @@ pub struct Offer {
     pub byte: u8,
     /// The clock that the game chose.
     pub speed: Speed,
-    /// The maker's emulated frame in which it was made.
+    /// The maker's emulated frame in which it was made. A finer emulated time belongs beside it: see the timeline's
+    /// module.
     pub frame: u64,
     /// How many of the receiver's offers the maker had judged by then.
     pub judged: u64,
 }
 
-/// How an offer ended, as its receiver says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// End of an offer: the receiver's verdict, or what its maker supposes that to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Outcome {
-    /// The game took the byte and gave this one.
+    /// The receiver's game took the byte and gave this one.
     Taken {
         /// The byte that the game shifted out.
         byte: u8,
     },
-    /// The game had its chance and was not listening: the maker reads 0xFF.
+    /// The receiver's game had its chance and was not listening: the maker reads 0xFF.
+    #[default]
     Refused,
+    /// It met an offer of the receiver, made at the same instant: each game reads the other's byte.
+    Paired {
+        /// The byte of the receiver's offer.
+        byte: u8,
+    },
+}
+
+impl Outcome {
+    /// The byte that the receiver's game gave, if it gave one.
+    #[must_use]
+    pub fn byte(self) -> Option<u8> {
+        match self {
+            Outcome::Taken { byte } | Outcome::Paired { byte } => Some(byte),
+            Outcome::Refused => None,
+        }
+    }
+
+    /// The byte that the maker's game reads.
+    #[must_use]
+    pub fn reads(self) -> u8 {
+        self.byte().unwrap_or(UNPLUGGED)
+    }
+
+    /// Whether the offer met one of the receiver's.
+    #[must_use]
+    pub fn is_paired(self) -> bool {
+        matches!(self, Outcome::Paired { .. })
+    }
+
+    pub(super) fn encode(self) -> [u8; VERDICT_LEN] {
+        match self {
+            Outcome::Taken { byte } => [0, byte],
+            Outcome::Refused => [1, 0],
+            Outcome::Paired { byte } => [2, byte],
+        }
+    }
 }
 
 /// An outcome and the offer that it is for.
@@ -52,8 +90,6 @@ pub enum Event<'a> {
     Line(Line),
     /// Consecutive epochs of the sender, and from where each replaced its offers.
     Replaces(ReplaceRun<'a>),
-    /// How consecutive offers of the receiver ended in the sender's timeline.
-    Endings(EndingRun<'a>),
 }
 
 /// Consecutive offers: the first one's number, frame and judged count, then four bytes each.
@@ -68,7 +104,8 @@ pub struct OfferRun<'a> {
     pub(super) entries: &'a [u8],
 }
 
-/// Consecutive verdicts: the first one's number, then two bytes each: 0 and the byte taken, or 1 and 0 for refused.
+/// Consecutive verdicts: the first one's number, then two bytes each: 0 and the byte given, 1 and 0 for refused, or 2
+/// and the byte of the offer that it was paired with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct VerdictRun<'a> {
     pub(super) first: u64,
@@ -133,7 +170,6 @@ impl Event<'_> {
             Event::Offers(run) => (run.entries.len(), OFFER_LEN, [run.first, run.frame, run.judged]),
             Event::Verdicts(run) => (run.entries.len(), VERDICT_LEN, [run.first, 0, 0]),
             Event::Replaces(run) => (run.entries.len(), REPLACE_LEN, [run.base, 0, 0]),
-            Event::Endings(run) => (run.entries.len(), ENDING_LEN, [run.first, 0, 0]),
             Event::Line(line) => return line.received <= COUNT_LIMIT && line.sent <= COUNT_LIMIT,
         };
         // 256 * 1200 bounds the sum of all one-byte steps in a datagram, and of the one two-byte step in a replacement.
@@ -171,10 +207,10 @@ impl Iterator for VerdictRun<'_> {
 
     fn next(&mut self) -> Option<Verdict> {
         let (&[kind, byte], rest) = self.entries.split_first_chunk()?;
-        let outcome = if kind & 1 == 0 {
-            Outcome::Taken { byte }
-        } else {
-            Outcome::Refused
+        let outcome = match kind & 3 {
+            0 => Outcome::Taken { byte },
+            1 => Outcome::Refused,
+            _ => Outcome::Paired { byte },
         };
         let verdict = Verdict {
             id: self.first,

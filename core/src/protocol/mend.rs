@@ -1,4 +1,4 @@
-//! What two timelines say to each other besides their offers: where each stands, what it replaced, how offers ended.
+//! Words of two timelines besides offers and verdicts: where each stands, and what it replaced.
 
 use bincode::{BorrowDecode, Decode, Encode};
 
@@ -19,23 +19,6 @@ pub struct Line {
     pub announced: Option<u8>,
 }
 
-/// How an offer ended, where both sides may go back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ending {
-    /// The game took the byte and gave this one.
-    Taken {
-        /// The byte that the game shifted out.
-        byte: u8,
-    },
-    /// The game had its chance and was not listening.
-    Refused,
-    /// It met an offer of the other game, made at the same instant with this byte.
-    Paired {
-        /// That offer's byte.
-        byte: u8,
-    },
-}
-
 /// Consecutive epochs: the first one's number, a base, then two bytes each: by how much the number of the first offer
 /// that the epoch replaced exceeds the base, little endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
@@ -45,31 +28,9 @@ pub struct ReplaceRun<'a> {
     pub(super) entries: &'a [u8],
 }
 
-/// Consecutive endings: the first one's number, then two bytes each: 0 and the byte taken, 1 and 0 for refused, or 2 and
-/// the byte of the paired offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
-pub struct EndingRun<'a> {
-    pub(super) first: u64,
-    pub(super) entries: &'a [u8],
-}
-
 pub(super) const REPLACE_LEN: usize = 2;
 /// Bytes of a run before its entries: tag, number, base, length.
 pub(super) const REPLACE_RUN_LEN: usize = 4 + 4 + 8 + 8;
-pub(super) const ENDING_LEN: usize = 2;
-/// Bytes of a run before its entries: tag, number, length.
-pub(super) const ENDING_RUN_LEN: usize = 4 + 8 + 8;
-
-impl Ending {
-    pub(super) fn encode(self) -> [u8; ENDING_LEN] {
-        match self {
-            Ending::Taken { byte } => [0, byte],
-            Ending::Refused => [1, 0],
-            Ending::Paired { byte } => [2, byte],
-        }
-    }
-}
-
 /// An epoch, and the number of the first offer that it replaced.
 impl Iterator for ReplaceRun<'_> {
     type Item = (u32, u64);
@@ -83,23 +44,5 @@ impl Iterator for ReplaceRun<'_> {
             epoch,
             self.base.saturating_add(u64::from(u16::from_le_bytes(step))),
         ))
-    }
-}
-
-/// The number of an offer, and how it ended.
-impl Iterator for EndingRun<'_> {
-    type Item = (u64, Ending);
-
-    fn next(&mut self) -> Option<(u64, Ending)> {
-        let (&[kind, byte], rest) = self.entries.split_first_chunk()?;
-        let ending = match kind & 3 {
-            0 => Ending::Taken { byte },
-            1 => Ending::Refused,
-            _ => Ending::Paired { byte },
-        };
-        let number = self.first;
-        self.first = self.first.saturating_add(1);
-        self.entries = rest;
-        Some((number, ending))
     }
 }

@@ -13,7 +13,8 @@
 //! | 40 | 24 | sender's clock as this left; the receiver's newest stamp; how long that was held (ns) |
 //! | 64 | 12 | sender's emulated position: frames (8); how long its game rests (4, microseconds) |
 //! | 76 | 4 | epoch |
-//! | 80 | 16 | how many of the receiver's offers the sender has judged; how many of its own have ended |
+//! | 80 | 8 | judged: the receiver's offers before this number have their verdicts at the sender |
+//! | 88 | 8 | settled: the sender's own offers before this number have ended for good |
 //! | 96 | 16 | reserved for an authenticator |
 //! | 112 | | events, each a 4-byte tag and its body, up to the end of the datagram |
 
@@ -22,7 +23,7 @@ mod mend;
 mod writer;
 
 pub use event::{Event, Events, Offer, OfferRun, Outcome, Verdict, VerdictRun};
-pub use mend::{Ending, EndingRun, Line, ReplaceRun};
+pub use mend::{Line, ReplaceRun};
 pub use writer::Writer;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
@@ -39,7 +40,7 @@ pub const HEADER_LEN: usize = 112;
 pub const MAGIC: [u8; 4] = *b"GBLC";
 
 /// The version of the protocol that this build speaks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// No count of transfers reaches this: a thousand a second for 146 million years. What follows a count can still be written.
 const COUNT_LIMIT: u64 = 1 << 62;
@@ -108,9 +109,10 @@ pub struct Header {
     pub rest: u32,
     /// Counts the sender's replaced histories; 0 in strict mode.
     pub epoch: u32,
-    /// How many of the receiver's offers the sender has judged.
+    /// The receiver's offers before this number have their verdicts at the sender.
     pub judged: u64,
-    /// How many of the sender's own offers have ended, by a verdict or otherwise.
+    /// The sender's own offers before this number have ended for good: its game has read what became of them, or was
+    /// told that they were given up.
     pub settled: u64,
     /// Reserved; zeros.
     pub authenticator: [u8; 16],
@@ -212,12 +214,10 @@ mod tests {
         let verdicts: Vec<_> = (0..150)
             .map(|id| Verdict {
                 id,
-                outcome: if id % 9 == 0 {
-                    Outcome::Refused
-                } else {
-                    Outcome::Taken {
-                        byte: id.to_le_bytes()[0],
-                    }
+                outcome: match (id % 9, id.to_le_bytes()[0]) {
+                    (0, _) => Outcome::Refused,
+                    (1, byte) => Outcome::Paired { byte },
+                    (_, byte) => Outcome::Taken { byte },
                 },
             })
             .collect();
@@ -250,33 +250,21 @@ mod tests {
             announced: Some(0x55),
         };
         let replaces: Vec<_> = (0..32).map(|n| (9 + n, 1_000_000 - 7 * u64::from(n))).collect();
-        let endings: Vec<_> = (0..128_u64)
-            .map(|n| match n % 3 {
-                0 => (n, Ending::Refused),
-                1 => (n, Ending::Paired { byte: 7 }),
-                _ => (n, Ending::Taken { byte: 8 }),
-            })
-            .collect();
         let mut buffer = [0; MAX_DATAGRAM];
         let mut writer = Writer::new(&mut buffer, &header()).unwrap();
         assert!(writer.line(line));
         assert_eq!(writer.replaces(replaces.iter().copied()), 32);
-        assert_eq!(writer.endings(endings.iter().copied()), 128);
         let len = writer.finish();
         let (_, events) = decode(&buffer[..len]).unwrap();
-        let (mut seen_replaces, mut seen_endings, mut seen_line) = (vec![], vec![], None);
+        let (mut seen_replaces, mut seen_line) = (vec![], None);
         for event in events {
             match event {
                 Event::Line(line) => seen_line = Some(line),
                 Event::Replaces(run) => seen_replaces.extend(run),
-                Event::Endings(run) => seen_endings.extend(run),
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(
-            (seen_line, seen_replaces, seen_endings),
-            (Some(line), replaces, endings)
-        );
+        assert_eq!((seen_line, seen_replaces), (Some(line), replaces));
     }
 
     #[test]

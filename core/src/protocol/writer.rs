@@ -1,12 +1,8 @@
 //! Builds one datagram in the caller's buffer.
 
-use super::event::{OFFER_LEN, OFFER_RUN_LEN, VERDICT_LEN, VERDICT_RUN_LEN};
-use super::mend::{
-    ENDING_LEN, ENDING_RUN_LEN, Ending, EndingRun, Line, REPLACE_LEN, REPLACE_RUN_LEN, ReplaceRun,
-};
-use super::{
-    CONFIG, Event, Header, MAGIC, MAX_DATAGRAM, Offer, OfferRun, Outcome, VERSION, Verdict, VerdictRun,
-};
+use super::event::{OFFER_RUN_LEN, VERDICT_RUN_LEN};
+use super::mend::{Line, REPLACE_RUN_LEN, ReplaceRun};
+use super::{CONFIG, Event, Header, MAGIC, MAX_DATAGRAM, Offer, OfferRun, VERSION, Verdict, VerdictRun};
 use crate::serial::Speed;
 use bincode::Encode;
 use std::iter::Peekable;
@@ -34,10 +30,8 @@ impl<'a> Writer<'a> {
         let mut offers = offers.peekable();
         let mut written = 0;
         while let Some(&head) = offers.peek() {
-            let mut entries = [0; RUN_BYTES];
-            let room = self.room(OFFER_RUN_LEN).min(RUN_BYTES);
             let mut before = head;
-            let used = gather(&mut offers, &mut entries, room, |offer| {
+            let encode = |offer: &Offer| {
                 let frame = u8::try_from(offer.frame.checked_sub(before.frame)?).ok()?;
                 let judged = u8::try_from(offer.judged.checked_sub(before.judged)?).ok()?;
                 if offer.id != head.id && offer.id != before.id.saturating_add(1) {
@@ -45,17 +39,19 @@ impl<'a> Writer<'a> {
                 }
                 before = *offer;
                 Some([offer.byte, u8::from(offer.speed == Speed::Fast), frame, judged])
-            });
-            let run = OfferRun {
-                first: head.id,
-                frame: head.frame,
-                judged: head.judged,
-                entries: entries.get(..used).unwrap_or_default(),
             };
-            if used == 0 || !self.put(Event::Offers(run)) {
-                break;
+            let more = self.run(&mut offers, OFFER_RUN_LEN, encode, |entries| {
+                Event::Offers(OfferRun {
+                    first: head.id,
+                    frame: head.frame,
+                    judged: head.judged,
+                    entries,
+                })
+            });
+            match more {
+                0 => break,
+                more => written += more,
             }
-            written += used / OFFER_LEN;
         }
         written
     }
@@ -64,28 +60,17 @@ impl<'a> Writer<'a> {
     pub fn verdicts(&mut self, verdicts: impl Iterator<Item = Verdict>) -> usize {
         let mut verdicts = verdicts.peekable();
         let mut written = 0;
-        while let Some(&head) = verdicts.peek() {
-            let mut entries = [0; RUN_BYTES];
-            let room = self.room(VERDICT_RUN_LEN).min(RUN_BYTES);
-            let mut expected = head.id;
-            let used = gather(&mut verdicts, &mut entries, room, |verdict| {
-                if verdict.id != expected {
-                    return None;
-                }
-                expected = expected.saturating_add(1);
-                Some(match verdict.outcome {
-                    Outcome::Taken { byte } => [0, byte],
-                    Outcome::Refused => [1, 0],
-                })
+        while let Some(&Verdict { id: first, .. }) = verdicts.peek() {
+            let mut numbers = first..;
+            let encode =
+                |verdict: &Verdict| (numbers.next() == Some(verdict.id)).then(|| verdict.outcome.encode());
+            let more = self.run(&mut verdicts, VERDICT_RUN_LEN, encode, |entries| {
+                Event::Verdicts(VerdictRun { first, entries })
             });
-            let run = VerdictRun {
-                first: head.id,
-                entries: entries.get(..used).unwrap_or_default(),
-            };
-            if used == 0 || !self.put(Event::Verdicts(run)) {
-                break;
+            match more {
+                0 => break,
+                more => written += more,
             }
-            written += used / VERDICT_LEN;
         }
         written
     }
@@ -98,59 +83,18 @@ impl<'a> Writer<'a> {
     /// Appends replacements of consecutive epochs, each with the number of the first offer that it replaced; says how
     /// many of them fitted. The numbers must lie within 65 536 of each other.
     pub fn replaces(&mut self, replaces: impl Iterator<Item = (u32, u64)> + Clone) -> usize {
-        let Some(base) = replaces.clone().map(|(_, from)| from).min() else {
+        let mut items = replaces.clone().peekable();
+        let (Some(base), Some(&(first, _))) = (replaces.map(|(_, from)| from).min(), items.peek()) else {
             return 0;
         };
-        let mut replaces = replaces.peekable();
-        let Some(&(first, _)) = replaces.peek() else {
-            return 0;
-        };
-        let mut entries = [0; RUN_BYTES];
-        let room = self.room(REPLACE_RUN_LEN).min(RUN_BYTES);
-        let mut expected = first;
-        let used = gather(&mut replaces, &mut entries, room, |(epoch, from)| {
+        let mut epochs = first..;
+        let encode = |(epoch, from): &(u32, u64)| {
             let step = u16::try_from(from - base).ok()?;
-            if *epoch != expected {
-                return None;
-            }
-            expected = expected.saturating_add(1);
-            Some(step.to_le_bytes())
-        });
-        let run = ReplaceRun {
-            first,
-            base,
-            entries: entries.get(..used).unwrap_or_default(),
+            (epochs.next() == Some(*epoch)).then(|| step.to_le_bytes())
         };
-        if used == 0 || !self.put(Event::Replaces(run)) {
-            return 0;
-        }
-        used / REPLACE_LEN
-    }
-
-    /// Appends how consecutive offers of the receiver ended; says how many of them fitted.
-    pub fn endings(&mut self, endings: impl Iterator<Item = (u64, Ending)>) -> usize {
-        let mut endings = endings.peekable();
-        let Some(&(first, _)) = endings.peek() else {
-            return 0;
-        };
-        let mut entries = [0; RUN_BYTES];
-        let room = self.room(ENDING_RUN_LEN).min(RUN_BYTES);
-        let mut expected = first;
-        let used = gather(&mut endings, &mut entries, room, |(number, ending)| {
-            if *number != expected {
-                return None;
-            }
-            expected = expected.saturating_add(1);
-            Some(ending.encode())
-        });
-        let run = EndingRun {
-            first,
-            entries: entries.get(..used).unwrap_or_default(),
-        };
-        if used == 0 || !self.put(Event::Endings(run)) {
-            return 0;
-        }
-        used / ENDING_LEN
+        self.run(&mut items, REPLACE_RUN_LEN, encode, |entries| {
+            Event::Replaces(ReplaceRun { first, base, entries })
+        })
     }
 
     /// Ends the datagram and says how long it is.
@@ -159,8 +103,32 @@ impl<'a> Writer<'a> {
         self.len
     }
 
-    fn room(&self, before_entries: usize) -> usize {
-        self.buffer.len().saturating_sub(self.len + before_entries)
+    /// Appends one event with as many items as `encode` accepts and as fit; says how many.
+    fn run<T, const N: usize>(
+        &mut self,
+        items: &mut Peekable<impl Iterator<Item = T>>,
+        before_entries: usize,
+        mut encode: impl FnMut(&T) -> Option<[u8; N]>,
+        event: impl for<'e> FnOnce(&'e [u8]) -> Event<'e>,
+    ) -> usize {
+        let mut entries = [0; RUN_BYTES];
+        let room = self.buffer.len().saturating_sub(self.len + before_entries);
+        let places = entries.chunks_exact_mut(N).take(room / N);
+        let mut written = 0;
+        for place in places {
+            let Some(entry) = items.peek().and_then(&mut encode) else {
+                break;
+            };
+            place.copy_from_slice(&entry);
+            items.next();
+            written += 1;
+        }
+        let used = entries.get(..written * N).unwrap_or_default();
+        if written > 0 && self.put(event(used)) {
+            written
+        } else {
+            0
+        }
     }
 
     fn put(&mut self, value: impl Encode) -> bool {
@@ -175,26 +143,4 @@ impl<'a> Writer<'a> {
             Err(_) => false,
         }
     }
-}
-
-/// Takes items while `encode` accepts them and their entries fit into `room` bytes; says how many bytes were used.
-fn gather<T, const N: usize>(
-    items: &mut Peekable<impl Iterator<Item = T>>,
-    entries: &mut [u8; RUN_BYTES],
-    room: usize,
-    mut encode: impl FnMut(&T) -> Option<[u8; N]>,
-) -> usize {
-    let mut used = 0;
-    while let Some(item) = items.peek() {
-        if used + N > room {
-            break;
-        }
-        let (Some(entry), Some(place)) = (encode(item), entries.get_mut(used..used + N)) else {
-            break;
-        };
-        place.copy_from_slice(&entry);
-        used += N;
-        items.next();
-    }
-    used
 }

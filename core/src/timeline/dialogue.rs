@@ -8,9 +8,7 @@
 use super::history::History;
 use super::judging::Theirs;
 use super::link::Heard;
-use super::offers::{Answer, Kind};
-use crate::protocol::{Ending, Event, Events, Header, Line, MAX_DATAGRAM, Offer, Writer};
-use crate::serial::UNPLUGGED;
+use crate::protocol::{Event, Events, Header, Line, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer};
 use std::hash::Hash;
 
 /// Slots without news after which only heartbeats speak.
@@ -206,7 +204,7 @@ impl Dialogue {
         writer.replaces(outbound.replaces());
         if unsent_from.is_none() {
             let judged = (inbound.settled()..inbound.judged()).take(VERDICTS_A_DATAGRAM);
-            writer.endings(judged.filter_map(|number| Some((number, inbound.ending(number)?))));
+            writer.verdicts(judged.filter_map(|id| inbound.verdict(id)));
         }
         let acknowledged = outbound.acknowledged();
         let first = unsent_from
@@ -282,8 +280,8 @@ fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut Histor
         }
     }
     for event in events {
-        if let Event::Endings(mut run) = event {
-            run.try_for_each(|(number, ending)| follow_ending(line.their_epoch, number, ending, history))?;
+        if let Event::Verdicts(mut run) = event {
+            run.try_for_each(|verdict| follow_verdict(line.their_epoch, verdict, history))?;
         }
     }
     let outbound = &mut history.outbound;
@@ -291,8 +289,7 @@ fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut Histor
     if let Some(byte) = line.announced
         && header.judged >= outbound.answered()
     {
-        let kind = Kind::Taken;
-        outbound.suppose(header.judged, Answer { byte, kind });
+        outbound.suppose(header.judged, Outcome::Taken { byte });
     }
     history.pair();
     Ok(())
@@ -324,32 +321,23 @@ fn follow_offer(offer: Offer, history: &mut History) {
     }
 }
 
-fn follow_ending(epoch: u32, number: u64, ending: Ending, history: &mut History) -> Result<(), Nonsense> {
+fn follow_verdict(epoch: u32, verdict: Verdict, history: &mut History) -> Result<(), Nonsense> {
+    let Verdict { id: number, outcome } = verdict;
     let outbound = &mut history.outbound;
     if number < outbound.answered() {
         return Ok(());
     }
-    let answer = match ending {
-        Ending::Taken { byte } => Answer {
-            byte,
-            kind: Kind::Taken,
-        },
-        Ending::Refused => Answer {
-            byte: UNPLUGGED,
-            kind: Kind::Refused,
-        },
-        // Both sides find their pairs by themselves.
-        Ending::Paired { .. } => {
-            history.pair();
-            return Ok(());
-        }
-    };
+    // Both sides find their pairs by themselves.
+    if outcome.is_paired() {
+        history.pair();
+        return Ok(());
+    }
     if outbound.is_void(epoch, number) {
-        outbound.suppose(number, answer);
+        outbound.suppose(number, outcome);
     } else if number >= outbound.end() {
         return Err(Nonsense);
     } else if number == outbound.answered() {
-        history.handle_answer(answer);
+        history.handle_answer(outcome);
     }
     Ok(())
 }

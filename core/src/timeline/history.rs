@@ -1,12 +1,13 @@
 //! Knowledge of one game and its link as far back as it may still change: what crossed, how it ended, what is final.
 
 use super::counters::Counters;
-use super::judging::{Judgement, Judging, Place, Void};
+use super::judging::{Judging, Void};
 use super::link::Link;
-use super::offers::{Answer, Kind, Offers, Sent};
+use super::offers::{Offers, Sent};
 use super::reach::Reach;
 use super::states::{State, States};
 use super::step::Confirmed;
+use crate::protocol::Outcome;
 use crate::serial::Speed;
 use std::hash::Hash;
 
@@ -190,15 +191,10 @@ impl History {
         }
     }
 
-    /// The game took the peer's next offer in this place of the frame that runs, and gave this byte.
-    pub(super) fn judge(&mut self, place: Place, byte: u8) {
+    /// The game took the peer's next offer in this poll of the frame that runs, and gave this byte.
+    pub(super) fn take(&mut self, poll: u32, byte: u8) {
         let before = self.inbound.judged();
-        let judgement = Judgement {
-            frame: self.frame,
-            place,
-            byte: Some(byte),
-        };
-        self.counters.unrepeatable += u64::from(!self.inbound.judge(judgement));
+        self.counters.unrepeatable += u64::from(!self.inbound.take(self.frame, poll, byte));
         self.counters.taken += self.inbound.judged() - before;
     }
 
@@ -243,11 +239,8 @@ impl History {
                 return;
             }
             let (frame, byte) = (own.frame, own.byte);
-            let answer = Answer {
-                byte: other.byte,
-                kind: Kind::Paired,
-            };
-            if !self.handle_answer(answer) {
+            let outcome = Outcome::Paired { byte: other.byte };
+            if !self.handle_answer(outcome) {
                 return;
             }
             self.inbound.judge_pair(frame, byte);
@@ -255,7 +248,7 @@ impl History {
     }
 
     /// Notes the verdict on the oldest offer without one; false if there is no such offer.
-    pub(super) fn handle_answer(&mut self, answer: Answer) -> bool {
+    pub(super) fn handle_answer(&mut self, answer: Outcome) -> bool {
         let number = self.outbound.answered();
         if !self.outbound.handle_answer(answer) {
             return false;
@@ -265,10 +258,10 @@ impl History {
         }
         self.note_news();
         self.counters.answered += 1;
-        match answer.kind {
-            Kind::Taken => {}
-            Kind::Refused => self.counters.refused += 1,
-            Kind::Paired => self.counters.paired += 1,
+        match answer {
+            Outcome::Taken { .. } => {}
+            Outcome::Refused => self.counters.refused += 1,
+            Outcome::Paired { .. } => self.counters.paired += 1,
         }
         true
     }

@@ -2,8 +2,9 @@
 
 use super::offers::FRAME_SHARE;
 use super::ring::Ring;
-use crate::protocol::Ending;
+use crate::protocol::{Outcome, Verdict};
 use crate::serial::Speed;
+use std::cmp::Ordering;
 
 /// Offers behind the oldest state that are kept all the same: the spacing of takes looks back over the frame's own.
 const KEPT_FOR_SPACING: u64 = 64;
@@ -24,26 +25,14 @@ pub(super) struct Theirs {
     pub(super) arrived: u64,
 }
 
-/// Where in a frame something was judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub(super) enum Place {
-    /// In this poll of the frame, the first being 1.
-    Poll(u32),
-    /// By an offer of our own that was made at the same instant.
-    Pair,
-    /// At the frame's end: nobody had listened.
-    #[default]
-    End,
-}
-
-/// What became of one offer of the peer, here.
+/// Verdict on one offer of the peer, and when it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Judgement {
-    /// Our frame in which it was judged.
+    /// Our frame in which it was judged; a refusal belongs to its end, a pair to the instant of our own offer.
     pub(super) frame: u64,
-    pub(super) place: Place,
-    /// Our game's byte; nothing where it was refused.
-    pub(super) byte: Option<u8>,
+    /// The poll of that frame in which it was taken, the first being 1.
+    poll: u32,
+    outcome: Outcome,
 }
 
 /// What a replay finds in a poll.
@@ -153,13 +142,9 @@ impl Judging {
     }
 
     /// What the peer is told of this number.
-    pub(super) fn ending(&self, number: u64) -> Option<Ending> {
-        let judgement = self.judgements.get(number)?;
-        Some(match (judgement.place, judgement.byte) {
-            (Place::Pair, Some(byte)) => Ending::Paired { byte },
-            (_, Some(byte)) => Ending::Taken { byte },
-            (_, None) => Ending::Refused,
-        })
+    pub(super) fn verdict(&self, id: u64) -> Option<Verdict> {
+        let outcome = self.judgements.get(id)?.outcome;
+        Some(Verdict { id, outcome })
     }
 
     /// What the game would answer to the next offer of the peer, if that is the next for both sides.
@@ -202,14 +187,15 @@ impl Judging {
     /// A core that was restored need not look at the same moments; then it takes the byte at the first chance after.
     pub(super) fn repeat_take(&mut self, frame: u64, poll: u32) -> Option<Repeat> {
         let judgement = self.judgements.get_mut(self.next)?;
-        let now = (frame, poll);
-        Some(match judgement.place {
-            Place::Poll(before) if (judgement.frame, before) == now => Repeat::Due,
-            Place::Poll(before) if (judgement.frame, before) < now => {
-                (judgement.frame, judgement.place) = (frame, Place::Poll(poll));
-                Repeat::Late
-            }
-            _ => Repeat::Later,
+        if !matches!(judgement.outcome, Outcome::Taken { .. }) {
+            return Some(Repeat::Later);
+        }
+        let order = (frame, poll).cmp(&(judgement.frame, judgement.poll));
+        (judgement.frame, judgement.poll) = (judgement.frame, judgement.poll).max((frame, poll));
+        Some(match order {
+            Ordering::Less => Repeat::Later,
+            Ordering::Equal => Repeat::Due,
+            Ordering::Greater => Repeat::Late,
         })
     }
 
@@ -218,14 +204,20 @@ impl Judging {
         self.next += 1;
     }
 
-    /// Judges the next offer, or does again what was recorded. False if the game gave another byte than it had.
-    pub(super) fn judge(&mut self, judgement: Judgement) -> bool {
+    /// The game takes the next offer in this poll and gives this byte, or does again what was recorded. False if it
+    /// gave another byte than it had.
+    pub(super) fn take(&mut self, frame: u64, poll: u32, byte: u8) -> bool {
+        let outcome = Outcome::Taken { byte };
         let is_same = match self.judgements.get(self.next) {
-            Some(before) => before.byte == judgement.byte,
-            None => self.judgements.push(judgement),
+            Some(before) => before.outcome == outcome,
+            None => self.judge(frame, poll, outcome),
         };
         self.next += 1;
         is_same
+    }
+
+    fn judge(&mut self, frame: u64, poll: u32, outcome: Outcome) -> bool {
+        self.judgements.push(Judgement { frame, poll, outcome })
     }
 
     /// Whether the oldest unjudged offer is certain, should it be half of a pair: all before it is final at its maker.
@@ -235,11 +227,7 @@ impl Judging {
 
     /// The next offer met one of ours that was made at the same instant.
     pub(super) fn judge_pair(&mut self, frame: u64, byte: u8) {
-        let is_kept = self.judgements.push(Judgement {
-            frame,
-            place: Place::Pair,
-            byte: Some(byte),
-        });
+        let is_kept = self.judge(frame, 0, Outcome::Paired { byte });
         debug_assert!(is_kept, "the room was looked at before");
         self.paired = self.judged();
     }
@@ -247,7 +235,7 @@ impl Judging {
     /// A replay comes to the end of a frame: what was refused there is refused again.
     pub(super) fn replay_refusals(&mut self, frame: u64) {
         while let Some(judgement) = self.judgements.get(self.next)
-            && judgement.place == Place::End
+            && judgement.outcome == Outcome::Refused
             && judgement.frame <= frame
         {
             self.next += 1;
@@ -262,11 +250,7 @@ impl Judging {
         while let Some(head) = self.head()
             && head.judged == made
             && (frame + 1).saturating_sub(head.arrived.max(unarmed_since)) >= UNARMED_LIMIT
-            && self.judgements.push(Judgement {
-                frame,
-                place: Place::End,
-                byte: None,
-            })
+            && self.judge(frame, 0, Outcome::Refused)
         {
             self.next += 1;
             refused += 1;
@@ -339,7 +323,9 @@ impl Judging {
         let void = (from..self.judged()).filter_map(|number| self.judgements.get(number));
         let void = Void {
             frame: self.judgements.get(from).map(|judgement| judgement.frame),
-            takes: void.filter(|judgement| judgement.byte.is_some()).count() as u64,
+            takes: void
+                .filter(|judgement| judgement.outcome.byte().is_some())
+                .count() as u64,
         };
         self.judgements.truncate(from);
         void

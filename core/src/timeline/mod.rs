@@ -29,6 +29,11 @@
 //! change, and the oldest open offer of all can always be judged. Where both sides' oldest open offers stand against
 //! each other, neither having judged the other, they are a *pair*: each is the other's answer.
 //!
+//! An offer says the emulated frame in which it was made, and a verdict keeps the frame and the poll in which it was given, so that
+//! a replay gives it there again. Offers with a finer emulated time, each taken at that time of the taker's own, have their place
+//! here: where one arrives whose time has passed, the history goes back to before that frame, as for a replacement
+//! (`History::go_back_before`), and the replay takes it in its poll.
+//!
 //! What is not here: sockets, clocks, threads; the session (who the peer is); the strict exchange, in which nothing is
 //! ever replaced.
 //!

@@ -1,7 +1,7 @@
 //! The clocking half: what this game offers, what it read, and what is known of it by now.
 
 use super::ring::Ring;
-use crate::protocol::Offer;
+use crate::protocol::{Offer, Outcome};
 use crate::serial::{Speed, UNPLUGGED};
 
 /// Of the places, this part is kept free for a frame's transfers: of 2048 more than any game makes, with the fast clock too.
@@ -10,50 +10,12 @@ pub(super) const FRAME_SHARE: usize = 3;
 /// Replacements that the peer may not have acknowledged; while none fits, nothing is mended.
 const REPLACES: usize = 32;
 
-/// What a game reads in a transfer that it clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Answer {
-    pub(super) byte: u8,
-    pub(super) kind: Kind,
-}
+/// What is guessed before anything is known.
+const UNKNOWN: Outcome = Outcome::Taken { byte: UNPLUGGED };
 
-/// How an offer ended, or is guessed to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    /// The peer's game was listening.
-    Taken,
-    /// It was not.
-    Refused,
-    /// It clocked at the same instant: the two offers are each other's answers.
-    Paired,
-}
-
-impl Answer {
-    pub(super) const UNPLUGGED: Answer = Answer {
-        byte: UNPLUGGED,
-        kind: Kind::Refused,
-    };
-
-    /// What is guessed before anything is known.
-    const UNKNOWN: Answer = Answer {
-        byte: UNPLUGGED,
-        kind: Kind::Taken,
-    };
-
-    pub(super) fn is_paired(self) -> bool {
-        self.kind == Kind::Paired
-    }
-
-    /// Whether the game and the pairing go on alike after both.
-    fn is_as_good_as(self, other: Answer) -> bool {
-        self.byte == other.byte && self.is_paired() == other.is_paired()
-    }
-}
-
-impl Default for Answer {
-    fn default() -> Self {
-        Answer::UNPLUGGED
-    }
+/// Whether the game and the pairing go on alike after both.
+fn are_alike(one: Outcome, other: Outcome) -> bool {
+    one.reads() == other.reads() && one.is_paired() == other.is_paired()
 }
 
 /// One transfer that this game clocks.
@@ -66,19 +28,19 @@ pub(super) struct Own {
     /// How many of the peer's offers this timeline had judged before it.
     pub(super) judged: u64,
     /// What the game read.
-    pub(super) used: Answer,
+    pub(super) used: Outcome,
 }
 
 /// A place of the table of hints: what is believed of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Hint {
     number: u64,
-    answer: Answer,
+    answer: Outcome,
 }
 
 const NO_HINT: Hint = Hint {
     number: u64::MAX,
-    answer: Answer::UNPLUGGED,
+    answer: Outcome::Refused,
 };
 
 /// Where an answer came from.
@@ -116,10 +78,10 @@ pub(super) struct Offers {
     next: u64,
     list: Ring<Own>,
     /// Verdicts, in order; the list of offers may be shorter than that while a replay goes on.
-    answers: Ring<Answer>,
+    answers: Ring<Outcome>,
     /// Offers before this one are final: the verdict is known and the game has read it.
     settled: u64,
-    last: Answer,
+    last: Outcome,
     hints: Box<[Hint]>,
     /// From which number each epoch replaced what was before it, the newest ones: number `n` is epoch `n + 1`.
     replaces: Ring<u64>,
@@ -134,7 +96,7 @@ impl Offers {
             list: Ring::new(places),
             answers: Ring::new(places),
             settled: 0,
-            last: Answer::UNKNOWN,
+            last: UNKNOWN,
             hints: vec![NO_HINT; places].into_boxed_slice(),
             replaces: Ring::new(REPLACES),
             acknowledged: 0,
@@ -147,7 +109,7 @@ impl Offers {
         self.list.reset();
         self.answers.reset();
         self.settled = 0;
-        self.last = Answer::UNKNOWN;
+        self.last = UNKNOWN;
         self.hints.fill(NO_HINT);
         self.replaces.reset();
         self.acknowledged = 0;
@@ -205,7 +167,7 @@ impl Offers {
 
     /// Whether the newest verdict is a refusal.
     pub(super) fn is_refused(&self) -> bool {
-        self.last.kind == Kind::Refused
+        self.last == Outcome::Refused
     }
 
     /// Whether every offer of this timeline has its verdict, and no more than these are known.
@@ -245,7 +207,7 @@ impl Offers {
             speed,
             frame,
             judged,
-            used: Answer::UNPLUGGED,
+            used: Outcome::Refused,
         };
         let mut sent = Sent::New;
         let before = self.list.get_mut(number);
@@ -268,14 +230,13 @@ impl Offers {
     }
 
     /// What the game reads in the transfer that it has just begun; `crossing` is the byte of an offer that waits here.
-    pub(super) fn answer(&mut self, crossing: Option<u8>) -> (Answer, Source) {
+    pub(super) fn answer(&mut self, crossing: Option<u8>) -> (Outcome, Source) {
         let number = self.next.saturating_sub(1);
         let mut answered = self.best(number);
         if answered.1 != Source::Known
             && let Some(byte) = crossing
         {
-            let kind = Kind::Paired;
-            answered = (Answer { byte, kind }, Source::Crossing);
+            answered = (Outcome::Paired { byte }, Source::Crossing);
         }
         if let Some(own) = self.list.get_mut(number) {
             own.used = answered.0;
@@ -284,7 +245,7 @@ impl Offers {
     }
 
     /// The best that is known of this number.
-    pub(super) fn best(&self, number: u64) -> (Answer, Source) {
+    pub(super) fn best(&self, number: u64) -> (Outcome, Source) {
         if let Some(answer) = self.answers.get(number) {
             return (*answer, Source::Known);
         }
@@ -319,14 +280,14 @@ impl Offers {
     }
 
     /// What is believed of a number until its verdict comes.
-    pub(super) fn suppose(&mut self, number: u64, answer: Answer) {
+    pub(super) fn suppose(&mut self, number: u64, answer: Outcome) {
         let place = self.place(number);
         if let Some(hint) = self.hints.get_mut(place) {
             *hint = Hint { number, answer };
         }
     }
 
-    fn hint(&self, number: u64) -> Option<Answer> {
+    fn hint(&self, number: u64) -> Option<Outcome> {
         let hint = self.hints.get(self.place(number))?;
         (hint.number == number).then_some(hint.answer)
     }
@@ -336,7 +297,7 @@ impl Offers {
     }
 
     /// The verdict on the oldest offer without one.
-    pub(super) fn handle_answer(&mut self, answer: Answer) -> bool {
+    pub(super) fn handle_answer(&mut self, answer: Outcome) -> bool {
         let is_kept = self.answered() < self.end() && self.answers.push(answer);
         if is_kept {
             self.last = answer;
@@ -351,11 +312,11 @@ impl Offers {
         while self.settled < self.next {
             let truth = match self.answers.get(self.settled) {
                 Some(answer) => *answer,
-                None if is_unplugged => Answer::UNPLUGGED,
+                None if is_unplugged => Outcome::Refused,
                 None => return None,
             };
             let own = self.list.get(self.settled)?;
-            if !own.used.is_as_good_as(truth) {
+            if !are_alike(own.used, truth) {
                 return self.list.get(self.settled);
             }
             self.settled += 1;
@@ -365,11 +326,7 @@ impl Offers {
 
     /// How many of the settled offers from this number on ended with a byte of the peer's game.
     pub(super) fn exchanged_since(&self, number: u64) -> u64 {
-        let has_byte = |n: &u64| {
-            self.answers
-                .get(*n)
-                .is_some_and(|answer| answer.kind != Kind::Refused)
-        };
+        let has_byte = |n: &u64| self.answers.get(*n).is_some_and(|answer| answer.byte().is_some());
         (number..self.settled).filter(has_byte).count() as u64
     }
 

@@ -1,7 +1,7 @@
 //! The serial port inside a running core.
 
 use super::history::History;
-use super::judging::{Place, Repeat, Theirs};
+use super::judging::{Repeat, Theirs};
 use super::offers::{Sent, Source};
 use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
 
@@ -180,7 +180,7 @@ impl Port {
 
     pub(super) fn taken(&mut self, byte: u8, history: &mut History) {
         if self.frame.transfer == Transfer::Handed {
-            history.judge(Place::Poll(self.frame.polls), byte);
+            history.take(self.frame.polls, byte);
             self.frame.takes += 1;
             self.frame.transfer = Transfer::Shifting;
         }
@@ -226,7 +226,7 @@ impl Port {
             self.frame.is_spoiled = history.send(byte, speed) == Sent::Full;
         }
         if self.frame.is_spoiled {
-            return Err(history.outbound.best(next).0.byte);
+            return Err(history.outbound.best(next).0.reads());
         }
         Ok(())
     }
@@ -263,7 +263,7 @@ impl Port {
         if answer.is_paired() {
             history.inbound.pass_pair();
         }
-        answer.byte
+        answer.reads()
     }
 
     /// Whether the peer's next offer may be taken anew, here in this timeline.

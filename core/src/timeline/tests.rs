@@ -1,8 +1,7 @@
 //! Two timelines and two toy games, one slot at a time.
 
-use super::offers::{Answer, Kind};
 use super::*;
-use crate::protocol::{MAX_DATAGRAM, decode};
+use crate::protocol::{MAX_DATAGRAM, Outcome, decode};
 use crate::serial::{SerialControl, UNPLUGGED};
 
 /// A game whose whole memory is what it has read.
@@ -347,8 +346,7 @@ fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
         a.timeline.request(byte, Speed::Normal);
     }
     for byte in [UNPLUGGED; 2] {
-        let kind = Kind::Taken;
-        assert!(a.timeline.history.handle_answer(Answer { byte, kind }));
+        assert!(a.timeline.history.handle_answer(Outcome::Taken { byte }));
     }
     assert_eq!(a.timeline.history.check(), None, "both were guessed");
     // As in a replay of this frame.
