@@ -61,7 +61,7 @@ impl<'a> Writer<'a> {
         let mut verdicts = verdicts.peekable();
         let mut written = 0;
         while let Some(&Verdict { id: first, .. }) = verdicts.peek() {
-            let mut numbers = first..;
+            let mut numbers = first..=u64::MAX;
             let encode =
                 |verdict: &Verdict| (numbers.next() == Some(verdict.id)).then(|| verdict.outcome.encode());
             let more = self.run(&mut verdicts, VERDICT_RUN_LEN, encode, |entries| {
@@ -87,7 +87,7 @@ impl<'a> Writer<'a> {
         let (Some(base), Some(&(first, _))) = (replaces.map(|(_, from)| from).min(), items.peek()) else {
             return 0;
         };
-        let mut epochs = first..;
+        let mut epochs = first..=u32::MAX;
         let encode = |(epoch, from): &(u32, u64)| {
             let step = u16::try_from(from - base).ok()?;
             (epochs.next() == Some(*epoch)).then(|| step.to_le_bytes())

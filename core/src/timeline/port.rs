@@ -144,7 +144,7 @@ impl Port {
 
     /// So many polls found nothing that was there, and were not asked about.
     pub(super) fn skip(&mut self, polls: u32) {
-        if self.frame.run != Run::Nothing {
+        if polls > 0 && self.frame.run != Run::Nothing {
             self.frame.polls = self.frame.polls.saturating_add(polls);
             self.frame.transfer = Transfer::Nothing;
         }

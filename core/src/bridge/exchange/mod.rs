@@ -124,6 +124,15 @@ impl Exchange {
             .filter(|_| self.mode == Mode::Rollback)
     }
 
+    /// The rollback exchange, where it answers the game: also after its session, until what was open has been replayed
+    /// as unplugged. What both sides know to be true before that is replayed as it was.
+    fn answering(&mut self) -> Option<&mut Timeline> {
+        let mode = self.mode;
+        self.rollback
+            .as_deref_mut()
+            .filter(|rollback| mode == Mode::Rollback || rollback.is_open())
+    }
+
     /// The rollback exchange of this side, whichever serves.
     pub(super) fn rollback(&self) -> Option<&Timeline> {
         self.rollback.as_deref()
@@ -185,10 +194,8 @@ impl Exchange {
 
     /// Whether the next poll might find a byte.
     pub(super) fn may_find(&self) -> bool {
-        match (&self.rollback, self.mode) {
-            (Some(rollback), Mode::Rollback) => rollback.may_find(),
-            _ => self.strict.is_offer_waiting(),
-        }
+        let may_find = self.rollback.as_ref().is_some_and(|rollback| rollback.may_find());
+        may_find || self.strict.is_offer_waiting()
     }
 
     /// Polls that could find nothing were left out.
@@ -215,7 +222,7 @@ impl Exchange {
         frame: u64,
         verdict_until: Option<LocalTime>,
     ) -> Effects {
-        let Some(rollback) = self.serving() else {
+        let Some(rollback) = self.answering() else {
             return self.strict.request(context, (byte, speed), is_enabled, frame);
         };
         rollback.offer(byte, speed);
@@ -238,7 +245,7 @@ impl Exchange {
 
     /// The byte that a game reads whose wait is over.
     pub(super) fn end_wait(&mut self) -> u8 {
-        match self.serving() {
+        match self.answering() {
             Some(rollback) => rollback.answer(),
             None => {
                 self.strict.give_up();
@@ -248,21 +255,21 @@ impl Exchange {
     }
 
     pub(super) fn poll(&mut self, now: LocalTime, look: Look) -> Option<(u8, Speed)> {
-        match self.serving() {
+        match self.answering() {
             Some(rollback) => rollback.poll(look),
             None => self.strict.poll(now, look),
         }
     }
 
     pub(super) fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
-        match self.serving() {
+        match self.answering() {
             Some(rollback) => rollback.poll_again(),
             None => self.strict.poll_again(now),
         }
     }
 
     pub(super) fn reply(&mut self, context: &mut Context<'_>, byte: u8) -> Effects {
-        match self.serving() {
+        match self.answering() {
             Some(rollback) => {
                 rollback.taken(byte);
                 Effects {
