@@ -8,6 +8,7 @@ pub mod bridge;
 pub mod clock;
 pub mod control;
 pub mod driver;
+mod number;
 pub mod protocol;
 pub mod serial;
 pub mod time;

@@ -8,6 +8,7 @@
 use super::history::History;
 use super::judging::Theirs;
 use super::link::Heard;
+use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Event, Events, Header, Line, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer};
 use std::hash::Hash;
 
@@ -61,7 +62,7 @@ pub(super) struct Dialogue {
     is_plugged: bool,
     inbox: Inbox,
     /// The first offer that did not fit into the last datagram.
-    unsent_from: Option<u64>,
+    unsent_from: Option<OwnOffer>,
 }
 
 impl Default for Dialogue {
@@ -201,18 +202,20 @@ impl Dialogue {
         if !history.link.is_linked() {
             return false;
         }
-        writer.replaces(outbound.replaces());
+        writer.replaces(outbound.replaces().map(|(epoch, from)| (wire(epoch), from.raw())));
         if unsent_from.is_none() {
-            let judged = (inbound.settled()..inbound.judged()).take(VERDICTS_A_DATAGRAM);
-            writer.verdicts(judged.filter_map(|id| inbound.verdict(id)));
+            let judged = inbound.settled().until(inbound.judged());
+            let judged = judged.take(VERDICTS_A_DATAGRAM);
+            writer.verdicts(judged.filter_map(|number| inbound.verdict(number)));
         }
-        let acknowledged = outbound.acknowledged();
+        let sent = outbound.sent();
         let first = unsent_from
             .unwrap_or_default()
-            .clamp(acknowledged, line.sent.max(acknowledged));
-        let written = writer.offers((first..line.sent).filter_map(|id| outbound.offer(id)));
-        let end = first + written as u64;
-        self.unsent_from = ((written > 0 || unsent_from.is_none()) && end < line.sent).then_some(end);
+            .min(sent)
+            .max(outbound.acknowledged());
+        let written = writer.offers(first.until(sent).filter_map(|number| outbound.offer(number)));
+        let end = first.after(written as u64);
+        self.unsent_from = ((written > 0 || unsent_from.is_none()) && end < sent).then_some(end);
         self.unsent_from.is_some()
     }
 }
@@ -221,10 +224,19 @@ impl Dialogue {
 pub(super) fn write_header(header: &mut Header, history: &History) {
     (header.epoch, header.judged, header.settled) = if history.link.is_linked() {
         let (outbound, inbound) = (&history.outbound, &history.inbound);
-        (outbound.epoch(), inbound.judged(), outbound.settled())
+        (
+            wire(outbound.epoch()),
+            inbound.judged().raw(),
+            outbound.settled().raw(),
+        )
     } else {
         (0, 0, 0)
     };
+}
+
+/// An epoch for the wire.
+fn wire(epoch: impl Number) -> u32 {
+    u32::try_from(epoch.raw()).unwrap_or(u32::MAX)
 }
 
 /// Where this timeline stands, for the peer.
@@ -240,9 +252,9 @@ fn line(history: &History) -> Line {
     }
     let (outbound, inbound) = (&history.outbound, &history.inbound);
     Line {
-        their_epoch: inbound.epoch(),
-        received: inbound.received(),
-        sent: outbound.next().min(outbound.end()),
+        their_epoch: wire(inbound.epoch()),
+        received: inbound.received().raw(),
+        sent: outbound.sent().raw(),
         announced: inbound.announced(),
         ..numbers
     }
@@ -250,7 +262,7 @@ fn line(history: &History) -> Line {
 
 /// Whether a word that comes while a frame runs for the player can be followed at once.
 fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -> bool {
-    let epoch = history.inbound.epoch();
+    let epoch = wire(history.inbound.epoch());
     let is_followed = |event| match event {
         Event::Line(line) => (line.peer_line, line.line) == history.link.numbers(),
         Event::Replaces(mut run) => run.all(|(replaced, _)| replaced <= epoch),
@@ -266,14 +278,18 @@ fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -
 fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut History) -> Result<(), Nonsense> {
     for event in events.clone() {
         if let Event::Replaces(mut run) = event {
-            run.try_for_each(|(epoch, from)| follow_replace(epoch, from, history))?;
+            run.try_for_each(|(epoch, from)| {
+                follow_replace(PeerEpoch::new(epoch.into()), PeerOffer::new(from), history)
+            })?;
         }
     }
-    if header.epoch != history.inbound.epoch() || line.their_epoch > history.outbound.epoch() {
+    let epoch = OwnEpoch::new(line.their_epoch.into());
+    if PeerEpoch::new(header.epoch.into()) != history.inbound.epoch() || epoch > history.outbound.epoch() {
         return Err(Nonsense);
     }
-    history.counters.confirmed += history.inbound.handle_settled(header.settled);
-    history.inbound.handle_sent(line.sent);
+    let settled = PeerOffer::new(header.settled);
+    history.counters.confirmed += history.inbound.handle_settled(settled);
+    history.inbound.handle_sent(PeerOffer::new(line.sent));
     for event in events.clone() {
         if let Event::Offers(run) = event {
             run.for_each(|offer| follow_offer(offer, history));
@@ -281,25 +297,26 @@ fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut Histor
     }
     for event in events {
         if let Event::Verdicts(mut run) = event {
-            run.try_for_each(|verdict| follow_verdict(line.their_epoch, verdict, history))?;
+            run.try_for_each(|verdict| follow_verdict(epoch, verdict, history))?;
         }
     }
     let outbound = &mut history.outbound;
-    outbound.handle_acknowledgement(line.their_epoch, line.received);
+    outbound.handle_acknowledgement(epoch, OwnOffer::new(line.received));
+    let judged = OwnOffer::new(header.judged);
     if let Some(byte) = line.announced
-        && header.judged >= outbound.answered()
+        && judged >= outbound.answered()
     {
-        outbound.suppose(header.judged, Outcome::Taken { byte });
+        outbound.suppose(judged, Outcome::Taken { byte });
     }
     history.pair();
     Ok(())
 }
 
-fn follow_replace(epoch: u32, from: u64, history: &mut History) -> Result<(), Nonsense> {
+fn follow_replace(epoch: PeerEpoch, from: PeerOffer, history: &mut History) -> Result<(), Nonsense> {
     if epoch <= history.inbound.epoch() {
         return Ok(());
     }
-    if epoch != history.inbound.epoch() + 1 || !history.inbound.is_replaceable(from) {
+    if epoch != history.inbound.epoch().next() || !history.inbound.is_replaceable(from) {
         return Err(Nonsense);
     }
     history.note_news();
@@ -312,17 +329,17 @@ fn follow_offer(offer: Offer, history: &mut History) {
     let theirs = Theirs {
         byte: offer.byte,
         speed: offer.speed,
-        frame: offer.frame,
-        judged: offer.judged,
+        frame: PeerFrame::new(offer.frame),
+        judged: OwnOffer::new(offer.judged),
         arrived: history.frame(),
     };
-    if history.inbound.handle_offer(offer.id, theirs) {
+    if history.inbound.handle_offer(PeerOffer::new(offer.id), theirs) {
         history.note_news();
     }
 }
 
-fn follow_verdict(epoch: u32, verdict: Verdict, history: &mut History) -> Result<(), Nonsense> {
-    let Verdict { id: number, outcome } = verdict;
+fn follow_verdict(epoch: OwnEpoch, verdict: Verdict, history: &mut History) -> Result<(), Nonsense> {
+    let (number, outcome) = (OwnOffer::new(verdict.id), verdict.outcome);
     let outbound = &mut history.outbound;
     if number < outbound.answered() {
         return Ok(());

@@ -7,6 +7,7 @@ use super::offers::{Offers, Sent};
 use super::reach::Reach;
 use super::states::{State, States};
 use super::step::Confirmed;
+use crate::number::{Number, OwnFrame};
 use crate::protocol::Outcome;
 use crate::serial::Speed;
 use std::hash::Hash;
@@ -21,9 +22,9 @@ pub(super) struct History {
     pub(super) window: Reach,
     pub(super) counters: Counters,
     /// Frames emulated in this timeline; in a replay, the number of the frame that is repeated.
-    frame: u64,
+    frame: OwnFrame,
     /// What was taken in this frame has been replaced.
-    back_to: Option<u64>,
+    back_to: Option<OwnFrame>,
     /// Calls since anything happened.
     quiet: u32,
 }
@@ -37,7 +38,7 @@ impl History {
             snapshots: States::new(slots),
             window: Reach::default(),
             counters: Counters::default(),
-            frame: 0,
+            frame: OwnFrame::default(),
             back_to: None,
             quiet: 0,
         }
@@ -60,13 +61,13 @@ impl History {
     }
 
     /// The frame that comes next, or runs.
-    pub(super) fn frame(&self) -> u64 {
+    pub(super) fn frame(&self) -> OwnFrame {
         self.frame
     }
 
     /// The frame has been emulated.
     pub(super) fn next_frame(&mut self) {
-        self.frame += 1;
+        self.frame = self.frame.next();
     }
 
     /// The core stands where this state was saved.
@@ -91,13 +92,13 @@ impl History {
     /// Frames since the newest state.
     pub(super) fn stale(&self) -> u64 {
         let newest = self.snapshots.newest();
-        newest.map_or(0, |state| self.frame.saturating_sub(state.frame))
+        newest.map_or(0, |state| self.frame.since(state.frame))
     }
 
     /// Frames since the newest state that was saved with no transfer in flight.
     pub(super) fn stale_whole(&self) -> u64 {
         let newest = self.snapshots.newest_whole(self.frame);
-        newest.map_or(0, |state| self.frame - state.frame)
+        newest.map_or(0, |state| self.frame.since(state.frame))
     }
 
     /// Something happened that the peer, or the next calls, should hear of.
@@ -111,12 +112,12 @@ impl History {
     }
 
     /// The frame in which something was taken that is void by now.
-    pub(super) fn back_to(&self) -> Option<u64> {
+    pub(super) fn back_to(&self) -> Option<OwnFrame> {
         self.back_to
     }
 
     /// What was taken in this frame is void.
-    pub(super) fn go_back_before(&mut self, frame: u64) {
+    pub(super) fn go_back_before(&mut self, frame: OwnFrame) {
         self.back_to = Some(self.back_to.map_or(frame, |before| before.min(frame)));
     }
 
@@ -195,11 +196,11 @@ impl History {
     pub(super) fn take(&mut self, poll: u32, byte: u8) {
         let before = self.inbound.judged();
         self.counters.unrepeatable += u64::from(!self.inbound.take(self.frame, poll, byte));
-        self.counters.taken += self.inbound.judged() - before;
+        self.counters.taken += self.inbound.judged().since(before);
     }
 
     /// At the end of a live frame: what could have been taken for two whole frames, and was not, is refused.
-    pub(super) fn refuse(&mut self, unarmed_since: u64) {
+    pub(super) fn refuse(&mut self, unarmed_since: OwnFrame) {
         if self.outbound.end() == self.outbound.next() {
             let made = self.outbound.next();
             self.counters.peer_refused += self.inbound.refuse(self.frame, unarmed_since, made);
@@ -215,7 +216,7 @@ impl History {
     }
 
     /// Settles what was guessed right; the frame of the first offer that was not, if there is one.
-    pub(super) fn check(&mut self) -> Option<u64> {
+    pub(super) fn check(&mut self) -> Option<OwnFrame> {
         let settled = self.outbound.settled();
         let wrong = self.outbound.check(self.link.is_closing());
         let frame = wrong.map(|own| own.frame);
@@ -254,7 +255,7 @@ impl History {
             return false;
         }
         if let Some(own) = self.outbound.get(number) {
-            self.window.handle_verdict(self.frame.saturating_sub(own.frame));
+            self.window.handle_verdict(self.frame.since(own.frame));
         }
         self.note_news();
         self.counters.answered += 1;
@@ -267,17 +268,17 @@ impl History {
     }
 
     /// The oldest frame that may still change.
-    pub(super) fn oldest_open(&self) -> u64 {
+    pub(super) fn oldest_open(&self) -> OwnFrame {
         let made = self.outbound.first_open().map(|own| own.frame);
         let judged = self.inbound.first_open().map(|judgement| judgement.frame);
         [made, judged, self.back_to]
             .into_iter()
             .flatten()
-            .fold(self.frame, u64::min)
+            .fold(self.frame, OwnFrame::min)
     }
 
     /// The oldest frame whose inputs may be asked for again.
-    pub(super) fn oldest_frame(&self) -> u64 {
+    pub(super) fn oldest_frame(&self) -> OwnFrame {
         let oldest = self.snapshots.oldest();
         oldest.map_or(self.frame, |state| state.frame)
     }
@@ -286,8 +287,8 @@ impl History {
         let frame = self.oldest_open();
         let state = self.snapshots.newest_whole(frame);
         Confirmed {
-            frame,
-            state: state.map(|state| (state.slot, state.frame)),
+            frame: frame.raw(),
+            state: state.map(|state| (state.slot, state.frame.raw())),
         }
     }
 
@@ -311,7 +312,7 @@ impl History {
         self.pair();
         self.release();
         let state = self.confirmed().state.map_or(0, |(_, frame)| frame);
-        self.counters.oldest_state = self.counters.oldest_state.max(self.frame - state);
+        self.counters.oldest_state = self.counters.oldest_state.max(self.frame.raw() - state);
     }
 
     fn count_replace(&mut self, cancelled: u64) {

@@ -2,9 +2,11 @@
 
 use super::offers::FRAME_SHARE;
 use super::ring::Ring;
+use crate::number::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Outcome, Verdict};
 use crate::serial::Speed;
 use std::cmp::Ordering;
+use std::iter::successors;
 
 /// Offers behind the oldest state that are kept all the same: the spacing of takes looks back over the frame's own.
 const KEPT_FOR_SPACING: u64 = 64;
@@ -18,18 +20,18 @@ pub(super) struct Theirs {
     pub(super) byte: u8,
     pub(super) speed: Speed,
     /// The peer's frame in which it was made.
-    pub(super) frame: u64,
+    pub(super) frame: PeerFrame,
     /// How many of our offers its maker had judged before it.
-    pub(super) judged: u64,
+    pub(super) judged: OwnOffer,
     /// Our first frame that could see it.
-    pub(super) arrived: u64,
+    pub(super) arrived: OwnFrame,
 }
 
 /// Verdict on one offer of the peer, and when it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Judgement {
     /// Our frame in which it was judged; a refusal belongs to its end, a pair to the instant of our own offer.
-    pub(super) frame: u64,
+    pub(super) frame: OwnFrame,
     /// The poll of that frame in which it was taken, the first being 1.
     poll: u32,
     outcome: Outcome,
@@ -50,7 +52,7 @@ pub(super) enum Repeat {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Void {
     /// The frame in which the first of them was made, if there was one.
-    pub(super) frame: Option<u64>,
+    pub(super) frame: Option<OwnFrame>,
     /// Of these, so many took a byte.
     pub(super) takes: u64,
 }
@@ -59,75 +61,78 @@ pub(super) struct Void {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Judging {
     /// How many this timeline has judged, as far as it has been emulated.
-    next: u64,
-    list: Ring<Theirs>,
-    judgements: Ring<Judgement>,
+    next: PeerOffer,
+    list: Ring<PeerOffer, Theirs>,
+    judgements: Ring<PeerOffer, Judgement>,
     /// The newest epoch of the peer that is known.
-    epoch: u32,
+    epoch: PeerEpoch,
     /// The peer said that its offers before this one are final. It may be ahead of what has been judged here.
-    settled: u64,
+    settled: PeerOffer,
     /// The peer's timeline has made so many; what is in the list behind that may be withdrawn.
-    sent: u64,
+    sent: PeerOffer,
     /// Judgements before this one are pairs or older than one: both sides know them.
-    paired: u64,
+    paired: PeerOffer,
     /// What the game would answer next: number of the peer's offer, byte.
-    announced: Option<(u64, u8)>,
+    announced: Option<(PeerOffer, u8)>,
 }
 
 impl Judging {
     pub(super) fn new(places: usize) -> Judging {
         Judging {
-            next: 0,
+            next: PeerOffer::default(),
             list: Ring::new(places),
             judgements: Ring::new(places),
-            epoch: 0,
-            settled: 0,
-            sent: 0,
-            paired: 0,
+            epoch: PeerEpoch::default(),
+            settled: PeerOffer::default(),
+            sent: PeerOffer::default(),
+            paired: PeerOffer::default(),
             announced: None,
         }
     }
 
     /// Begins anew, as with a peer that knows of nothing.
     pub(super) fn reset(&mut self) {
-        self.next = 0;
+        self.next = PeerOffer::default();
         self.list.reset();
         self.judgements.reset();
-        (self.epoch, self.settled, self.sent, self.paired) = (0, 0, 0, 0);
+        self.epoch = PeerEpoch::default();
+        self.settled = PeerOffer::default();
+        self.sent = PeerOffer::default();
+        self.paired = PeerOffer::default();
         self.announced = None;
     }
 
     /// How many this timeline has judged, as far as it has been emulated.
-    pub(super) fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> PeerOffer {
         self.next
     }
 
     /// The core goes back to where this was the next number.
-    pub(super) fn rewind(&mut self, to: u64) {
+    pub(super) fn rewind(&mut self, to: PeerOffer) {
         self.next = to;
     }
 
     /// The newest epoch of the peer that is known.
-    pub(super) fn epoch(&self) -> u32 {
+    pub(super) fn epoch(&self) -> PeerEpoch {
         self.epoch
     }
 
     /// The peer said that its offers before this one are final. It may be ahead of what has been judged here.
-    pub(super) fn settled(&self) -> u64 {
+    pub(super) fn settled(&self) -> PeerOffer {
         self.settled
     }
 
     /// How many offers have been received, in this epoch.
-    pub(super) fn received(&self) -> u64 {
+    pub(super) fn received(&self) -> PeerOffer {
         self.list.end()
     }
 
     /// How many have been judged for good, as far as is known here.
-    pub(super) fn judged(&self) -> u64 {
+    pub(super) fn judged(&self) -> PeerOffer {
         self.judgements.end()
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<&Theirs> {
+    pub(super) fn get(&self, number: PeerOffer) -> Option<&Theirs> {
         self.list.get(number)
     }
 
@@ -138,12 +143,13 @@ impl Judging {
 
     /// The offer that this timeline came to last.
     pub(super) fn previous(&self) -> Option<&Theirs> {
-        self.list.get(self.next.checked_sub(1)?)
+        self.list.get(self.next.previous()?)
     }
 
     /// What the peer is told of this number.
-    pub(super) fn verdict(&self, id: u64) -> Option<Verdict> {
-        let outcome = self.judgements.get(id)?.outcome;
+    pub(super) fn verdict(&self, number: PeerOffer) -> Option<Verdict> {
+        let outcome = self.judgements.get(number)?.outcome;
+        let id = number.raw();
         Some(Verdict { id, outcome })
     }
 
@@ -185,7 +191,7 @@ impl Judging {
     /// A replay comes to this poll of this frame: what it did here, nothing where this timeline has judged no more.
     ///
     /// A core that was restored need not look at the same moments; then it takes the byte at the first chance after.
-    pub(super) fn repeat_take(&mut self, frame: u64, poll: u32) -> Option<Repeat> {
+    pub(super) fn repeat_take(&mut self, frame: OwnFrame, poll: u32) -> Option<Repeat> {
         let judgement = self.judgements.get_mut(self.next)?;
         if !matches!(judgement.outcome, Outcome::Taken { .. }) {
             return Some(Repeat::Later);
@@ -201,22 +207,22 @@ impl Judging {
 
     /// The game has read the next offer in a transfer of its own: the two are, or are guessed to be, a pair.
     pub(super) fn pass_pair(&mut self) {
-        self.next += 1;
+        self.next = self.next.next();
     }
 
     /// The game takes the next offer in this poll and gives this byte, or does again what was recorded. False if it
     /// gave another byte than it had.
-    pub(super) fn take(&mut self, frame: u64, poll: u32, byte: u8) -> bool {
+    pub(super) fn take(&mut self, frame: OwnFrame, poll: u32, byte: u8) -> bool {
         let outcome = Outcome::Taken { byte };
         let is_same = match self.judgements.get(self.next) {
             Some(before) => before.outcome == outcome,
             None => self.judge(frame, poll, outcome),
         };
-        self.next += 1;
+        self.next = self.next.next();
         is_same
     }
 
-    fn judge(&mut self, frame: u64, poll: u32, outcome: Outcome) -> bool {
+    fn judge(&mut self, frame: OwnFrame, poll: u32, outcome: Outcome) -> bool {
         self.judgements.push(Judgement { frame, poll, outcome })
     }
 
@@ -226,33 +232,33 @@ impl Judging {
     }
 
     /// The next offer met one of ours that was made at the same instant.
-    pub(super) fn judge_pair(&mut self, frame: u64, byte: u8) {
+    pub(super) fn judge_pair(&mut self, frame: OwnFrame, byte: u8) {
         let is_kept = self.judge(frame, 0, Outcome::Paired { byte });
         debug_assert!(is_kept, "the room was looked at before");
         self.paired = self.judged();
     }
 
     /// A replay comes to the end of a frame: what was refused there is refused again.
-    pub(super) fn replay_refusals(&mut self, frame: u64) {
+    pub(super) fn replay_refusals(&mut self, frame: OwnFrame) {
         while let Some(judgement) = self.judgements.get(self.next)
             && judgement.outcome == Outcome::Refused
             && judgement.frame <= frame
         {
-            self.next += 1;
+            self.next = self.next.next();
         }
     }
 
     /// Refuses what could have been taken for two whole frames, at the end of `frame`; how many that were.
     ///
     /// `unarmed_since` is the first frame since which the game has not listened, or could not have been given a byte.
-    pub(super) fn refuse(&mut self, frame: u64, unarmed_since: u64, made: u64) -> u64 {
+    pub(super) fn refuse(&mut self, frame: OwnFrame, unarmed_since: OwnFrame, made: OwnOffer) -> u64 {
         let mut refused = 0;
         while let Some(head) = self.head()
             && head.judged == made
-            && (frame + 1).saturating_sub(head.arrived.max(unarmed_since)) >= UNARMED_LIMIT
+            && frame.next().since(head.arrived.max(unarmed_since)) >= UNARMED_LIMIT
             && self.judge(frame, 0, Outcome::Refused)
         {
-            self.next += 1;
+            self.next = self.next.next();
             refused += 1;
         }
         refused
@@ -263,52 +269,50 @@ impl Judging {
     /// The peer's game made its offers with pauses between them that cannot be seen from here. So no more are taken in
     /// a frame than the peer made in the densest of the frames that they come from.
     pub(super) fn is_spaced(&self, taken: u64) -> bool {
-        let oldest = self.next.saturating_sub(taken);
+        let oldest = self.next.before(taken);
         taken == 0 || taken < self.density(self.next).max(self.density(oldest))
     }
 
     /// How many offers the peer made in the frame of this one.
-    fn density(&self, number: u64) -> u64 {
+    fn density(&self, number: PeerOffer) -> u64 {
         let Some(own) = self.list.get(number) else {
             return 0;
         };
-        let is_of_frame = |n: u64| self.list.get(n).is_some_and(|other| other.frame == own.frame);
-        let before = (0..KEPT_FOR_SPACING)
-            .take_while(|back| number.checked_sub(back + 1).is_some_and(is_of_frame))
-            .count();
-        let behind = (1..KEPT_FOR_SPACING)
-            .take_while(|ahead| is_of_frame(number + ahead))
-            .count();
+        let is_of_frame = |n: PeerOffer| self.list.get(n).is_some_and(|other| other.frame == own.frame);
+        let ahead = number.next().until(number.after(KEPT_FOR_SPACING));
+        let before = successors(number.previous(), |n| n.previous()).take_while(|n| is_of_frame(*n));
+        let before = before.zip(0..KEPT_FOR_SPACING).count();
+        let behind = ahead.take_while(|n| is_of_frame(*n)).count();
         let all = (before + behind + 1) as u64;
         // So many in one frame need the fast clock: then they follow one another at once, and there is nothing to space.
         if all >= KEPT_FOR_SPACING { u64::MAX } else { all }
     }
 
     /// An offer arrived; false if it is not the next, or has no room.
-    pub(super) fn handle_offer(&mut self, number: u64, offer: Theirs) -> bool {
+    pub(super) fn handle_offer(&mut self, number: PeerOffer, offer: Theirs) -> bool {
         number == self.received() && self.list.push(offer)
     }
 
     /// The peer says that its offers before this one are final; how many of those judged here are news.
-    pub(super) fn handle_settled(&mut self, settled: u64) -> u64 {
+    pub(super) fn handle_settled(&mut self, settled: PeerOffer) -> u64 {
         let before = self.settled.min(self.judged());
         self.settled = self.settled.max(settled);
-        self.settled.min(self.judged()) - before
+        self.settled.min(self.judged()).since(before)
     }
 
     /// The peer says how many offers its timeline has made.
-    pub(super) fn handle_sent(&mut self, sent: u64) {
+    pub(super) fn handle_sent(&mut self, sent: PeerOffer) {
         self.sent = sent;
     }
 
     /// Whether the peer may still replace from this number on.
-    pub(super) fn is_replaceable(&self, from: u64) -> bool {
+    pub(super) fn is_replaceable(&self, from: PeerOffer) -> bool {
         from >= self.paired && from >= self.settled.min(self.judged())
     }
 
     /// The peer's offers from this number on are void.
-    pub(super) fn handle_replace(&mut self, from: u64) -> Void {
-        self.epoch = self.epoch.saturating_add(1);
+    pub(super) fn handle_replace(&mut self, from: PeerOffer) -> Void {
+        self.epoch = self.epoch.next();
         self.list.truncate(from);
         self.take_back(from)
     }
@@ -316,11 +320,13 @@ impl Judging {
     /// The stretch is over: what was taken of offers that the peer might have replaced never came.
     pub(super) fn handle_end(&mut self) -> Void {
         // The oldest one that is not settled is certain: all before it is final at its maker.
-        self.take_back(self.settled.saturating_add(1).max(self.paired))
+        self.take_back(self.settled.next().max(self.paired))
     }
 
-    fn take_back(&mut self, from: u64) -> Void {
-        let void = (from..self.judged()).filter_map(|number| self.judgements.get(number));
+    fn take_back(&mut self, from: PeerOffer) -> Void {
+        let void = from
+            .until(self.judged())
+            .filter_map(|number| self.judgements.get(number));
         let void = Void {
             frame: self.judgements.get(from).map(|judgement| judgement.frame),
             takes: void
@@ -332,8 +338,8 @@ impl Judging {
     }
 
     /// Forgets what no replay can reach: the oldest state was saved before this number.
-    pub(super) fn release(&mut self, number: u64) {
-        self.list.release(number.saturating_sub(KEPT_FOR_SPACING));
+    pub(super) fn release(&mut self, number: PeerOffer) {
+        self.list.release(number.before(KEPT_FOR_SPACING));
         self.judgements.release(number.min(self.settled));
     }
 }

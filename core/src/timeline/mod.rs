@@ -117,6 +117,7 @@ mod tests;
 pub use counters::Counters;
 pub use step::{Boundary, Confirmed, Step};
 
+use crate::number::Number;
 use crate::protocol::{Events, Header, Writer};
 use crate::serial::{Look, Speed};
 use dialogue::{Dialogue, Moment};
@@ -235,7 +236,7 @@ impl Timeline {
     /// The oldest frame whose inputs may be asked for again.
     #[must_use]
     pub fn oldest_frame(&self) -> u64 {
-        self.history.oldest_frame()
+        self.history.oldest_frame().raw()
     }
 
     /// Up to where nothing can change any more.

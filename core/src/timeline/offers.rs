@@ -1,6 +1,7 @@
 //! The clocking half: what this game offers, what it read, and what is known of it by now.
 
 use super::ring::Ring;
+use crate::number::{Number, OwnEpoch, OwnFrame, OwnOffer, PeerOffer};
 use crate::protocol::{Offer, Outcome};
 use crate::serial::{Speed, UNPLUGGED};
 
@@ -24,9 +25,9 @@ pub(super) struct Own {
     pub(super) byte: u8,
     pub(super) speed: Speed,
     /// The frame in which this timeline made it.
-    pub(super) frame: u64,
+    pub(super) frame: OwnFrame,
     /// How many of the peer's offers this timeline had judged before it.
-    pub(super) judged: u64,
+    pub(super) judged: PeerOffer,
     /// What the game read.
     pub(super) used: Outcome,
 }
@@ -34,14 +35,9 @@ pub(super) struct Own {
 /// A place of the table of hints: what is believed of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Hint {
-    number: u64,
+    number: OwnOffer,
     answer: Outcome,
 }
-
-const NO_HINT: Hint = Hint {
-    number: u64::MAX,
-    answer: Outcome::Refused,
-};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,94 +71,99 @@ pub(super) enum Sent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Offers {
     /// How many this timeline has made, as far as it has been emulated.
-    next: u64,
-    list: Ring<Own>,
+    next: OwnOffer,
+    list: Ring<OwnOffer, Own>,
     /// Verdicts, in order; the list of offers may be shorter than that while a replay goes on.
-    answers: Ring<Outcome>,
+    answers: Ring<OwnOffer, Outcome>,
     /// Offers before this one are final: the verdict is known and the game has read it.
-    settled: u64,
+    settled: OwnOffer,
     last: Outcome,
-    hints: Box<[Hint]>,
-    /// From which number each epoch replaced what was before it, the newest ones: number `n` is epoch `n + 1`.
-    replaces: Ring<u64>,
+    hints: Box<[Option<Hint>]>,
+    /// From which number the epoch behind each replaced its offers, the newest ones.
+    replaces: Ring<OwnEpoch, OwnOffer>,
     /// Offers before this one have reached the peer as they are now.
-    acknowledged: u64,
+    acknowledged: OwnOffer,
 }
 
 impl Offers {
     pub(super) fn new(places: usize) -> Offers {
         Offers {
-            next: 0,
+            next: OwnOffer::default(),
             list: Ring::new(places),
             answers: Ring::new(places),
-            settled: 0,
+            settled: OwnOffer::default(),
             last: UNKNOWN,
-            hints: vec![NO_HINT; places].into_boxed_slice(),
+            hints: vec![None; places].into_boxed_slice(),
             replaces: Ring::new(REPLACES),
-            acknowledged: 0,
+            acknowledged: OwnOffer::default(),
         }
     }
 
     /// Begins anew, as with a peer that knows of nothing.
     pub(super) fn reset(&mut self) {
-        self.next = 0;
+        self.next = OwnOffer::default();
         self.list.reset();
         self.answers.reset();
-        self.settled = 0;
+        self.settled = OwnOffer::default();
         self.last = UNKNOWN;
-        self.hints.fill(NO_HINT);
+        self.hints.fill(None);
         self.replaces.reset();
-        self.acknowledged = 0;
+        self.acknowledged = OwnOffer::default();
     }
 
     /// How many this timeline has made, as far as it has been emulated.
-    pub(super) fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> OwnOffer {
         self.next
     }
 
     /// The core goes back to where this was the next number.
-    pub(super) fn rewind(&mut self, to: u64) {
+    pub(super) fn rewind(&mut self, to: OwnOffer) {
         self.next = to;
     }
 
     /// Offers before this one have reached the peer as they are now.
-    pub(super) fn acknowledged(&self) -> u64 {
+    pub(super) fn acknowledged(&self) -> OwnOffer {
         self.acknowledged
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<&Own> {
+    pub(super) fn get(&self, number: OwnOffer) -> Option<&Own> {
         self.list.get(number)
     }
 
     /// What the peer is told of this number.
-    pub(super) fn offer(&self, id: u64) -> Option<Offer> {
-        let own = self.list.get(id)?;
+    pub(super) fn offer(&self, number: OwnOffer) -> Option<Offer> {
+        let own = self.list.get(number)?;
         Some(Offer {
-            id,
+            id: number.raw(),
             byte: own.byte,
             speed: own.speed,
-            frame: own.frame,
-            judged: own.judged,
+            frame: own.frame.raw(),
+            judged: own.judged.raw(),
         })
     }
 
     /// The number behind the last offer that the peer may know; more than [`next`](Self::next) while some were not sent again.
-    pub(super) fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> OwnOffer {
         self.list.end()
     }
 
+    /// The number behind the last offer that the peer may be told: what this timeline has sent.
+    pub(super) fn sent(&self) -> OwnOffer {
+        self.next.min(self.end())
+    }
+
     /// How many verdicts are known.
-    pub(super) fn answered(&self) -> u64 {
+    pub(super) fn answered(&self) -> OwnOffer {
         self.answers.end()
     }
 
-    pub(super) fn settled(&self) -> u64 {
+    pub(super) fn settled(&self) -> OwnOffer {
         self.settled
     }
 
     /// Counts the replacements.
-    pub(super) fn epoch(&self) -> u32 {
-        u32::try_from(self.replaces.end()).unwrap_or(u32::MAX)
+    pub(super) fn epoch(&self) -> OwnEpoch {
+        self.replaces.end()
     }
 
     /// Whether the newest verdict is a refusal.
@@ -200,7 +201,7 @@ impl Offers {
     }
 
     /// The game clocks its next transfer.
-    pub(super) fn send(&mut self, byte: u8, speed: Speed, frame: u64, judged: u64) -> Sent {
+    pub(super) fn send(&mut self, byte: u8, speed: Speed, frame: OwnFrame, judged: PeerOffer) -> Sent {
         let number = self.next;
         let own = Own {
             byte,
@@ -225,13 +226,13 @@ impl Offers {
         if number == self.list.end() && !self.list.push(own) {
             return Sent::Full;
         }
-        self.next = number + 1;
+        self.next = number.next();
         sent
     }
 
     /// What the game reads in the transfer that it has just begun; `crossing` is the byte of an offer that waits here.
     pub(super) fn answer(&mut self, crossing: Option<u8>) -> (Outcome, Source) {
-        let number = self.next.saturating_sub(1);
+        let number = self.next.before(1);
         let mut answered = self.best(number);
         if answered.1 != Source::Known
             && let Some(byte) = crossing
@@ -245,7 +246,7 @@ impl Offers {
     }
 
     /// The best that is known of this number.
-    pub(super) fn best(&self, number: u64) -> (Outcome, Source) {
+    pub(super) fn best(&self, number: OwnOffer) -> (Outcome, Source) {
         if let Some(answer) = self.answers.get(number) {
             return (*answer, Source::Known);
         }
@@ -264,11 +265,11 @@ impl Offers {
     }
 
     /// Everything from this number on is void; how many offers that were. Their verdicts become hints.
-    fn replace_from(&mut self, number: u64) -> u64 {
-        let cancelled = self.end().saturating_sub(number);
+    fn replace_from(&mut self, number: OwnOffer) -> u64 {
+        let cancelled = self.end().since(number);
         // Nothing is mended while none fits, but when the stretch ends and the peer is told nothing more.
         self.replaces.push(number);
-        for void in number..self.answered() {
+        for void in number.until(self.answered()) {
             if let Some(answer) = self.answers.get(void).copied() {
                 self.suppose(void, answer);
             }
@@ -280,20 +281,20 @@ impl Offers {
     }
 
     /// What is believed of a number until its verdict comes.
-    pub(super) fn suppose(&mut self, number: u64, answer: Outcome) {
+    pub(super) fn suppose(&mut self, number: OwnOffer, answer: Outcome) {
         let place = self.place(number);
         if let Some(hint) = self.hints.get_mut(place) {
-            *hint = Hint { number, answer };
+            *hint = Some(Hint { number, answer });
         }
     }
 
-    fn hint(&self, number: u64) -> Option<Outcome> {
-        let hint = self.hints.get(self.place(number))?;
+    fn hint(&self, number: OwnOffer) -> Option<Outcome> {
+        let hint = (*self.hints.get(self.place(number))?)?;
         (hint.number == number).then_some(hint.answer)
     }
 
-    fn place(&self, number: u64) -> usize {
-        usize::try_from(number % self.hints.len() as u64).unwrap_or_default()
+    fn place(&self, number: OwnOffer) -> usize {
+        usize::try_from(number.raw() % self.hints.len() as u64).unwrap_or_default()
     }
 
     /// The verdict on the oldest offer without one.
@@ -319,44 +320,43 @@ impl Offers {
             if !are_alike(own.used, truth) {
                 return self.list.get(self.settled);
             }
-            self.settled += 1;
+            self.settled = self.settled.next();
         }
         None
     }
 
     /// How many of the settled offers from this number on ended with a byte of the peer's game.
-    pub(super) fn exchanged_since(&self, number: u64) -> u64 {
-        let has_byte = |n: &u64| self.answers.get(*n).is_some_and(|answer| answer.byte().is_some());
-        (number..self.settled).filter(has_byte).count() as u64
+    pub(super) fn exchanged_since(&self, number: OwnOffer) -> u64 {
+        let has_byte = |n: &OwnOffer| self.answers.get(*n).is_some_and(|answer| answer.byte().is_some());
+        number.until(self.settled).filter(has_byte).count() as u64
     }
 
     /// The replacements that the peer lacks: first epoch, and from which number each replaced.
-    pub(super) fn replaces(&self) -> impl Iterator<Item = (u32, u64)> + Clone {
-        let end = self.replaces.end();
-        let first = end - (REPLACES - self.replaces.room()) as u64;
-        (first..end).filter_map(|n| Some((u32::try_from(n + 1).ok()?, *self.replaces.get(n)?)))
+    pub(super) fn replaces(&self) -> impl Iterator<Item = (OwnEpoch, OwnOffer)> + Clone {
+        let before = self.replaces.start().until(self.replaces.end());
+        before.filter_map(|epoch| Some((epoch.next(), *self.replaces.get(epoch)?)))
     }
 
     /// Whether a verdict that the peer gave in this epoch of ours is void for this number.
-    pub(super) fn is_void(&self, epoch: u32, number: u64) -> bool {
+    pub(super) fn is_void(&self, epoch: OwnEpoch, number: OwnOffer) -> bool {
         self.replaces()
             .any(|(later, from)| later > epoch && from <= number)
     }
 
     /// The peer has our offers before `received` as they were in this epoch.
-    pub(super) fn handle_acknowledgement(&mut self, epoch: u32, received: u64) {
+    pub(super) fn handle_acknowledgement(&mut self, epoch: OwnEpoch, received: OwnOffer) {
         let valid = self
             .replaces()
             .filter(|(later, _)| *later > epoch)
             .map(|(_, from)| from)
-            .fold(received, u64::min);
+            .fold(received, OwnOffer::min);
         // What is no longer kept had been acknowledged before: a peer that takes that back gets what there is.
         self.acknowledged = valid.clamp(self.list.start(), self.end());
-        self.replaces.release(u64::from(epoch));
+        self.replaces.release(epoch);
     }
 
     /// Forgets what no replay can reach: the oldest state was saved before this number.
-    pub(super) fn release(&mut self, number: u64) {
+    pub(super) fn release(&mut self, number: OwnOffer) {
         self.list.release(number.min(self.acknowledged));
         self.answers.release(number.min(self.acknowledged));
     }

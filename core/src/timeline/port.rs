@@ -3,6 +3,7 @@
 use super::history::History;
 use super::judging::{Repeat, Theirs};
 use super::offers::{Sent, Source};
+use crate::number::{Number, OwnFrame};
 use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
 
 /// Frames without a byte after which the next one is a call: it begins a conversation. Longer than games wait for each other, or stay
@@ -27,7 +28,7 @@ pub(super) enum Run {
     /// One for the player.
     Live,
     /// One that is emulated again, and takes nothing anew before frame `takes_from`.
-    Replay { takes_from: u64 },
+    Replay { takes_from: OwnFrame },
 }
 
 /// The transfer that the port is at.
@@ -69,7 +70,7 @@ struct Frame {
 pub(super) struct Port {
     frame: Frame,
     /// The first frame since which the game has not listened, or could not have been given a byte.
-    unarmed_since: u64,
+    unarmed_since: OwnFrame,
     /// Bytes that were taken in the last live frame.
     last_takes: u64,
 }
@@ -124,7 +125,7 @@ impl Port {
         self.last_takes = self.frame.takes;
         let is_ready = history.link.is_linked() && history.outbound.are_all_answered();
         if self.frame.polls > 0 || !is_ready || !self.frame.was_ready {
-            self.unarmed_since = history.frame() + 1;
+            self.unarmed_since = history.frame().next();
         }
         if is_ready {
             history.refuse(self.unarmed_since);
@@ -244,7 +245,7 @@ impl Port {
     /// The game reads what is known of the newest offer.
     fn read_newest(&mut self, history: &mut History) -> u8 {
         // A game that clocks while an offer waits takes it in the same act: the two will be found to be each other's.
-        let made = history.outbound.next().saturating_sub(1);
+        let made = history.outbound.next().before(1);
         let crossing = history
             .inbound
             .upcoming()
@@ -292,10 +293,10 @@ impl Port {
 /// Whether the peer's first byte after a pause has arrived since the last frame began: it may have come after that one's last poll.
 fn is_called(history: &History) -> bool {
     let frame = history.frame();
-    let is_long_ago = |other: u64| other + PAUSE <= frame;
+    let is_long_ago = |other: OwnFrame| frame.since(other) >= PAUSE;
     let made = history.outbound.next();
-    let last_of_ours = made.checked_sub(1).and_then(|last| history.outbound.get(last));
-    let is_new = |call: &Theirs| frame <= call.arrived + 1 && call.judged == made;
+    let last_of_ours = made.previous().and_then(|last| history.outbound.get(last));
+    let is_new = |call: &Theirs| frame.since(call.arrived) <= 1 && call.judged == made;
     history.inbound.upcoming().is_some_and(is_new)
         && last_of_ours.is_none_or(|own| is_long_ago(own.frame))
         && history

@@ -1,65 +1,68 @@
 //! Values with consecutive numbers, a bounded window of them.
 
+use crate::number::Number;
 use std::hash::{Hash, Hasher};
 
 /// The values numbered `start..end`, at most as many as there are places; nothing is allocated after it was made.
 #[derive(Clone, Debug)]
-pub(super) struct Ring<T> {
+pub(super) struct Ring<N, T> {
     places: Box<[T]>,
-    start: u64,
-    end: u64,
+    start: N,
+    end: N,
 }
 
 /// Two windows are alike where they hold the same values under the same numbers.
-impl<T: PartialEq> PartialEq for Ring<T> {
-    fn eq(&self, other: &Ring<T>) -> bool {
+impl<N: Number, T: PartialEq> PartialEq for Ring<N, T> {
+    fn eq(&self, other: &Ring<N, T>) -> bool {
         (self.start, self.end) == (other.start, other.end) && self.values().eq(other.values())
     }
 }
 
-impl<T: Eq> Eq for Ring<T> {}
+impl<N: Number, T: Eq> Eq for Ring<N, T> {}
 
-impl<T: Hash> Hash for Ring<T> {
+impl<N: Number, T: Hash> Hash for Ring<N, T> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (self.start, self.end).hash(hasher);
         self.values().for_each(|value| value.hash(hasher));
     }
 }
 
-impl<T> Ring<T> {
+impl<N: Number, T> Ring<N, T> {
     fn values(&self) -> impl Iterator<Item = &T> {
-        (self.start..self.end).filter_map(|number| self.places.get(self.place(number)))
+        self.start
+            .until(self.end)
+            .filter_map(|number| self.places.get(self.place(number)))
     }
 
-    fn place(&self, number: u64) -> usize {
+    fn place(&self, number: N) -> usize {
         let mask = self.places.len() as u64 - 1;
-        usize::try_from(number & mask).unwrap_or_default()
+        usize::try_from(number.raw() & mask).unwrap_or_default()
     }
 }
 
-impl<T: Copy + Default> Ring<T> {
+impl<N: Number, T: Copy + Default> Ring<N, T> {
     /// An empty window at number 0; `places` must be a power of two.
-    pub(super) fn new(places: usize) -> Ring<T> {
+    pub(super) fn new(places: usize) -> Ring<N, T> {
         debug_assert!(places.is_power_of_two());
         Ring {
             places: vec![T::default(); places].into_boxed_slice(),
-            start: 0,
-            end: 0,
+            start: N::default(),
+            end: N::default(),
         }
     }
 
     /// Empties the window; numbers begin at 0 again.
     pub(super) fn reset(&mut self) {
-        (self.start, self.end) = (0, 0);
+        (self.start, self.end) = (N::default(), N::default());
     }
 
     /// The number of the oldest value.
-    pub(super) fn start(&self) -> u64 {
+    pub(super) fn start(&self) -> N {
         self.start
     }
 
     /// The number behind the newest value.
-    pub(super) fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> N {
         self.end
     }
 
@@ -73,13 +76,13 @@ impl<T: Copy + Default> Ring<T> {
         self.places.len() - self.len()
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<&T> {
+    pub(super) fn get(&self, number: N) -> Option<&T> {
         self.contains(number)
             .then(|| self.places.get(self.place(number)))
             .flatten()
     }
 
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+    pub(super) fn get_mut(&mut self, number: N) -> Option<&mut T> {
         let place = self.place(number);
         self.contains(number)
             .then(|| self.places.get_mut(place))
@@ -96,60 +99,69 @@ impl<T: Copy + Default> Ring<T> {
             return false;
         };
         *free = value;
-        self.end += 1;
+        self.end = self.end.next();
         true
     }
 
     /// Forgets the values from this number on.
-    pub(super) fn truncate(&mut self, number: u64) {
+    pub(super) fn truncate(&mut self, number: N) {
         self.end = self.end.min(number.max(self.start));
     }
 
     /// Forgets the values before this number.
-    pub(super) fn release(&mut self, number: u64) {
+    pub(super) fn release(&mut self, number: N) {
         self.start = self.start.max(number.min(self.end));
     }
 
-    fn contains(&self, number: u64) -> bool {
+    fn contains(&self, number: N) -> bool {
         (self.start..self.end).contains(&number)
     }
 
     fn len(&self) -> usize {
         // Never more than there are places, so it fits.
-        usize::try_from(self.end - self.start).unwrap_or(usize::MAX)
+        usize::try_from(self.end.since(self.start)).unwrap_or(usize::MAX)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::OwnOffer;
 
     #[test]
     fn a_window_moves_over_the_numbers_and_never_grows() {
         let mut ring = Ring::new(4);
-        for n in 0..100_u64 {
+        let end = OwnOffer::new(100);
+        for n in OwnOffer::default().until(end) {
             assert_eq!(ring.end(), n);
             assert!(ring.push(n));
-            ring.release(n.saturating_sub(2));
+            ring.release(n.before(2));
             assert_eq!(ring.get(n), Some(&n));
-            assert_eq!(ring.get(n + 1), None);
-            assert_eq!(n.checked_sub(3).and_then(|old| ring.get(old)), None);
+            assert_eq!(ring.get(n.next()), None);
+            assert!(n < OwnOffer::new(3) || ring.get(n.before(3)).is_none());
         }
-        assert_eq!((ring.get(99), ring.room()), (Some(&99), 1));
-        assert!(ring.push(0));
-        assert!(!ring.push(0));
+        assert_eq!(
+            (ring.get(end.before(1)), ring.room()),
+            (end.previous().as_ref(), 1)
+        );
+        assert!(ring.push(end));
+        assert!(!ring.push(end));
     }
 
     #[test]
     fn what_is_cut_off_is_numbered_anew() {
         let mut ring = Ring::new(8);
+        let at = OwnOffer::new;
         (0..6).for_each(|n| assert!(ring.push(n)));
-        ring.release(2);
-        ring.truncate(4);
-        assert_eq!((ring.end(), ring.get(4), ring.get(3)), (4, None, Some(&3)));
-        ring.truncate(0);
-        assert_eq!(ring.end(), 2, "never before the window");
-        ring.release(u64::MAX);
-        assert_eq!((ring.end(), ring.room()), (2, 8));
+        ring.release(at(2));
+        ring.truncate(at(4));
+        assert_eq!(
+            (ring.end(), ring.get(at(4)), ring.get(at(3))),
+            (at(4), None, Some(&3))
+        );
+        ring.truncate(at(0));
+        assert_eq!(ring.end(), at(2), "never before the window");
+        ring.release(at(u64::MAX));
+        assert_eq!((ring.end(), ring.room()), (at(2), 8));
     }
 }

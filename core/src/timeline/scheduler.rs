@@ -4,6 +4,7 @@ use super::history::History;
 use super::port::{Port, Run};
 use super::states::State;
 use super::step::{Boundary, Step};
+use crate::number::{Number, OwnFrame};
 use crate::serial::Shift;
 use std::hash::Hash;
 
@@ -35,8 +36,8 @@ pub(super) struct Settings {
 /// One correction under way: frames are replayed up to `until`, and nothing is taken anew before `takes_from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Correction {
-    until: u64,
-    takes_from: u64,
+    until: OwnFrame,
+    takes_from: OwnFrame,
     /// Calls in a row that emulated nothing.
     repeats: u32,
 }
@@ -152,7 +153,7 @@ impl Scheduler {
                     let takes_from = correction.takes_from;
                     port.begin(Run::Replay { takes_from }, history);
                     self.phase = Phase::Replaying(correction);
-                    let frame = history.frame();
+                    let frame = history.frame().raw();
                     return Step::Replay { frame };
                 }
                 Phase::Mending(_) => self.phase = Phase::Deciding,
@@ -249,7 +250,7 @@ impl Scheduler {
         }
         port.begin(Run::Live, history);
         self.phase = Phase::Running;
-        let frame = history.frame();
+        let frame = history.frame().raw();
         Some(Step::Live { frame })
     }
 
@@ -260,7 +261,7 @@ impl Scheduler {
         Step::Hold
     }
 
-    fn go_back(&mut self, frame: u64, history: &mut History) -> Option<Step> {
+    fn go_back(&mut self, frame: OwnFrame, history: &mut History) -> Option<Step> {
         let oldest = history.oldest_open();
         let Some(state) = history.snapshots.go_back(frame) else {
             history.fail();
@@ -272,10 +273,10 @@ impl Scheduler {
         let counters = &mut history.counters;
         counters.corrections += 1;
         counters.replaced += u64::from(is_replaced);
-        counters.longest_replay = counters.longest_replay.max(until - state.frame);
+        counters.longest_replay = counters.longest_replay.max(until.since(state.frame));
         self.phase = Phase::Mending(Correction {
             until,
-            takes_from: until.saturating_sub(history.window.floor()).max(oldest),
+            takes_from: until.before(history.window.floor()).max(oldest),
             repeats: 0,
         });
         history.rewind(&state);
@@ -364,7 +365,7 @@ impl Scheduler {
 }
 
 /// The oldest frame that has to be emulated again, if one has.
-fn correction(history: &mut History) -> Option<u64> {
+fn correction(history: &mut History) -> Option<OwnFrame> {
     if let Some(frame) = history.back_to() {
         return Some(frame);
     }
@@ -380,12 +381,12 @@ fn must_hold(settings: Settings, history: &mut History) -> bool {
         return false;
     }
     let (outbound, inbound, window) = (&history.outbound, &history.inbound, &history.window);
-    let age = |frame: u64| history.frame().saturating_sub(frame);
+    let age = |frame: OwnFrame| history.frame().since(frame);
     let unanswered = outbound.first_unanswered().map(|own| age(own.frame));
     let is_ahead = unanswered.is_some_and(|age| age >= window.clocking(outbound.is_refused()));
     let open = inbound.first_open().map(|judgement| age(judgement.frame));
     let is_open_long = open.is_some_and(|age| age >= window.armed());
-    let outstanding = outbound.next().saturating_sub(outbound.answered());
+    let outstanding = outbound.next().since(outbound.answered());
     let is_full = outbound.is_nearly_full() || inbound.is_nearly_full();
     let must_wait = settings.is_leading
         || (settings.is_meeting && unanswered.is_some())

@@ -1,5 +1,7 @@
 //! Which buffers of the caller hold states of the core, and of which moments.
 
+use crate::number::{Number, OwnFrame, OwnOffer, PeerOffer};
+
 /// Frames after which a whole state is let go although none has followed it: the history since it has to be kept too.
 const OLDEST_WHOLE: u64 = 60;
 
@@ -9,13 +11,13 @@ pub(super) struct State {
     /// The caller's buffer.
     pub(super) slot: usize,
     /// The frame that starts from it.
-    pub(super) frame: u64,
+    pub(super) frame: OwnFrame,
     /// No transfer was in flight.
     pub(super) is_whole: bool,
     /// How many offers the timeline had made.
-    pub(super) made: u64,
+    pub(super) made: OwnOffer,
     /// How many of the peer's it had judged.
-    pub(super) judged: u64,
+    pub(super) judged: PeerOffer,
 }
 
 /// The states that are kept, oldest first.
@@ -42,7 +44,7 @@ impl States {
     }
 
     /// The newest one of those from which this frame can be emulated that was saved with no transfer in flight.
-    pub(super) fn newest_whole(&self, frame: u64) -> Option<State> {
+    pub(super) fn newest_whole(&self, frame: OwnFrame) -> Option<State> {
         let mut old = self.kept.iter().rev().filter(|state| state.frame <= frame);
         old.find(|state| state.is_whole).copied()
     }
@@ -58,7 +60,7 @@ impl States {
             let (place, _) = self
                 .kept
                 .windows(3)
-                .map(|three| three[2].frame - three[0].frame)
+                .map(|three| three[2].frame.since(three[0].frame))
                 .enumerate()
                 .min_by_key(|(_, gap)| *gap)?;
             self.free.push(self.kept.remove(place + 1).slot);
@@ -75,7 +77,7 @@ impl States {
     }
 
     /// The newest state from which this frame can be emulated again; newer ones are given up.
-    pub(super) fn go_back(&mut self, frame: u64) -> Option<State> {
+    pub(super) fn go_back(&mut self, frame: OwnFrame) -> Option<State> {
         let place = self.kept.iter().rposition(|state| state.frame <= frame)?;
         for state in self.kept.drain(place + 1..) {
             self.free.push(state.slot);
@@ -85,11 +87,11 @@ impl States {
 
     /// Gives up all states but the newest one from which this frame can be emulated, and those after it; and, unless it is
     /// too old, the newest whole one before them, which the player may be given.
-    pub(super) fn release(&mut self, frame: u64) {
+    pub(super) fn release(&mut self, frame: OwnFrame) {
         let Some(newest) = self.kept.iter().rposition(|state| state.frame <= frame) else {
             return;
         };
-        let may_be_given = |state: &State| state.is_whole && state.frame + OLDEST_WHOLE >= frame;
+        let may_be_given = |state: &State| state.is_whole && frame.since(state.frame) <= OLDEST_WHOLE;
         let older = self.kept.iter().take(newest + 1);
         let old = older
             .rev()
@@ -109,10 +111,10 @@ mod tests {
         let slot = states.free_slot().unwrap();
         states.keep(State {
             slot,
-            frame,
+            frame: OwnFrame::new(frame),
             is_whole: true,
-            made: 0,
-            judged: 0,
+            made: OwnOffer::default(),
+            judged: PeerOffer::default(),
         });
     }
 
@@ -122,9 +124,9 @@ mod tests {
         for frame in 0..100 {
             save(&mut states, frame);
         }
-        assert_eq!(states.oldest().unwrap().frame, 0);
-        assert_eq!(states.go_back(99).unwrap().frame, 99);
-        assert!(states.go_back(98).unwrap().frame < 99);
+        assert_eq!(states.oldest().unwrap().frame.raw(), 0);
+        assert_eq!(states.go_back(OwnFrame::new(99)).unwrap().frame.raw(), 99);
+        assert!(states.go_back(OwnFrame::new(98)).unwrap().frame.raw() < 99);
     }
 
     #[test]
@@ -134,18 +136,21 @@ mod tests {
             let slot = states.free_slot().unwrap();
             states.keep(State {
                 slot,
-                frame,
+                frame: OwnFrame::new(frame),
                 is_whole: frame == 5,
-                made: 0,
-                judged: 0,
+                made: OwnOffer::default(),
+                judged: PeerOffer::default(),
             });
         }
-        states.release(15);
-        assert_eq!(states.oldest().unwrap().frame, 5);
-        assert_eq!(states.newest_whole(19).unwrap().frame, 5);
-        states.release(5 + OLDEST_WHOLE + 1);
+        states.release(OwnFrame::new(15));
+        assert_eq!(states.oldest().unwrap().frame.raw(), 5);
+        assert_eq!(states.newest_whole(OwnFrame::new(19)).unwrap().frame.raw(), 5);
+        states.release(OwnFrame::new(5 + OLDEST_WHOLE + 1));
         assert_eq!(
-            (states.oldest().unwrap().frame, states.newest_whole(19)),
+            (
+                states.oldest().unwrap().frame.raw(),
+                states.newest_whole(OwnFrame::new(19))
+            ),
             (19, None)
         );
     }
@@ -156,13 +161,17 @@ mod tests {
         for frame in [3, 7, 9] {
             save(&mut states, frame);
         }
-        assert_eq!(states.go_back(2), None);
-        assert_eq!(states.go_back(8).unwrap().frame, 7);
-        assert_eq!(states.go_back(9).unwrap().frame, 7, "what came after is void");
+        assert_eq!(states.go_back(OwnFrame::new(2)), None);
+        assert_eq!(states.go_back(OwnFrame::new(8)).unwrap().frame.raw(), 7);
+        assert_eq!(
+            states.go_back(OwnFrame::new(9)).unwrap().frame.raw(),
+            7,
+            "what came after is void"
+        );
         save(&mut states, 12);
-        states.release(11);
-        assert_eq!(states.oldest().unwrap().frame, 7);
-        states.release(12);
-        assert_eq!(states.oldest().unwrap().frame, 12);
+        states.release(OwnFrame::new(11));
+        assert_eq!(states.oldest().unwrap().frame.raw(), 7);
+        states.release(OwnFrame::new(12));
+        assert_eq!(states.oldest().unwrap().frame.raw(), 12);
     }
 }

@@ -1,6 +1,7 @@
 //! Two timelines and two toy games, one slot at a time.
 
 use super::*;
+use crate::number::{OwnEpoch, OwnOffer};
 use crate::protocol::{MAX_DATAGRAM, Outcome, decode};
 use crate::serial::{SerialControl, UNPLUGGED};
 
@@ -183,7 +184,7 @@ fn what_a_replay_sends_differently_is_replaced_and_taken_anew() {
         }
     }
     assert!(a.timeline.counters().replaces > 5 && b.timeline.counters().replaced > 5);
-    let settled = a.timeline.history.outbound.settled() as usize;
+    let settled = a.timeline.history.outbound.settled().raw() as usize;
     assert!(settled > 10);
     assert_eq!(
         a.memory[..settled - 1],
@@ -242,7 +243,7 @@ fn pulled_out_the_open_bytes_read_ff_and_the_rest_stays() {
     play(&mut a, &mut b, 5);
     a.slot();
     a.slot();
-    let sure = a.timeline.history.outbound.answered() as usize;
+    let sure = a.timeline.history.outbound.answered().raw() as usize;
     let confirmed = a.timeline.confirmed().frame;
     a.timeline.unplug();
     assert!(
@@ -318,7 +319,11 @@ fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
     a.tell(&mut b);
     b.slot();
     assert_eq!(b.memory, [UNPLUGGED]);
-    assert_eq!(b.timeline.history.outbound.next(), 0, "nobody hears of its call");
+    assert_eq!(
+        b.timeline.history.outbound.next().raw(),
+        0,
+        "nobody hears of its call"
+    );
     play(&mut a, &mut b, 4);
     assert_eq!(b.memory, [UNPLUGGED, 0x29]);
     assert_eq!(a.memory, [answer(&[UNPLUGGED])]);
@@ -350,9 +355,9 @@ fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
     }
     assert_eq!(a.timeline.history.check(), None, "both were guessed");
     // As in a replay of this frame.
-    a.timeline.history.outbound.rewind(0);
+    a.timeline.history.outbound.rewind(OwnOffer::default());
     a.timeline.request(9, Speed::Normal);
-    assert_eq!(a.timeline.history.outbound.next(), 1);
+    assert_eq!(a.timeline.history.outbound.next().raw(), 1);
     assert_eq!(a.timeline.counters().unrepeatable, 1);
 }
 
@@ -367,7 +372,7 @@ fn hooks_outside_a_frame_do_nothing() {
     );
     a.timeline.taken(1);
     assert_eq!(a.timeline.request(1, Speed::Normal), UNPLUGGED);
-    assert_eq!(a.timeline.history.outbound.next(), 0);
+    assert_eq!(a.timeline.history.outbound.next().raw(), 0);
 }
 
 #[test]
@@ -415,9 +420,12 @@ fn a_peer_that_takes_its_acknowledgement_back_is_written_what_is_kept_and_no_mor
         b.slot();
         b.tell(&mut a);
     }
-    let made = a.timeline.history.outbound.next();
-    a.timeline.history.outbound.handle_acknowledgement(0, 0);
-    let acknowledged = a.timeline.history.outbound.acknowledged();
+    let made = a.timeline.history.outbound.next().raw();
+    a.timeline
+        .history
+        .outbound
+        .handle_acknowledgement(OwnEpoch::default(), OwnOffer::default());
+    let acknowledged = a.timeline.history.outbound.acknowledged().raw();
     assert!(
         made >= 2900 && acknowledged + 100 > made,
         "{acknowledged} of {made}"
