@@ -29,38 +29,15 @@ pub(super) enum Moment {
     Busy,
 }
 
-/// The newest datagram that came while a frame ran, and which was the newest of all.
-#[derive(Clone, Debug)]
-struct Inbox {
-    newest: u64,
-    header: Header,
-    /// Events, checked when they arrived; none for an empty inbox.
-    len: Option<usize>,
-    bytes: Box<[u8; MAX_DATAGRAM]>,
-}
-
-impl Inbox {
-    fn put(&mut self, header: &Header, events: &[u8]) {
-        if self.len.is_some() && header.sequence <= self.header.sequence {
-            return;
-        }
-        if let Some(place) = self.bytes.get_mut(..events.len()) {
-            place.copy_from_slice(events);
-            self.header = *header;
-            self.len = Some(events.len());
-        }
-    }
-
-    fn waiting(&self) -> Option<(&Header, &[u8])> {
-        Some((&self.header, self.bytes.get(..self.len?)?))
-    }
-}
-
 /// One side of the dialogue.
 #[derive(Clone, Debug)]
 pub(super) struct Dialogue {
     is_plugged: bool,
-    inbox: Inbox,
+    /// Number of the newest datagram that was looked at.
+    newest: u64,
+    /// The newest datagram that came while a frame ran: its header, and how long its events are, checked on arrival.
+    waiting: Option<(Header, usize)>,
+    bytes: Box<[u8; MAX_DATAGRAM]>,
     /// The first offer that did not fit into the last datagram.
     unsent_from: Option<OwnOffer>,
 }
@@ -69,12 +46,9 @@ impl Default for Dialogue {
     fn default() -> Self {
         Dialogue {
             is_plugged: false,
-            inbox: Inbox {
-                newest: 0,
-                header: Header::default(),
-                len: None,
-                bytes: Box::new([0; MAX_DATAGRAM]),
-            },
+            newest: 0,
+            waiting: None,
+            bytes: Box::new([0; MAX_DATAGRAM]),
             unsent_from: None,
         }
     }
@@ -88,23 +62,20 @@ impl Dialogue {
     pub(super) fn essence(&self) -> impl PartialEq + Hash + '_ {
         let Dialogue {
             is_plugged,
-            inbox,
+            newest,
+            waiting,
+            bytes,
             unsent_from,
         } = self;
-        let Inbox {
-            newest,
-            header: _, // Of what waits, if anything does.
-            len: _,
-            bytes: _,
-        } = inbox;
-        (is_plugged, newest, inbox.waiting(), unsent_from)
+        let events = waiting.and_then(|(_, len)| bytes.get(..len));
+        (is_plugged, newest, waiting, events, unsent_from)
     }
 
     pub(super) fn plug(&mut self, is_new_peer: bool, history: &mut History) {
         if is_new_peer {
             history.end();
             history.link.forget_peer();
-            (self.inbox.newest, self.inbox.len) = (0, None);
+            (self.newest, self.waiting) = (0, None);
         }
         self.is_plugged = true;
         history.note_news();
@@ -133,14 +104,26 @@ impl Dialogue {
         if may_read {
             self.read(header, events, history);
         } else {
-            self.inbox.put(header, events.as_bytes());
+            self.keep(header, events.as_bytes());
+        }
+    }
+
+    fn keep(&mut self, header: &Header, events: &[u8]) {
+        let is_newer = self
+            .waiting
+            .is_none_or(|(other, _)| header.sequence > other.sequence);
+        if is_newer && let Some(place) = self.bytes.get_mut(..events.len()) {
+            place.copy_from_slice(events);
+            self.waiting = Some((*header, events.len()));
         }
     }
 
     /// Reads what came while a frame ran.
-    pub(super) fn read_inbox(&mut self, history: &mut History) {
-        let Some(len) = self.inbox.len.take() else { return };
-        let (header, bytes) = (self.inbox.header, *self.inbox.bytes);
+    pub(super) fn read_kept(&mut self, history: &mut History) {
+        let Some((header, len)) = self.waiting.take() else {
+            return;
+        };
+        let bytes = *self.bytes;
         if self.is_plugged
             && let Some(Ok(events)) = bytes.get(..len).map(Events::check)
         {
@@ -149,7 +132,7 @@ impl Dialogue {
     }
 
     fn read(&mut self, header: &Header, events: Events<'_>, history: &mut History) {
-        if header.sequence <= self.inbox.newest {
+        if header.sequence <= self.newest {
             history.counters.outdated += 1;
             return;
         }
@@ -158,7 +141,7 @@ impl Dialogue {
             _ => None,
         });
         let Some(line) = line else { return };
-        self.inbox.newest = header.sequence;
+        self.newest = header.sequence;
         match history.link.handle_numbers(line.line, line.peer_line) {
             Heard::Joined if !history.link.is_closing() => {
                 if follow(header, &line, events, history).is_err() {

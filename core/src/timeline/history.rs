@@ -12,6 +12,17 @@ use crate::protocol::Outcome;
 use crate::serial::Speed;
 use std::hash::Hash;
 
+/// What the caller says of its core and its peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settings {
+    /// Whether the caller can save a state with a transfer in flight.
+    pub(super) has_repairs: bool,
+    /// Whether the caller waits for verdicts.
+    pub(super) is_meeting: bool,
+    /// Whether the game is so far ahead of its peer that the peer should have its turn first.
+    pub(super) is_leading: bool,
+}
+
 /// One moment of the game's history: the frame at which it stands, and all that is known of the frames before.
 #[derive(Clone, Debug)]
 pub(super) struct History {
@@ -21,6 +32,7 @@ pub(super) struct History {
     pub(super) snapshots: States,
     pub(super) window: Reach,
     pub(super) counters: Counters,
+    pub(super) settings: Settings,
     /// Frames emulated in this timeline; in a replay, the number of the frame that is repeated.
     frame: OwnFrame,
     /// What was taken in this frame has been replaced.
@@ -38,6 +50,7 @@ impl History {
             snapshots: States::new(slots),
             window: Reach::default(),
             counters: Counters::default(),
+            settings: Settings::default(),
             frame: OwnFrame::default(),
             back_to: None,
             quiet: 0,
@@ -53,6 +66,7 @@ impl History {
             snapshots,
             window: _,   // Measures: they decide when the game stalls, not what it reads.
             counters: _, // Nothing is decided by them.
+            settings: _, // The caller says them anew.
             frame,
             back_to,
             quiet: _, // Decides how often an idle game is saved, and how often the peer is told what it knows.

@@ -123,7 +123,7 @@ use crate::serial::{Look, Speed};
 use dialogue::{Dialogue, Moment};
 use history::History;
 use port::Port;
-use scheduler::{Scheduler, Settings};
+use scheduler::Scheduler;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -139,7 +139,6 @@ pub struct Timeline {
     port: Port,
     scheduler: Scheduler,
     dialogue: Dialogue,
-    settings: Settings,
 }
 
 /// Two timelines are alike between two slots if they go on alike: counts and measures do not matter.
@@ -172,7 +171,6 @@ impl Timeline {
             port: Port::default(),
             scheduler: Scheduler::default(),
             dialogue: Dialogue::default(),
-            settings: Settings::default(),
         }
     }
 
@@ -183,7 +181,6 @@ impl Timeline {
             port,
             scheduler,
             dialogue,
-            settings: _, // The caller says them anew.
         } = self;
         (
             history.essence(),
@@ -257,18 +254,18 @@ impl Timeline {
 
     /// Whether a state saved with a transfer in flight can be repaired; replays get shorter where it can.
     pub fn set_repairs(&mut self, has_repairs: bool) {
-        self.settings.has_repairs = has_repairs;
+        self.history.settings.has_repairs = has_repairs;
     }
 
     /// Whether the caller waits a little for each verdict: then a frame begins only where none is open, so that the
     /// next can come at once.
     pub fn set_meeting(&mut self, is_meeting: bool) {
-        self.settings.is_meeting = is_meeting;
+        self.history.settings.is_meeting = is_meeting;
     }
 
     /// Whether the game is so far ahead of its peer's frames that it should stand still: see the bridge's module `lead`.
     pub fn set_leading(&mut self, is_leading: bool) {
-        self.settings.is_leading = is_leading;
+        self.history.settings.is_leading = is_leading;
     }
 
     /// Whether guesses hold the game up here: this machine replays too slowly to run as far ahead as the path would
@@ -287,16 +284,15 @@ impl Timeline {
     /// What is to be done next; see the module.
     pub fn step(&mut self) -> Step {
         if self.scheduler.is_between() {
-            self.dialogue.read_inbox(&mut self.history);
+            self.dialogue.read_kept(&mut self.history);
         }
-        self.scheduler
-            .step(self.settings, &mut self.history, &mut self.port)
+        self.scheduler.step(&mut self.history, &mut self.port)
     }
 
     /// The frame that the last step asked for has been emulated.
     pub fn frame_end(&mut self, boundary: Boundary) {
         self.scheduler
-            .frame_end(boundary, self.settings, &mut self.history, &mut self.port);
+            .frame_end(boundary, &mut self.history, &mut self.port);
     }
 
     /// The state that the last step asked for has been kept, or could not be.

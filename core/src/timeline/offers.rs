@@ -32,13 +32,6 @@ pub(super) struct Own {
     pub(super) used: Outcome,
 }
 
-/// A place of the table of hints: what is believed of one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Hint {
-    number: OwnOffer,
-    answer: Outcome,
-}
-
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
@@ -78,7 +71,8 @@ pub(super) struct Offers {
     /// Offers before this one are final: the verdict is known and the game has read it.
     settled: OwnOffer,
     last: Outcome,
-    hints: Box<[Option<Hint>]>,
+    /// What is believed of some numbers; two that share a place are more than the list's length apart.
+    hints: Box<[Option<(OwnOffer, Outcome)>]>,
     /// From which number the epoch behind each replaced its offers, the newest ones.
     replaces: Ring<OwnEpoch, OwnOffer>,
     /// Offers before this one have reached the peer as they are now.
@@ -284,13 +278,13 @@ impl Offers {
     pub(super) fn suppose(&mut self, number: OwnOffer, answer: Outcome) {
         let place = self.place(number);
         if let Some(hint) = self.hints.get_mut(place) {
-            *hint = Some(Hint { number, answer });
+            *hint = Some((number, answer));
         }
     }
 
     fn hint(&self, number: OwnOffer) -> Option<Outcome> {
-        let hint = (*self.hints.get(self.place(number))?)?;
-        (hint.number == number).then_some(hint.answer)
+        let (hinted, answer) = (*self.hints.get(self.place(number))?)?;
+        (hinted == number).then_some(answer)
     }
 
     fn place(&self, number: OwnOffer) -> usize {

@@ -22,17 +22,6 @@ const RARE_REPAIRED: u64 = 8;
 const IDLE: u32 = 60;
 const IDLE_EVERY: u64 = 4;
 
-/// What the caller says of its core and its peer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Settings {
-    /// Whether the caller can save a state with a transfer in flight.
-    pub(super) has_repairs: bool,
-    /// Whether the caller waits for verdicts.
-    pub(super) is_meeting: bool,
-    /// Whether the game is so far ahead of its peer that the peer should have its turn first.
-    pub(super) is_leading: bool,
-}
-
 /// One correction under way: frames are replayed up to `until`, and nothing is taken anew before `takes_from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Correction {
@@ -135,7 +124,7 @@ impl Scheduler {
         self.phase = Phase::Between;
     }
 
-    pub(super) fn step(&mut self, settings: Settings, history: &mut History, port: &mut Port) -> Step {
+    pub(super) fn step(&mut self, history: &mut History, port: &mut Port) -> Step {
         port.close();
         loop {
             match self.phase {
@@ -144,7 +133,7 @@ impl Scheduler {
                     self.phase = Phase::Deciding;
                 }
                 Phase::Deciding => {
-                    if let Some(step) = self.decide(settings, history, port) {
+                    if let Some(step) = self.decide(history, port) {
                         return step;
                     }
                 }
@@ -179,13 +168,7 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn frame_end(
-        &mut self,
-        boundary: Boundary,
-        settings: Settings,
-        history: &mut History,
-        port: &mut Port,
-    ) {
+    pub(super) fn frame_end(&mut self, boundary: Boundary, history: &mut History, port: &mut Port) {
         port.close();
         let then = match self.phase {
             Phase::Replaying(correction) => self.end_replay(correction, boundary, history, port),
@@ -193,7 +176,7 @@ impl Scheduler {
             _ => None,
         };
         let Some(then) = then else { return };
-        self.keep(boundary, then, settings, history, port);
+        self.keep(boundary, then, history, port);
         if then == Then::End {
             let control = boundary.serial_control;
             let listens = control.is_armed() && self.is_here_safe && history.link.is_open();
@@ -219,7 +202,7 @@ impl Scheduler {
         }
     }
 
-    fn decide(&mut self, settings: Settings, history: &mut History, port: &mut Port) -> Option<Step> {
+    fn decide(&mut self, history: &mut History, port: &mut Port) -> Option<Step> {
         if history.link.is_open() {
             if let Some(frame) = correction(history) {
                 let may_replace = history.link.is_closing() || history.outbound.may_replace();
@@ -245,7 +228,7 @@ impl Scheduler {
             };
             return None;
         }
-        if std::mem::take(&mut self.call.is_undone) || must_hold(settings, history) {
+        if std::mem::take(&mut self.call.is_undone) || must_hold(history) {
             return Some(self.hold(history));
         }
         port.begin(Run::Live, history);
@@ -333,14 +316,7 @@ impl Scheduler {
     }
 
     /// Keeps a state of this boundary if it is safe, or can be made so.
-    fn keep(
-        &mut self,
-        boundary: Boundary,
-        then: Then,
-        settings: Settings,
-        history: &mut History,
-        port: &Port,
-    ) {
+    fn keep(&mut self, boundary: Boundary, then: Then, history: &mut History, port: &Port) {
         let is_in_flight = port.is_in_flight(boundary.serial_control);
         self.is_here_safe = !is_in_flight;
         let is_live = then == Then::End;
@@ -349,7 +325,7 @@ impl Scheduler {
             return;
         }
         let in_flight = port.incoming().filter(|_| is_in_flight);
-        let may_repair = settings.has_repairs && (!is_live || history.stale() >= RARE_REPAIRED);
+        let may_repair = history.settings.has_repairs && (!is_live || history.stale() >= RARE_REPAIRED);
         // One that has lasted for more than a frame, as with the display off, is not known any more.
         if !history.link.is_open() || (is_in_flight && !(may_repair && in_flight.is_some())) {
             return;
@@ -376,7 +352,7 @@ fn correction(history: &mut History) -> Option<OwnFrame> {
 }
 
 /// Whether the next frame would be too far ahead of what is known.
-fn must_hold(settings: Settings, history: &mut History) -> bool {
+fn must_hold(history: &mut History) -> bool {
     if !history.link.is_open() {
         return false;
     }
@@ -388,8 +364,8 @@ fn must_hold(settings: Settings, history: &mut History) -> bool {
     let is_open_long = open.is_some_and(|age| age >= window.armed());
     let outstanding = outbound.next().since(outbound.answered());
     let is_full = outbound.is_nearly_full() || inbound.is_nearly_full();
-    let must_wait = settings.is_leading
-        || (settings.is_meeting && unanswered.is_some())
+    let must_wait = history.settings.is_leading
+        || (history.settings.is_meeting && unanswered.is_some())
         || is_ahead
         || is_open_long
         || outstanding > window.window()
