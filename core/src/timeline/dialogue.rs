@@ -6,7 +6,7 @@
 //! but its time, and no two of them can be mixed up.
 
 use super::history::History;
-use super::judging::Theirs;
+use super::inbound::Theirs;
 use super::link::Heard;
 use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Event, Events, Header, Line, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer};

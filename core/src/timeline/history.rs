@@ -1,9 +1,9 @@
 //! Knowledge of one game and its link as far back as it may still change: what crossed, how it ended, what is final.
 
 use super::counters::Counters;
-use super::judging::{Judging, Void};
+use super::inbound::{Inbound, Void};
 use super::link::Link;
-use super::offers::{Offers, Sent};
+use super::outbound::{Outbound, Sent};
 use super::reach::Reach;
 use super::states::{State, States};
 use super::step::Confirmed;
@@ -27,8 +27,8 @@ pub(super) struct Settings {
 #[derive(Clone, Debug)]
 pub(super) struct History {
     pub(super) link: Link,
-    pub(super) outbound: Offers,
-    pub(super) inbound: Judging,
+    pub(super) outbound: Outbound,
+    pub(super) inbound: Inbound,
     pub(super) snapshots: States,
     pub(super) window: Reach,
     pub(super) counters: Counters,
@@ -45,8 +45,8 @@ impl History {
     pub(super) fn new(slots: usize, places: usize) -> History {
         History {
             link: Link::default(),
-            outbound: Offers::new(places),
-            inbound: Judging::new(places),
+            outbound: Outbound::new(places),
+            inbound: Inbound::new(places),
             snapshots: States::new(slots),
             window: Reach::default(),
             counters: Counters::default(),

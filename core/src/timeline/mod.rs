@@ -101,9 +101,9 @@
 mod counters;
 mod dialogue;
 mod history;
-mod judging;
+mod inbound;
 mod link;
-mod offers;
+mod outbound;
 mod port;
 mod reach;
 mod ring;

@@ -1,8 +1,8 @@
 //! The serial port inside a running core.
 
 use super::history::History;
-use super::judging::{Repeat, Theirs};
-use super::offers::{Sent, Source};
+use super::inbound::{Repeat, Theirs};
+use super::outbound::{Sent, Source};
 use crate::number::{Number, OwnFrame};
 use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
 

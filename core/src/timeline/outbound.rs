@@ -62,7 +62,7 @@ pub(super) enum Sent {
 
 /// All offers of this game that are still of interest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Offers {
+pub(super) struct Outbound {
     /// How many this timeline has made, as far as it has been emulated.
     next: OwnOffer,
     list: Ring<OwnOffer, Own>,
@@ -79,9 +79,9 @@ pub(super) struct Offers {
     acknowledged: OwnOffer,
 }
 
-impl Offers {
-    pub(super) fn new(places: usize) -> Offers {
-        Offers {
+impl Outbound {
+    pub(super) fn new(places: usize) -> Outbound {
+        Outbound {
             next: OwnOffer::default(),
             list: Ring::new(places),
             answers: Ring::new(places),

@@ -1,6 +1,6 @@
 //! The armed half: the peer's offers, and what this game did with each.
 
-use super::offers::FRAME_SHARE;
+use super::outbound::FRAME_SHARE;
 use super::ring::Ring;
 use crate::number::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Outcome, Verdict};
@@ -59,7 +59,7 @@ pub(super) struct Void {
 
 /// All offers of the peer that are still of interest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Judging {
+pub(super) struct Inbound {
     /// How many this timeline has judged, as far as it has been emulated.
     next: PeerOffer,
     list: Ring<PeerOffer, Theirs>,
@@ -76,9 +76,9 @@ pub(super) struct Judging {
     announced: Option<(PeerOffer, u8)>,
 }
 
-impl Judging {
-    pub(super) fn new(places: usize) -> Judging {
-        Judging {
+impl Inbound {
+    pub(super) fn new(places: usize) -> Inbound {
+        Inbound {
             next: PeerOffer::default(),
             list: Ring::new(places),
             judgements: Ring::new(places),
