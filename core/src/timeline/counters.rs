@@ -19,9 +19,9 @@ pub struct Counters {
     pub replayed: u64,
     /// The longest replay, in frames.
     pub longest_replay: u64,
-    /// States saved with a transfer in flight, and repaired.
+    /// Snapshots saved with a transfer in flight, and repaired.
     pub repaired: u64,
-    /// Frames by which the newest state that the player could be given was older than the game, at most.
+    /// Frames by which the newest snapshot that the player could be given was older than the game, at most.
     pub oldest_state: u64,
     /// Live frames that were undone.
     pub undone: u64,

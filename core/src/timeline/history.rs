@@ -5,7 +5,7 @@ use super::inbound::{Inbound, Void};
 use super::link::Link;
 use super::outbound::{Outbound, Sent};
 use super::reach::Reach;
-use super::states::{State, States};
+use super::snapshots::{Snapshot, Snapshots};
 use super::step::Confirmed;
 use crate::number::{Number, OwnFrame};
 use crate::protocol::Outcome;
@@ -15,7 +15,7 @@ use std::hash::Hash;
 /// What the caller says of its core and its peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Settings {
-    /// Whether the caller can save a state with a transfer in flight.
+    /// Whether the caller can save a snapshot with a transfer in flight.
     pub(super) has_repairs: bool,
     /// Whether the caller waits for verdicts.
     pub(super) is_meeting: bool,
@@ -29,7 +29,7 @@ pub(super) struct History {
     pub(super) link: Link,
     pub(super) outbound: Outbound,
     pub(super) inbound: Inbound,
-    pub(super) snapshots: States,
+    pub(super) snapshots: Snapshots,
     pub(super) window: Reach,
     pub(super) counters: Counters,
     pub(super) settings: Settings,
@@ -47,7 +47,7 @@ impl History {
             link: Link::default(),
             outbound: Outbound::new(places),
             inbound: Inbound::new(places),
-            snapshots: States::new(slots),
+            snapshots: Snapshots::new(slots),
             window: Reach::default(),
             counters: Counters::default(),
             settings: Settings::default(),
@@ -84,17 +84,17 @@ impl History {
         self.frame = self.frame.next();
     }
 
-    /// The core stands where this state was saved.
-    pub(super) fn rewind(&mut self, state: &State) {
-        self.frame = state.frame;
-        self.outbound.rewind(state.made);
-        self.inbound.rewind(state.judged);
+    /// The core stands where this snapshot was saved.
+    pub(super) fn rewind(&mut self, snapshot: &Snapshot) {
+        self.frame = snapshot.frame;
+        self.outbound.rewind(snapshot.made);
+        self.inbound.rewind(snapshot.judged);
         self.back_to = None;
     }
 
-    /// Where the core stands, as a state that is to be saved into this buffer.
-    pub(super) fn state_here(&self, slot: usize, is_whole: bool) -> State {
-        State {
+    /// Where the core stands, as a snapshot that is to be saved into this buffer.
+    pub(super) fn snapshot_here(&self, slot: usize, is_whole: bool) -> Snapshot {
+        Snapshot {
             slot,
             is_whole,
             frame: self.frame,
@@ -103,16 +103,16 @@ impl History {
         }
     }
 
-    /// Frames since the newest state.
+    /// Frames since the newest snapshot.
     pub(super) fn stale(&self) -> u64 {
         let newest = self.snapshots.newest();
-        newest.map_or(0, |state| self.frame.since(state.frame))
+        newest.map_or(0, |snapshot| self.frame.since(snapshot.frame))
     }
 
-    /// Frames since the newest state that was saved with no transfer in flight.
+    /// Frames since the newest snapshot that was saved with no transfer in flight.
     pub(super) fn stale_whole(&self) -> u64 {
         let newest = self.snapshots.newest_whole(self.frame);
-        newest.map_or(0, |state| self.frame.since(state.frame))
+        newest.map_or(0, |snapshot| self.frame.since(snapshot.frame))
     }
 
     /// Something happened that the peer, or the next calls, should hear of.
@@ -143,12 +143,12 @@ impl History {
         }
     }
 
-    /// The first state of this incarnation has been saved: from here on, everything can be undone. False if the
+    /// The first snapshot of this incarnation has been saved: from here on, everything can be undone. False if the
     /// incarnation is over by now.
-    pub(super) fn open(&mut self, state: State) -> bool {
+    pub(super) fn open(&mut self, snapshot: Snapshot) -> bool {
         let is_open = self.link.open();
         if is_open {
-            self.snapshots.keep(state);
+            self.snapshots.keep(snapshot);
             self.counters.joins += 1;
         }
         is_open
@@ -294,24 +294,24 @@ impl History {
     /// The oldest frame whose inputs may be asked for again.
     pub(super) fn oldest_frame(&self) -> OwnFrame {
         let oldest = self.snapshots.oldest();
-        oldest.map_or(self.frame, |state| state.frame)
+        oldest.map_or(self.frame, |snapshot| snapshot.frame)
     }
 
     pub(super) fn confirmed(&self) -> Confirmed {
         let frame = self.oldest_open();
-        let state = self.snapshots.newest_whole(frame);
+        let snapshot = self.snapshots.newest_whole(frame);
         Confirmed {
             frame: frame.raw(),
-            state: state.map(|state| (state.slot, state.frame.raw())),
+            state: snapshot.map(|snapshot| (snapshot.slot, snapshot.frame.raw())),
         }
     }
 
     /// Gives up what no correction can reach.
     pub(super) fn release(&mut self) {
         self.snapshots.release(self.oldest_open());
-        if let Some(state) = self.snapshots.oldest() {
-            self.outbound.release(state.made);
-            self.inbound.release(state.judged);
+        if let Some(snapshot) = self.snapshots.oldest() {
+            self.outbound.release(snapshot.made);
+            self.inbound.release(snapshot.judged);
         }
     }
 
@@ -325,8 +325,8 @@ impl History {
         self.withdraw_unsent();
         self.pair();
         self.release();
-        let state = self.confirmed().state.map_or(0, |(_, frame)| frame);
-        self.counters.oldest_state = self.counters.oldest_state.max(self.frame.raw() - state);
+        let snapshot = self.confirmed().state.map_or(0, |(_, frame)| frame);
+        self.counters.oldest_state = self.counters.oldest_state.max(self.frame.raw() - snapshot);
     }
 
     fn count_replace(&mut self, cancelled: u64) {

@@ -8,7 +8,7 @@ use crate::serial::Speed;
 use std::cmp::Ordering;
 use std::iter::successors;
 
-/// Offers behind the oldest state that are kept all the same: the spacing of takes looks back over the frame's own.
+/// Offers behind the oldest snapshot that are kept all the same: the spacing of takes looks back over the frame's own.
 const KEPT_FOR_SPACING: u64 = 64;
 
 /// Whole frames without listening after which an offer that could have been taken is refused.
@@ -337,7 +337,7 @@ impl Inbound {
         void
     }
 
-    /// Forgets what no replay can reach: the oldest state was saved before this number.
+    /// Forgets what no replay can reach: the oldest snapshot was saved before this number.
     pub(super) fn release(&mut self, number: PeerOffer) {
         self.list.release(number.before(KEPT_FOR_SPACING));
         self.judgements.release(number.min(self.settled));

@@ -1,8 +1,8 @@
 //! Go on and mend: a game that clocks runs on with a guessed byte, and is corrected if the guess was wrong.
 //!
 //! Waiting for a verdict costs a round trip a byte. Here the game reads a guess at once and goes on. The timeline of one
-//! game keeps a short history: for each emulated frame what crossed its serial port, and now and then a state of the
-//! whole core. When the truth arrives and differs, the game is taken back to a state before the guess and the frames
+//! game keeps a short history: for each emulated frame what crossed its serial port, and now and then a snapshot of the
+//! whole core. When the truth arrives and differs, the game is taken back to a snapshot before the guess and the frames
 //! since are replayed, unseen, with all that is known by then. This is optimistic simulation (Jefferson, "Virtual Time",
 //! 1985) with lazy cancellation (Gafni, 1988): what a replay sends again needs no word; only what it sends differently
 //! is *replaced*, under a new *epoch*.
@@ -16,7 +16,7 @@
 //!    acknowledged. Frames 41 to 45 follow, with offers 8 to 12.
 //! 2. B's game listens and has no open byte of its own: its next poll takes offer 7, at a frame and a poll that are
 //!    recorded. What it answers is the verdict; B's next datagram carries it.
-//! 3. Before frame 46 A compares: the game read something else. The slot begins with a correction: the newest state
+//! 3. Before frame 46 A compares: the game read something else. The slot begins with a correction: the newest snapshot
 //!    at or before frame 40 is loaded, and the frames up to 45 run again, unseen; request 7 reads the verdict, the others their
 //!    verdicts or better guesses. Takes are repeated at their recorded polls.
 //! 4. Offers 8 and 9 come out as before: nothing is said of them, and verdicts on them stay good. Offer 10 differs: it and
@@ -80,7 +80,7 @@
 //! inputs of frames before [`Timeline::oldest_frame`] are not asked for again, and slots are numbers below the count
 //! given to [`Timeline::new`].
 //!
-//! [`Timeline::confirmed`] says up to which frame nothing can change any more, and which buffer holds a state of that past: the
+//! [`Timeline::confirmed`] says up to which frame nothing can change any more, and which buffer holds a snapshot of that past: the
 //! only one whose save RAM may reach a disk.
 //!
 //! **Towards the peer**: [`Timeline::plug`] when a session is up and the peer's [`Flags::MENDS`](crate::protocol::Flags::MENDS)
@@ -93,7 +93,7 @@
 //! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set how far the game may run ahead: the
 //! round trip and three frames, at most 30, and less on a machine on which so long a replay would cost more than a quarter of a frame.
 //!
-//! **States** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core whose states can be
+//! **Snapshots** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core whose snapshots can be
 //! repaired ([`Timeline::set_repairs`]) has shorter replays. Whatever the core does, a game that listens gets no byte for a
 //! frame when no boundary was safe for twenty; a game that clocks across every boundary, on a core that cannot be repaired, cannot
 //! be mended: its stretch ends ([`Counters::failures`]), and the strict path is the better one for it.
@@ -108,7 +108,7 @@ mod port;
 mod reach;
 mod ring;
 mod scheduler;
-mod states;
+mod snapshots;
 mod step;
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ use scheduler::Scheduler;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-/// Transfers that may be kept: those open, and those since the oldest state. At 13 a frame that is two seconds.
+/// Transfers that may be kept: those open, and those since the oldest snapshot. At 13 a frame that is two seconds.
 const PLACES: usize = 2048;
 
 /// The history of one game and of its link, as far back as it may still change, and the machines that work on it.
@@ -157,7 +157,7 @@ impl Hash for Timeline {
 }
 
 impl Timeline {
-    /// A timeline that is not plugged in, for a caller with so many buffers for states; 48 are enough.
+    /// A timeline that is not plugged in, for a caller with so many buffers for snapshots; 48 are enough.
     #[must_use]
     pub fn new(slots: usize) -> Timeline {
         Timeline::with_places(slots, PLACES)
@@ -200,7 +200,7 @@ impl Timeline {
         self.dialogue.unplug(&mut self.history);
     }
 
-    /// The game has left its own history, by a loaded state or a reset: what is open is given up as it stands, and a
+    /// The game has left its own history, by a loaded snapshot or a reset: what is open is given up as it stands, and a
     /// new incarnation of the link begins with the peer from here.
     pub fn abandon(&mut self) {
         if self.is_open() {
@@ -247,12 +247,12 @@ impl Timeline {
         self.history.window.set_round_trip(round_trip);
     }
 
-    /// What one replayed frame cost on this machine, its state included.
+    /// What one replayed frame cost on this machine, its snapshot included.
     pub fn handle_replay_cost(&mut self, cost: Duration) {
         self.history.window.handle_cost(cost);
     }
 
-    /// Whether a state saved with a transfer in flight can be repaired; replays get shorter where it can.
+    /// Whether a snapshot saved with a transfer in flight can be repaired; replays get shorter where it can.
     pub fn set_repairs(&mut self, has_repairs: bool) {
         self.history.settings.has_repairs = has_repairs;
     }
@@ -295,7 +295,7 @@ impl Timeline {
             .frame_end(boundary, &mut self.history, &mut self.port);
     }
 
-    /// The state that the last step asked for has been kept, or could not be.
+    /// The snapshot that the last step asked for has been kept, or could not be.
     pub fn saved(&mut self, is_kept: bool) {
         self.scheduler.saved(is_kept, &mut self.history);
     }

@@ -349,7 +349,7 @@ impl Outbound {
         self.replaces.release(epoch);
     }
 
-    /// Forgets what no replay can reach: the oldest state was saved before this number.
+    /// Forgets what no replay can reach: the oldest snapshot was saved before this number.
     pub(super) fn release(&mut self, number: OwnOffer) {
         self.list.release(number.min(self.acknowledged));
         self.answers.release(number.min(self.acknowledged));

@@ -10,12 +10,12 @@ use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
 /// silent, within one: up to 20 frames; shorter than a player needs to press START again.
 const PAUSE: u64 = 30;
 
-/// Without a state for so many frames a game that is armed gets no byte until a boundary is safe: a shift lasts less than a
+/// Without a snapshot for so many frames a game that is armed gets no byte until a boundary is safe: a shift lasts less than a
 /// frame, so that is the next one. Some games' shifts would cross every boundary for ever.
 const RARE: u64 = 20;
 
 /// The same without one that was saved with no transfer in flight, in a stream so fast that the game has always armed again when a
-/// frame ends: only such a state is given to the player, who should not lose more than two thirds of a second. Then no byte is taken in
+/// frame ends: only such a snapshot is given to the player, who should not lose more than two thirds of a second. Then no byte is taken in
 /// the last quarter of a frame, by what was taken in the one before.
 const RARE_WHOLE: u64 = 24;
 
@@ -81,7 +81,7 @@ impl Port {
         let Port {
             frame: _, // Begins anew with each frame.
             unarmed_since,
-            last_takes: _, // Weighs only in streams that leave no whole state for RARE_WHOLE frames.
+            last_takes: _, // Weighs only in streams that leave no whole snapshot for RARE_WHOLE frames.
         } = self;
         *unarmed_since
     }

@@ -1,8 +1,8 @@
-//! Order of what is done in one call: corrections, the live frame or a stall, states.
+//! Order of what is done in one call: corrections, the live frame or a stall, snapshots.
 
 use super::history::History;
 use super::port::{Port, Run};
-use super::states::State;
+use super::snapshots::Snapshot;
 use super::step::{Boundary, Step};
 use crate::number::{Number, OwnFrame};
 use crate::serial::Shift;
@@ -14,7 +14,7 @@ const MENDS_PER_SLOT: u32 = 8;
 /// Calls of a core that only repeats its picture, in a row, before a replay goes on without the frame.
 const REPEATS: u32 = 4;
 
-/// Without a state for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
+/// Without a snapshot for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
 const RARE_REPAIRED: u64 = 8;
 
 /// Slots without news after which nobody counts as using the cable, and of so many boundaries one is saved: the first transfer then
@@ -45,14 +45,14 @@ enum Phase {
     Replaying(Correction),
     /// The frame of this call runs.
     Running,
-    /// A state is to be saved.
+    /// A snapshot is to be saved.
     Keeping {
-        state: State,
+        snapshot: Snapshot,
         in_flight: Option<Shift>,
         then: Then,
     },
     /// The caller saves it.
-    Saving { state: State, then: Then },
+    Saving { snapshot: Snapshot, then: Then },
     /// The call has had its frame, or stalled.
     Ending,
 }
@@ -147,12 +147,12 @@ impl Scheduler {
                 }
                 Phase::Mending(_) => self.phase = Phase::Deciding,
                 Phase::Keeping {
-                    state,
+                    snapshot,
                     in_flight,
                     then,
                 } => {
-                    self.phase = Phase::Saving { state, then };
-                    let slot = state.slot;
+                    self.phase = Phase::Saving { snapshot, then };
+                    let slot = snapshot.slot;
                     return Step::Save { slot, in_flight };
                 }
                 // The caller did not say how its last step ended: nothing came of it.
@@ -185,17 +185,17 @@ impl Scheduler {
     }
 
     pub(super) fn saved(&mut self, is_kept: bool, history: &mut History) {
-        let Phase::Saving { state, then } = self.phase else {
+        let Phase::Saving { snapshot, then } = self.phase else {
             return;
         };
         self.phase = then.into();
         let is_first = is_kept && then == Then::Decide;
-        if is_first && history.open(state) {
+        if is_first && history.open(snapshot) {
             return;
         }
         if is_kept && history.link.is_open() {
-            history.snapshots.keep(state);
-            history.counters.repaired += u64::from(!state.is_whole);
+            history.snapshots.keep(snapshot);
+            history.counters.repaired += u64::from(!snapshot.is_whole);
         } else {
             // A later boundary may be better.
             self.is_here_safe = false;
@@ -222,7 +222,7 @@ impl Scheduler {
             && let Some(slot) = history.snapshots.free_slot()
         {
             self.phase = Phase::Keeping {
-                state: history.state_here(slot, true),
+                snapshot: history.snapshot_here(slot, true),
                 in_flight: None,
                 then: Then::Decide,
             };
@@ -246,7 +246,7 @@ impl Scheduler {
 
     fn go_back(&mut self, frame: OwnFrame, history: &mut History) -> Option<Step> {
         let oldest = history.oldest_open();
-        let Some(state) = history.snapshots.go_back(frame) else {
+        let Some(snapshot) = history.snapshots.go_back(frame) else {
             history.fail();
             return None;
         };
@@ -256,18 +256,18 @@ impl Scheduler {
         let counters = &mut history.counters;
         counters.corrections += 1;
         counters.replaced += u64::from(is_replaced);
-        counters.longest_replay = counters.longest_replay.max(until.since(state.frame));
+        counters.longest_replay = counters.longest_replay.max(until.since(snapshot.frame));
         self.phase = Phase::Mending(Correction {
             until,
             takes_from: until.before(history.window.floor()).max(oldest),
             repeats: 0,
         });
-        history.rewind(&state);
-        let slot = state.slot;
+        history.rewind(&snapshot);
+        let slot = snapshot.slot;
         Some(Step::Load { slot })
     }
 
-    /// A replayed frame is over; where a state saved here would lead to.
+    /// A replayed frame is over; where a snapshot saved here would lead to.
     fn end_replay(
         &mut self,
         mut correction: Correction,
@@ -296,7 +296,7 @@ impl Scheduler {
         Some(Then::Mend(correction))
     }
 
-    /// The live frame is over; where a state saved here would lead to.
+    /// The live frame is over; where a snapshot saved here would lead to.
     fn end_live(&mut self, boundary: Boundary, history: &mut History, port: &mut Port) -> Option<Then> {
         self.phase = Phase::Ending;
         if !boundary.has_advanced {
@@ -315,7 +315,7 @@ impl Scheduler {
         Some(Then::End)
     }
 
-    /// Keeps a state of this boundary if it is safe, or can be made so.
+    /// Keeps a snapshot of this boundary if it is safe, or can be made so.
     fn keep(&mut self, boundary: Boundary, then: Then, history: &mut History, port: &Port) {
         let is_in_flight = port.is_in_flight(boundary.serial_control);
         self.is_here_safe = !is_in_flight;
@@ -332,7 +332,7 @@ impl Scheduler {
         }
         if let Some(slot) = history.snapshots.free_slot() {
             self.phase = Phase::Keeping {
-                state: history.state_here(slot, !is_in_flight),
+                snapshot: history.snapshot_here(slot, !is_in_flight),
                 in_flight,
                 then,
             };

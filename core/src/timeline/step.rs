@@ -5,16 +5,16 @@ use crate::serial::{SerialControl, Shift};
 /// What is to be done next in this slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Load the state that this buffer holds.
+    /// Load the snapshot that this buffer holds.
     Load {
         /// Number of the buffer.
         slot: usize,
     },
-    /// Save the core's state into this buffer, then call [`Timeline::saved`](super::Timeline::saved).
+    /// Save the core's snapshot into this buffer, then call [`Timeline::saved`](super::Timeline::saved).
     Save {
         /// Number of the buffer.
         slot: usize,
-        /// A transfer is in flight: repair the state and load it again. Only where
+        /// A transfer is in flight: repair the snapshot and load it again. Only where
         /// [`Timeline::set_repairs`](super::Timeline::set_repairs) allowed it.
         in_flight: Option<Shift>,
     },
@@ -50,7 +50,7 @@ pub struct Boundary {
 pub struct Confirmed {
     /// Frames before this one are final.
     pub frame: u64,
-    /// The buffer of the newest kept state that is final and was saved with no transfer in flight, and the frame that
+    /// The buffer of the newest kept snapshot that is final and was saved with no transfer in flight, and the frame that
     /// starts from it.
     pub state: Option<(usize, u64)>,
 }

@@ -1,0 +1,179 @@
+//! Which buffers of the caller hold snapshots of the core, and of which moments.
+
+use crate::number::{Number, OwnFrame, OwnOffer, PeerOffer};
+
+/// Frames after which a whole snapshot is let go although none has followed it: the history since it has to be kept too.
+const OLDEST_WHOLE: u64 = 60;
+
+/// A snapshot of the core between two frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Snapshot {
+    /// The caller's buffer.
+    pub(super) slot: usize,
+    /// The frame that starts from it.
+    pub(super) frame: OwnFrame,
+    /// No transfer was in flight.
+    pub(super) is_whole: bool,
+    /// How many offers the timeline had made.
+    pub(super) made: OwnOffer,
+    /// How many of the peer's it had judged.
+    pub(super) judged: PeerOffer,
+}
+
+/// The snapshots that are kept, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Snapshots {
+    kept: Vec<Snapshot>,
+    free: Vec<usize>,
+}
+
+impl Snapshots {
+    pub(super) fn new(slots: usize) -> Snapshots {
+        Snapshots {
+            kept: Vec::with_capacity(slots),
+            free: (0..slots).rev().collect(),
+        }
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.free
+            .extend(self.kept.drain(..).map(|snapshot| snapshot.slot));
+    }
+
+    pub(super) fn oldest(&self) -> Option<Snapshot> {
+        self.kept.first().copied()
+    }
+
+    /// The newest one of those from which this frame can be emulated that was saved with no transfer in flight.
+    pub(super) fn newest_whole(&self, frame: OwnFrame) -> Option<Snapshot> {
+        let mut old = self.kept.iter().rev().filter(|snapshot| snapshot.frame <= frame);
+        old.find(|snapshot| snapshot.is_whole).copied()
+    }
+
+    pub(super) fn newest(&self) -> Option<Snapshot> {
+        self.kept.last().copied()
+    }
+
+    /// A buffer for the next snapshot; one that is least missed is given up if none is free.
+    pub(super) fn free_slot(&mut self) -> Option<usize> {
+        if self.free.is_empty() {
+            // The oldest is the only way back to what is still open. Of the others, the one whose loss leaves the smallest gap.
+            let (place, _) = self
+                .kept
+                .windows(3)
+                .map(|three| three[2].frame.since(three[0].frame))
+                .enumerate()
+                .min_by_key(|(_, gap)| *gap)?;
+            self.free.push(self.kept.remove(place + 1).slot);
+        }
+        self.free.last().copied()
+    }
+
+    /// The buffer that [`free_slot`](Self::free_slot) named holds this snapshot now.
+    pub(super) fn keep(&mut self, snapshot: Snapshot) {
+        if self.free.last() == Some(&snapshot.slot) {
+            self.free.pop();
+            self.kept.push(snapshot);
+        }
+    }
+
+    /// The newest snapshot from which this frame can be emulated again; newer ones are given up.
+    pub(super) fn go_back(&mut self, frame: OwnFrame) -> Option<Snapshot> {
+        let place = self.kept.iter().rposition(|snapshot| snapshot.frame <= frame)?;
+        for snapshot in self.kept.drain(place + 1..) {
+            self.free.push(snapshot.slot);
+        }
+        self.kept.last().copied()
+    }
+
+    /// Gives up all snapshots but the newest one from which this frame can be emulated, and those after it; and, unless it is
+    /// too old, the newest whole one before them, which the player may be given.
+    pub(super) fn release(&mut self, frame: OwnFrame) {
+        let Some(newest) = self.kept.iter().rposition(|snapshot| snapshot.frame <= frame) else {
+            return;
+        };
+        let may_be_given =
+            |snapshot: &Snapshot| snapshot.is_whole && frame.since(snapshot.frame) <= OLDEST_WHOLE;
+        let older = self.kept.iter().take(newest + 1);
+        let old = older
+            .rev()
+            .position(may_be_given)
+            .map_or(newest, |back| newest - back);
+        for snapshot in self.kept.drain(..old) {
+            self.free.push(snapshot.slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn save(snapshots: &mut Snapshots, frame: u64) {
+        let slot = snapshots.free_slot().unwrap();
+        snapshots.keep(Snapshot {
+            slot,
+            frame: OwnFrame::new(frame),
+            is_whole: true,
+            made: OwnOffer::default(),
+            judged: PeerOffer::default(),
+        });
+    }
+
+    #[test]
+    fn the_oldest_state_is_kept_however_few_buffers_there_are() {
+        let mut snapshots = Snapshots::new(4);
+        for frame in 0..100 {
+            save(&mut snapshots, frame);
+        }
+        assert_eq!(snapshots.oldest().unwrap().frame.raw(), 0);
+        assert_eq!(snapshots.go_back(OwnFrame::new(99)).unwrap().frame.raw(), 99);
+        assert!(snapshots.go_back(OwnFrame::new(98)).unwrap().frame.raw() < 99);
+    }
+
+    #[test]
+    fn a_whole_state_is_kept_for_the_player_until_it_is_too_old() {
+        let mut snapshots = Snapshots::new(48);
+        for frame in 0..20 {
+            let slot = snapshots.free_slot().unwrap();
+            snapshots.keep(Snapshot {
+                slot,
+                frame: OwnFrame::new(frame),
+                is_whole: frame == 5,
+                made: OwnOffer::default(),
+                judged: PeerOffer::default(),
+            });
+        }
+        snapshots.release(OwnFrame::new(15));
+        assert_eq!(snapshots.oldest().unwrap().frame.raw(), 5);
+        assert_eq!(snapshots.newest_whole(OwnFrame::new(19)).unwrap().frame.raw(), 5);
+        snapshots.release(OwnFrame::new(5 + OLDEST_WHOLE + 1));
+        assert_eq!(
+            (
+                snapshots.oldest().unwrap().frame.raw(),
+                snapshots.newest_whole(OwnFrame::new(19))
+            ),
+            (19, None)
+        );
+    }
+
+    #[test]
+    fn the_newest_state_at_or_before_a_frame_is_gone_back_to() {
+        let mut snapshots = Snapshots::new(8);
+        for frame in [3, 7, 9] {
+            save(&mut snapshots, frame);
+        }
+        assert_eq!(snapshots.go_back(OwnFrame::new(2)), None);
+        assert_eq!(snapshots.go_back(OwnFrame::new(8)).unwrap().frame.raw(), 7);
+        assert_eq!(
+            snapshots.go_back(OwnFrame::new(9)).unwrap().frame.raw(),
+            7,
+            "what came after is void"
+        );
+        save(&mut snapshots, 12);
+        snapshots.release(OwnFrame::new(11));
+        assert_eq!(snapshots.oldest().unwrap().frame.raw(), 7);
+        snapshots.release(OwnFrame::new(12));
+        assert_eq!(snapshots.oldest().unwrap().frame.raw(), 12);
+    }
+}
