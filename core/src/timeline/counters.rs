@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Counters {
     /// Frames emulated for the player.
     pub live: u64,
-    /// Slots in which the game stood still.
+    /// Calls in which the game stood still.
     pub holds: u64,
     /// Of these, made to empty a queue of offers that stood for no use: the game was ahead of its peer.
     pub drained: u64,

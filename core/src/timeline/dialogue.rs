@@ -12,7 +12,7 @@ use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer}
 use crate::protocol::{Event, Events, Header, Line, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer};
 use std::hash::Hash;
 
-/// Slots without news after which only heartbeats speak.
+/// Calls without news after which only heartbeats speak.
 const QUIET: u32 = 16;
 
 /// Verdicts in one datagram: all that can be open. Offers that find no room behind them go into the next one.

@@ -317,7 +317,7 @@ impl History {
 
     /// A call is over.
     pub(super) fn handle_call_end(&mut self) {
-        self.window.handle_slot();
+        self.window.handle_call_end();
         self.quiet = self.quiet.saturating_add(1);
         if !self.link.is_open() {
             return;

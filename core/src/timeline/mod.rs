@@ -12,11 +12,11 @@
 //! # How a corrected frame travels
 //!
 //! 1. In frame 40 A's game clocks a byte: *offer* 7. Its verdict is a round trip away, so the game reads the best guess
-//!    ([`Timeline::request`]) and runs on; at the end of the slot one datagram carries all offers that B has not
+//!    ([`Timeline::request`]) and runs on; at the end of the call one datagram carries all offers that B has not
 //!    acknowledged. Frames 41 to 45 follow, with offers 8 to 12.
 //! 2. B's game listens and has no open byte of its own: its next poll takes offer 7, at a frame and a poll that are
 //!    recorded. What it answers is the verdict; B's next datagram carries it.
-//! 3. Before frame 46 A compares: the game read something else. The slot begins with a correction: the newest snapshot
+//! 3. Before frame 46 A compares: the game read something else. The call begins with a correction: the newest snapshot
 //!    at or before frame 40 is loaded, and the frames up to 45 run again, unseen; request 7 reads the verdict, the others their
 //!    verdicts or better guesses. Takes are repeated at their recorded polls.
 //! 4. Offers 8 and 9 come out as before: nothing is said of them, and verdicts on them stay good. Offer 10 differs: it and
@@ -54,7 +54,7 @@
 //! Call them only from inside a frame that [`Step::Live`] or [`Step::Replay`] asked for. Elsewhere (the core polls while
 //! it serialises) a poll finds nothing, and is not counted.
 //!
-//! **Between frames**, one slot for each call of `retro_run`: call [`Timeline::step`] and do what it says until it says
+//! **Between frames**, in each call of `retro_run`: ask [`Timeline::step`] and do what it says until it says
 //! [`Step::Done`]:
 //!
 //! ```text
@@ -73,11 +73,11 @@
 //! if timeline.must_transmit(), write a datagram, and another while write_events says that there is more
 //! ```
 //!
-//! A slot is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live` or one
-//! `Hold`, then perhaps a `Save`. A `Live` that is followed by a `Hold` in the same slot is undone: its picture and sound
+//! A call is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live` or one
+//! `Hold`, then perhaps a `Save`. A `Live` that is followed by a `Hold` in the same call is undone: its picture and sound
 //! are dropped. Frames are numbered from 0 as emulated, live; a replay has the number of the frame that it repeats. A call
 //! that emulated nothing (the core repeated its picture) keeps the number for the next. The caller owns inputs and buffers:
-//! inputs of frames before [`Timeline::oldest_frame`] are not asked for again, and slots are numbers below the count
+//! inputs of frames before [`Timeline::oldest_frame`] are not asked for again, and snapshot slots are numbers below the count
 //! given to [`Timeline::new`].
 //!
 //! [`Timeline::confirmed`] says up to which frame nothing can change any more, and which buffer holds a snapshot of that past: the
@@ -87,7 +87,7 @@
 //! is set, [`Timeline::unplug`] when it is over, [`Timeline::handle_datagram`] with each datagram of the session,
 //! [`Timeline::write_header`] and [`Timeline::write_events`] into each that leaves. All of these may be called at any time,
 //! from a helper thread's turn of the lock too: what arrives while a frame runs and takes something back is kept and looked at in the
-//! next slot, and while a replay runs nothing is said. Without that flag nothing here is used: towards such a peer the strict path
+//! next call, and while a replay runs nothing is said. Without that flag nothing here is used: towards such a peer the strict path
 //! serves, which never replaces what it has sent.
 //!
 //! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set how far the game may run ahead: the
@@ -141,7 +141,7 @@ pub struct Timeline {
     dialogue: Dialogue,
 }
 
-/// Two timelines are alike between two slots if they go on alike: counts and measures do not matter.
+/// Two timelines are alike between two calls if they go on alike: counts and measures do not matter.
 impl PartialEq for Timeline {
     fn eq(&self, other: &Timeline) -> bool {
         self.essence() == other.essence()
@@ -195,7 +195,7 @@ impl Timeline {
         self.dialogue.plug(is_new_peer, &mut self.history);
     }
 
-    /// The session is over: what is not confirmed reads 0xFF, from the next slot on.
+    /// The session is over: what is not confirmed reads 0xFF, from the next call on.
     pub fn unplug(&mut self) {
         self.dialogue.unplug(&mut self.history);
     }

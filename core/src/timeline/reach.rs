@@ -18,7 +18,7 @@ const MOST_GROWTH: u32 = 2;
 /// What replays cost follows a dearer one by this part of the difference, and a cheaper one by that.
 const FOLLOW_UP: u32 = 4;
 const FOLLOW_DOWN: u32 = 16;
-/// In a slot without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a game that guesses right
+/// In a call without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a game that guesses right
 /// replays nothing, and would be held back for ever by what was measured in a bad moment. Half a second, and ten.
 const FORGET_COST: u32 = 32;
 const FORGET_MEAN: u32 = 1024;
@@ -26,9 +26,9 @@ const FORGET_MEAN: u32 = 1024;
 const LEAST: u64 = 2;
 /// Offers that may be open beyond what the peer takes in a round trip.
 const WINDOW: u64 = 10;
-/// Slots over which the peer's best rate of verdicts is looked for.
+/// Calls over which the peer's best rate of verdicts is looked for.
 const RATES: usize = 60;
-/// Least distance of two holds that shorten a queue, in slots: fewer than one frame in a hundred.
+/// Least distance of two holds that shorten a queue, in calls: fewer than one frame in a hundred.
 const DRAIN_EVERY: u32 = 120;
 /// That grows by this power of two at most while they do not help.
 const MOST_FAILURES: u32 = 6;
@@ -42,14 +42,14 @@ pub(super) struct Reach {
     /// The same, all of them alike, and how many there were.
     mean: Duration,
     measured: u32,
-    /// A cost was measured in this slot.
+    /// A cost was measured in this call.
     has_measured: bool,
-    /// Verdicts that arrived in each of the last slots.
+    /// Verdicts that arrived in each of the last calls.
     rates: [u32; RATES],
-    /// How many frames after its offer the quickest verdict of each of these slots came.
+    /// How many frames after its offer the quickest verdict of each of these calls came.
     ages: [Option<u64>; RATES],
-    slot: usize,
-    /// Slots since the game last stood still.
+    call: usize,
+    /// Calls since the game last stood still.
     running: u32,
     drain: Drain,
 }
@@ -57,7 +57,7 @@ pub(super) struct Reach {
 /// What has been done about a queue that stands for no use.
 #[derive(Clone, Copy, Debug, Default)]
 struct Drain {
-    /// Slots until the next hold for it.
+    /// Calls until the next hold for it.
     rest: u32,
     /// How long the queue was before the last one, until that has shown.
     before: Option<u64>,
@@ -74,7 +74,7 @@ impl Default for Reach {
             has_measured: false,
             rates: [0; RATES],
             ages: [None; RATES],
-            slot: 0,
+            call: 0,
             running: 0,
             drain: Drain::default(),
         }
@@ -105,10 +105,10 @@ impl Reach {
 
     /// A verdict arrived, so many frames after its offer was made.
     pub(super) fn handle_verdict(&mut self, age: u64) {
-        if let Some(rate) = self.rates.get_mut(self.slot % RATES) {
+        if let Some(rate) = self.rates.get_mut(self.call % RATES) {
             *rate = rate.saturating_add(1);
         }
-        if let Some(quickest) = self.ages.get_mut(self.slot % RATES) {
+        if let Some(quickest) = self.ages.get_mut(self.call % RATES) {
             *quickest = Some(quickest.map_or(age, |before| before.min(age)));
         }
     }
@@ -129,7 +129,7 @@ impl Reach {
         true
     }
 
-    /// The game stands still in this slot.
+    /// The game stands still in this call.
     pub(super) fn handle_hold(&mut self) {
         self.running = 0;
     }
@@ -140,13 +140,13 @@ impl Reach {
         quickest.unwrap_or(0).saturating_sub(self.round_trip)
     }
 
-    /// A slot is over.
-    pub(super) fn handle_slot(&mut self) {
+    /// A call is over.
+    pub(super) fn handle_call_end(&mut self) {
         if !std::mem::take(&mut self.has_measured) {
             self.cost -= self.cost.saturating_sub(self.mean) / FORGET_COST;
             self.mean -= self.mean / FORGET_MEAN;
         }
-        self.slot = (self.slot + 1) % RATES;
+        self.call = (self.call + 1) % RATES;
         self.running = self.running.saturating_add(1);
         self.drain.rest = self.drain.rest.saturating_sub(1);
         if self.running == RATES as u32
@@ -160,10 +160,10 @@ impl Reach {
             };
             self.drain.rest = self.drain.rest.max(DRAIN_EVERY << self.drain.failures) - RATES as u32;
         }
-        if let Some(rate) = self.rates.get_mut(self.slot) {
+        if let Some(rate) = self.rates.get_mut(self.call) {
             *rate = 0;
         }
-        if let Some(quickest) = self.ages.get_mut(self.slot) {
+        if let Some(quickest) = self.ages.get_mut(self.call) {
             *quickest = None;
         }
     }
@@ -244,7 +244,7 @@ mod tests {
             let is_held_up = frame % 30 == 0 && frame > 0;
             let cost = if is_held_up { 30_000 } else { 300 };
             reach.handle_cost(Duration::from_micros(cost));
-            reach.handle_slot();
+            reach.handle_call_end();
             assert_eq!(reach.clocking(false), horizon, "{frame}");
             assert!(!reach.is_cut_short());
         }
@@ -257,9 +257,9 @@ mod tests {
         (0..32).for_each(|_| reach.handle_cost(Duration::from_micros(100)));
         (0..20).for_each(|_| reach.handle_cost(Duration::from_millis(1)));
         assert!(reach.clocking(false) < 6);
-        (0..60).for_each(|_| reach.handle_slot());
+        (0..60).for_each(|_| reach.handle_call_end());
         assert!(reach.clocking(false) >= 8, "{:?}", reach.cost);
-        (0..1200).for_each(|_| reach.handle_slot());
+        (0..1200).for_each(|_| reach.handle_call_end());
         assert_eq!(reach.clocking(false), 16);
     }
 
@@ -278,30 +278,30 @@ mod tests {
         let mut reach = Reach::default();
         assert_eq!(reach.window(), 11);
         (0..9).for_each(|_| reach.handle_verdict(2));
-        reach.handle_slot();
+        reach.handle_call_end();
         assert_eq!(reach.window(), 19);
-        (0..RATES).for_each(|_| reach.handle_slot());
+        (0..RATES).for_each(|_| reach.handle_call_end());
         assert_eq!(reach.window(), 11);
     }
 
     #[test]
     fn a_queue_that_never_empties_shows_in_the_quickest_verdict() {
         let mut reach = Reach::default();
-        for slot in 0..RATES as u64 {
-            reach.handle_verdict(4 + slot % 3);
-            reach.handle_slot();
+        for call in 0..RATES as u64 {
+            reach.handle_verdict(4 + call % 3);
+            reach.handle_call_end();
         }
         assert_eq!(reach.standing(), 3);
         reach.handle_verdict(1);
         assert_eq!(reach.standing(), 0, "it was empty once");
     }
 
-    /// Plays so many slots, one exchange each; how often the game stood still. `helps`: by how much a hold shortens the queue;
-    /// a frame is gained on the peer every `gains` slots.
-    fn play(slots: u64, helps: u64, gains: u64) -> (u64, u64) {
+    /// Plays so many calls, one exchange each; how often the game stood still. `helps`: by how much a hold shortens the queue;
+    /// a frame is gained on the peer every `gains` calls.
+    fn play(calls: u64, helps: u64, gains: u64) -> (u64, u64) {
         let mut reach = Reach::default();
         let (mut holds, mut queue) = (0, 0);
-        for slot in 1..=slots {
+        for call in 1..=calls {
             if reach.must_drain() {
                 reach.handle_hold();
                 holds += 1;
@@ -309,8 +309,8 @@ mod tests {
             } else {
                 reach.handle_verdict(1 + queue);
             }
-            queue = (queue + u64::from(slot % gains == 0)).min(3);
-            reach.handle_slot();
+            queue = (queue + u64::from(call % gains == 0)).min(3);
+            reach.handle_call_end();
         }
         (holds, queue)
     }

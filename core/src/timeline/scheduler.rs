@@ -9,7 +9,7 @@ use crate::serial::Shift;
 use std::hash::Hash;
 
 /// Corrections in one call; more wait for the next one.
-const MENDS_PER_SLOT: u32 = 8;
+const CORRECTIONS_PER_CALL: u32 = 8;
 
 /// Calls of a core that only repeats its picture, in a row, before a replay goes on without the frame.
 const REPEATS: u32 = 4;
@@ -17,7 +17,7 @@ const REPEATS: u32 = 4;
 /// Without a snapshot for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
 const RARE_REPAIRED: u64 = 8;
 
-/// Slots without news after which nobody counts as using the cable, and of so many boundaries one is saved: the first transfer then
+/// Calls without news after which nobody counts as using the cable, and of so many boundaries one is saved: the first transfer then
 /// goes back a little further, and an idle link costs next to nothing.
 const IDLE: u32 = 60;
 const IDLE_EVERY: u64 = 4;
@@ -206,7 +206,7 @@ impl Scheduler {
         if history.link.is_open() {
             if let Some(frame) = correction(history) {
                 let may_replace = history.link.is_closing() || history.outbound.may_replace();
-                if self.call.corrections < MENDS_PER_SLOT && may_replace {
+                if self.call.corrections < CORRECTIONS_PER_CALL && may_replace {
                     return self.go_back(frame, history);
                 }
                 return Some(self.hold(history));

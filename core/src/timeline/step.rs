@@ -2,7 +2,7 @@
 
 use crate::serial::{SerialControl, Shift};
 
-/// What is to be done next in this slot.
+/// What is to be done next in this call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Load the snapshot that this buffer holds.
@@ -30,7 +30,7 @@ pub enum Step {
     },
     /// Show the last picture again, with silence: the game stands still.
     Hold,
-    /// The slot is over.
+    /// The call is over.
     Done,
 }
 

@@ -174,7 +174,7 @@ fn what_a_replay_sends_again_needs_no_word() {
 #[test]
 fn what_a_replay_sends_differently_is_replaced_and_taken_anew() {
     let (mut a, mut b) = linked(Toy::new(0, echoing), Toy::new(4, nothing));
-    // B's words reach A two slots late, so that B has taken what A then replaces.
+    // B's words reach A two calls late, so that B has taken what A then replaces.
     for n in 0..40 {
         a.slot();
         a.tell(&mut b);
