@@ -4,7 +4,7 @@ use super::counters::Counters;
 use super::inbound::{Inbound, Void};
 use super::link::Link;
 use super::outbound::{Outbound, Sent};
-use super::reach::Reach;
+use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
 use super::step::Confirmed;
 use crate::number::{Number, OwnFrame};
@@ -30,7 +30,7 @@ pub(super) struct History {
     pub(super) outbound: Outbound,
     pub(super) inbound: Inbound,
     pub(super) snapshots: Snapshots,
-    pub(super) window: Reach,
+    pub(super) window: PredictionWindow,
     pub(super) counters: Counters,
     pub(super) settings: Settings,
     /// Frames emulated in this timeline; in a replay, the number of the frame that is repeated.
@@ -48,7 +48,7 @@ impl History {
             outbound: Outbound::new(places),
             inbound: Inbound::new(places),
             snapshots: Snapshots::new(slots),
-            window: Reach::default(),
+            window: PredictionWindow::default(),
             counters: Counters::default(),
             settings: Settings::default(),
             frame: OwnFrame::default(),

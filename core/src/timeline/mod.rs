@@ -105,7 +105,7 @@ mod inbound;
 mod link;
 mod outbound;
 mod port;
-mod reach;
+mod prediction_window;
 mod ring;
 mod scheduler;
 mod snapshots;

@@ -368,7 +368,7 @@ fn must_hold(history: &mut History) -> bool {
         || (history.settings.is_meeting && unanswered.is_some())
         || is_ahead
         || is_open_long
-        || outstanding > window.window()
+        || outstanding > window.most_outstanding()
         || is_full;
     if is_full && unanswered.is_none() && open.is_none() {
         // Nothing is open, yet the history cannot be let go: no boundary has been safe for seconds.

@@ -35,7 +35,7 @@ const MOST_FAILURES: u32 = 6;
 
 /// What limits running ahead, measured.
 #[derive(Clone, Debug)]
-pub(super) struct Reach {
+pub(super) struct PredictionWindow {
     round_trip: u64,
     /// What one replayed frame costs lately; follows increases soon.
     cost: Duration,
@@ -64,9 +64,9 @@ struct Drain {
     failures: u32,
 }
 
-impl Default for Reach {
+impl Default for PredictionWindow {
     fn default() -> Self {
-        Reach {
+        PredictionWindow {
             round_trip: 1,
             cost: Duration::ZERO,
             mean: Duration::ZERO,
@@ -81,7 +81,7 @@ impl Default for Reach {
     }
 }
 
-impl Reach {
+impl PredictionWindow {
     pub(super) fn set_round_trip(&mut self, round_trip: Duration) {
         let period = TCycles::FRAME.nominal_duration().as_nanos();
         let frames = round_trip.as_nanos().div_ceil(period);
@@ -187,7 +187,7 @@ impl Reach {
     }
 
     /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.
-    pub(super) fn window(&self) -> u64 {
+    pub(super) fn most_outstanding(&self) -> u64 {
         let best = self.rates.iter().copied().max().unwrap_or(0).max(1);
         u64::from(best) * self.round_trip + WINDOW
     }
@@ -212,105 +212,105 @@ mod tests {
 
     #[test]
     fn the_horizon_is_the_round_trip_and_three_frames() {
-        let mut reach = Reach::default();
-        assert_eq!(reach.clocking(false), 4);
-        reach.set_round_trip(Duration::from_millis(200));
-        assert_eq!((reach.clocking(false), reach.armed()), (12 + 1 + 3, 40));
-        reach.set_round_trip(Duration::MAX);
-        assert_eq!(reach.clocking(false), MOST_CLOCKING);
+        let mut window = PredictionWindow::default();
+        assert_eq!(window.clocking(false), 4);
+        window.set_round_trip(Duration::from_millis(200));
+        assert_eq!((window.clocking(false), window.armed()), (12 + 1 + 3, 40));
+        window.set_round_trip(Duration::MAX);
+        assert_eq!(window.clocking(false), MOST_CLOCKING);
     }
 
     #[test]
     fn a_slow_machine_runs_less_far_ahead() {
-        let mut reach = Reach::default();
-        reach.set_round_trip(Duration::from_millis(200));
-        reach.handle_cost(Duration::from_micros(600));
-        assert_eq!((reach.clocking(false), reach.armed()), (6, 6));
-        (0..20).for_each(|_| reach.handle_cost(Duration::from_millis(50)));
-        assert_eq!(reach.clocking(false), LEAST);
+        let mut window = PredictionWindow::default();
+        window.set_round_trip(Duration::from_millis(200));
+        window.handle_cost(Duration::from_micros(600));
+        assert_eq!((window.clocking(false), window.armed()), (6, 6));
+        (0..20).for_each(|_| window.handle_cost(Duration::from_millis(50)));
+        assert_eq!(window.clocking(false), LEAST);
         for _ in 0..200 {
-            reach.handle_cost(Duration::from_micros(10));
+            window.handle_cost(Duration::from_micros(10));
         }
-        assert_eq!(reach.armed(), MOST_ARMED, "what it was once is forgotten");
+        assert_eq!(window.armed(), MOST_ARMED, "what it was once is forgotten");
     }
 
     #[test]
     fn a_replay_that_was_held_up_does_not_hold_the_game_back() {
-        let mut reach = Reach::default();
-        reach.set_round_trip(Duration::from_millis(40));
-        let horizon = reach.clocking(false);
+        let mut window = PredictionWindow::default();
+        window.set_round_trip(Duration::from_millis(40));
+        let horizon = window.clocking(false);
         for frame in 0..600 {
             // Another program has this processor for 30 ms twice a second.
             let is_held_up = frame % 30 == 0 && frame > 0;
             let cost = if is_held_up { 30_000 } else { 300 };
-            reach.handle_cost(Duration::from_micros(cost));
-            reach.handle_call_end();
-            assert_eq!(reach.clocking(false), horizon, "{frame}");
-            assert!(!reach.is_cut_short());
+            window.handle_cost(Duration::from_micros(cost));
+            window.handle_call_end();
+            assert_eq!(window.clocking(false), horizon, "{frame}");
+            assert!(!window.is_cut_short());
         }
     }
 
     #[test]
     fn a_bad_moment_is_forgotten_by_time_where_nothing_is_replayed() {
-        let mut reach = Reach::default();
-        reach.set_round_trip(Duration::from_millis(200));
-        (0..32).for_each(|_| reach.handle_cost(Duration::from_micros(100)));
-        (0..20).for_each(|_| reach.handle_cost(Duration::from_millis(1)));
-        assert!(reach.clocking(false) < 6);
-        (0..60).for_each(|_| reach.handle_call_end());
-        assert!(reach.clocking(false) >= 8, "{:?}", reach.cost);
-        (0..1200).for_each(|_| reach.handle_call_end());
-        assert_eq!(reach.clocking(false), 16);
+        let mut window = PredictionWindow::default();
+        window.set_round_trip(Duration::from_millis(200));
+        (0..32).for_each(|_| window.handle_cost(Duration::from_micros(100)));
+        (0..20).for_each(|_| window.handle_cost(Duration::from_millis(1)));
+        assert!(window.clocking(false) < 6);
+        (0..60).for_each(|_| window.handle_call_end());
+        assert!(window.clocking(false) >= 8, "{:?}", window.cost);
+        (0..1200).for_each(|_| window.handle_call_end());
+        assert_eq!(window.clocking(false), 16);
     }
 
     #[test]
     fn a_machine_is_slow_when_it_replays_slowly_on_the_whole() {
-        let mut reach = Reach::default();
-        (0..100).for_each(|_| reach.handle_cost(Duration::from_micros(200)));
-        reach.handle_cost(Duration::from_millis(5));
-        assert!(!reach.is_cut_short());
-        (0..100).for_each(|_| reach.handle_cost(Duration::from_millis(2)));
-        assert!(reach.is_cut_short());
+        let mut window = PredictionWindow::default();
+        (0..100).for_each(|_| window.handle_cost(Duration::from_micros(200)));
+        window.handle_cost(Duration::from_millis(5));
+        assert!(!window.is_cut_short());
+        (0..100).for_each(|_| window.handle_cost(Duration::from_millis(2)));
+        assert!(window.is_cut_short());
     }
 
     #[test]
     fn the_window_follows_the_peers_best_rate() {
-        let mut reach = Reach::default();
-        assert_eq!(reach.window(), 11);
-        (0..9).for_each(|_| reach.handle_verdict(2));
-        reach.handle_call_end();
-        assert_eq!(reach.window(), 19);
-        (0..RATES).for_each(|_| reach.handle_call_end());
-        assert_eq!(reach.window(), 11);
+        let mut window = PredictionWindow::default();
+        assert_eq!(window.most_outstanding(), 11);
+        (0..9).for_each(|_| window.handle_verdict(2));
+        window.handle_call_end();
+        assert_eq!(window.most_outstanding(), 19);
+        (0..RATES).for_each(|_| window.handle_call_end());
+        assert_eq!(window.most_outstanding(), 11);
     }
 
     #[test]
     fn a_queue_that_never_empties_shows_in_the_quickest_verdict() {
-        let mut reach = Reach::default();
+        let mut window = PredictionWindow::default();
         for call in 0..RATES as u64 {
-            reach.handle_verdict(4 + call % 3);
-            reach.handle_call_end();
+            window.handle_verdict(4 + call % 3);
+            window.handle_call_end();
         }
-        assert_eq!(reach.standing(), 3);
-        reach.handle_verdict(1);
-        assert_eq!(reach.standing(), 0, "it was empty once");
+        assert_eq!(window.standing(), 3);
+        window.handle_verdict(1);
+        assert_eq!(window.standing(), 0, "it was empty once");
     }
 
     /// Plays so many calls, one exchange each; how often the game stood still. `helps`: by how much a hold shortens the queue;
     /// a frame is gained on the peer every `gains` calls.
     fn play(calls: u64, helps: u64, gains: u64) -> (u64, u64) {
-        let mut reach = Reach::default();
+        let mut window = PredictionWindow::default();
         let (mut holds, mut queue) = (0, 0);
         for call in 1..=calls {
-            if reach.must_drain() {
-                reach.handle_hold();
+            if window.must_drain() {
+                window.handle_hold();
                 holds += 1;
                 queue = u64::saturating_sub(queue, helps);
             } else {
-                reach.handle_verdict(1 + queue);
+                window.handle_verdict(1 + queue);
             }
             queue = (queue + u64::from(call % gains == 0)).min(3);
-            reach.handle_call_end();
+            window.handle_call_end();
         }
         (holds, queue)
     }
