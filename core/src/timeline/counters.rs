@@ -29,11 +29,11 @@ pub struct Counters {
     pub requests: u64,
     /// Of these, those that met the verdict itself.
     pub known: u64,
-    /// Guessed by an offer of the peer that waits, an announcement, or the verdict before a replacement.
+    /// Predicted by an offer of the peer that waits, an announcement, or the verdict before a replacement.
     pub hinted: u64,
-    /// Guessed by the last verdict.
+    /// Predicted by the last verdict.
     pub repeated: u64,
-    /// Guesses that were wrong; each starts a correction, and those behind it in the same one are not counted.
+    /// Predictions that were wrong; each starts a correction, and those behind it in the same one are not counted.
     pub wrong: u64,
     /// Epochs begun here.
     pub replaces: u64,

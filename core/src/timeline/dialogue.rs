@@ -289,7 +289,7 @@ fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut Histor
     if let Some(byte) = line.announced
         && judged >= outbound.answered()
     {
-        outbound.suppose(judged, Outcome::Taken { byte });
+        outbound.predict(judged, Outcome::Taken { byte });
     }
     history.pair();
     Ok(())
@@ -333,7 +333,7 @@ fn follow_verdict(epoch: OwnEpoch, verdict: Verdict, history: &mut History) -> R
         return Ok(());
     }
     if outbound.is_void(epoch, number) {
-        outbound.suppose(number, outcome);
+        outbound.predict(number, outcome);
     } else if number >= outbound.end() {
         return Err(Nonsense);
     } else if number == outbound.answered() {

@@ -229,7 +229,7 @@ impl History {
         }
     }
 
-    /// Settles what was guessed right; the frame of the first offer that was not, if there is one.
+    /// Settles what was predicted right; the frame of the first offer that was not, if there is one.
     pub(super) fn check(&mut self) -> Option<OwnFrame> {
         let settled = self.outbound.settled();
         let wrong = self.outbound.check(self.link.is_closing());

@@ -205,7 +205,7 @@ impl Inbound {
         })
     }
 
-    /// The game has read the next offer in a transfer of its own: the two are, or are guessed to be, a pair.
+    /// The game has read the next offer in a transfer of its own: the two are, or are predicted to be, a pair.
     pub(super) fn pass_pair(&mut self) {
         self.next = self.next.next();
     }

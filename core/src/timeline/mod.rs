@@ -1,8 +1,8 @@
-//! Go on and mend: a game that clocks runs on with a guessed byte, and is corrected if the guess was wrong.
+//! Go on and mend: a game that clocks runs on with a predicted byte, and is corrected if the prediction was wrong.
 //!
-//! Waiting for a verdict costs a round trip a byte. Here the game reads a guess at once and goes on. The timeline of one
+//! Waiting for a verdict costs a round trip a byte. Here the game reads a prediction at once and goes on. The timeline of one
 //! game keeps a short history: for each emulated frame what crossed its serial port, and now and then a snapshot of the
-//! whole core. When the truth arrives and differs, the game is taken back to a snapshot before the guess and the frames
+//! whole core. When the truth arrives and differs, the game is taken back to a snapshot before the prediction and the frames
 //! since are replayed, unseen, with all that is known by then. This is optimistic simulation (Jefferson, "Virtual Time",
 //! 1985) with lazy cancellation (Gafni, 1988): what a replay sends again needs no word; only what it sends differently
 //! is *replaced*, under a new *epoch*.
@@ -11,16 +11,16 @@
 //!
 //! # How a corrected frame travels
 //!
-//! 1. In frame 40 A's game clocks a byte: *offer* 7. Its verdict is a round trip away, so the game reads the best guess
+//! 1. In frame 40 A's game clocks a byte: *offer* 7. Its verdict is a round trip away, so the game reads the best prediction
 //!    ([`Timeline::request`]) and runs on; at the end of the call one datagram carries all offers that B has not
 //!    acknowledged. Frames 41 to 45 follow, with offers 8 to 12.
 //! 2. B's game listens and has no open byte of its own: its next poll takes offer 7, at a frame and a poll that are
 //!    recorded. What it answers is the verdict; B's next datagram carries it.
 //! 3. Before frame 46 A compares: the game read something else. The call begins with a correction: the newest snapshot
 //!    at or before frame 40 is loaded, and the frames up to 45 run again, unseen; request 7 reads the verdict, the others their
-//!    verdicts or better guesses. Takes are repeated at their recorded polls.
+//!    verdicts or better predictions. Takes are repeated at their recorded polls.
 //! 4. Offers 8 and 9 come out as before: nothing is said of them, and verdicts on them stay good. Offer 10 differs: it and
-//!    all behind it are replaced, a new epoch begins, and the verdicts that were known for them become guesses.
+//!    all behind it are replaced, a new epoch begins, and the verdicts that were known for them become predictions.
 //! 5. B follows the epoch: what it took from offer 10 on is void, so it goes back to before that take in the same way.
 //! 6. A's verdicts up to 9 are read by its game: they are *settled*, A says so, and both let go of what lies before.
 //!
@@ -268,7 +268,7 @@ impl Timeline {
         self.history.settings.is_leading = is_leading;
     }
 
-    /// Whether guesses hold the game up here: this machine replays too slowly to run as far ahead as the path would
+    /// Whether predictions hold the game up here: this machine replays too slowly to run as far ahead as the path would
     /// have it.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
@@ -350,7 +350,7 @@ impl Timeline {
         self.port.is_answered(&self.history)
     }
 
-    /// What the game reads in the transfer that it has started: the verdict, or the best guess.
+    /// What the game reads in the transfer that it has started: the verdict, or the best prediction.
     pub fn answer(&mut self) -> u8 {
         self.port.answer(&mut self.history)
     }

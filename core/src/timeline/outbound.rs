@@ -11,7 +11,7 @@ pub(super) const FRAME_SHARE: usize = 3;
 /// Replacements that the peer may not have acknowledged; while none fits, nothing is mended.
 const REPLACES: usize = 32;
 
-/// What is guessed before anything is known.
+/// What is predicted before anything is known.
 const UNKNOWN: Outcome = Outcome::Taken { byte: UNPLUGGED };
 
 /// Whether the game and the pairing go on alike after both.
@@ -40,7 +40,7 @@ pub(super) enum Source {
     /// An offer of the peer that waits.
     Crossing,
     /// The announcement, or the verdict before a replacement.
-    Hint,
+    Predicted,
     /// The last verdict.
     Last,
 }
@@ -72,7 +72,7 @@ pub(super) struct Outbound {
     settled: OwnOffer,
     last: Outcome,
     /// What is believed of some numbers; two that share a place are more than the list's length apart.
-    hints: Box<[Option<(OwnOffer, Outcome)>]>,
+    predictions: Box<[Option<(OwnOffer, Outcome)>]>,
     /// From which number the epoch behind each replaced its offers, the newest ones.
     replaces: Ring<OwnEpoch, OwnOffer>,
     /// Offers before this one have reached the peer as they are now.
@@ -87,7 +87,7 @@ impl Outbound {
             answers: Ring::new(places),
             settled: OwnOffer::default(),
             last: UNKNOWN,
-            hints: vec![None; places].into_boxed_slice(),
+            predictions: vec![None; places].into_boxed_slice(),
             replaces: Ring::new(REPLACES),
             acknowledged: OwnOffer::default(),
         }
@@ -100,7 +100,7 @@ impl Outbound {
         self.answers.reset();
         self.settled = OwnOffer::default();
         self.last = UNKNOWN;
-        self.hints.fill(None);
+        self.predictions.fill(None);
         self.replaces.reset();
         self.acknowledged = OwnOffer::default();
     }
@@ -244,8 +244,8 @@ impl Outbound {
         if let Some(answer) = self.answers.get(number) {
             return (*answer, Source::Known);
         }
-        match self.hint(number) {
-            Some(answer) => (answer, Source::Hint),
+        match self.prediction(number) {
+            Some(answer) => (answer, Source::Predicted),
             None => (self.last, Source::Last),
         }
     }
@@ -258,14 +258,14 @@ impl Outbound {
         self.replace_from(self.next)
     }
 
-    /// Everything from this number on is void; how many offers that were. Their verdicts become hints.
+    /// Everything from this number on is void; how many offers that were. Their verdicts become predictions.
     fn replace_from(&mut self, number: OwnOffer) -> u64 {
         let cancelled = self.end().since(number);
         // Nothing is mended while none fits, but when the stretch ends and the peer is told nothing more.
         self.replaces.push(number);
         for void in number.until(self.answered()) {
             if let Some(answer) = self.answers.get(void).copied() {
-                self.suppose(void, answer);
+                self.predict(void, answer);
             }
         }
         self.list.truncate(number);
@@ -275,20 +275,20 @@ impl Outbound {
     }
 
     /// What is believed of a number until its verdict comes.
-    pub(super) fn suppose(&mut self, number: OwnOffer, answer: Outcome) {
+    pub(super) fn predict(&mut self, number: OwnOffer, answer: Outcome) {
         let place = self.place(number);
-        if let Some(hint) = self.hints.get_mut(place) {
-            *hint = Some((number, answer));
+        if let Some(prediction) = self.predictions.get_mut(place) {
+            *prediction = Some((number, answer));
         }
     }
 
-    fn hint(&self, number: OwnOffer) -> Option<Outcome> {
-        let (hinted, answer) = (*self.hints.get(self.place(number))?)?;
-        (hinted == number).then_some(answer)
+    fn prediction(&self, number: OwnOffer) -> Option<Outcome> {
+        let (predicted, answer) = (*self.predictions.get(self.place(number))?)?;
+        (predicted == number).then_some(answer)
     }
 
     fn place(&self, number: OwnOffer) -> usize {
-        usize::try_from(number.raw() % self.hints.len() as u64).unwrap_or_default()
+        usize::try_from(number.raw() % self.predictions.len() as u64).unwrap_or_default()
     }
 
     /// The verdict on the oldest offer without one.
@@ -300,7 +300,7 @@ impl Outbound {
         is_kept
     }
 
-    /// Settles what was guessed right; the first offer that was not, if there is one.
+    /// Settles what was predicted right; the first offer that was not, if there is one.
     ///
     /// With `is_unplugged`, what has no verdict reads as unplugged.
     pub(super) fn check(&mut self, is_unplugged: bool) -> Option<&Own> {

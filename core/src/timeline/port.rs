@@ -257,7 +257,7 @@ impl Port {
             counters.requests += 1;
             match source {
                 Source::Known => counters.known += 1,
-                Source::Crossing | Source::Hint => counters.hinted += 1,
+                Source::Crossing | Source::Predicted => counters.hinted += 1,
                 Source::Last => counters.repeated += 1,
             }
         }

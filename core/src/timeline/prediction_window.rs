@@ -18,7 +18,7 @@ const MOST_GROWTH: u32 = 2;
 /// What replays cost follows a dearer one by this part of the difference, and a cheaper one by that.
 const FOLLOW_UP: u32 = 4;
 const FOLLOW_DOWN: u32 = 16;
-/// In a call without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a game that guesses right
+/// In a call without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a game that predicts right
 /// replays nothing, and would be held back for ever by what was measured in a bad moment. Half a second, and ten.
 const FORGET_COST: u32 = 32;
 const FORGET_MEAN: u32 = 1024;
@@ -176,7 +176,7 @@ impl PredictionWindow {
             .min(affordable(self.cost))
     }
 
-    /// Whether this machine replays slower than this path would have it: a game that guesses is held up for that.
+    /// Whether this machine replays slower than this path would have it: a game that predicts is held up for that.
     pub(super) fn is_cut_short(&self) -> bool {
         self.measured == MEASURED && affordable(self.mean) < (self.round_trip + LEAD).min(MOST_CLOCKING)
     }

@@ -150,10 +150,10 @@ fn without_a_peer_a_game_reads_ff_and_nothing_is_kept() {
 }
 
 #[test]
-fn a_wrong_guess_is_replayed_from_the_state_before_it() {
+fn a_wrong_prediction_is_replayed_from_the_state_before_it() {
     let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
     play(&mut a, &mut b, 1);
-    assert_eq!(a.memory, [UNPLUGGED], "a guess");
+    assert_eq!(a.memory, [UNPLUGGED], "a prediction");
     a.slot();
     assert!(a.has(|step| matches!(step, Step::Load { .. })));
     assert!(a.has(|step| *step == Step::Replay { frame: 0 }));
@@ -233,7 +233,7 @@ fn a_game_that_does_not_listen_refuses_after_two_whole_frames() {
     assert_eq!(
         (counters.corrections, counters.holds),
         (0, 0),
-        "0xFF was the guess"
+        "0xFF was the prediction"
     );
 }
 
@@ -353,7 +353,7 @@ fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
     for byte in [UNPLUGGED; 2] {
         assert!(a.timeline.history.handle_answer(Outcome::Taken { byte }));
     }
-    assert_eq!(a.timeline.history.check(), None, "both were guessed");
+    assert_eq!(a.timeline.history.check(), None, "both were predicted");
     // As in a replay of this frame.
     a.timeline.history.outbound.rewind(OwnOffer::default());
     a.timeline.request(9, Speed::Normal);
