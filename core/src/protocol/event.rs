@@ -1,6 +1,6 @@
 //! What a datagram carries behind its header: runs of offers and of verdicts, and what timelines say.
 
-use super::mend::{Line, REPLACE_LEN, ReplaceRun};
+use super::rollback::{Line, REPLACE_LEN, ReplaceRun};
 use super::{CONFIG, COUNT_LIMIT, DecodeError};
 use crate::serial::{Speed, UNPLUGGED};
 use bincode::{BorrowDecode, Encode};

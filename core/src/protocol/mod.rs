@@ -19,11 +19,11 @@
 //! | 112 | | events, each a 4-byte tag and its body, up to the end of the datagram |
 
 mod event;
-mod mend;
+mod rollback;
 mod writer;
 
 pub use event::{Event, Events, Offer, OfferRun, Outcome, Verdict, VerdictRun};
-pub use mend::{Line, ReplaceRun};
+pub use rollback::{Line, ReplaceRun};
 pub use writer::Writer;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
@@ -61,10 +61,10 @@ impl Flags {
     pub const ARMED: Flags = Flags(1);
     /// No frame has been emulated for a while: a menu, a pause.
     pub const PAUSED: Flags = Flags(1 << 1);
-    /// This side can go back and mend: its peer may replace what it has sent.
+    /// This side can roll back: its peer may replace what it has sent.
     pub const MENDS: Flags = Flags(1 << 3);
     /// This side waits a little for each verdict on its offers, so the other's listening game should stay in its poll for the next; only
-    /// where both sides mend.
+    /// where both sides roll back.
     pub const MEETS: Flags = Flags(1 << 4);
     /// This side unplugs: the last datagram of its session.
     pub const GOODBYE: Flags = Flags(1 << 2);

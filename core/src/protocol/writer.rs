@@ -1,7 +1,7 @@
 //! Builds one datagram in the caller's buffer.
 
 use super::event::{OFFER_RUN_LEN, VERDICT_RUN_LEN};
-use super::mend::{Line, REPLACE_RUN_LEN, ReplaceRun};
+use super::rollback::{Line, REPLACE_RUN_LEN, ReplaceRun};
 use super::{CONFIG, Event, Header, MAGIC, MAX_DATAGRAM, Offer, OfferRun, VERSION, Verdict, VerdictRun};
 use crate::serial::Speed;
 use bincode::Encode;

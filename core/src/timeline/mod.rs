@@ -1,4 +1,4 @@
-//! Go on and mend: a game that clocks runs on with a predicted byte, and is corrected if the prediction was wrong.
+//! Rollback: a game that clocks runs on with a predicted byte, and is corrected if the prediction was wrong.
 //!
 //! Waiting for a verdict costs a round trip a byte. Here the game reads a prediction at once and goes on. The timeline of one
 //! game keeps a short history: for each emulated frame what crossed its serial port, and now and then a snapshot of the
@@ -96,7 +96,7 @@
 //! **Snapshots** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core whose snapshots can be
 //! repaired ([`Timeline::set_repairs`]) has shorter replays. Whatever the core does, a game that listens gets no byte for a
 //! frame when no boundary was safe for twenty; a game that clocks across every boundary, on a core that cannot be repaired, cannot
-//! be mended: its stretch ends ([`Counters::failures`]), and the strict path is the better one for it.
+//! be corrected: its stretch ends ([`Counters::failures`]), and the strict path is the better one for it.
 
 mod counters;
 mod dialogue;
@@ -190,7 +190,7 @@ impl Timeline {
         )
     }
 
-    /// A session with a peer that mends is up. `is_new_peer`: not the one of the last session, or it restarted.
+    /// A session with a peer that rolls back is up. `is_new_peer`: not the one of the last session, or it restarted.
     pub fn plug(&mut self, is_new_peer: bool) {
         self.dialogue.plug(is_new_peer, &mut self.history);
     }

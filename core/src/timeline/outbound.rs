@@ -8,7 +8,7 @@ use crate::serial::{Speed, UNPLUGGED};
 /// Of the places, this part is kept free for a frame's transfers: of 2048 more than any game makes, with the fast clock too.
 pub(super) const FRAME_SHARE: usize = 3;
 
-/// Replacements that the peer may not have acknowledged; while none fits, nothing is mended.
+/// Replacements that the peer may not have acknowledged; while none fits, nothing is corrected.
 const REPLACES: usize = 32;
 
 /// What is predicted before anything is known.
@@ -261,7 +261,7 @@ impl Outbound {
     /// Everything from this number on is void; how many offers that were. Their verdicts become predictions.
     fn replace_from(&mut self, number: OwnOffer) -> u64 {
         let cancelled = self.end().since(number);
-        // Nothing is mended while none fits, but when the stretch ends and the peer is told nothing more.
+        // Nothing is corrected while none fits, but when the stretch ends and the peer is told nothing more.
         self.replaces.push(number);
         for void in number.until(self.answered()) {
             if let Some(answer) = self.answers.get(void).copied() {

@@ -40,7 +40,7 @@ enum Phase {
     /// What comes next has to be found.
     Deciding,
     /// A correction, between two of its frames.
-    Mending(Correction),
+    Correcting(Correction),
     /// A frame of a correction runs.
     Replaying(Correction),
     /// The frame of this call runs.
@@ -61,7 +61,7 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Then {
     Decide,
-    Mend(Correction),
+    Correct(Correction),
     End,
 }
 
@@ -69,7 +69,7 @@ impl From<Then> for Phase {
     fn from(then: Then) -> Phase {
         match then {
             Then::Decide => Phase::Deciding,
-            Then::Mend(correction) => Phase::Mending(correction),
+            Then::Correct(correction) => Phase::Correcting(correction),
             Then::End => Phase::Ending,
         }
     }
@@ -138,14 +138,14 @@ impl Scheduler {
                     }
                 }
                 // A correction, between two of its frames.
-                Phase::Mending(correction) if history.frame() < correction.until => {
+                Phase::Correcting(correction) if history.frame() < correction.until => {
                     let takes_from = correction.takes_from;
                     port.begin(Run::Replay { takes_from }, history);
                     self.phase = Phase::Replaying(correction);
                     let frame = history.frame().raw();
                     return Step::Replay { frame };
                 }
-                Phase::Mending(_) => self.phase = Phase::Deciding,
+                Phase::Correcting(_) => self.phase = Phase::Deciding,
                 Phase::Keeping {
                     snapshot,
                     in_flight,
@@ -157,7 +157,7 @@ impl Scheduler {
                 }
                 // The caller did not say how its last step ended: nothing came of it.
                 Phase::Saving { .. } => self.saved(false, history),
-                Phase::Replaying(correction) => self.phase = Phase::Mending(correction),
+                Phase::Replaying(correction) => self.phase = Phase::Correcting(correction),
                 Phase::Running => self.phase = Phase::Ending,
                 Phase::Ending => {
                     history.handle_call_end();
@@ -257,7 +257,7 @@ impl Scheduler {
         counters.corrections += 1;
         counters.replaced += u64::from(is_replaced);
         counters.longest_replay = counters.longest_replay.max(until.since(snapshot.frame));
-        self.phase = Phase::Mending(Correction {
+        self.phase = Phase::Correcting(Correction {
             until,
             takes_from: until.before(history.window.floor()).max(oldest),
             repeats: 0,
@@ -278,13 +278,13 @@ impl Scheduler {
         if !boundary.has_advanced {
             correction.repeats += 1;
             if correction.repeats < REPEATS {
-                self.phase = Phase::Mending(correction);
+                self.phase = Phase::Correcting(correction);
                 return None;
             }
             history.counters.unrepeatable += 1;
         }
         correction.repeats = 0;
-        self.phase = Phase::Mending(correction);
+        self.phase = Phase::Correcting(correction);
         history.counters.replayed += 1;
         history.inbound.replay_refusals(history.frame());
         history.next_frame();
@@ -293,7 +293,7 @@ impl Scheduler {
             self.phase = Phase::Deciding;
             return None;
         }
-        Some(Then::Mend(correction))
+        Some(Then::Correct(correction))
     }
 
     /// The live frame is over; where a snapshot saved here would lead to.
