@@ -268,7 +268,7 @@ impl Timeline {
         self.history.settings.is_leading = is_leading;
     }
 
-    /// Whether predictions hold the game up here: this machine replays too slowly to run as far ahead as the path would
+    /// Whether predictions stall the game here: this machine replays too slowly to run as far ahead as the path would
     /// have it.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {

@@ -28,7 +28,7 @@ const LEAST: u64 = 2;
 const WINDOW: u64 = 10;
 /// Calls over which the peer's best rate of verdicts is looked for.
 const RATES: usize = 60;
-/// Least distance of two holds that shorten a queue, in calls: fewer than one frame in a hundred.
+/// Least distance of two stalls that shorten a queue, in calls: fewer than one frame in a hundred.
 const DRAIN_EVERY: u32 = 120;
 /// That grows by this power of two at most while they do not help.
 const MOST_FAILURES: u32 = 6;
@@ -57,7 +57,7 @@ pub(super) struct PredictionWindow {
 /// What has been done about a queue that stands for no use.
 #[derive(Clone, Copy, Debug, Default)]
 struct Drain {
-    /// Calls until the next hold for it.
+    /// Calls until the next stall for it.
     rest: u32,
     /// How long the queue was before the last one, until that has shown.
     before: Option<u64>,
@@ -130,7 +130,7 @@ impl PredictionWindow {
     }
 
     /// The game stands still in this call.
-    pub(super) fn handle_hold(&mut self) {
+    pub(super) fn handle_stall(&mut self) {
         self.running = 0;
     }
 
@@ -296,15 +296,15 @@ mod tests {
         assert_eq!(window.standing(), 0, "it was empty once");
     }
 
-    /// Plays so many calls, one exchange each; how often the game stood still. `helps`: by how much a hold shortens the queue;
+    /// Plays so many calls, one exchange each; how often the game stood still. `helps`: by how much a stall shortens the queue;
     /// a frame is gained on the peer every `gains` calls.
     fn play(calls: u64, helps: u64, gains: u64) -> (u64, u64) {
         let mut window = PredictionWindow::default();
-        let (mut holds, mut queue) = (0, 0);
+        let (mut stalls, mut queue) = (0, 0);
         for call in 1..=calls {
             if window.must_drain() {
-                window.handle_hold();
-                holds += 1;
+                window.handle_stall();
+                stalls += 1;
                 queue = u64::saturating_sub(queue, helps);
             } else {
                 window.handle_verdict(1 + queue);
@@ -312,18 +312,18 @@ mod tests {
             queue = (queue + u64::from(call % gains == 0)).min(3);
             window.handle_call_end();
         }
-        (holds, queue)
+        (stalls, queue)
     }
 
     #[test]
     fn a_clock_half_a_percent_fast_stands_still_once_in_two_hundred_frames() {
-        let (holds, queue) = play(60_000, 1, 200);
-        assert!((290..=301).contains(&holds) && queue <= 1, "{holds} {queue}");
+        let (stalls, queue) = play(60_000, 1, 200);
+        assert!((290..=301).contains(&stalls) && queue <= 1, "{stalls} {queue}");
     }
 
     #[test]
     fn a_queue_that_does_not_get_shorter_is_soon_left_alone() {
-        let (holds, _) = play(60_000, 0, 200);
-        assert!(holds < 20, "{holds}");
+        let (stalls, _) = play(60_000, 0, 200);
+        assert!(stalls < 20, "{stalls}");
     }
 }

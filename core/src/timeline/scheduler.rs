@@ -209,7 +209,7 @@ impl Scheduler {
                 if self.call.corrections < CORRECTIONS_PER_CALL && may_replace {
                     return self.go_back(frame, history);
                 }
-                return Some(self.hold(history));
+                return Some(self.stall(history));
             }
             if history.link.is_closing() {
                 history.close();
@@ -228,8 +228,8 @@ impl Scheduler {
             };
             return None;
         }
-        if std::mem::take(&mut self.call.is_undone) || must_hold(history) {
-            return Some(self.hold(history));
+        if std::mem::take(&mut self.call.is_undone) || must_stall(history) {
+            return Some(self.stall(history));
         }
         port.begin(Run::Live, history);
         self.phase = Phase::Running;
@@ -237,9 +237,9 @@ impl Scheduler {
         Some(Step::Live { frame })
     }
 
-    fn hold(&mut self, history: &mut History) -> Step {
+    fn stall(&mut self, history: &mut History) -> Step {
         history.counters.holds += 1;
-        history.window.handle_hold();
+        history.window.handle_stall();
         self.phase = Phase::Ending;
         Step::Hold
     }
@@ -352,7 +352,7 @@ fn correction(history: &mut History) -> Option<OwnFrame> {
 }
 
 /// Whether the next frame would be too far ahead of what is known.
-fn must_hold(history: &mut History) -> bool {
+fn must_stall(history: &mut History) -> bool {
     if !history.link.is_open() {
         return false;
     }
