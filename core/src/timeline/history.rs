@@ -18,7 +18,7 @@ pub(super) struct Settings {
     /// Whether the caller can save a snapshot with a transfer in flight.
     pub(super) has_repairs: bool,
     /// Whether the caller waits for verdicts.
-    pub(super) is_meeting: bool,
+    pub(super) has_rendezvous: bool,
     /// Whether the game is so far ahead of its peer that the peer should have its turn first.
     pub(super) is_leading: bool,
 }

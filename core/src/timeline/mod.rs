@@ -47,7 +47,7 @@
 //! | has taken it and gives its own SB | [`Timeline::taken`] | |
 //! | starts a transfer with its own clock (`NetSerial::send`) | [`Timeline::request`] | the byte that the game reads |
 //!
-//! A caller that meets its peer splits two of them: a poll that found nothing may last a little and be looked at again
+//! A caller that has a rendezvous with its peer splits two of them: a poll that found nothing may last a little and be looked at again
 //! ([`Timeline::poll_again`]), and between [`Timeline::offer`] and [`Timeline::answer`] the verdict may come
 //! ([`Timeline::is_answered`]). Words of the peer that take nothing back are followed at once then, in the middle of a live frame.
 //!
@@ -260,7 +260,7 @@ impl Timeline {
     /// Whether the caller waits a little for each verdict: then a frame begins only where none is open, so that the
     /// next can come at once.
     pub fn set_meeting(&mut self, is_meeting: bool) {
-        self.history.settings.is_meeting = is_meeting;
+        self.history.settings.has_rendezvous = is_meeting;
     }
 
     /// Whether the game is so far ahead of its peer's frames that it should stand still: see the bridge's module `lead`.

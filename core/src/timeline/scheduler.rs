@@ -365,7 +365,7 @@ fn must_stall(history: &mut History) -> bool {
     let outstanding = outbound.next().since(outbound.answered());
     let is_full = outbound.is_nearly_full() || inbound.is_nearly_full();
     let must_wait = history.settings.is_leading
-        || (history.settings.is_meeting && unanswered.is_some())
+        || (history.settings.has_rendezvous && unanswered.is_some())
         || is_ahead
         || is_open_long
         || outstanding > window.most_outstanding()
