@@ -1,6 +1,6 @@
 //! What a datagram carries behind its header: runs of offers and of verdicts, and what timelines say.
 
-use super::rollback::{Line, REPLACE_LEN, ReplaceRun};
+use super::rollback::{Position, REPLACE_LEN, ReplaceRun};
 use super::{CONFIG, COUNT_LIMIT, DecodeError};
 use crate::serial::{Speed, UNPLUGGED};
 use bincode::{BorrowDecode, Encode};
@@ -87,7 +87,7 @@ pub enum Event<'a> {
     /// Consecutive verdicts on offers of the receiver.
     Verdicts(VerdictRun<'a>),
     /// Where the sender's timeline stands.
-    Line(Line),
+    Position(Position),
     /// Consecutive epochs of the sender, and from where each replaced its offers.
     Replaces(ReplaceRun<'a>),
 }
@@ -170,7 +170,9 @@ impl Event<'_> {
             Event::Offers(run) => (run.entries.len(), OFFER_LEN, [run.first, run.frame, run.judged]),
             Event::Verdicts(run) => (run.entries.len(), VERDICT_LEN, [run.first, 0, 0]),
             Event::Replaces(run) => (run.entries.len(), REPLACE_LEN, [run.base, 0, 0]),
-            Event::Line(line) => return line.received <= COUNT_LIMIT && line.sent <= COUNT_LIMIT,
+            Event::Position(position) => {
+                return position.received <= COUNT_LIMIT && position.sent <= COUNT_LIMIT;
+            }
         };
         // 256 * 1200 bounds the sum of all one-byte steps in a datagram, and of the one two-byte step in a replacement.
         len > 0 && len.is_multiple_of(entry) && numbers.iter().all(|n| n.checked_add(256 * 1200).is_some())

@@ -23,7 +23,7 @@ mod rollback;
 mod writer;
 
 pub use event::{Event, Events, Offer, OfferRun, Outcome, Verdict, VerdictRun};
-pub use rollback::{Line, ReplaceRun};
+pub use rollback::{Position, ReplaceRun};
 pub use writer::Writer;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
@@ -241,10 +241,10 @@ mod tests {
 
     #[test]
     fn what_timelines_say_survives_the_wire() {
-        let line = Line {
-            line: 3,
-            peer_line: 4,
-            their_epoch: 5,
+        let position = Position {
+            incarnation: 3,
+            peer_incarnation: 4,
+            peer_epoch: 5,
             received: 6,
             sent: 7,
             announced: Some(0x55),
@@ -252,19 +252,19 @@ mod tests {
         let replaces: Vec<_> = (0..32).map(|n| (9 + n, 1_000_000 - 7 * u64::from(n))).collect();
         let mut buffer = [0; MAX_DATAGRAM];
         let mut writer = Writer::new(&mut buffer, &header()).unwrap();
-        assert!(writer.line(line));
+        assert!(writer.position(position));
         assert_eq!(writer.replaces(replaces.iter().copied()), 32);
         let len = writer.finish();
         let (_, events) = decode(&buffer[..len]).unwrap();
-        let (mut seen_replaces, mut seen_line) = (vec![], None);
+        let (mut seen_replaces, mut seen_position) = (vec![], None);
         for event in events {
             match event {
-                Event::Line(line) => seen_line = Some(line),
+                Event::Position(position) => seen_position = Some(position),
                 Event::Replaces(run) => seen_replaces.extend(run),
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!((seen_line, seen_replaces), (Some(line), replaces));
+        assert_eq!((seen_position, seen_replaces), (Some(position), replaces));
     }
 
     #[test]

@@ -4,13 +4,13 @@ use bincode::{BorrowDecode, Decode, Encode};
 
 /// Where the sender's timeline stands, and how far it knows the receiver's. One in each datagram that speaks of timelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
-pub struct Line {
-    /// Counts the stretches between plugging in and unplugging, at the sender.
-    pub line: u32,
+pub struct Position {
+    /// Counts the incarnations of the link, between plugging in and unplugging, at the sender.
+    pub incarnation: u32,
     /// The receiver's number of the same kind as the sender knows it; 0 for none.
-    pub peer_line: u32,
+    pub peer_incarnation: u32,
     /// The receiver's newest epoch that the sender has followed.
-    pub their_epoch: u32,
+    pub peer_epoch: u32,
     /// How many of the receiver's offers the sender has, in that epoch.
     pub received: u64,
     /// How many offers the sender's timeline has made.

@@ -1,7 +1,7 @@
 //! Builds one datagram in the caller's buffer.
 
 use super::event::{OFFER_RUN_LEN, VERDICT_RUN_LEN};
-use super::rollback::{Line, REPLACE_RUN_LEN, ReplaceRun};
+use super::rollback::{Position, REPLACE_RUN_LEN, ReplaceRun};
 use super::{CONFIG, Event, Header, MAGIC, MAX_DATAGRAM, Offer, OfferRun, VERSION, Verdict, VerdictRun};
 use crate::serial::Speed;
 use bincode::Encode;
@@ -76,8 +76,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends where the sender's timeline stands; false if it does not fit.
-    pub fn line(&mut self, line: Line) -> bool {
-        self.put(Event::Line(line))
+    pub fn position(&mut self, position: Position) -> bool {
+        self.put(Event::Position(position))
     }
 
     /// Appends replacements of consecutive epochs, each with the number of the first offer that it replaced; says how

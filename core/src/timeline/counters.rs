@@ -64,8 +64,8 @@ pub struct Counters {
     pub outdated: u64,
     /// Datagrams whose numbers make no sense.
     pub nonsense: u64,
-    /// Stretches that ended because the history could not be kept.
+    /// Incarnations that ended because the history could not be kept.
     pub failures: u64,
-    /// Stretches that began.
+    /// Incarnations that began.
     pub joins: u64,
 }

@@ -9,7 +9,7 @@ use super::history::History;
 use super::inbound::Theirs;
 use super::link::Heard;
 use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
-use crate::protocol::{Event, Events, Header, Line, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer};
+use crate::protocol::{Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Position, Verdict, Writer};
 use std::hash::Hash;
 
 /// Calls without news after which only heartbeats speak.
@@ -136,15 +136,18 @@ impl Dialogue {
             history.counters.outdated += 1;
             return;
         }
-        let line = events.clone().find_map(|event| match event {
-            Event::Line(line) => Some(line),
+        let position = events.clone().find_map(|event| match event {
+            Event::Position(position) => Some(position),
             _ => None,
         });
-        let Some(line) = line else { return };
+        let Some(position) = position else { return };
         self.newest = header.sequence;
-        match history.link.handle_numbers(line.line, line.peer_line) {
+        match history
+            .link
+            .handle_numbers(position.incarnation, position.peer_incarnation)
+        {
             Heard::Joined if !history.link.is_closing() => {
-                if follow(header, &line, events, history).is_err() {
+                if follow(header, &position, events, history).is_err() {
                     history.counters.nonsense += 1;
                 }
             }
@@ -180,8 +183,8 @@ impl Dialogue {
         if !self.is_plugged || !is_at_rest {
             return false;
         }
-        let line = line(history);
-        writer.line(line);
+        let position = position(history);
+        writer.position(position);
         if !history.link.is_linked() {
             return false;
         }
@@ -223,19 +226,19 @@ fn wire(epoch: impl Number) -> u32 {
 }
 
 /// Where this timeline stands, for the peer.
-fn line(history: &History) -> Line {
-    let (line, peer_line) = history.link.numbers();
-    let numbers = Line {
-        line,
-        peer_line,
-        ..Line::default()
+fn position(history: &History) -> Position {
+    let (incarnation, peer_incarnation) = history.link.numbers();
+    let numbers = Position {
+        incarnation,
+        peer_incarnation,
+        ..Position::default()
     };
     if !history.link.is_linked() {
         return numbers;
     }
     let (outbound, inbound) = (&history.outbound, &history.inbound);
-    Line {
-        their_epoch: wire(inbound.epoch()),
+    Position {
+        peer_epoch: wire(inbound.epoch()),
         received: inbound.received().raw(),
         sent: outbound.sent().raw(),
         announced: inbound.announced(),
@@ -247,7 +250,9 @@ fn line(history: &History) -> Line {
 fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -> bool {
     let epoch = wire(history.inbound.epoch());
     let is_followed = |event| match event {
-        Event::Line(line) => (line.peer_line, line.line) == history.link.numbers(),
+        Event::Position(position) => {
+            (position.peer_incarnation, position.incarnation) == history.link.numbers()
+        }
         Event::Replaces(mut run) => run.all(|(replaced, _)| replaced <= epoch),
         _ => true,
     };
@@ -258,7 +263,12 @@ fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -
 }
 
 /// Follows the peer to the moment of which it speaks.
-fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut History) -> Result<(), Nonsense> {
+fn follow(
+    header: &Header,
+    position: &Position,
+    events: Events<'_>,
+    history: &mut History,
+) -> Result<(), Nonsense> {
     for event in events.clone() {
         if let Event::Replaces(mut run) = event {
             run.try_for_each(|(epoch, from)| {
@@ -266,13 +276,13 @@ fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut Histor
             })?;
         }
     }
-    let epoch = OwnEpoch::new(line.their_epoch.into());
+    let epoch = OwnEpoch::new(position.peer_epoch.into());
     if PeerEpoch::new(header.epoch.into()) != history.inbound.epoch() || epoch > history.outbound.epoch() {
         return Err(Nonsense);
     }
     let settled = PeerOffer::new(header.settled);
     history.counters.confirmed += history.inbound.handle_settled(settled);
-    history.inbound.handle_sent(PeerOffer::new(line.sent));
+    history.inbound.handle_sent(PeerOffer::new(position.sent));
     for event in events.clone() {
         if let Event::Offers(run) = event {
             run.for_each(|offer| follow_offer(offer, history));
@@ -284,9 +294,9 @@ fn follow(header: &Header, line: &Line, events: Events<'_>, history: &mut Histor
         }
     }
     let outbound = &mut history.outbound;
-    outbound.handle_acknowledgement(epoch, OwnOffer::new(line.received));
+    outbound.handle_acknowledgement(epoch, OwnOffer::new(position.received));
     let judged = OwnOffer::new(header.judged);
-    if let Some(byte) = line.announced
+    if let Some(byte) = position.announced
         && judged >= outbound.answered()
     {
         outbound.predict(judged, Outcome::Taken { byte });

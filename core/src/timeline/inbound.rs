@@ -317,7 +317,7 @@ impl Inbound {
         self.take_back(from)
     }
 
-    /// The stretch is over: what was taken of offers that the peer might have replaced never came.
+    /// The incarnation is over: what was taken of offers that the peer might have replaced never came.
     pub(super) fn handle_end(&mut self) -> Void {
         // The oldest one that is not settled is certain: all before it is final at its maker.
         self.take_back(self.settled.next().max(self.paired))

@@ -96,7 +96,7 @@
 //! **Snapshots** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core whose snapshots can be
 //! repaired ([`Timeline::set_repairs`]) has shorter replays. Whatever the core does, a game that listens gets no byte for a
 //! frame when no boundary was safe for twenty; a game that clocks across every boundary, on a core that cannot be repaired, cannot
-//! be corrected: its stretch ends ([`Counters::failures`]), and the strict path is the better one for it.
+//! be corrected: its incarnation ends ([`Counters::failures`]), and the strict path is the better one for it.
 
 mod counters;
 mod dialogue;

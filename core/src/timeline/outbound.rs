@@ -261,7 +261,7 @@ impl Outbound {
     /// Everything from this number on is void; how many offers that were. Their verdicts become predictions.
     fn replace_from(&mut self, number: OwnOffer) -> u64 {
         let cancelled = self.end().since(number);
-        // Nothing is corrected while none fits, but when the stretch ends and the peer is told nothing more.
+        // Nothing is corrected while none fits, but when the incarnation ends and the peer is told nothing more.
         self.replaces.push(number);
         for void in number.until(self.answered()) {
             if let Some(answer) = self.answers.get(void).copied() {
