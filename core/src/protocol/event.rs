@@ -122,7 +122,7 @@ pub(super) const VERDICT_RUN_LEN: usize = 4 + 8 + 8;
 /// The events of one datagram, all of them checked.
 #[derive(Clone, Debug)]
 pub struct Events<'a> {
-    rest: &'a [u8],
+    bytes: &'a [u8],
 }
 
 impl<'a> Events<'a> {
@@ -136,12 +136,12 @@ impl<'a> Events<'a> {
             }
             rest = after;
         }
-        Ok(Events { rest: bytes })
+        Ok(Events { bytes })
     }
 
     /// The events that are left, as they were encoded.
     pub(crate) fn as_bytes(&self) -> &'a [u8] {
-        self.rest
+        self.bytes
     }
 }
 
@@ -149,8 +149,8 @@ impl<'a> Iterator for Events<'a> {
     type Item = Event<'a>;
 
     fn next(&mut self) -> Option<Event<'a>> {
-        let (event, rest) = step(self.rest)?;
-        self.rest = rest;
+        let (event, rest) = step(self.bytes)?;
+        self.bytes = rest;
         Some(event)
     }
 }

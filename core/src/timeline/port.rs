@@ -59,7 +59,7 @@ struct Frame {
     is_closed: bool,
     /// The peer's call has arrived since the last frame began.
     is_called: bool,
-    /// The rest of the frame is worth nothing: it will be undone.
+    /// What follows in the frame is worth nothing: it will be undone.
     is_spoiled: bool,
     /// Whether a byte could have been given when the frame began.
     was_ready: bool,

@@ -58,7 +58,7 @@ pub(super) struct PredictionWindow {
 #[derive(Clone, Copy, Debug, Default)]
 struct Drain {
     /// Calls until the next stall for it.
-    rest: u32,
+    next_stall_in: u32,
     /// How long the queue was before the last one, until that has shown.
     before: Option<u64>,
     failures: u32,
@@ -121,11 +121,11 @@ impl PredictionWindow {
     pub(super) fn must_drain(&mut self) -> bool {
         let standing = self.standing();
         let limits_are_at_work = self.running < RATES as u32;
-        if standing == 0 || limits_are_at_work || self.drain.rest > 0 {
+        if standing == 0 || limits_are_at_work || self.drain.next_stall_in > 0 {
             return false;
         }
         self.drain.before = Some(standing);
-        self.drain.rest = DRAIN_EVERY << self.drain.failures;
+        self.drain.next_stall_in = DRAIN_EVERY << self.drain.failures;
         true
     }
 
@@ -148,7 +148,7 @@ impl PredictionWindow {
         }
         self.call = (self.call + 1) % RATES;
         self.running = self.running.saturating_add(1);
-        self.drain.rest = self.drain.rest.saturating_sub(1);
+        self.drain.next_stall_in = self.drain.next_stall_in.saturating_sub(1);
         if self.running == RATES as u32
             && let Some(before) = self.drain.before.take()
         {
@@ -158,7 +158,8 @@ impl PredictionWindow {
             } else {
                 (self.drain.failures + 2).min(MOST_FAILURES)
             };
-            self.drain.rest = self.drain.rest.max(DRAIN_EVERY << self.drain.failures) - RATES as u32;
+            self.drain.next_stall_in =
+                self.drain.next_stall_in.max(DRAIN_EVERY << self.drain.failures) - RATES as u32;
         }
         if let Some(rate) = self.rates.get_mut(self.call) {
             *rate = 0;
