@@ -13,10 +13,10 @@ use crate::protocol::{Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Posit
 use std::hash::Hash;
 
 /// Calls without news after which only heartbeats speak.
-const QUIET: u32 = 16;
+const NEWS_CALLS: u32 = 16;
 
 /// Verdicts in one datagram: all that can be open. Offers that find no room behind them go into the next one.
-const VERDICTS_A_DATAGRAM: usize = 400;
+const VERDICTS_PER_DATAGRAM: usize = 400;
 
 /// What the core does while the peer is heard or told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl Dialogue {
 
     pub(super) fn must_transmit(&self, history: &History) -> bool {
         self.is_plugged
-            && (history.quiet() < QUIET
+            && (history.quiet() < NEWS_CALLS
                 || history.outbound.acknowledged() < history.outbound.next()
                 || history.outbound.replaces().next().is_some()
                 || history.inbound.settled() < history.inbound.judged())
@@ -191,7 +191,7 @@ impl Dialogue {
         writer.replaces(outbound.replaces().map(|(epoch, from)| (wire(epoch), from.raw())));
         if unsent_from.is_none() {
             let judged = inbound.settled().until(inbound.judged());
-            let judged = judged.take(VERDICTS_A_DATAGRAM);
+            let judged = judged.take(VERDICTS_PER_DATAGRAM);
             writer.verdicts(judged.filter_map(|number| inbound.verdict(number)));
         }
         let sent = outbound.sent();

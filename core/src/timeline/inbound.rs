@@ -1,6 +1,6 @@
 //! The armed half: the peer's offers, and what this game did with each.
 
-use super::outbound::FRAME_SHARE;
+use super::outbound::RESERVE_DIVISOR;
 use super::ring::Ring;
 use crate::number::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Outcome, Verdict};
@@ -9,10 +9,10 @@ use std::cmp::Ordering;
 use std::iter::successors;
 
 /// Offers behind the oldest snapshot that are kept all the same: the spacing of takes looks back over the frame's own.
-const KEPT_FOR_SPACING: u64 = 64;
+const SPACING_LOOKBACK: u64 = 64;
 
 /// Whole frames without listening after which an offer that could have been taken is refused.
-const UNARMED_LIMIT: u64 = 2;
+const UNARMED_FRAMES: u64 = 2;
 
 /// One transfer that the peer's game clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -178,7 +178,7 @@ impl Inbound {
 
     /// Whether so little room is left that the next frame's transfers might not fit.
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.judgements.room() < self.judgements.places() / FRAME_SHARE
+        self.judgements.room() < self.judgements.places() / RESERVE_DIVISOR
     }
 
     /// The next offer of the peer, if this timeline has judged all before it and never judged this one.
@@ -255,7 +255,7 @@ impl Inbound {
         let mut refused = 0;
         while let Some(head) = self.head()
             && head.judged == made
-            && frame.next().since(head.arrived.max(unarmed_since)) >= UNARMED_LIMIT
+            && frame.next().since(head.arrived.max(unarmed_since)) >= UNARMED_FRAMES
             && self.judge(frame, 0, Outcome::Refused)
         {
             self.next = self.next.next();
@@ -279,13 +279,13 @@ impl Inbound {
             return 0;
         };
         let is_of_frame = |n: PeerOffer| self.list.get(n).is_some_and(|other| other.frame == own.frame);
-        let ahead = number.next().until(number.after(KEPT_FOR_SPACING));
+        let ahead = number.next().until(number.after(SPACING_LOOKBACK));
         let before = successors(number.previous(), |n| n.previous()).take_while(|n| is_of_frame(*n));
-        let before = before.zip(0..KEPT_FOR_SPACING).count();
+        let before = before.zip(0..SPACING_LOOKBACK).count();
         let behind = ahead.take_while(|n| is_of_frame(*n)).count();
         let all = (before + behind + 1) as u64;
         // So many in one frame need the fast clock: then they follow one another at once, and there is nothing to space.
-        if all >= KEPT_FOR_SPACING { u64::MAX } else { all }
+        if all >= SPACING_LOOKBACK { u64::MAX } else { all }
     }
 
     /// An offer arrived; false if it is not the next, or has no room.
@@ -339,7 +339,7 @@ impl Inbound {
 
     /// Forgets what no replay can reach: the oldest snapshot was saved before this number.
     pub(super) fn release(&mut self, number: PeerOffer) {
-        self.list.release(number.before(KEPT_FOR_SPACING));
+        self.list.release(number.before(SPACING_LOOKBACK));
         self.judgements.release(number.min(self.settled));
     }
 }

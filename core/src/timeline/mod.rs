@@ -128,7 +128,7 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 /// Transfers that may be kept: those open, and those since the oldest snapshot. At 13 a frame that is two seconds.
-const PLACES: usize = 2048;
+const MAX_TRANSFERS: usize = 2048;
 
 /// The history of one game and of its link, as far back as it may still change, and the machines that work on it.
 ///
@@ -160,7 +160,7 @@ impl Timeline {
     /// A timeline that is not plugged in, for a caller with so many buffers for snapshots; 48 are enough.
     #[must_use]
     pub fn new(slots: usize) -> Timeline {
-        Timeline::with_places(slots, PLACES)
+        Timeline::with_places(slots, MAX_TRANSFERS)
     }
 
     /// The same for so many transfers, a power of two: for a model that explores every state of a small one.

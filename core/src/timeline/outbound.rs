@@ -6,13 +6,13 @@ use crate::protocol::{Offer, Outcome};
 use crate::serial::{Speed, UNPLUGGED};
 
 /// Of the places, this part is kept free for a frame's transfers: of 2048 more than any game makes, with the fast clock too.
-pub(super) const FRAME_SHARE: usize = 3;
+pub(super) const RESERVE_DIVISOR: usize = 3;
 
 /// Replacements that the peer may not have acknowledged; while none fits, nothing is corrected.
-const REPLACES: usize = 32;
+const MAX_REPLACEMENTS: usize = 32;
 
 /// What is predicted before anything is known.
-const UNKNOWN: Outcome = Outcome::Taken { byte: UNPLUGGED };
+const FIRST_PREDICTION: Outcome = Outcome::Taken { byte: UNPLUGGED };
 
 /// Whether the game and the pairing go on alike after both.
 fn are_alike(one: Outcome, other: Outcome) -> bool {
@@ -86,9 +86,9 @@ impl Outbound {
             list: Ring::new(places),
             answers: Ring::new(places),
             settled: OwnOffer::default(),
-            last: UNKNOWN,
+            last: FIRST_PREDICTION,
             predictions: vec![None; places].into_boxed_slice(),
-            replaces: Ring::new(REPLACES),
+            replaces: Ring::new(MAX_REPLACEMENTS),
             acknowledged: OwnOffer::default(),
         }
     }
@@ -99,7 +99,7 @@ impl Outbound {
         self.list.reset();
         self.answers.reset();
         self.settled = OwnOffer::default();
-        self.last = UNKNOWN;
+        self.last = FIRST_PREDICTION;
         self.predictions.fill(None);
         self.replaces.reset();
         self.acknowledged = OwnOffer::default();
@@ -186,7 +186,7 @@ impl Outbound {
 
     /// Whether so little room is left that the next frame's transfers might not fit.
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.list.room().min(self.answers.room()) < self.list.places() / FRAME_SHARE
+        self.list.room().min(self.answers.room()) < self.list.places() / RESERVE_DIVISOR
     }
 
     /// Whether a correction could replace offers now.

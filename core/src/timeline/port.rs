@@ -8,16 +8,16 @@ use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
 
 /// Frames without a byte after which the next one is a call: it begins a conversation. Longer than games wait for each other, or stay
 /// silent, within one: up to 20 frames; shorter than a player needs to press START again.
-const PAUSE: u64 = 30;
+const CALL_PAUSE_FRAMES: u64 = 30;
 
 /// Without a snapshot for so many frames a game that is armed gets no byte until a boundary is safe: a shift lasts less than a
 /// frame, so that is the next one. Some games' shifts would cross every boundary for ever.
-const RARE: u64 = 20;
+const MAX_SNAPSHOT_AGE: u64 = 20;
 
 /// The same without one that was saved with no transfer in flight, in a stream so fast that the game has always armed again when a
 /// frame ends: only such a snapshot is given to the player, who should not lose more than two thirds of a second. Then no byte is taken in
 /// the last quarter of a frame, by what was taken in the one before.
-const RARE_WHOLE: u64 = 24;
+const MAX_WHOLE_SNAPSHOT_AGE: u64 = 24;
 
 /// The frame that the core runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Port {
         let Port {
             frame: _, // Begins anew with each frame.
             unarmed_since,
-            last_takes: _, // Weighs only in streams that leave no whole snapshot for RARE_WHOLE frames.
+            last_takes: _, // Weighs only in streams that leave no whole snapshot for MAX_WHOLE_SNAPSHOT_AGE frames.
         } = self;
         *unarmed_since
     }
@@ -280,8 +280,8 @@ impl Port {
         };
         has_begun
             && !history.link.is_closing()
-            && history.stale() < RARE
-            && (history.stale_whole() < RARE_WHOLE || self.frame.takes < self.last_takes * 3 / 4)
+            && history.stale() < MAX_SNAPSHOT_AGE
+            && (history.stale_whole() < MAX_WHOLE_SNAPSHOT_AGE || self.frame.takes < self.last_takes * 3 / 4)
             && history.outbound.are_all_answered()
             // A live frame in which the game has read what is known to be false by now will be emulated again.
             && (self.frame.run != Run::Live || history.check().is_none())
@@ -293,7 +293,7 @@ impl Port {
 /// Whether the peer's first byte after a pause has arrived since the last frame began: it may have come after that one's last poll.
 fn is_called(history: &History) -> bool {
     let frame = history.frame();
-    let is_long_ago = |other: OwnFrame| frame.since(other) >= PAUSE;
+    let is_long_ago = |other: OwnFrame| frame.since(other) >= CALL_PAUSE_FRAMES;
     let made = history.outbound.next();
     let last_of_ours = made.previous().and_then(|last| history.outbound.get(last));
     let is_new = |call: &Theirs| frame.since(call.arrived) <= 1 && call.judged == made;

@@ -4,34 +4,34 @@ use crate::time::TCycles;
 use std::time::Duration;
 
 /// Frames beyond the round trip that the clocking side may be ahead of its verdicts: the peer's game needs a frame or two to listen.
-const LEAD: u64 = 3;
+const LISTEN_FRAMES: u64 = 3;
 /// As long as offers are refused, each verdict comes this many frames later.
-const REFUSAL: u64 = 3;
+const REFUSAL_FRAMES: u64 = 3;
 /// The clocking side is never further ahead than this, however long the path.
-const MOST_CLOCKING: u64 = 30;
+const MAX_CLOCKING_FRAMES: u64 = 30;
 /// Frames that the armed side may be ahead of the peer's word that a take is final.
-const MOST_ARMED: u64 = 40;
+const MAX_ARMED_FRAMES: u64 = 40;
 /// Replays whose costs are smoothed: one that another program held up says nothing of the machine.
-const MEASURED: u32 = 32;
+const COST_SAMPLES: u32 = 32;
 /// One replay counts as at most so many times what replays cost lately: a machine that has become slower shows it in several.
-const MOST_GROWTH: u32 = 2;
+const MAX_COST_GROWTH: u32 = 2;
 /// What replays cost follows a dearer one by this part of the difference, and a cheaper one by that.
-const FOLLOW_UP: u32 = 4;
-const FOLLOW_DOWN: u32 = 16;
+const COST_RISE_DIVISOR: u32 = 4;
+const COST_FALL_DIVISOR: u32 = 16;
 /// In a call without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a game that predicts right
 /// replays nothing, and would be held back for ever by what was measured in a bad moment. Half a second, and ten.
-const FORGET_COST: u32 = 32;
-const FORGET_MEAN: u32 = 1024;
+const COST_DECAY_DIVISOR: u32 = 32;
+const MEAN_DECAY_DIVISOR: u32 = 1024;
 /// A machine so slow that not even this fits must wait in other ways.
-const LEAST: u64 = 2;
+const MIN_FRAMES: u64 = 2;
 /// Offers that may be open beyond what the peer takes in a round trip.
-const WINDOW: u64 = 10;
+const SPARE_OFFERS: u64 = 10;
 /// Calls over which the peer's best rate of verdicts is looked for.
-const RATES: usize = 60;
+const RATE_CALLS: usize = 60;
 /// Least distance of two stalls that shorten a queue, in calls: fewer than one frame in a hundred.
-const DRAIN_EVERY: u32 = 120;
+const DRAIN_PERIOD: u32 = 120;
 /// That grows by this power of two at most while they do not help.
-const MOST_FAILURES: u32 = 6;
+const MAX_DRAIN_BACKOFF: u32 = 6;
 
 /// What limits running ahead, measured.
 #[derive(Clone, Debug)]
@@ -45,9 +45,9 @@ pub(super) struct PredictionWindow {
     /// A cost was measured in this call.
     has_measured: bool,
     /// Verdicts that arrived in each of the last calls.
-    rates: [u32; RATES],
+    rates: [u32; RATE_CALLS],
     /// How many frames after its offer the quickest verdict of each of these calls came.
-    ages: [Option<u64>; RATES],
+    ages: [Option<u64>; RATE_CALLS],
     call: usize,
     /// Calls since the game last stood still.
     running: u32,
@@ -72,8 +72,8 @@ impl Default for PredictionWindow {
             mean: Duration::ZERO,
             measured: 0,
             has_measured: false,
-            rates: [0; RATES],
-            ages: [None; RATES],
+            rates: [0; RATE_CALLS],
+            ages: [None; RATE_CALLS],
             call: 0,
             running: 0,
             drain: Drain::default(),
@@ -85,30 +85,30 @@ impl PredictionWindow {
     pub(super) fn set_round_trip(&mut self, round_trip: Duration) {
         let period = TCycles::FRAME.nominal_duration().as_nanos();
         let frames = round_trip.as_nanos().div_ceil(period);
-        self.round_trip = u64::try_from(frames).unwrap_or(u64::MAX).min(MOST_ARMED) + 1;
+        self.round_trip = u64::try_from(frames).unwrap_or(u64::MAX).min(MAX_ARMED_FRAMES) + 1;
     }
 
     pub(super) fn handle_cost(&mut self, cost: Duration) {
         let cost = match self.measured {
             0 => cost,
-            _ => cost.min(self.cost * MOST_GROWTH),
+            _ => cost.min(self.cost * MAX_COST_GROWTH),
         };
         self.cost = match cost.checked_sub(self.cost) {
             Some(_) if self.measured == 0 => cost,
-            Some(more) => self.cost + more / FOLLOW_UP,
-            None => self.cost - (self.cost - cost) / FOLLOW_DOWN,
+            Some(more) => self.cost + more / COST_RISE_DIVISOR,
+            None => self.cost - (self.cost - cost) / COST_FALL_DIVISOR,
         };
         self.has_measured = true;
-        self.measured = (self.measured + 1).min(MEASURED);
+        self.measured = (self.measured + 1).min(COST_SAMPLES);
         self.mean = (self.mean * (self.measured - 1) + cost) / self.measured;
     }
 
     /// A verdict arrived, so many frames after its offer was made.
     pub(super) fn handle_verdict(&mut self, age: u64) {
-        if let Some(rate) = self.rates.get_mut(self.call % RATES) {
+        if let Some(rate) = self.rates.get_mut(self.call % RATE_CALLS) {
             *rate = rate.saturating_add(1);
         }
-        if let Some(quickest) = self.ages.get_mut(self.call % RATES) {
+        if let Some(quickest) = self.ages.get_mut(self.call % RATE_CALLS) {
             *quickest = Some(quickest.map_or(age, |before| before.min(age)));
         }
     }
@@ -120,12 +120,12 @@ impl PredictionWindow {
     /// time, so no short sleep would slow them; one frame shown twice does.
     pub(super) fn must_drain(&mut self) -> bool {
         let standing = self.standing();
-        let limits_are_at_work = self.running < RATES as u32;
+        let limits_are_at_work = self.running < RATE_CALLS as u32;
         if standing == 0 || limits_are_at_work || self.drain.next_stall_in > 0 {
             return false;
         }
         self.drain.before = Some(standing);
-        self.drain.next_stall_in = DRAIN_EVERY << self.drain.failures;
+        self.drain.next_stall_in = DRAIN_PERIOD << self.drain.failures;
         true
     }
 
@@ -143,23 +143,23 @@ impl PredictionWindow {
     /// A call is over.
     pub(super) fn handle_call_end(&mut self) {
         if !std::mem::take(&mut self.has_measured) {
-            self.cost -= self.cost.saturating_sub(self.mean) / FORGET_COST;
-            self.mean -= self.mean / FORGET_MEAN;
+            self.cost -= self.cost.saturating_sub(self.mean) / COST_DECAY_DIVISOR;
+            self.mean -= self.mean / MEAN_DECAY_DIVISOR;
         }
-        self.call = (self.call + 1) % RATES;
+        self.call = (self.call + 1) % RATE_CALLS;
         self.running = self.running.saturating_add(1);
         self.drain.next_stall_in = self.drain.next_stall_in.saturating_sub(1);
-        if self.running == RATES as u32
+        if self.running == RATE_CALLS as u32
             && let Some(before) = self.drain.before.take()
         {
             let has_helped = self.standing() < before;
             self.drain.failures = if has_helped {
                 0
             } else {
-                (self.drain.failures + 2).min(MOST_FAILURES)
+                (self.drain.failures + 2).min(MAX_DRAIN_BACKOFF)
             };
             self.drain.next_stall_in =
-                self.drain.next_stall_in.max(DRAIN_EVERY << self.drain.failures) - RATES as u32;
+                self.drain.next_stall_in.max(DRAIN_PERIOD << self.drain.failures) - RATE_CALLS as u32;
         }
         if let Some(rate) = self.rates.get_mut(self.call) {
             *rate = 0;
@@ -171,26 +171,27 @@ impl PredictionWindow {
 
     /// Frames that may pass between an offer and its verdict.
     pub(super) fn clocking(&self, is_refused: bool) -> u64 {
-        let refusal = if is_refused { REFUSAL } else { 0 };
-        (self.round_trip + LEAD + refusal)
-            .min(MOST_CLOCKING)
+        let refusal = if is_refused { REFUSAL_FRAMES } else { 0 };
+        (self.round_trip + LISTEN_FRAMES + refusal)
+            .min(MAX_CLOCKING_FRAMES)
             .min(affordable(self.cost))
     }
 
     /// Whether this machine replays slower than this path would have it: a game that predicts is held up for that.
     pub(super) fn is_cut_short(&self) -> bool {
-        self.measured == MEASURED && affordable(self.mean) < (self.round_trip + LEAD).min(MOST_CLOCKING)
+        self.measured == COST_SAMPLES
+            && affordable(self.mean) < (self.round_trip + LISTEN_FRAMES).min(MAX_CLOCKING_FRAMES)
     }
 
     /// Frames that may pass between a take and the word that it is final.
     pub(super) fn armed(&self) -> u64 {
-        MOST_ARMED.min(affordable(self.cost))
+        MAX_ARMED_FRAMES.min(affordable(self.cost))
     }
 
     /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.
     pub(super) fn most_outstanding(&self) -> u64 {
         let best = self.rates.iter().copied().max().unwrap_or(0).max(1);
-        u64::from(best) * self.round_trip + WINDOW
+        u64::from(best) * self.round_trip + SPARE_OFFERS
     }
 
     /// Frames back before which a replay takes nothing anew: else each replacement is taken at the old place, and the
@@ -204,7 +205,7 @@ impl PredictionWindow {
 fn affordable(cost: Duration) -> u64 {
     let quarter = TCycles::FRAME.nominal_duration().as_nanos() / 4;
     let frames = quarter / cost.as_nanos().max(1);
-    u64::try_from(frames).unwrap_or(u64::MAX).max(LEAST)
+    u64::try_from(frames).unwrap_or(u64::MAX).max(MIN_FRAMES)
 }
 
 #[cfg(test)]
@@ -218,7 +219,7 @@ mod tests {
         window.set_round_trip(Duration::from_millis(200));
         assert_eq!((window.clocking(false), window.armed()), (12 + 1 + 3, 40));
         window.set_round_trip(Duration::MAX);
-        assert_eq!(window.clocking(false), MOST_CLOCKING);
+        assert_eq!(window.clocking(false), MAX_CLOCKING_FRAMES);
     }
 
     #[test]
@@ -228,11 +229,11 @@ mod tests {
         window.handle_cost(Duration::from_micros(600));
         assert_eq!((window.clocking(false), window.armed()), (6, 6));
         (0..20).for_each(|_| window.handle_cost(Duration::from_millis(50)));
-        assert_eq!(window.clocking(false), LEAST);
+        assert_eq!(window.clocking(false), MIN_FRAMES);
         for _ in 0..200 {
             window.handle_cost(Duration::from_micros(10));
         }
-        assert_eq!(window.armed(), MOST_ARMED, "what it was once is forgotten");
+        assert_eq!(window.armed(), MAX_ARMED_FRAMES, "what it was once is forgotten");
     }
 
     #[test]
@@ -281,14 +282,14 @@ mod tests {
         (0..9).for_each(|_| window.handle_verdict(2));
         window.handle_call_end();
         assert_eq!(window.most_outstanding(), 19);
-        (0..RATES).for_each(|_| window.handle_call_end());
+        (0..RATE_CALLS).for_each(|_| window.handle_call_end());
         assert_eq!(window.most_outstanding(), 11);
     }
 
     #[test]
     fn a_queue_that_never_empties_shows_in_the_quickest_verdict() {
         let mut window = PredictionWindow::default();
-        for call in 0..RATES as u64 {
+        for call in 0..RATE_CALLS as u64 {
             window.handle_verdict(4 + call % 3);
             window.handle_call_end();
         }

@@ -9,18 +9,18 @@ use crate::serial::Shift;
 use std::hash::Hash;
 
 /// Corrections in one call; more wait for the next one.
-const CORRECTIONS_PER_CALL: u32 = 8;
+const MAX_CORRECTIONS: u32 = 8;
 
 /// Calls of a core that only repeats its picture, in a row, before a replay goes on without the frame.
-const REPEATS: u32 = 4;
+const MAX_REPEATED_PICTURES: u32 = 4;
 
 /// Without a snapshot for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
-const RARE_REPAIRED: u64 = 8;
+const LIVE_REPAIR_AGE: u64 = 8;
 
 /// Calls without news after which nobody counts as using the cable, and of so many boundaries one is saved: the first transfer then
 /// goes back a little further, and an idle link costs next to nothing.
-const IDLE: u32 = 60;
-const IDLE_EVERY: u64 = 4;
+const IDLE_CALLS: u32 = 60;
+const IDLE_SNAPSHOT_PERIOD: u64 = 4;
 
 /// One correction under way: frames are replayed up to `until`, and nothing is taken anew before `takes_from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -206,7 +206,7 @@ impl Scheduler {
         if history.link.is_open() {
             if let Some(frame) = correction(history) {
                 let may_replace = history.link.is_closing() || history.outbound.may_replace();
-                if self.call.corrections < CORRECTIONS_PER_CALL && may_replace {
+                if self.call.corrections < MAX_CORRECTIONS && may_replace {
                     return self.go_back(frame, history);
                 }
                 return Some(self.stall(history));
@@ -277,7 +277,7 @@ impl Scheduler {
     ) -> Option<Then> {
         if !boundary.has_advanced {
             correction.repeats += 1;
-            if correction.repeats < REPEATS {
+            if correction.repeats < MAX_REPEATED_PICTURES {
                 self.phase = Phase::Correcting(correction);
                 return None;
             }
@@ -320,12 +320,12 @@ impl Scheduler {
         let is_in_flight = port.is_in_flight(boundary.serial_control);
         self.is_here_safe = !is_in_flight;
         let is_live = then == Then::End;
-        let is_idle = is_live && history.quiet() >= IDLE && history.oldest_open() == history.frame();
-        if is_idle && history.stale() < IDLE_EVERY {
+        let is_idle = is_live && history.quiet() >= IDLE_CALLS && history.oldest_open() == history.frame();
+        if is_idle && history.stale() < IDLE_SNAPSHOT_PERIOD {
             return;
         }
         let in_flight = port.incoming().filter(|_| is_in_flight);
-        let may_repair = history.settings.has_repairs && (!is_live || history.stale() >= RARE_REPAIRED);
+        let may_repair = history.settings.has_repairs && (!is_live || history.stale() >= LIVE_REPAIR_AGE);
         // One that has lasted for more than a frame, as with the display off, is not known any more.
         if !history.link.is_open() || (is_in_flight && !(may_repair && in_flight.is_some())) {
             return;

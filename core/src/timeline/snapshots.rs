@@ -3,7 +3,7 @@
 use crate::number::{Number, OwnFrame, OwnOffer, PeerOffer};
 
 /// Frames after which a whole snapshot is let go although none has followed it: the history since it has to be kept too.
-const OLDEST_WHOLE: u64 = 60;
+const MAX_CONFIRMED_AGE: u64 = 60;
 
 /// A snapshot of the core between two frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ impl Snapshots {
             return;
         };
         let may_be_given =
-            |snapshot: &Snapshot| snapshot.is_whole && frame.since(snapshot.frame) <= OLDEST_WHOLE;
+            |snapshot: &Snapshot| snapshot.is_whole && frame.since(snapshot.frame) <= MAX_CONFIRMED_AGE;
         let older = self.kept.iter().take(newest + 1);
         let old = older
             .rev()
@@ -147,7 +147,7 @@ mod tests {
         snapshots.release(OwnFrame::new(15));
         assert_eq!(snapshots.oldest().unwrap().frame.raw(), 5);
         assert_eq!(snapshots.newest_whole(OwnFrame::new(19)).unwrap().frame.raw(), 5);
-        snapshots.release(OwnFrame::new(5 + OLDEST_WHOLE + 1));
+        snapshots.release(OwnFrame::new(5 + MAX_CONFIRMED_AGE + 1));
         assert_eq!(
             (
                 snapshots.oldest().unwrap().frame.raw(),
