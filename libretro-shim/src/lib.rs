@@ -25,6 +25,7 @@ mod faults;
 mod ffi;
 mod find;
 mod game;
+mod identity;
 mod in_flight;
 mod lifecycle;
 mod mending;

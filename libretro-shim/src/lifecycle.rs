@@ -4,7 +4,7 @@
 
 use crate::ahead::Run;
 use crate::cable::{Cable, Reason};
-use crate::ffi::{self, Core, EnvironmentFn, Identity, Plug};
+use crate::ffi::{self, Core, EnvironmentFn, Plug};
 use crate::find;
 use crate::game::Game;
 use crate::messages::Severity;
@@ -17,9 +17,6 @@ use gamelink_core::driver::Config;
 use libc::c_char;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex};
-
-/// What to call this library where there is no stock core to ask.
-const FALLBACK_EXTENSIONS: &str = "gb|gbc|dmg";
 
 /// The one session of this mapping of the library: libretro has no handles.
 static SESSION: Session = Session {
@@ -40,11 +37,13 @@ enum Stage {
     Bare,
     /// `retro_init` found no core that it may use; the reason is shown when a game is to be loaded.
     Refused(Arc<str>),
-    Started {
-        stock: Arc<Stock>,
-        declared: Declared,
-        loaded: Option<Box<Loaded>>,
-    },
+    Started(Started),
+}
+
+struct Started {
+    stock: Arc<Stock>,
+    declared: Declared,
+    loaded: Option<Box<Loaded>>,
 }
 
 /// The stock core.
@@ -55,7 +54,7 @@ struct Stock {
 }
 
 /// The options that the core declared.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Declared {
     has_link: bool,
     /// Keys of those that are the core's own affair, for seeing whether one of them changed.
@@ -100,52 +99,40 @@ impl Session {
         drop(before);
     }
 
-    fn stock(&self) -> Option<Arc<Stock>> {
-        match &*lock(&self.stage) {
-            Stage::Started { stock, .. } => Some(Arc::clone(stock)),
+    /// Takes a short look; `call` calls neither the core nor the frontend.
+    fn with_started<T>(&self, call: impl FnOnce(&mut Started) -> T) -> Option<T> {
+        match &mut *lock(&self.stage) {
+            Stage::Started(started) => Some(call(started)),
             Stage::Bare | Stage::Refused(_) => None,
         }
     }
 
-    fn declared(&self) -> Declared {
-        match &*lock(&self.stage) {
-            Stage::Started { declared, .. } => declared.clone(),
-            Stage::Bare | Stage::Refused(_) => Declared::default(),
-        }
+    /// The same with a game.
+    fn with_loaded<T>(&self, call: impl FnOnce(&mut Loaded) -> T) -> Option<T> {
+        self.with_started(|started| started.loaded.as_deref_mut().map(call))?
+    }
+
+    fn stock(&self) -> Option<Arc<Stock>> {
+        self.with_started(|started| Arc::clone(&started.stock))
     }
 
     /// Puts another game into the core that is there, or none.
-    fn set_loaded(&self, new: Option<Box<Loaded>>) {
-        let before = match &mut *lock(&self.stage) {
-            Stage::Started { loaded, .. } => std::mem::replace(loaded, new),
-            Stage::Bare | Stage::Refused(_) => new,
-        };
+    fn set_loaded(&self, loaded: Option<Box<Loaded>>) {
+        let before = self.with_started(|started| std::mem::replace(&mut started.loaded, loaded));
         // Only now, without the lock: a game joins the link's thread.
         drop(before);
     }
 
-    /// Takes a short look; `call` calls neither the core nor the frontend.
-    fn with_loaded<T>(&self, call: impl FnOnce(&mut Loaded) -> T) -> Option<T> {
-        match &mut *lock(&self.stage) {
-            Stage::Started { loaded, .. } => loaded.as_deref_mut().map(call),
-            Stage::Bare | Stage::Refused(_) => None,
-        }
-    }
-
     /// Takes the game out for one call; `None` where there is none, or another call has it.
     fn take_out(&self) -> Option<Out> {
-        match &mut *lock(&self.stage) {
-            Stage::Started {
-                stock,
-                loaded: Some(loaded),
-                ..
-            } => Some(Out {
+        self.with_started(|Started { stock, loaded, .. }| {
+            let loaded = loaded.as_mut()?;
+            Some(Out {
                 game: Some(loaded.game.take()?),
                 stock: Arc::clone(stock),
                 shows_messages: loaded.shows_messages,
-            }),
-            _ => None,
-        }
+            })
+        })?
     }
 
     fn with_game<T>(&self, otherwise: T, call: impl FnOnce(&Core, &mut Game) -> T) -> T {
@@ -190,11 +177,11 @@ impl Session {
         }
         let stock = Arc::new(Stock { core, no_link });
         // First: the core asks and declares through the environment callback at once.
-        self.set_stage(Stage::Started {
+        self.set_stage(Stage::Started(Started {
             stock: Arc::clone(&stock),
             declared: Declared::default(),
             loaded: None,
-        });
+        }));
         stock.core.attach(environment);
         stock.core.init();
     }
@@ -211,7 +198,7 @@ impl Session {
     pub(crate) fn load(&self, call: impl FnOnce(&Core) -> bool) -> bool {
         self.unload();
         let started = match &*lock(&self.stage) {
-            Stage::Started { stock, declared, .. } => Ok((Arc::clone(stock), declared.has_link)),
+            Stage::Started(started) => Ok((Arc::clone(&started.stock), started.declared.has_link)),
             Stage::Refused(reason) => Err(Arc::clone(reason)),
             Stage::Bare => Err("retro_load_game came before retro_init".into()),
         };
@@ -288,12 +275,11 @@ impl Session {
             .map(|definition| definition.key.clone())
             .filter(|key| LinkKey::parse(key).is_none())
             .collect();
-        if let Stage::Started { declared, .. } = &mut *lock(&self.stage) {
-            *declared = Declared {
-                has_link: declaration.has_link(),
-                keys,
-            };
-        }
+        let declared = Declared {
+            has_link: declaration.has_link(),
+            keys,
+        };
+        self.with_started(|started| started.declared = declared);
     }
 
     /// The core asks for a link option; the string lives until the game is unloaded.
@@ -325,8 +311,12 @@ impl Session {
         {
             log::info!("link cable switched by its option: is_enabled={is_enabled}");
         }
-        let keys = self.declared().keys;
-        let values = keys.iter().map(|key| ffi::option_value(key)).collect();
+        let keys = self.with_started(|started| Arc::clone(&started.declared.keys));
+        let values = keys
+            .unwrap_or_default()
+            .iter()
+            .map(|key| ffi::option_value(key))
+            .collect();
         self.with_loaded(|loaded| {
             loaded.shows_messages = shows_messages;
             loaded.updates.handle_values(values);
@@ -401,45 +391,4 @@ fn plug_in(has_link: bool, no_link: &str) -> (Box<Game>, Answers) {
     let answers = Answers::new(cable.as_ref().map(|cable| cable.link().game_address()));
     let game = Game::new(cable.map(Plug::new), is_peer_here, waiting);
     (Box::new(game), answers)
-}
-
-/// What this library calls itself: the stock core's own name, so that `RetroArch` finds the player's saves, states and options,
-/// which it keeps in folders of that name; and a version that tells the two apart.
-///
-/// On a mapping that only looks at cores, the stock core is opened for the question and closed again. The answers are kept for
-/// good, because nothing says how long a frontend looks at the strings.
-pub(crate) fn system_identity() -> &'static Identity {
-    static KNOWN: Mutex<Vec<&'static Identity>> = Mutex::new(Vec::new());
-    let identity = match SESSION.stock() {
-        Some(stock) => own_identity(Some(stock.core.identity())),
-        None => match find::open_for_a_look() {
-            Ok(found) => own_identity(Some(found.core.identity())),
-            Err(_) => own_identity(None),
-        },
-    };
-    let mut known = lock(&KNOWN);
-    if let Some(same) = known.iter().find(|known| ***known == identity) {
-        return same;
-    }
-    let identity: &'static Identity = Box::leak(Box::new(identity));
-    known.push(identity);
-    identity
-}
-
-fn own_identity(stock: Option<&Identity>) -> Identity {
-    let text = |text: String| CString::new(text).unwrap_or_default();
-    let own = concat!("Gamelink ", env!("CARGO_PKG_VERSION"));
-    match stock {
-        Some(stock) => Identity {
-            version: text(format!("{} + {own}", stock.version.to_string_lossy())),
-            ..stock.clone()
-        },
-        None => Identity {
-            name: c"Gambatte".to_owned(),
-            version: text(format!("{own}, Gambatte not found")),
-            extensions: text(FALLBACK_EXTENSIONS.to_owned()),
-            need_fullpath: false,
-            block_extract: false,
-        },
-    }
 }

@@ -3,7 +3,8 @@
 
 use super::abi::*;
 use super::{callbacks, environment, guard, log, save_ram};
-use crate::lifecycle::{run_frame, session, system_identity};
+use crate::identity::system_identity;
+use crate::lifecycle::{run_frame, session};
 use libc::{c_char, c_uint, c_void};
 
 /// Our own mark, so that no copy of this library is taken for the stock core ([`MARKER`](super::core::MARKER)).
