@@ -46,30 +46,26 @@ struct Class {
     word: usize,
 }
 
-const CLASS_32: Class = Class {
-    header_size: 52,
-    table_offset: 28,
-    entry_size: 42,
-    entry_count: 44,
-    segment_offset: 4,
-    segment_size: 16,
-    word: 4,
-};
-
-const CLASS_64: Class = Class {
-    header_size: 64,
-    table_offset: 32,
-    entry_size: 54,
-    entry_count: 56,
-    segment_offset: 8,
-    segment_size: 32,
-    word: 8,
-};
-
 const CLASS: Class = if cfg!(target_pointer_width = "64") {
-    CLASS_64
+    Class {
+        header_size: 64,
+        table_offset: 32,
+        entry_size: 54,
+        entry_count: 56,
+        segment_offset: 8,
+        segment_size: 32,
+        word: 8,
+    }
 } else {
-    CLASS_32
+    Class {
+        header_size: 52,
+        table_offset: 28,
+        entry_size: 42,
+        entry_count: 44,
+        segment_offset: 4,
+        segment_size: 16,
+        word: 4,
+    }
 };
 const CLASS_BYTE: u8 = if cfg!(target_pointer_width = "64") { 2 } else { 1 };
 const ORDER_BYTE: u8 = if cfg!(target_endian = "little") { 1 } else { 2 };
@@ -116,30 +112,28 @@ fn check_headers(size: u64, read: impl Fn(u64, &mut [u8]) -> io::Result<()>) -> 
         return Err(BadLibrary::NotElf);
     }
     is_there(CLASS.header_size as u64)?;
-    let mut header = [0; 64];
-    let header = &mut header[..CLASS.header_size];
-    read(0, header).map_err(BadLibrary::Unreadable)?;
+    let mut header = [0; CLASS.header_size];
+    read(0, &mut header).map_err(BadLibrary::Unreadable)?;
     if header[4] != CLASS_BYTE
         || header[5] != ORDER_BYTE
-        || number(header, 16, 2) != ET_DYN
-        || MACHINE.is_some_and(|machine| number(header, 18, 2) != machine)
+        || number(&header, 16, 2) != ET_DYN
+        || MACHINE.is_some_and(|machine| number(&header, 18, 2) != machine)
     {
         return Err(BadLibrary::OtherMachine);
     }
-    let table = number(header, CLASS.table_offset, CLASS.word);
-    let entry_size = number(header, CLASS.entry_size, 2);
-    let entry_count = number(header, CLASS.entry_count, 2);
+    let table = number(&header, CLASS.table_offset, CLASS.word);
+    let entry_size = number(&header, CLASS.entry_size, 2);
+    let entry_count = number(&header, CLASS.entry_count, 2);
     if entry_size < (CLASS.segment_size + CLASS.word) as u64 {
         return Err(BadLibrary::OtherMachine);
     }
     is_there(table.saturating_add(entry_size * entry_count))?;
     for index in 0..entry_count {
-        let mut entry = [0; CLASS_64.segment_size + 8];
-        let entry = &mut entry[..CLASS.segment_size + CLASS.word];
-        read(table + index * entry_size, entry).map_err(BadLibrary::Unreadable)?;
-        if number(entry, 0, 4) == PT_LOAD {
-            let offset = number(entry, CLASS.segment_offset, CLASS.word);
-            let length = number(entry, CLASS.segment_size, CLASS.word);
+        let mut entry = [0; CLASS.segment_size + CLASS.word];
+        read(table + index * entry_size, &mut entry).map_err(BadLibrary::Unreadable)?;
+        if number(&entry, 0, 4) == PT_LOAD {
+            let offset = number(&entry, CLASS.segment_offset, CLASS.word);
+            let length = number(&entry, CLASS.segment_size, CLASS.word);
             is_there(offset.saturating_add(length))?;
         }
     }

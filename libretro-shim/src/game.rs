@@ -12,6 +12,7 @@ use self::screen::Screen;
 use crate::ahead::{Ahead, Run};
 use crate::cable::{Cable, Reason};
 use crate::faults;
+use crate::ffi::presenter::presentation;
 use crate::ffi::{self, Core, Plug, Stopwatch};
 use crate::mending::{Mending, Shown};
 use crate::messages::{self, Severity};
@@ -125,7 +126,7 @@ impl Game {
         let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
         let run = self.ahead.handle_run(is_hidden, cable.link().is_linked());
         if run == Run::Own {
-            ffi::presenter::keep(is_hidden);
+            presentation().begin_own(is_hidden);
         }
         run
     }
@@ -160,7 +161,7 @@ impl Game {
             cable.link().frame_start(FrameStart { serial_control });
         }
         self.hook_time += watch.elapsed();
-        ffi::presenter::progress()
+        presentation().progress()
     }
 
     /// The core's part: one frame, with what must be mended before it. True where the core did not run, for the game stood still.
@@ -195,9 +196,10 @@ impl Game {
             log::debug!("the core has read its options again and opened a new link socket");
             cable.link().core_reconnected();
         }
+        let has_advanced = presentation().progress() != before;
         let told = watch.elapsed();
         cable.link().frame_end(FrameEnd {
-            has_advanced: ffi::presenter::progress() != before,
+            has_advanced,
             hook_time: self.hook_time + told,
         });
         cable.link().pace();
@@ -249,7 +251,7 @@ mod tests {
         assert!(working(game.plug.as_ref()).is_none());
         let is_news = game.plug.as_ref().unwrap().set_unplugged(Reason::Broken, true);
         assert!(!is_news, "the cable is out");
-        game.after_run(ffi::presenter::progress(), true);
+        game.after_run(presentation().progress(), true);
         ffi::forget_failure();
     }
 }

@@ -4,11 +4,12 @@
 
 use crate::ahead::Run;
 use crate::cable::{Cable, Reason};
-use crate::ffi::{self, Core, EnvironmentFn, Plug};
+use crate::ffi::{self, Core, EnvironmentFn, Plug, presenter};
 use crate::find;
 use crate::game::Game;
 use crate::messages::Severity;
 use crate::options::{self, Answers, Declaration, LinkKey, LinkMode};
+use crate::presentation::Presentation;
 use crate::settings::{self, Settings};
 use crate::sync::lock;
 use crate::updates::Updates;
@@ -333,8 +334,8 @@ pub(crate) fn run_frame() {
     };
     match ffi::guard(Run::Own, || game.next_run()) {
         Run::Own => {}
-        Run::Ahead => return ffi::presenter::ahead(|| core.run_unplugged()),
-        Run::Again => return ffi::presenter::repeat(),
+        Run::Ahead => return presenter::frame(Presentation::begin_ahead, || core.run_unplugged()),
+        Run::Again => return presenter::show(Presentation::repeat),
     }
     let before = ffi::guard(None, || Some(game.before_run(core, shows_messages)));
     let is_stalled = game.run(core);

@@ -4,12 +4,15 @@
 //! or the last picture again where the game must stand still.
 
 use crate::faults;
+use crate::ffi::presenter::{self, presentation};
 use crate::ffi::{self, Core, Stopwatch};
 use crate::in_flight::{Keeper, Kept};
+use crate::presentation::Presentation;
 use crate::save_ram::SaveRam;
 use gamelink_core::driver::{Cost, Link};
-use gamelink_core::serial::SerialControl;
+use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_core::timeline::{Boundary, Step};
+use std::time::Duration;
 
 /// No slot has more steps: eight corrections of forty frames with a state each, and some.
 const STEPS_MAX: u32 = 4096;
@@ -27,7 +30,8 @@ pub(crate) struct Mending {
 impl Mending {
     /// For a core that has just loaded its game, with states of this size.
     pub(crate) fn new(core: &Core, state_size: usize) -> Mending {
-        ffi::presenter::reset();
+        let can_repeat = ffi::can_repeat();
+        presentation().reset(can_repeat);
         Mending {
             states: (0..Link::STATES).map(|_| Kept::new(state_size)).collect(),
             starts: vec![0; Link::STATES],
@@ -57,7 +61,10 @@ impl Mending {
 
     /// Brings the core, which a slot that broke off may have left in the past, to where the game was, with what was pressed.
     pub(crate) fn catch_up(&self, core: &Core) {
-        ffi::presenter::catch_up(self.next, || core.run());
+        let end = presentation().recorded_end();
+        for frame in self.next..end {
+            presenter::frame(|presentation| presentation.begin_replay(frame), || core.run());
+        }
     }
 
     /// One call of `retro_run`.
@@ -65,16 +72,13 @@ impl Mending {
         if let Some(save_ram) = save_ram.as_deref_mut() {
             save_ram.take_over(|from| core.write_save_ram(from));
         }
-        let (mut shown, mut is_mended) = (Shown::Nothing, false);
-        let (watch, mut replayed, mut processor) = (Stopwatch::start(), 0_u32, None);
+        let mut shown = Shown::Nothing;
+        let mut replays = Replays::begin();
         for _ in 0..STEPS_MAX {
             match link.step() {
                 Step::Load { slot } => {
-                    is_mended = true;
-                    processor = processor.or_else(ffi::processor_time);
-                    let state = self.states.get(slot);
-                    let is_loaded = state.is_some_and(|state| self.keeper.load(core, state));
-                    self.next = self.starts.get(slot).copied().unwrap_or(self.next);
+                    replays.handle_load();
+                    let is_loaded = self.load(core, slot);
                     faults::place("load");
                     if !is_loaded {
                         log::error!("the stock core does not take its own state back");
@@ -83,27 +87,21 @@ impl Mending {
                 }
                 Step::Save { slot, in_flight } => {
                     faults::place("save");
-                    if let Some(start) = self.starts.get_mut(slot) {
-                        *start = self.next;
-                    }
-                    let state = self.states.get_mut(slot);
-                    link.saved(state.is_some_and(|state| self.keeper.save(core, state, in_flight)));
+                    link.saved(self.save(core, slot, in_flight));
                 }
                 Step::Replay { frame } => {
-                    ffi::presenter::replay(frame, || self.run(core, link, frame, save_ram.as_deref_mut()));
+                    let begin = |presentation: &mut Presentation<_>| presentation.begin_replay(frame);
+                    presenter::frame(begin, || self.run(core, link, frame, save_ram.as_deref_mut()));
                     faults::place("replay");
-                    replayed += 1;
+                    replays.frames += 1;
                 }
                 Step::Live { frame } => {
-                    if replayed > 0 {
-                        let used = ffi::processor_time().zip(processor);
-                        let cost = Cost {
-                            elapsed: watch.elapsed(),
-                            processor: used.and_then(|(now, before)| now.checked_sub(before)),
-                        };
-                        link.replayed(std::mem::take(&mut replayed), cost);
+                    if replays.frames > 0 {
+                        let cost = replays.cost();
+                        link.replayed(std::mem::take(&mut replays.frames), cost);
                     }
-                    ffi::presenter::live(frame, || self.run(core, link, frame, save_ram.as_deref_mut()));
+                    let begin = |presentation: &mut Presentation<_>| presentation.begin_live(frame);
+                    presenter::frame(begin, || self.run(core, link, frame, save_ram.as_deref_mut()));
                     faults::place("live");
                     shown = Shown::Live;
                 }
@@ -113,13 +111,13 @@ impl Mending {
         }
         faults::place("present");
         match shown {
-            Shown::Live => ffi::presenter::present(is_mended),
-            Shown::Hold => ffi::presenter::stall(),
+            Shown::Live => presenter::show(|presentation| presentation.present(replays.is_corrected)),
+            Shown::Hold => presenter::show(Presentation::stall),
             // The link has failed: the game goes on as without a cable.
             Shown::Nothing => core.run(),
         }
         let (confirmed, oldest) = link.confirmed();
-        ffi::presenter::release(oldest);
+        presentation().release(oldest);
         if let Some(save_ram) = save_ram {
             let frame = confirmed.map(|confirmed| confirmed.frame);
             save_ram.publish(frame, |to| core.read_save_ram(to));
@@ -127,19 +125,68 @@ impl Mending {
         shown
     }
 
+    fn load(&mut self, core: &Core, slot: usize) -> bool {
+        self.next = self.starts.get(slot).copied().unwrap_or(self.next);
+        let state = self.states.get(slot);
+        state.is_some_and(|state| self.keeper.load(core, state))
+    }
+
+    fn save(&mut self, core: &Core, slot: usize, in_flight: Option<Shift>) -> bool {
+        if let Some(start) = self.starts.get_mut(slot) {
+            *start = self.next;
+        }
+        let state = self.states.get_mut(slot);
+        state.is_some_and(|state| self.keeper.save(core, state, in_flight))
+    }
+
     fn run(&mut self, core: &Core, link: &Link, frame: u64, save_ram: Option<&mut SaveRam>) {
-        let before = ffi::presenter::progress();
+        let before = presentation().progress();
         core.run();
         self.next = frame + 1;
         if let Some(save_ram) = save_ram {
             save_ram.keep(frame, |to| core.read_save_ram(to));
         }
+        let has_advanced = presentation().progress() != before;
         faults::place("boundary");
         link.boundary(Boundary {
-            has_advanced: ffi::presenter::progress() != before,
+            has_advanced,
             serial_control: ffi::serial_control().unwrap_or(SerialControl(0)),
             serial_byte: ffi::serial_byte().unwrap_or(0),
         });
+    }
+}
+
+/// Replays of one call, for the report of their cost.
+struct Replays {
+    frames: u32,
+    /// A state was loaded.
+    is_corrected: bool,
+    watch: Stopwatch,
+    /// The processor time before the first load.
+    processor: Option<Duration>,
+}
+
+impl Replays {
+    fn begin() -> Replays {
+        Replays {
+            frames: 0,
+            is_corrected: false,
+            watch: Stopwatch::start(),
+            processor: None,
+        }
+    }
+
+    fn handle_load(&mut self) {
+        self.is_corrected = true;
+        self.processor = self.processor.or_else(ffi::processor_time);
+    }
+
+    fn cost(&self) -> Cost {
+        let used = ffi::processor_time().zip(self.processor);
+        Cost {
+            elapsed: self.watch.elapsed(),
+            processor: used.and_then(|(now, before)| now.checked_sub(before)),
+        }
     }
 }
 

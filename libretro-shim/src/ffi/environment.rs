@@ -3,7 +3,8 @@
 use super::abi::*;
 use super::callbacks::call;
 use super::declare::{self, Written};
-use super::{guard, memory, presenter};
+use super::presenter::presentation;
+use super::{guard, memory};
 use crate::faults;
 use crate::lifecycle::session;
 use crate::options::{Declaration, Form, LinkKey};
@@ -43,12 +44,14 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
             unsafe { get_variable(data.cast()) }
         }
         // A frame that is emulated again or is taken back changes no option, and the former tells the player nothing.
-        GET_VARIABLE_UPDATE if !data.is_null() && matches!(presenter::mode(), Mode::Replay | Mode::Ahead) => {
+        GET_VARIABLE_UPDATE
+            if !data.is_null() && matches!(presentation().mode(), Mode::Replay | Mode::Ahead) =>
+        {
             // SAFETY: as below.
             unsafe { data.cast::<bool>().write(false) };
             true
         }
-        SET_MESSAGE | SET_MESSAGE_EXT if presenter::mode() == Mode::Replay => true,
+        SET_MESSAGE | SET_MESSAGE_EXT if presentation().mode() == Mode::Replay => true,
         GET_VARIABLE_UPDATE if !data.is_null() => {
             let is_updated = session().poll_option_update();
             // SAFETY: the command takes a `bool` to fill in, and this one is not null.

@@ -38,7 +38,7 @@ pub(crate) fn is_option_enabled(key: &CStr) -> bool {
 }
 
 /// Whether the frontend takes null for the picture that it was handed last.
-pub(super) fn can_repeat() -> bool {
+pub(crate) fn can_repeat() -> bool {
     let mut can_repeat = false;
     // SAFETY: GET_CAN_DUPE takes a `bool` to fill in.
     unsafe { call(GET_CAN_DUPE, (&raw mut can_repeat).cast()) && can_repeat }

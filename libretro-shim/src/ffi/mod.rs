@@ -31,8 +31,8 @@ pub(crate) use self::abi::EnvironmentFn;
 pub(crate) use self::clock::{Stopwatch, processor_time};
 pub(crate) use self::core::{Core, Identity, OpenError};
 pub(crate) use self::frontend::{
-    SavestateContext, is_frame_hidden, is_option_enabled, is_variable_update, libretro_path, option_value,
-    savestate_context, show,
+    SavestateContext, can_repeat, is_frame_hidden, is_option_enabled, is_variable_update, libretro_path,
+    option_value, savestate_context, show,
 };
 pub(crate) use self::guard::{forget_failure, guard, has_failed};
 pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};

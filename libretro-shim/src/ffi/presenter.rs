@@ -3,7 +3,6 @@
 //! Its lock is held during none of the frontend's callbacks.
 
 use super::callbacks::{AUDIO_SAMPLE, AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH};
-use super::frontend::can_repeat;
 use super::guard;
 use crate::faults;
 use crate::presentation::{self, Mode, Presentation, Progress, Query, Shown};
@@ -14,7 +13,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 /// No pixel has more bytes (`retro_pixel_format`: two or four).
 const PIXEL_MAX: usize = 4;
 
-fn presentation() -> MutexGuard<'static, Presentation<Picture>> {
+/// The presentation of this process's game; locked as long as the value lives, so neither core nor frontend is called meanwhile.
+pub(crate) fn presentation() -> MutexGuard<'static, Presentation<Picture>> {
     static PRESENTATION: LazyLock<Mutex<Presentation<Picture>>> =
         LazyLock::new(|| Mutex::new(Presentation::new(true, Progress::default())));
     lock(&PRESENTATION)
@@ -22,7 +22,7 @@ fn presentation() -> MutexGuard<'static, Presentation<Picture>> {
 
 /// In the core's own memory, where it stays until the core runs again; null repeats the last one.
 #[derive(Clone, Copy)]
-struct Picture {
+pub(crate) struct Picture {
     data: *const c_void,
     width: c_uint,
     height: c_uint,
@@ -57,42 +57,8 @@ impl presentation::Picture for Picture {
     }
 }
 
-/// Forgets all frames: another game.
-pub(crate) fn reset() {
-    let can_repeat = can_repeat();
-    presentation().reset(can_repeat);
-}
-
-pub(super) fn mode() -> Mode {
-    presentation().mode()
-}
-
-/// How far the core has come: see [`Presentation::progress`].
-pub(crate) fn progress() -> Progress {
-    presentation().progress()
-}
-
-/// Begins one of the game's own frames: see [`Presentation::begin_own`].
-pub(crate) fn keep(is_kept: bool) {
-    presentation().begin_own(is_kept);
-}
-
-/// Runs one frame for the player: recorded, and shown only with [`present`].
-pub(crate) fn live<T>(frame: u64, run: impl FnOnce() -> T) -> T {
-    within(|presentation| presentation.begin_live(frame), run)
-}
-
-/// Runs one frame again, unseen and unheard.
-pub(crate) fn replay<T>(frame: u64, run: impl FnOnce() -> T) -> T {
-    within(|presentation| presentation.begin_replay(frame), run)
-}
-
-/// Runs one frame that is taken back, with the cable out.
-pub(crate) fn ahead<T>(run: impl FnOnce() -> T) -> T {
-    within(Presentation::begin_ahead, run)
-}
-
-fn within<T>(begin: impl FnOnce(&mut Presentation<Picture>), run: impl FnOnce() -> T) -> T {
+/// Runs one frame that `begin` begins.
+pub(crate) fn frame<T>(begin: impl FnOnce(&mut Presentation<Picture>), run: impl FnOnce() -> T) -> T {
     /// Also after a panic: what comes then must reach the frontend.
     struct Ends;
 
@@ -107,39 +73,9 @@ fn within<T>(begin: impl FnOnce(&mut Presentation<Picture>), run: impl FnOnce() 
     run()
 }
 
-/// Runs again, unseen, the recorded frames from this one on: a correction has broken off there.
-pub(crate) fn catch_up(from: u64, run: impl Fn()) {
-    let end = presentation().recorded_end();
-    for frame in from..end {
-        replay(frame, &run);
-    }
-}
-
-/// Lets inputs go of frames before this one.
-pub(crate) fn release(oldest: u64) {
-    presentation().release(oldest);
-}
-
-/// Shows the live frame that ran last: see [`Presentation::present`].
-pub(crate) fn present(is_corrected: bool) {
-    let shown = presentation().present(is_corrected);
-    show(shown);
-}
-
-/// Shows the last picture again, with silence.
-pub(crate) fn stall() {
-    let shown = presentation().stall();
-    show(shown);
-}
-
-/// Shows the game's last own frame once more.
-pub(crate) fn repeat() {
-    let shown = presentation().repeat();
-    show(shown);
-}
-
-fn show(shown: Shown<Picture>) {
-    let Shown { picture, sound } = shown;
+/// Hands over what `choose` chooses.
+pub(crate) fn show(choose: impl FnOnce(&mut Presentation<Picture>) -> Shown<Picture>) {
+    let Shown { picture, sound } = choose(&mut presentation());
     if let Some(picture) = picture {
         hand_over(picture);
     }
@@ -244,9 +180,8 @@ pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, count: usiz
 pub(super) unsafe extern "C" fn input_poll() {
     guard((), || {
         faults::place("input_poll");
-        if mode() != Mode::Replay
-            && let Some(callback) = INPUT_POLL.get()
-        {
+        let is_asked = presentation().mode() != Mode::Replay;
+        if is_asked && let Some(callback) = INPUT_POLL.get() {
             // SAFETY: the frontend's own callback, made for this.
             unsafe { callback() };
         }

@@ -1,5 +1,7 @@
 use super::*;
+use crate::ffi::presenter::presentation;
 use crate::ffi::tests;
+use crate::presentation::Presentation;
 use libc::c_int;
 #[cfg(target_pointer_width = "32")]
 use libc::{Elf32_Ehdr as FileHeader, Elf32_Phdr as ProgramHeader, Elf32_Word as AddressWord};
@@ -107,7 +109,8 @@ fn stands_in(arguments: &[&str]) {
     let later = 5_000_000_000_i64;
     let has_room = stand_in.number::<c_int>("time_size") == 8;
     let expected = if has_room { later } else { i64::from(later as i32) };
-    presenter::live(1, || {
+    let begin = |presentation: &mut Presentation<_>| presentation.begin_live(1);
+    presenter::frame(begin, || {
         presenter::time(|| later);
         assert_eq!(stand_in.number::<i64>("wall_clock"), expected, "{arguments:?}");
         assert_eq!(
@@ -116,7 +119,7 @@ fn stands_in(arguments: &[&str]) {
             "{arguments:?}"
         );
     });
-    presenter::reset();
+    presentation().reset(true);
 
     drop(replaced);
     let now: i64 = stand_in.number("wall_clock");

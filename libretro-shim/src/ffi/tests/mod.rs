@@ -7,7 +7,8 @@ mod registers;
 
 use super::abi::*;
 use super::plug::with_cable;
-use super::{Core, exports, presenter};
+use super::presenter::presentation;
+use super::{Core, exports};
 use crate::lifecycle::session;
 use crate::presentation::Mode;
 use crate::sync::lock;
@@ -194,7 +195,7 @@ impl Drop for Shim {
         exports::retro_unload_game();
         exports::retro_deinit();
         exports::retro_set_environment(None);
-        assert!(std::thread::panicking() || presenter::mode() == Mode::Open);
+        assert!(std::thread::panicking() || presentation().mode() == Mode::Open);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Peer, Shim, seen, turn};
 use crate::faults;
-use crate::ffi::presenter;
+use crate::ffi::presenter::presentation;
 use crate::messages;
 use crate::presentation::Mode;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn always() -> bool {
 }
 
 fn in_replay() -> bool {
-    presenter::mode() == Mode::Replay
+    presentation().mode() == Mode::Replay
 }
 
 /// Links, has this place panic, and plays on.

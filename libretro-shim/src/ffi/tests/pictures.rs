@@ -1,7 +1,9 @@
 //! A game that stands still shows its last picture again, whatever the frontend can.
 
 use super::{Seen, attach_frontend, seen, turn};
-use crate::ffi::{exports, presenter};
+use crate::ffi::presenter::{self, presentation};
+use crate::ffi::{self, exports};
+use crate::presentation::Presentation;
 
 const WIDTH: u32 = 4;
 const HEIGHT: u32 = 3;
@@ -15,21 +17,22 @@ fn hold(can_repeat: bool) {
         ..Seen::default()
     };
     attach_frontend();
-    presenter::reset();
+    assert_eq!(ffi::can_repeat(), can_repeat);
+    presentation().reset(can_repeat);
     let mut memory = [0_u16; PITCH / 2 * HEIGHT as usize];
     memory[..3].copy_from_slice(&[7, 8, 9]);
     let draw = |memory: &[u16]| {
         // SAFETY: what the shim gives the core as its callback, with a picture of that size.
         unsafe { presenter::video_refresh(memory.as_ptr().cast(), WIDTH, HEIGHT, PITCH) };
     };
-    presenter::live(0, || draw(&memory));
-    presenter::present(false);
+    presenter::frame(|presentation| presentation.begin_live(0), || draw(&memory));
+    presenter::show(|presentation| presentation.present(false));
     memory.fill(1);
-    presenter::replay(0, || draw(&memory));
-    presenter::stall();
-    presenter::stall();
+    presenter::frame(|presentation| presentation.begin_replay(0), || draw(&memory));
+    presenter::show(Presentation::stall);
+    presenter::show(Presentation::stall);
     exports::retro_set_environment(None);
-    presenter::reset();
+    presentation().reset(can_repeat);
 }
 
 #[test]
