@@ -41,3 +41,21 @@ pub(super) unsafe fn call(command: c_uint, data: *mut c_void) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn poll() {}
+
+    #[test]
+    fn a_callback_gives_back_what_was_put_in() {
+        let callback = Callback::<InputPollFn>::missing();
+        assert!(callback.get().is_none());
+        callback.set(Some(poll));
+        let is_same = |function| std::ptr::fn_addr_eq(function, poll as InputPollFn);
+        assert!(callback.get().is_some_and(is_same));
+        callback.set(None);
+        assert!(callback.get().is_none());
+    }
+}

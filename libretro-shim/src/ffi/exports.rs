@@ -1,4 +1,4 @@
-//! The 25 functions that make this library a libretro core, and one that says which core it is.
+//! The 25 functions that make this library a libretro core (libretro.h, `retro_*`), and one that says which core it is.
 #![allow(unreachable_pub, reason = "the dynamic linker reaches them")]
 
 use super::abi::*;
@@ -14,65 +14,55 @@ pub extern "C" fn gamelink_shim_version() -> *const c_char {
     VERSION.as_ptr().cast()
 }
 
-/// libretro.h: the version of the interface.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_api_version() -> c_uint {
-    API_VERSION
+/// Functions that the frontend calls; each returns the value behind `=` where a panic of ours ends it.
+macro_rules! exports {
+    ($(
+        $(#[$doc:meta])*
+        [$($unsafe:tt)?] fn $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty = ($otherwise:expr))? $body:block
+    )*) => {$(
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        pub $($unsafe)? extern "C" fn $name($($argument: $kind),*) $(-> $result)? {
+            guard(exports!(@ $($otherwise)?), || $body)
+        }
+    )*};
+    (@ $otherwise:expr) => { $otherwise };
+    (@) => { () };
 }
 
-/// libretro.h: takes the environment callback; may come several times, also without `retro_init` after it.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_set_environment(callback: Option<EnvironmentFn>) {
-    guard((), || {
+exports! {
+    [] fn retro_api_version() -> c_uint = (API_VERSION) { API_VERSION }
+
+    /// May come several times, also without `retro_init` after it.
+    [] fn retro_set_environment(callback: Option<EnvironmentFn>) {
         callbacks::ENVIRONMENT.set(callback);
         log::find_callback();
         session().with_core((), |core| core.set_environment(environment::environment));
-    });
-}
+    }
 
-/// libretro.h: takes the picture callback.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_set_video_refresh(callback: Option<VideoRefreshFn>) {
-    callbacks::VIDEO_REFRESH.set(callback);
-}
+    [] fn retro_set_video_refresh(callback: Option<VideoRefreshFn>) { callbacks::VIDEO_REFRESH.set(callback) }
 
-/// libretro.h: takes the sound callback.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_set_audio_sample(callback: Option<AudioSampleFn>) {
-    callbacks::AUDIO_SAMPLE.set(callback);
-}
+    [] fn retro_set_audio_sample(callback: Option<AudioSampleFn>) { callbacks::AUDIO_SAMPLE.set(callback) }
 
-/// libretro.h: takes the sound callback.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_set_audio_sample_batch(callback: Option<AudioSampleBatchFn>) {
-    callbacks::AUDIO_SAMPLE_BATCH.set(callback);
-}
+    [] fn retro_set_audio_sample_batch(callback: Option<AudioSampleBatchFn>) {
+        callbacks::AUDIO_SAMPLE_BATCH.set(callback);
+    }
 
-/// libretro.h: takes the input callback.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_set_input_poll(callback: Option<InputPollFn>) {
-    guard((), || {
+    [] fn retro_set_input_poll(callback: Option<InputPollFn>) {
         callbacks::INPUT_POLL.set(callback);
         session().with_core((), super::Core::set_input);
-    });
-}
+    }
 
-/// libretro.h: takes the input callback.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_set_input_state(callback: Option<InputStateFn>) {
-    guard((), || {
+    [] fn retro_set_input_state(callback: Option<InputStateFn>) {
         callbacks::INPUT_STATE.set(callback);
         session().with_core((), super::Core::set_input);
-    });
-}
+    }
 
-/// libretro.h: says what core this is; may come at any time, also on a mapping that is used for nothing else.
-///
-/// # Safety
-/// `info` can be written to.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn retro_get_system_info(info: *mut SystemInfo) {
-    guard((), || {
+    /// May come at any time, also on a mapping that is used for nothing else.
+    ///
+    /// # Safety
+    /// `info` is null or can be written to.
+    [unsafe] fn retro_get_system_info(info: *mut SystemInfo) {
         let identity = system_identity();
         let answer = SystemInfo {
             library_name: identity.name.as_ptr(),
@@ -85,16 +75,13 @@ pub unsafe extern "C" fn retro_get_system_info(info: *mut SystemInfo) {
             // SAFETY: the caller's promise.
             unsafe { info.write(answer) };
         }
-    });
-}
+    }
 
-/// libretro.h: says the picture's size and the rates of the loaded game.
-///
-/// # Safety
-/// `info` can be written to.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn retro_get_system_av_info(info: *mut SystemAvInfo) {
-    guard((), || {
+    /// The picture's size and the rates of the loaded game.
+    ///
+    /// # Safety
+    /// `info` is null or can be written to.
+    [unsafe] fn retro_get_system_av_info(info: *mut SystemAvInfo) {
         if info.is_null() {
             return;
         }
@@ -102,35 +89,22 @@ pub unsafe extern "C" fn retro_get_system_av_info(info: *mut SystemAvInfo) {
         unsafe { info.write_bytes(0, 1) };
         // SAFETY: the caller's promise.
         session().with_core((), |core| unsafe { core.system_av_info(info) });
-    });
-}
+    }
 
-/// libretro.h: starts the core.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_init() {
-    guard((), || {
+    [] fn retro_init() {
         log::find_callback();
         session().init(environment::environment);
-    });
-}
+    }
 
-/// libretro.h: stops the core.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_deinit() {
-    guard((), || {
+    [] fn retro_deinit() {
         session().deinit();
         environment::forget_declared();
         log::forget_callback();
-    });
-}
+    }
 
-/// libretro.h: loads a game.
-///
-/// # Safety
-/// `game` is null or as libretro.h wants it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn retro_load_game(game: *const GameInfo) -> bool {
-    guard(false, || {
+    /// # Safety
+    /// `game` is null or as libretro.h wants it.
+    [unsafe] fn retro_load_game(game: *const GameInfo) -> bool = (false) {
         // SAFETY: the caller's promise.
         let has_data = unsafe { game.as_ref() }.is_some_and(|game| !game.data.is_null() && game.size != 0);
         if !has_data {
@@ -139,122 +113,68 @@ pub unsafe extern "C" fn retro_load_game(game: *const GameInfo) -> bool {
         }
         // SAFETY: the caller's promise.
         session().load(|core| unsafe { core.load_game(game) })
-    })
-}
+    }
 
-/// libretro.h: loads a game of several parts.
-///
-/// # Safety
-/// The arguments are as libretro.h wants them.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize) -> bool {
-    guard(false, || {
+    /// # Safety
+    /// The arguments are as libretro.h wants them.
+    [unsafe] fn retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize) -> bool = (false) {
         // SAFETY: the caller's promise.
         session().load(|core| unsafe { core.load_game_special(kind, games, count) })
-    })
-}
+    }
 
-/// libretro.h: unloads the game.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_unload_game() {
-    guard((), || session().unload());
-}
+    [] fn retro_unload_game() { session().unload() }
 
-/// libretro.h: runs one frame.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_run() {
-    guard((), run_frame);
-}
+    [] fn retro_run() { run_frame() }
 
-/// libretro.h: presses the reset button.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_reset() {
-    guard((), || session().reset());
-}
+    [] fn retro_reset() { session().reset() }
 
-/// libretro.h: the size of a state.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_serialize_size() -> usize {
-    guard(0, || session().state_size())
-}
+    [] fn retro_serialize_size() -> usize = (0) { session().state_size() }
 
-/// libretro.h: saves a state.
-///
-/// # Safety
-/// `data` has room for `size` bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn retro_serialize(data: *mut c_void, size: usize) -> bool {
-    guard(false, || {
+    /// # Safety
+    /// `data` is null or has room for `size` bytes.
+    [unsafe] fn retro_serialize(data: *mut c_void, size: usize) -> bool = (false) {
         if data.is_null() {
             return false;
         }
         // SAFETY: the caller's promise.
         let out = unsafe { std::slice::from_raw_parts_mut(data.cast::<u8>(), size) };
         session().serialize(out)
-    })
-}
+    }
 
-/// libretro.h: loads a state.
-///
-/// # Safety
-/// `data` has `size` bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn retro_unserialize(data: *const c_void, size: usize) -> bool {
-    guard(false, || {
+    /// # Safety
+    /// `data` is null or has `size` bytes.
+    [unsafe] fn retro_unserialize(data: *const c_void, size: usize) -> bool = (false) {
         if data.is_null() {
             return false;
         }
         // SAFETY: the caller's promise.
         let state = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) };
         session().unserialize(state)
-    })
-}
+    }
 
-/// libretro.h: removes all cheats.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_cheat_reset() {
-    guard((), || session().with_core((), super::Core::cheat_reset));
-}
+    [] fn retro_cheat_reset() { session().with_core((), super::Core::cheat_reset) }
 
-/// libretro.h: sets a cheat.
-///
-/// # Safety
-/// `code` is a C string.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn retro_cheat_set(index: c_uint, is_enabled: bool, code: *const c_char) {
-    guard((), || {
+    /// # Safety
+    /// `code` is null or a C string.
+    [unsafe] fn retro_cheat_set(index: c_uint, is_enabled: bool, code: *const c_char) {
         if code.is_null() {
             return;
         }
         // SAFETY: the caller's promise.
         session().with_core((), |core| unsafe { core.cheat_set(index, is_enabled, code) });
-    });
-}
+    }
 
-/// libretro.h: plugs in a controller.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_set_controller_port_device(port: c_uint, device: c_uint) {
-    guard((), || {
+    [] fn retro_set_controller_port_device(port: c_uint, device: c_uint) {
         session().with_core((), |core| core.set_controller_port_device(port, device));
-    });
-}
+    }
 
-/// libretro.h: the television's standard.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_get_region() -> c_uint {
-    guard(0, || session().with_core(0, super::Core::region))
-}
+    [] fn retro_get_region() -> c_uint = (0) { session().with_core(0, super::Core::region) }
 
-/// libretro.h: where a kind of memory is.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_get_memory_data(id: c_uint) -> *mut c_void {
-    guard(std::ptr::null_mut(), || {
+    [] fn retro_get_memory_data(id: c_uint) -> *mut c_void = (std::ptr::null_mut()) {
         session().with_core(std::ptr::null_mut(), |core| save_ram::memory_data(core, id))
-    })
-}
+    }
 
-/// libretro.h: how large a kind of memory is.
-#[unsafe(no_mangle)]
-pub extern "C" fn retro_get_memory_size(id: c_uint) -> usize {
-    guard(0, || session().with_core(0, |core| core.memory_size(id)))
+    [] fn retro_get_memory_size(id: c_uint) -> usize = (0) {
+        session().with_core(0, |core| core.memory_size(id))
+    }
 }
