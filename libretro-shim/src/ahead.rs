@@ -107,7 +107,7 @@ impl Ahead {
 
     /// The frontend saves in order to look ahead; true where it gets a stand-in.
     pub(crate) fn handle_save(&mut self, is_linked: bool) -> bool {
-        // What was played with a link may still be mended in the next frame.
+        // What was played with a link may still be corrected in the next frame.
         let is_stand_in = is_linked || self.was_linked;
         if std::mem::replace(&mut self.is_resting, is_stand_in) != is_stand_in {
             log::info!("run-ahead switched by the link: is_resting={is_stand_in}");
@@ -237,7 +237,7 @@ mod tests {
     fn a_link_that_goes_while_looking_ahead_leaves_the_game_where_it_is() {
         let mut ahead = Ahead::default();
         ahead.handle_run(HIDDEN, LINKED);
-        // Gone right after the frame: what is open in it is mended in the next.
+        // Gone right after the frame: what is open in it is corrected in the next.
         assert!(ahead.handle_save(ALONE));
         assert_eq!(ahead.handle_run(SEEN, ALONE), Run::Again);
         assert_eq!(ahead.handle_load(true, ALONE), Load::Nothing);

@@ -14,11 +14,11 @@ use crate::cable::{Cable, Reason};
 use crate::faults;
 use crate::ffi::presenter::presentation;
 use crate::ffi::{self, Core, Plug, Stopwatch};
-use crate::mending::{Mending, Shown};
 use crate::messages::{self, Severity};
 use crate::options::LinkMode;
 use crate::presentation::Progress;
 use crate::proof::{self, Proof};
+use crate::rollback::{Rollback, Shown};
 use crate::save_ram::SaveRam;
 use crate::settings;
 use crate::snapshot::Snapshots;
@@ -42,8 +42,8 @@ pub(crate) struct Game {
     netplay: Netplay,
     ahead: Ahead,
     snapshots: Snapshots,
-    /// Where this game goes on and mends.
-    mending: Option<Mending>,
+    /// In rollback mode.
+    rollback: Option<Rollback>,
     /// The frontend's copy of the battery RAM in such a game, and in it after a panic too.
     save_ram: Option<SaveRam>,
     frames: u32,
@@ -61,7 +61,7 @@ impl Game {
             netplay: Netplay::default(),
             ahead: Ahead::default(),
             snapshots: Snapshots::default(),
-            mending: None,
+            rollback: None,
             save_ram: None,
             frames: 0,
             jump_told: None,
@@ -101,14 +101,14 @@ impl Game {
         if proof == Proof::None {
             return self.screen.tell_soon(Severity::Warning, messages::STRICT_ONLY);
         }
-        let mending = Mending::new(core, state_size);
+        let rollback = Rollback::new(core, state_size);
         cable.link().set_mending(true);
-        cable.link().set_repairs(mending.has_repairs());
+        cable.link().set_repairs(rollback.has_repairs());
         log::info!(
-            "link cable: goes on and mends, saves inside transfers={}",
-            mending.has_repairs()
+            "link cable: rollback mode, mid-transfer snapshots={}",
+            rollback.has_repairs()
         );
-        self.mending = Some(mending);
+        self.rollback = Some(rollback);
         self.save_ram = core.save_ram().map(|now| {
             let mut save_ram = SaveRam::new(now);
             ffi::save_ram::publish(save_ram.public());
@@ -164,16 +164,16 @@ impl Game {
         presentation().progress()
     }
 
-    /// The core's part: one frame, with what must be mended before it. True where the core did not run, for the game stood still.
+    /// The core's part: one frame, with the corrections before it. True where the core did not run, for the game stood still.
     pub(crate) fn run(&mut self, core: &Core) -> bool {
         let mut save_ram = self.save_ram.as_mut();
-        if let (Some(mending), Some(cable)) = (self.mending.as_mut(), working(self.plug.as_ref())) {
-            let slot = || Some(mending.slot(core, cable.link(), save_ram.as_deref_mut()));
+        if let (Some(rollback), Some(cable)) = (self.rollback.as_mut(), working(self.plug.as_ref())) {
+            let slot = || Some(rollback.slot(core, cable.link(), save_ram.as_deref_mut()));
             if let Some(shown) = ffi::guard(None, slot) {
                 return shown == Shown::Hold;
             }
             // Unplugged from here on; what the game was told by then is what has happened.
-            ffi::guard((), || mending.catch_up(core));
+            ffi::guard((), || rollback.catch_up(core));
         }
         if let Some(save_ram) = save_ram {
             ffi::guard((), || save_ram.take_over(|from| core.write_save_ram(from)));

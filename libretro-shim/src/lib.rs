@@ -14,6 +14,7 @@
 //! - `lifecycle`: what is loaded and running; the order in which things come and go
 //! - `presentation`: pictures, sound and input while frames are rolled back (pure)
 //! - `save_ram`: the battery RAM that the frontend sees meanwhile (pure)
+//! - `rollback`: runs the core as the link's timeline says
 //! - `proof`: that the serial registers are where the core's memory map says
 //! - `cable`: the link, and why it is unplugged
 //! - `ffi`: the C interfaces on both sides; the only place with `unsafe`
@@ -28,11 +29,11 @@ mod game;
 mod identity;
 mod in_flight;
 mod lifecycle;
-mod mending;
 mod messages;
 pub mod options;
 mod presentation;
 mod proof;
+mod rollback;
 mod save_ram;
 mod settings;
 mod snapshot;

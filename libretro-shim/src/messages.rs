@@ -39,7 +39,7 @@ pub(crate) const OUT_OF_STEP: &str =
 pub(crate) const BLIND: &str = "This Gambatte does not show its serial port, so the link cable stays unplugged. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 
-/// What a core gets said whose states are not known, so that its serial port cannot be proved and no guess mended.
+/// What a core gets said whose states are not known, so that its serial port cannot be proved and no prediction corrected.
 pub(crate) const STRICT_ONLY: &str = "This Gambatte is not known to Gamelink, so the link cable waits for every byte. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 

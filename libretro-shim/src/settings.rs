@@ -35,7 +35,7 @@ pub(crate) fn wants_direct_port() -> bool {
 pub(crate) struct Settings {
     /// With no peer where any wish is wrong: the game is played unplugged rather than linked to a guess.
     pub(crate) config: Config,
-    /// One sentence a wrong value, naming the variable and the mend.
+    /// One sentence a wrong value, naming the variable and the remedy.
     pub(crate) problems: Vec<String>,
 }
 

@@ -33,8 +33,8 @@ impl Game {
         self.ahead.clear();
         // Where a guess may be open, only what cannot be undone any more is given, or nothing.
         if link.confirmed().0.is_some() {
-            let mending = self.mending.as_ref();
-            return mending.is_some_and(|mending| mending.confirmed_state(link, out));
+            let rollback = self.rollback.as_ref();
+            return rollback.is_some_and(|rollback| rollback.confirmed_state(link, out));
         }
         let is_given =
             !link.is_linked() || context == SavestateContext::Netplay || cable.is_safe(ffi::serial_control());

@@ -1,4 +1,4 @@
-//! Goes on with a guess and mends it: runs the core as the link's timeline says.
+//! Rollback: the core is run with predicted bytes, and taken back where a prediction was wrong, as the link's timeline says.
 //!
 //! One call of `retro_run` is one slot: perhaps a correction (a state loaded, frames emulated again unseen), then one frame for the player,
 //! or the last picture again where the game must stand still.
@@ -17,8 +17,8 @@ use std::time::Duration;
 /// No slot has more steps: eight corrections of forty frames with a state each, and some.
 const STEPS_MAX: u32 = 4096;
 
-/// What going on and mending keeps of one game.
-pub(crate) struct Mending {
+/// States and progress of one game in rollback mode.
+pub(crate) struct Rollback {
     states: Vec<Kept>,
     /// The frame that goes on from each state.
     starts: Vec<u64>,
@@ -27,12 +27,12 @@ pub(crate) struct Mending {
     next: u64,
 }
 
-impl Mending {
+impl Rollback {
     /// For a core that has just loaded its game, with states of this size.
-    pub(crate) fn new(core: &Core, state_size: usize) -> Mending {
+    pub(crate) fn new(core: &Core, state_size: usize) -> Rollback {
         let can_repeat = ffi::can_repeat();
         presentation().reset(can_repeat);
-        Mending {
+        Rollback {
             states: (0..Link::STATES).map(|_| Kept::new(state_size)).collect(),
             starts: vec![0; Link::STATES],
             keeper: Keeper::new(core, state_size),
