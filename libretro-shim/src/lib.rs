@@ -27,9 +27,10 @@ mod ffi;
 mod find;
 mod game;
 mod identity;
-mod in_flight;
+
 mod lifecycle;
 mod messages;
+mod mid_transfer;
 pub mod options;
 mod presentation;
 mod proof;

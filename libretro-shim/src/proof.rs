@@ -4,7 +4,7 @@
 //! wrong unseen if another byte were read in its place. So it is proved once a game, before the cable is in use.
 
 use crate::ffi::{self, Core};
-use crate::in_flight::Layout;
+use crate::mid_transfer::Layout;
 use gamelink_core::serial::SerialControl;
 
 /// Pairs of FF01 and FF02 that no other two bytes will show one after the other. No transfer is enabled in them.
@@ -61,7 +61,7 @@ fn prove(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::in_flight::tests::state;
+    use crate::mid_transfer::tests::state;
     use std::cell::RefCell;
 
     const PLACE: usize = 2;

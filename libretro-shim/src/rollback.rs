@@ -6,7 +6,7 @@
 use crate::faults;
 use crate::ffi::presenter::{self, presentation};
 use crate::ffi::{self, Core, Stopwatch};
-use crate::in_flight::{Keeper, Kept};
+use crate::mid_transfer::{Keeper, Kept};
 use crate::presentation::Presentation;
 use crate::save_ram::SaveRam;
 use gamelink_core::driver::{Cost, Link};
@@ -40,7 +40,7 @@ impl Rollback {
         }
     }
 
-    /// Whether states can be saved with a transfer in flight.
+    /// Whether the core can be saved in the middle of a transfer.
     pub(crate) fn has_repairs(&self) -> bool {
         self.keeper.has_repairs()
     }
@@ -131,12 +131,12 @@ impl Rollback {
         state.is_some_and(|state| self.keeper.load(core, state))
     }
 
-    fn save(&mut self, core: &Core, slot: usize, in_flight: Option<Shift>) -> bool {
+    fn save(&mut self, core: &Core, slot: usize, shift: Option<Shift>) -> bool {
         if let Some(start) = self.starts.get_mut(slot) {
             *start = self.next;
         }
         let state = self.states.get_mut(slot);
-        state.is_some_and(|state| self.keeper.save(core, state, in_flight))
+        state.is_some_and(|state| self.keeper.save(core, state, shift))
     }
 
     fn run(&mut self, core: &Core, link: &Link, frame: u64, save_ram: Option<&mut SaveRam>) {

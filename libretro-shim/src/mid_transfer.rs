@@ -1,4 +1,4 @@
-//! States that were saved while a byte was being shifted in.
+//! Mid-transfer snapshots: states saved while a byte is being shifted in.
 //!
 //! A stock core that is saved inside a transfer shifts what is due of the byte into SB, but leaves the byte itself as it was:
 //! when the game goes on, the bits still to come are taken from the byte's top again, and it arrives garbled
@@ -181,18 +181,18 @@ impl Keeper {
         keeper
     }
 
-    /// Whether states can be saved with a transfer in flight.
+    /// Whether the core can be saved in the middle of a transfer.
     pub(crate) fn has_repairs(&self) -> bool {
         self.layout.is_some()
     }
 
-    /// Saves the core's state as it is between two frames, in the middle of this transfer or of none; false where that failed.
-    pub(crate) fn save(&mut self, core: &Core, state: &mut Kept, in_flight: Option<Shift>) -> bool {
+    /// Saves the core's state as it is between two frames, in the middle of this transfer, or of none; false where that failed.
+    pub(crate) fn save(&mut self, core: &Core, state: &mut Kept, shift: Option<Shift>) -> bool {
         state.handed = None;
         if !core.serialize(&mut state.bytes) {
             return false;
         }
-        let Some(shift) = in_flight else { return true };
+        let Some(shift) = shift else { return true };
         let Some(layout) = self.layout else { return false };
         state.handed = layout.repair(&mut state.bytes, shift);
         // The core itself goes on from the repaired state, too: saving has left it as it would have left the state.
