@@ -4,8 +4,8 @@
 //! it calls the core or the frontend.
 
 mod netplay;
+mod savestates;
 mod screen;
-mod states;
 
 use self::netplay::Netplay;
 use self::screen::Screen;

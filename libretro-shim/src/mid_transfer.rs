@@ -125,18 +125,18 @@ fn number(state: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes))
 }
 
-/// One state of the core, and how it is loaded.
+/// A state of the core, and how it is loaded.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Snapshot {
     bytes: Vec<u8>,
     /// What the core must be handed first.
     handed: Option<Shift>,
 }
 
-impl Kept {
+impl Snapshot {
     /// Room for a state of so many bytes.
-    pub(crate) fn new(size: usize) -> Kept {
-        Kept {
+    pub(crate) fn new(size: usize) -> Snapshot {
+        Snapshot {
             bytes: vec![0; size],
             handed: None,
         }
@@ -148,37 +148,37 @@ impl Kept {
     }
 }
 
-/// Saves and loads states of one core.
+/// Saves and loads snapshots of one core.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct Saver {
     layout: Option<Layout>,
     scratch: Vec<u8>,
 }
 
-impl Keeper {
+impl Saver {
     /// Looks how this core's states are, with no transfer under way; it is left as it was.
-    pub(crate) fn new(core: &Core, size: usize) -> Keeper {
-        let mut keeper = Keeper {
+    pub(crate) fn new(core: &Core, size: usize) -> Saver {
+        let mut saver = Saver {
             layout: None,
             scratch: vec![0; size],
         };
-        let mut state = Kept::new(size);
+        let mut state = Snapshot::new(size);
         if !core.serialize(&mut state.bytes) {
-            return keeper;
+            return saver;
         }
-        keeper.layout = Layout::find(&state.bytes);
-        if let Some(Layout { byte: None, .. }) = keeper.layout {
+        saver.layout = Layout::find(&state.bytes);
+        if let Some(Layout { byte: None, .. }) = saver.layout {
             // Whether the core takes a byte while it saves is tried.
             state.handed = Some(Shift {
                 byte: 0,
                 speed: Speed::Normal,
             });
-            if !keeper.load(core, &state) {
-                keeper.layout = None;
+            if !saver.load(core, &state) {
+                saver.layout = None;
                 core.unserialize(&state.bytes);
             }
         }
-        keeper
+        saver
     }
 
     /// Whether the core can be saved in the middle of a transfer.
@@ -187,7 +187,7 @@ impl Keeper {
     }
 
     /// Saves the core's state as it is between two frames, in the middle of this transfer, or of none; false where that failed.
-    pub(crate) fn save(&mut self, core: &Core, state: &mut Kept, shift: Option<Shift>) -> bool {
+    pub(crate) fn save(&mut self, core: &Core, state: &mut Snapshot, shift: Option<Shift>) -> bool {
         state.handed = None;
         if !core.serialize(&mut state.bytes) {
             return false;
@@ -200,7 +200,7 @@ impl Keeper {
     }
 
     /// Loads a state; false where the core does not take it.
-    pub(crate) fn load(&mut self, core: &Core, state: &Kept) -> bool {
+    pub(crate) fn load(&mut self, core: &Core, state: &Snapshot) -> bool {
         if let (Some(shift), Some(layout)) = (state.handed, self.layout) {
             self.scratch.copy_from_slice(&state.bytes);
             layout.listen(&mut self.scratch);

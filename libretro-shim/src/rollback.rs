@@ -6,7 +6,7 @@
 use crate::faults;
 use crate::ffi::presenter::{self, presentation};
 use crate::ffi::{self, Core, Stopwatch};
-use crate::mid_transfer::{Keeper, Kept};
+use crate::mid_transfer::{Saver, Snapshot};
 use crate::presentation::Presentation;
 use crate::save_ram::SaveRam;
 use gamelink_core::driver::{Cost, Link};
@@ -17,12 +17,12 @@ use std::time::Duration;
 /// No slot has more steps: eight corrections of forty frames with a state each, and some.
 const STEPS_MAX: u32 = 4096;
 
-/// States and progress of one game in rollback mode.
+/// Snapshots and progress of one game in rollback mode.
 pub(crate) struct Rollback {
-    states: Vec<Kept>,
-    /// The frame that goes on from each state.
+    snapshots: Vec<Snapshot>,
+    /// The frame that goes on from each snapshot.
     starts: Vec<u64>,
-    keeper: Keeper,
+    saver: Saver,
     /// The frame that comes next where the core is.
     next: u64,
 }
@@ -33,25 +33,25 @@ impl Rollback {
         let can_repeat = ffi::can_repeat();
         presentation().reset(can_repeat);
         Rollback {
-            states: (0..Link::STATES).map(|_| Kept::new(state_size)).collect(),
+            snapshots: (0..Link::STATES).map(|_| Snapshot::new(state_size)).collect(),
             starts: vec![0; Link::STATES],
-            keeper: Keeper::new(core, state_size),
+            saver: Saver::new(core, state_size),
             next: 0,
         }
     }
 
     /// Whether the core can be saved in the middle of a transfer.
     pub(crate) fn has_repairs(&self) -> bool {
-        self.keeper.has_repairs()
+        self.saver.has_repairs()
     }
 
     /// The newest state that cannot be undone any more, into `out`; false where there is none.
-    pub(crate) fn confirmed_state(&self, link: &Link, out: &mut [u8]) -> bool {
+    pub(crate) fn confirmed_snapshot(&self, link: &Link, out: &mut [u8]) -> bool {
         let (confirmed, _) = link.confirmed();
         let state = confirmed
             .and_then(|confirmed| confirmed.state)
-            .and_then(|(slot, _)| self.states.get(slot))
-            .map(Kept::bytes)
+            .and_then(|(slot, _)| self.snapshots.get(slot))
+            .map(Snapshot::bytes)
             .filter(|state| state.len() == out.len());
         if let Some(state) = state {
             out.copy_from_slice(state);
@@ -127,16 +127,16 @@ impl Rollback {
 
     fn load(&mut self, core: &Core, slot: usize) -> bool {
         self.next = self.starts.get(slot).copied().unwrap_or(self.next);
-        let state = self.states.get(slot);
-        state.is_some_and(|state| self.keeper.load(core, state))
+        let snapshot = self.snapshots.get(slot);
+        snapshot.is_some_and(|snapshot| self.saver.load(core, snapshot))
     }
 
     fn save(&mut self, core: &Core, slot: usize, shift: Option<Shift>) -> bool {
         if let Some(start) = self.starts.get_mut(slot) {
             *start = self.next;
         }
-        let state = self.states.get_mut(slot);
-        state.is_some_and(|state| self.keeper.save(core, state, shift))
+        let snapshot = self.snapshots.get_mut(slot);
+        snapshot.is_some_and(|snapshot| self.saver.save(core, snapshot, shift))
     }
 
     fn run(&mut self, core: &Core, link: &Link, frame: u64, save_ram: Option<&mut SaveRam>) {

@@ -1,4 +1,4 @@
-//! States of a game: given, taken back, and kept while linked.
+//! Savestates of a game, as the frontend asks for them.
 
 use super::{Game, unplug_for_netplay, working};
 use crate::ahead::{self, Load};
@@ -34,7 +34,7 @@ impl Game {
         // Where a guess may be open, only what cannot be undone any more is given, or nothing.
         if link.confirmed().0.is_some() {
             let rollback = self.rollback.as_ref();
-            return rollback.is_some_and(|rollback| rollback.confirmed_state(link, out));
+            return rollback.is_some_and(|rollback| rollback.confirmed_snapshot(link, out));
         }
         let is_given =
             !link.is_linked() || context == SavestateContext::Netplay || cable.is_safe(ffi::serial_control());
