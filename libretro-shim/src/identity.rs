@@ -1,8 +1,8 @@
 //! Name and version of this library, as the frontend shows them.
 
 use crate::ffi::Identity;
-use crate::find;
 use crate::lifecycle::session;
+use crate::locate_core;
 use crate::sync::lock;
 use std::ffi::CString;
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ pub(crate) fn system_identity() -> &'static Identity {
     static KNOWN: Mutex<Vec<&'static Identity>> = Mutex::new(Vec::new());
     let stock = session()
         .with_core(None, |core| Some(core.identity().clone()))
-        .or_else(|| Some(find::open_for_a_look().ok()?.core.identity().clone()));
+        .or_else(|| Some(locate_core::open_for_a_look().ok()?.core.identity().clone()));
     let identity = own_identity(stock);
     let mut known = lock(&KNOWN);
     if let Some(same) = known.iter().find(|known| ***known == identity) {

@@ -10,7 +10,7 @@
 //!
 //! - [`options`]: which core options concern the cable, and what the stock core is told (pure)
 //! - `ahead`: which frames only look ahead of the game (pure)
-//! - `find`: which file is the stock core
+//! - `locate_core`: which file is the stock core
 //! - `lifecycle`: what is loaded and running; the order in which things come and go
 //! - `presentation`: pictures, sound and input while frames are rolled back (pure)
 //! - `save_ram`: the battery RAM that the frontend sees meanwhile (pure)
@@ -24,11 +24,10 @@ mod cable;
 mod elf;
 mod faults;
 mod ffi;
-mod find;
 mod game;
 mod identity;
-
 mod lifecycle;
+mod locate_core;
 mod messages;
 mod mid_transfer;
 pub mod options;

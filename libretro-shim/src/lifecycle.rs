@@ -5,8 +5,8 @@
 use crate::ahead::Run;
 use crate::cable::{Cable, Reason};
 use crate::ffi::{self, Core, EnvironmentFn, Plug, presenter};
-use crate::find;
 use crate::game::Game;
+use crate::locate_core;
 use crate::messages::Severity;
 use crate::options::{self, Answers, Declaration, LinkKey, LinkMode};
 use crate::presentation::Presentation;
@@ -157,7 +157,7 @@ impl Session {
         if self.stock().is_some() {
             return;
         }
-        match find::open() {
+        match locate_core::open() {
             Ok(found) => {
                 let no_link = found.no_link().into();
                 self.start(found.core, no_link, environment);

@@ -84,7 +84,7 @@ impl<C> Found<C> {
 
 /// Why there is no stock core to run.
 #[derive(Debug)]
-pub(crate) enum FindError {
+pub(crate) enum LocateError {
     /// No file of that name in any of the places.
     Nowhere,
     /// There are some, but none can be used.
@@ -93,21 +93,21 @@ pub(crate) enum FindError {
     InUse(PathBuf),
 }
 
-impl fmt::Display for FindError {
+impl fmt::Display for LocateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FindError::Nowhere => write!(
+            LocateError::Nowhere => write!(
                 f,
                 "Gamelink plays games with Gambatte, and there is none. Get it from RetroArch: Main Menu, Online Updater, \
                  Core Downloader, Gambatte. Or name its file in {GAMBATTE}."
             ),
-            FindError::Unusable(files) => write!(
+            LocateError::Unusable(files) => write!(
                 f,
                 "Gamelink cannot use {}. Get Gambatte anew from RetroArch: Main Menu, Online Updater, \
                  Core Downloader; or name another file in {GAMBATTE}.",
                 list(files)
             ),
-            FindError::InUse(path) => write!(
+            LocateError::InUse(path) => write!(
                 f,
                 "Gambatte already plays a game in this RetroArch, and one link cable cannot be in two games: \
                  no second instance ({} is in use)",
@@ -128,20 +128,20 @@ fn list(files: &[PassedOver]) -> String {
 }
 
 /// Opens the stock core, unless it is already in use in this process.
-pub(crate) fn open() -> Result<Found, FindError> {
+pub(crate) fn open() -> Result<Found, LocateError> {
     let files = files();
     match files.iter().find(|path| ffi::is_loaded(path)) {
-        Some(path) => Err(FindError::InUse(path.clone())),
+        Some(path) => Err(LocateError::InUse(path.clone())),
         None => open_best(&files),
     }
 }
 
 /// Opens the stock core if only to ask what it is, in use or not.
-pub(crate) fn open_for_a_look() -> Result<Found, FindError> {
+pub(crate) fn open_for_a_look() -> Result<Found, LocateError> {
     open_best(&files())
 }
 
-fn open_best(files: &[PathBuf]) -> Result<Found, FindError> {
+fn open_best(files: &[PathBuf]) -> Result<Found, LocateError> {
     let found = choose(files, Core::open, Core::may_have_link)?;
     for file in &found.passed_over {
         log::warn!("stock core not used: {file}");
@@ -155,7 +155,7 @@ fn choose<C>(
     files: &[PathBuf],
     open: impl Fn(&Path) -> Result<C, OpenError>,
     has_link: impl Fn(&C) -> bool,
-) -> Result<Found<C>, FindError> {
+) -> Result<Found<C>, LocateError> {
     let mut passed_over = Vec::new();
     let mut without_link = None;
     for path in files {
@@ -188,8 +188,8 @@ fn choose<C>(
                 passed_over,
             })
         }
-        None if passed_over.is_empty() => Err(FindError::Nowhere),
-        None => Err(FindError::Unusable(passed_over)),
+        None if passed_over.is_empty() => Err(LocateError::Nowhere),
+        None => Err(LocateError::Unusable(passed_over)),
     }
 }
 
@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    fn choose_of(files: &[&str]) -> Result<Found<bool>, FindError> {
+    fn choose_of(files: &[&str]) -> Result<Found<bool>, LocateError> {
         let files: Vec<_> = files.iter().map(PathBuf::from).collect();
         choose(&files, open, |has_link| *has_link)
     }
@@ -321,7 +321,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("; and 1 more. Get Gambatte anew"), "{text}");
-        assert!(matches!(choose_of(&[]), Err(FindError::Nowhere)));
+        assert!(matches!(choose_of(&[]), Err(LocateError::Nowhere)));
     }
 
     #[test]
