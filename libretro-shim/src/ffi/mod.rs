@@ -11,6 +11,7 @@ mod clock;
 mod core;
 mod declare;
 mod depth;
+mod dl;
 mod environment;
 mod exports;
 mod frontend;
@@ -18,7 +19,6 @@ mod guard;
 mod imports;
 mod log;
 mod memory;
-mod place;
 mod plug;
 pub(crate) mod presenter;
 pub(crate) mod save_ram;
@@ -30,11 +30,11 @@ mod text;
 pub(crate) use self::abi::EnvironmentFn;
 pub(crate) use self::clock::{Stopwatch, processor_time};
 pub(crate) use self::core::{Core, Identity, OpenError};
+pub(crate) use self::dl::{is_loaded, own_file};
 pub(crate) use self::frontend::{
     SavestateContext, can_repeat, is_frame_hidden, is_option_enabled, is_variable_update, libretro_path,
     option_value, savestate_context, show,
 };
 pub(crate) use self::guard::{forget_failure, guard, has_failed};
 pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};
-pub(crate) use self::place::{is_loaded, own_file};
 pub(crate) use self::plug::{Plug, with_cable};

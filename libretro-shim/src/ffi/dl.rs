@@ -1,4 +1,4 @@
-//! Where libraries are in this process.
+//! Libraries of this process, as the dynamic linker knows them.
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::ffi::{CStr, OsStr};
