@@ -168,8 +168,8 @@ impl Game {
     pub(crate) fn run(&mut self, core: &Core) -> bool {
         let mut save_ram = self.save_ram.as_mut();
         if let (Some(rollback), Some(cable)) = (self.rollback.as_mut(), working(self.plug.as_ref())) {
-            let slot = || Some(rollback.slot(core, cable.link(), save_ram.as_deref_mut()));
-            if let Some(shown) = ffi::guard(None, slot) {
+            let call = || Some(rollback.call(core, cable.link(), save_ram.as_deref_mut()));
+            if let Some(shown) = ffi::guard(None, call) {
                 return shown == Shown::Hold;
             }
             // Unplugged from here on; what the game was told by then is what has happened.

@@ -1,6 +1,6 @@
 //! Rollback: the core is run with predicted bytes, and taken back where a prediction was wrong, as the link's timeline says.
 //!
-//! One call of `retro_run` is one slot: perhaps a correction (a state loaded, frames emulated again unseen), then one frame for the player,
+//! One call of `retro_run` is perhaps a correction (a state loaded, frames emulated again unseen), then one frame for the player,
 //! or the last picture again where the game must stand still.
 
 use crate::faults;
@@ -14,7 +14,7 @@ use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_core::timeline::{Boundary, Step};
 use std::time::Duration;
 
-/// No slot has more steps: eight corrections of forty frames with a state each, and some.
+/// No call has more steps: eight corrections of forty frames with a state each, and some.
 const STEPS_MAX: u32 = 4096;
 
 /// Snapshots and progress of one game in rollback mode.
@@ -50,7 +50,7 @@ impl Rollback {
         let (confirmed, _) = link.confirmed();
         let state = confirmed
             .and_then(|confirmed| confirmed.state)
-            .and_then(|(slot, _)| self.snapshots.get(slot))
+            .and_then(|(snapshot_slot, _)| self.snapshots.get(snapshot_slot))
             .map(Snapshot::bytes)
             .filter(|state| state.len() == out.len());
         if let Some(state) = state {
@@ -59,7 +59,7 @@ impl Rollback {
         state.is_some()
     }
 
-    /// Brings the core, which a slot that broke off may have left in the past, to where the game was, with what was pressed.
+    /// Brings the core, which a call that broke off may have left in the past, to where the game was, with what was pressed.
     pub(crate) fn catch_up(&self, core: &Core) {
         let end = presentation().recorded_end();
         for frame in self.next..end {
@@ -68,7 +68,7 @@ impl Rollback {
     }
 
     /// One call of `retro_run`.
-    pub(crate) fn slot(&mut self, core: &Core, link: &Link, mut save_ram: Option<&mut SaveRam>) -> Shown {
+    pub(crate) fn call(&mut self, core: &Core, link: &Link, mut save_ram: Option<&mut SaveRam>) -> Shown {
         if let Some(save_ram) = save_ram.as_deref_mut() {
             save_ram.take_over(|from| core.write_save_ram(from));
         }
@@ -190,7 +190,7 @@ impl Replays {
     }
 }
 
-/// What the player sees of a slot.
+/// What the player sees of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// A frame without a cable: the link has failed.

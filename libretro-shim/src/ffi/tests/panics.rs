@@ -10,10 +10,10 @@ use std::time::Duration;
 const OWN: &str = "127.0.0.31:56431";
 const OTHER: &str = "127.0.0.32:56431";
 
-/// Slots within which everything must have come about: the link, a wrong guess, the place.
-const SLOTS_MAX: u32 = 3000;
-/// How long a slot takes here.
-const SLOT: Duration = Duration::from_millis(2);
+/// Calls within which everything must have come about: the link, a wrong guess, the place.
+const CALLS_MAX: u32 = 3000;
+/// How long a call takes here.
+const CALL: Duration = Duration::from_millis(2);
 
 fn always() -> bool {
     true
@@ -28,26 +28,26 @@ fn plays_on(place: &'static str, when: fn() -> bool) {
     let shim = Shim::load(&[]);
     let peer = Peer::link(&shim, OWN, OTHER);
     let (save_ram, _) = shim.save_ram();
-    let slot = || {
-        std::thread::sleep(SLOT);
+    let call = || {
+        std::thread::sleep(CALL);
         peer.frame();
         shim.frame()
     };
     let mut shown = 0;
     // Corrections have come, so all is under way.
     for number in 0.. {
-        assert!(number < SLOTS_MAX, "{place}: nothing is corrected");
-        shown = slot().first().map_or(shown, |[frame, ..]| *frame);
+        assert!(number < CALLS_MAX, "{place}: nothing is corrected");
+        shown = call().first().map_or(shown, |[frame, ..]| *frame);
         if shim.link(|link| link.report().rollback.map_or(0, |counters| counters.corrections)) > 3 {
             break;
         }
     }
     faults::tests::arm(place, when);
     for number in 0.. {
-        assert!(number < SLOTS_MAX, "{place}: not passed");
-        let pictures = slot();
+        assert!(number < CALLS_MAX, "{place}: not passed");
+        let pictures = call();
         if !faults::tests::is_armed() {
-            // The picture of this very slot may be missing.
+            // The picture of this very call may be missing.
             let last = shown;
             shown = pictures.last().map_or(shown, |[frame, ..]| *frame);
             assert!(
@@ -63,7 +63,7 @@ fn plays_on(place: &'static str, when: fn() -> bool) {
         let held = number % 0x200;
         seen().held = held;
         seen().samples = 0;
-        let pictures = slot();
+        let pictures = call();
         let [[frame, buttons, _]] = pictures[..] else {
             panic!("{place}: one picture a frame: {pictures:?}");
         };
@@ -83,14 +83,14 @@ fn plays_on(place: &'static str, when: fn() -> bool) {
     // What the frontend puts there reaches the game, and comes back.
     // SAFETY: the last byte of the stand-in's save, which its game does not touch; no frame runs.
     unsafe { save_ram.wrapping_add(255).write(0xAB) };
-    slot();
+    call();
     let state_size = super::exports::retro_serialize_size();
     let mut state = vec![0; state_size];
     // SAFETY: of the size that was asked for.
     assert!(unsafe { super::exports::retro_serialize(state.as_mut_ptr().cast(), state_size) });
     let field = state.windows(5).position(|bytes| bytes == b"sram\0").unwrap();
     assert_eq!(state[field + 8 + 255], 0xAB, "{place}: the game has it");
-    slot();
+    call();
     // SAFETY: as above.
     assert_eq!(unsafe { save_ram.wrapping_add(255).read() }, 0xAB, "{place}");
     let said = seen().messages.clone();
