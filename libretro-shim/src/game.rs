@@ -170,7 +170,7 @@ impl Game {
         if let (Some(rollback), Some(cable)) = (self.rollback.as_mut(), working(self.plug.as_ref())) {
             let call = || Some(rollback.call(core, cable.link(), save_ram.as_deref_mut()));
             if let Some(shown) = ffi::guard(None, call) {
-                return shown == Shown::Hold;
+                return shown == Shown::Stall;
             }
             // Unplugged from here on; what the game was told by then is what has happened.
             ffi::guard((), || rollback.catch_up(core));

@@ -105,14 +105,14 @@ impl Rollback {
                     faults::place("live");
                     shown = Shown::Live;
                 }
-                Step::Hold => shown = Shown::Hold,
+                Step::Hold => shown = Shown::Stall,
                 Step::Done => break,
             }
         }
         faults::place("present");
         match shown {
             Shown::Live => presenter::show(|presentation| presentation.present(replays.is_corrected)),
-            Shown::Hold => presenter::show(Presentation::stall),
+            Shown::Stall => presenter::show(Presentation::stall),
             // The link has failed: the game goes on as without a cable.
             Shown::Nothing => core.run(),
         }
@@ -198,5 +198,5 @@ pub(crate) enum Shown {
     /// The game's next frame.
     Live,
     /// The last picture again: the core did not run.
-    Hold,
+    Stall,
 }

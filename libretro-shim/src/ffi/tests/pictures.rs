@@ -10,8 +10,8 @@ const HEIGHT: u32 = 3;
 /// A little more than four pixels of two bytes.
 const PITCH: usize = 12;
 
-/// Shows one frame, which the core overwrites afterwards, then holds twice.
-fn hold(can_repeat: bool) {
+/// Shows one frame, which the core overwrites afterwards, then stalls twice.
+fn stall(can_repeat: bool) {
     *seen() = Seen {
         can_repeat,
         ..Seen::default()
@@ -38,7 +38,7 @@ fn hold(can_repeat: bool) {
 #[test]
 fn a_frontend_that_repeats_pictures_is_asked_to() {
     let _turn = turn();
-    hold(true);
+    stall(true);
     assert_eq!(seen().pictures, [[7, 8, 9]]);
     assert_eq!(seen().repeated, 2);
 }
@@ -46,7 +46,7 @@ fn a_frontend_that_repeats_pictures_is_asked_to() {
 #[test]
 fn a_frontend_that_does_not_gets_the_picture_itself() {
     let _turn = turn();
-    hold(false);
+    stall(false);
     assert_eq!(seen().pictures, [[7, 8, 9]; 3]);
     assert_eq!(seen().repeated, 0);
 }
