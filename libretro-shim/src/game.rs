@@ -9,7 +9,6 @@ mod screen;
 
 use self::netplay::Netplay;
 use self::screen::Screen;
-use crate::ahead::{Ahead, Run};
 use crate::cable::{Cable, Reason};
 use crate::faults;
 use crate::ffi::presenter::presentation;
@@ -19,9 +18,10 @@ use crate::options::LinkMode;
 use crate::presentation::Progress;
 use crate::proof::{self, Proof};
 use crate::rollback::{Rollback, Shown};
+use crate::run_ahead::{Run, RunAhead};
+use crate::safe_state::SafeState;
 use crate::save_ram::SaveRam;
 use crate::settings;
-use crate::snapshot::Snapshots;
 use gamelink_core::driver::{FrameEnd, FrameStart};
 use gamelink_core::serial::SerialControl;
 use std::time::Duration;
@@ -40,8 +40,8 @@ pub(crate) struct Game {
     plug: Option<Plug>,
     screen: Screen,
     netplay: Netplay,
-    ahead: Ahead,
-    snapshots: Snapshots,
+    run_ahead: RunAhead,
+    safe_state: SafeState,
     /// In rollback mode.
     rollback: Option<Rollback>,
     /// The frontend's copy of the battery RAM in such a game, and in it after a panic too.
@@ -59,8 +59,8 @@ impl Game {
             plug,
             screen: Screen::new(is_peer_here, waiting),
             netplay: Netplay::default(),
-            ahead: Ahead::default(),
-            snapshots: Snapshots::default(),
+            run_ahead: RunAhead::default(),
+            safe_state: SafeState::default(),
             rollback: None,
             save_ram: None,
             frames: 0,
@@ -71,7 +71,7 @@ impl Game {
 
     /// The core has loaded the game: everything that is asked once is asked now, while no transfer can be in flight.
     pub(crate) fn handle_loaded(&mut self, core: &Core, state_size: usize) {
-        self.snapshots = Snapshots::new(state_size);
+        self.safe_state = SafeState::new(state_size);
         self.prepare(core, state_size);
         // Now it is known how this side exchanges bytes: the first word to the peer says it.
         if let Some(cable) = &self.plug {
@@ -124,7 +124,7 @@ impl Game {
         faults::place("next_run");
         // A frontend that does not say may look ahead as well.
         let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
-        let run = self.ahead.handle_run(is_hidden, cable.link().is_linked());
+        let run = self.run_ahead.handle_run(is_hidden, cable.link().is_linked());
         if run == Run::Own {
             presentation().begin_own(is_hidden);
         }
@@ -151,12 +151,12 @@ impl Game {
             let status = cable.link().status();
             let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
             if !status.is_linked {
-                self.snapshots.clear();
+                self.safe_state.clear();
             } else if is_safe
                 && !status.is_mending
                 && (status.is_busy || number.is_multiple_of(IDLE_SNAPSHOT_PERIOD))
             {
-                self.snapshots.take(|state| core.serialize(state));
+                self.safe_state.take(|state| core.serialize(state));
             }
             cable.link().frame_start(FrameStart { serial_control });
         }

@@ -9,7 +9,7 @@
 //! one loaded stock core, so it refuses to load a game and `RetroArch` goes on with one instance.
 //!
 //! - [`options`]: which core options concern the cable, and what the stock core is told (pure)
-//! - `ahead`: which frames only look ahead of the game (pure)
+//! - `run_ahead`: which frames only look ahead of the game (pure)
 //! - `locate_core`: which file is the stock core
 //! - `lifecycle`: what is loaded and running; the order in which things come and go
 //! - `presentation`: pictures, sound and input while frames are rolled back (pure)
@@ -19,7 +19,6 @@
 //! - `cable`: the link, and why it is unplugged
 //! - `ffi`: the C interfaces on both sides; the only place with `unsafe`
 
-mod ahead;
 mod cable;
 mod elf;
 mod faults;
@@ -34,9 +33,10 @@ pub mod options;
 mod presentation;
 mod proof;
 mod rollback;
+mod run_ahead;
+mod safe_state;
 mod save_ram;
 mod settings;
-mod snapshot;
 mod sync;
 mod updates;
 mod windows;

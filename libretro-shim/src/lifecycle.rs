@@ -2,7 +2,6 @@
 //!
 //! No lock is held while the core or the frontend is called: `retro_run` re-enters our environment callback.
 
-use crate::ahead::Run;
 use crate::cable::{Cable, Reason};
 use crate::ffi::{self, Core, EnvironmentFn, Plug, presenter};
 use crate::game::Game;
@@ -10,6 +9,7 @@ use crate::locate_core;
 use crate::messages::Severity;
 use crate::options::{self, Answers, Declaration, LinkKey, LinkMode};
 use crate::presentation::Presentation;
+use crate::run_ahead::Run;
 use crate::settings::{self, Settings};
 use crate::sync::lock;
 use crate::updates::Updates;

@@ -1,9 +1,9 @@
 //! Savestates of a game, as the frontend asks for them.
 
 use super::{Game, unplug_for_netplay, working};
-use crate::ahead::{self, Load};
 use crate::ffi::{self, Core, SavestateContext};
 use crate::messages::{self, Severity};
+use crate::run_ahead::{self, Load};
 
 /// For how many frames a second jump of the game is not worth a word: rewind is one a frame.
 const JUMP_SILENCE: u32 = 600;
@@ -21,16 +21,16 @@ impl Game {
             unplug_for_netplay(cable, &self.screen, true);
         }
         if context == SavestateContext::RunAhead {
-            let is_stand_in = self.ahead.handle_save(link.is_linked());
-            if is_stand_in && self.ahead.poll_first_rest() {
+            let is_stand_in = self.run_ahead.handle_save(link.is_linked());
+            if is_stand_in && self.run_ahead.poll_first_rest() {
                 self.screen.tell(Severity::Warning, messages::RUN_AHEAD);
             }
             return match is_stand_in {
-                true => ahead::write_stand_in(out),
+                true => run_ahead::write_stand_in(out),
                 false => core.serialize(out),
             };
         }
-        self.ahead.clear();
+        self.run_ahead.clear();
         // Where a guess may be open, only what cannot be undone any more is given, or nothing.
         if link.confirmed().0.is_some() {
             let rollback = self.rollback.as_ref();
@@ -41,7 +41,7 @@ impl Game {
         // Rather no state than one with a garbled byte: the frontend says so, and the next frame is safe.
         match is_given {
             true => core.serialize(out),
-            false => self.snapshots.copy_to(out),
+            false => self.safe_state.copy_to(out),
         }
     }
 
@@ -58,10 +58,10 @@ impl Game {
     }
 
     fn load(&mut self, state: &[u8]) -> Load {
-        let is_stand_in = ahead::is_stand_in(state);
+        let is_stand_in = run_ahead::is_stand_in(state);
         match working(self.plug.as_ref()) {
             Some(cable) if is_stand_in || ffi::savestate_context() == SavestateContext::RunAhead => {
-                self.ahead.handle_load(is_stand_in, cable.link().is_linked())
+                self.run_ahead.handle_load(is_stand_in, cable.link().is_linked())
             }
             None if is_stand_in => Load::Nothing,
             _ => Load::Jump,
@@ -70,8 +70,8 @@ impl Game {
 
     /// The game has gone elsewhere: by a reset, or by a loaded state.
     pub(crate) fn handle_jump(&mut self) {
-        self.ahead.clear();
-        self.snapshots.clear();
+        self.run_ahead.clear();
+        self.safe_state.clear();
         let Some(cable) = working(self.plug.as_ref()) else {
             return;
         };

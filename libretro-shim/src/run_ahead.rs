@@ -61,7 +61,7 @@ enum Place {
 
 /// What is known of a frontend's looking ahead.
 #[derive(Debug, Default)]
-pub(crate) struct Ahead {
+pub(crate) struct RunAhead {
     place: Place,
     /// The game's own last frame was not to be seen.
     was_hidden: bool,
@@ -73,7 +73,7 @@ pub(crate) struct Ahead {
     is_rest_told: bool,
 }
 
-impl Ahead {
+impl RunAhead {
     /// Says what the call of `retro_run` that begins is; `is_hidden` where nobody sees or hears it.
     pub(crate) fn handle_run(&mut self, is_hidden: bool, is_linked: bool) -> Run {
         let run = match &mut self.place {
@@ -182,7 +182,7 @@ mod tests {
     const ALONE: bool = false;
 
     /// One of `RetroArch`'s frames with run-ahead over so many, linked or not; what each call of `retro_run` was, and the load.
-    fn run_ahead(ahead: &mut Ahead, frames: u32, is_linked: bool) -> (Vec<Run>, Load) {
+    fn run_ahead(ahead: &mut RunAhead, frames: u32, is_linked: bool) -> (Vec<Run>, Load) {
         let mut runs = vec![ahead.handle_run(HIDDEN, is_linked)];
         let is_stand_in = ahead.handle_save(is_linked);
         for left in (0..frames).rev() {
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_linked_game_emulates_one_frame_for_each_that_is_shown() {
         for frames in 1..=FRAMES_MAX {
-            let mut ahead = Ahead::default();
+            let mut ahead = RunAhead::default();
             for _ in 0..3 {
                 let (runs, load) = run_ahead(&mut ahead, frames, LINKED);
                 assert_eq!(runs[0], Run::Own);
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn without_a_link_run_ahead_looks_ahead_and_comes_back_when_one_goes() {
-        let mut ahead = Ahead::default();
+        let mut ahead = RunAhead::default();
         assert_eq!(
             run_ahead(&mut ahead, 2, ALONE),
             (vec![Run::Own, Run::Ahead, Run::Ahead], Load::Back)
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_link_that_comes_while_looking_ahead_takes_back_what_was_emulated_and_no_more() {
-        let mut ahead = Ahead::default();
+        let mut ahead = RunAhead::default();
         ahead.handle_run(HIDDEN, ALONE);
         assert!(!ahead.handle_save(ALONE));
         assert_eq!(ahead.handle_run(HIDDEN, ALONE), Run::Ahead);
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_link_that_goes_while_looking_ahead_leaves_the_game_where_it_is() {
-        let mut ahead = Ahead::default();
+        let mut ahead = RunAhead::default();
         ahead.handle_run(HIDDEN, LINKED);
         // Gone right after the frame: what is open in it is corrected in the next.
         assert!(ahead.handle_save(ALONE));
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn whoever_gives_up_looking_ahead_is_with_the_game_again() {
-        let mut ahead = Ahead::default();
+        let mut ahead = RunAhead::default();
         ahead.handle_run(HIDDEN, LINKED);
         ahead.handle_save(LINKED);
         ahead.clear();
@@ -266,7 +266,7 @@ mod tests {
 
     /// One of `RetroArch`'s frames with preemptive frames; `ring` says of each state that it keeps whether it is a stand-in.
     fn preempt(
-        ahead: &mut Ahead,
+        ahead: &mut RunAhead,
         ring: &mut std::collections::VecDeque<bool>,
         is_pressed: bool,
         is_linked: bool,
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn preemptive_frames_go_back_without_a_link_and_stand_still_with_one() {
-        let mut ahead = Ahead::default();
+        let mut ahead = RunAhead::default();
         let mut ring = [false; 3].into();
         let (own, again) = (vec![Run::Own], vec![Run::Again, Run::Again, Run::Again, Run::Own]);
         for (is_pressed, is_linked, load, runs) in [

@@ -5,16 +5,16 @@
 
 /// Two buffers: the newest complete state, and the one being written.
 #[derive(Debug, Default)]
-pub(crate) struct Snapshots {
+pub(crate) struct SafeState {
     newest: Vec<u8>,
     spare: Vec<u8>,
     is_filled: bool,
 }
 
-impl Snapshots {
+impl SafeState {
     /// Room for states of `size` bytes; nothing allocates after this.
-    pub(crate) fn new(size: usize) -> Snapshots {
-        Snapshots {
+    pub(crate) fn new(size: usize) -> SafeState {
+        SafeState {
             newest: vec![0; size],
             spare: vec![0; size],
             is_filled: false,
@@ -48,8 +48,8 @@ impl Snapshots {
 mod tests {
     use super::*;
 
-    fn fill(snapshots: &mut Snapshots, byte: u8, is_complete: bool) {
-        snapshots.take(|state| {
+    fn fill(safe_state: &mut SafeState, byte: u8, is_complete: bool) {
+        safe_state.take(|state| {
             state.fill(byte);
             is_complete
         });
@@ -57,22 +57,22 @@ mod tests {
 
     #[test]
     fn the_newest_complete_state_is_given() {
-        let mut snapshots = Snapshots::new(2);
+        let mut safe_state = SafeState::new(2);
         let mut out = [0; 2];
-        assert!(!snapshots.copy_to(&mut out));
-        fill(&mut snapshots, 1, true);
-        fill(&mut snapshots, 2, true);
-        fill(&mut snapshots, 3, false);
-        assert!(snapshots.copy_to(&mut out));
+        assert!(!safe_state.copy_to(&mut out));
+        fill(&mut safe_state, 1, true);
+        fill(&mut safe_state, 2, true);
+        fill(&mut safe_state, 3, false);
+        assert!(safe_state.copy_to(&mut out));
         assert_eq!(out, [2, 2]);
     }
 
     #[test]
     fn a_wrong_size_or_a_cleared_state_is_not_given() {
-        let mut snapshots = Snapshots::new(2);
-        fill(&mut snapshots, 1, true);
-        assert!(!snapshots.copy_to(&mut [0; 3]));
-        snapshots.clear();
-        assert!(!snapshots.copy_to(&mut [0; 2]));
+        let mut safe_state = SafeState::new(2);
+        fill(&mut safe_state, 1, true);
+        assert!(!safe_state.copy_to(&mut [0; 3]));
+        safe_state.clear();
+        assert!(!safe_state.copy_to(&mut [0; 2]));
     }
 }
