@@ -75,8 +75,8 @@ impl<C> Found<C> {
             false => format!(" Not used either: {}.", list(&self.passed_over)),
         };
         format!(
-            "{} {NO_LINK}{others} Get one that has it from RetroArch: Main Menu, Online Updater, \
-             Core Downloader, Gambatte. Or name its file in {GAMBATTE}.",
+            "{} {NO_LINK}{others} Get RetroArch's own: Main Menu, Online Updater, \
+             Core Downloader, Gambatte. Or name another file in {GAMBATTE}.",
             self.path.display()
         )
     }
@@ -98,18 +98,18 @@ impl fmt::Display for LocateError {
         match self {
             LocateError::Nowhere => write!(
                 f,
-                "Gamelink plays games with Gambatte, and there is none. Get it from RetroArch: Main Menu, Online Updater, \
+                "Gamelink needs the Gambatte core, and found none. Get it from RetroArch: Main Menu, Online Updater, \
                  Core Downloader, Gambatte. Or name its file in {GAMBATTE}."
             ),
             LocateError::Unusable(files) => write!(
                 f,
-                "Gamelink cannot use {}. Get Gambatte anew from RetroArch: Main Menu, Online Updater, \
+                "Gamelink cannot use {}. Get Gambatte again from RetroArch: Main Menu, Online Updater, \
                  Core Downloader; or name another file in {GAMBATTE}.",
                 list(files)
             ),
             LocateError::InUse(path) => write!(
                 f,
-                "Gambatte already plays a game in this RetroArch, and one link cable cannot be in two games: \
+                "Gambatte already runs a game in this RetroArch, and one link cable cannot serve two: \
                  no second instance ({} is in use)",
                 path.display()
             ),
@@ -320,7 +320,7 @@ mod tests {
             text.contains("/a/broken: it is") && text.contains("/c/broken: it is"),
             "{text}"
         );
-        assert!(text.contains("; and 1 more. Get Gambatte anew"), "{text}");
+        assert!(text.contains("; and 1 more. Get Gambatte again"), "{text}");
         assert!(matches!(choose_of(&[]), Err(LocateError::Nowhere)));
     }
 

@@ -1,53 +1,51 @@
-//! The words on screen.
+//! Texts on screen.
 
 use gamelink_core::driver::Notice;
 
 /// How a message is shown and logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
-    /// Something came or went.
+    /// A peer came or went.
     Info,
-    /// Play goes on, but not as the player may think.
+    /// Play continues, but not as the player may think.
     Warning,
     /// The player must do something.
     Error,
 }
 
-/// What is said of a stock core without the link, behind the name of its file.
+/// Shown for a stock core without the link, behind the name of its file.
 pub(crate) const NO_LINK: &str = "was built without a link cable.";
 
-/// What netplay gets said.
+/// Shown where `RetroArch`'s netplay starts.
 pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay is active";
 
-/// What run-ahead gets said.
-pub(crate) const RUN_AHEAD: &str =
-    "Run-ahead rests while the link cable is connected: it would send every byte twice";
+/// Shown where run-ahead is switched on in a linked game.
+pub(crate) const RUN_AHEAD: &str = "Run-ahead is off while linked: it would send every byte twice";
 
-/// What a window beside another gets said, whose game stands still whenever this one has the focus.
+/// Shown in a window beside another, whose game pauses whenever this one has the focus.
 pub(crate) const WINDOWS: &str = "Link cable: the other window pauses when it loses focus. Switch that off: Settings, User Interface, \
     Pause Content When Not Active (pause_nonactive = \"false\")";
 
-/// What a state loaded, or a reset, in a linked game gets said.
+/// Shown after a state was loaded, or a reset, in a linked game.
 pub(crate) const JUMP: &str =
-    "Link cable: the other game has not gone back with this one; the two may disagree from here on";
+    "Link cable: the other game was not loaded back. If the two games disagree, link them again";
 
-/// What a byte that only one of the two games took gets said.
+/// Shown after a byte that only one of the two games took.
 pub(crate) const OUT_OF_STEP: &str =
-    "Link cable: a byte came too late, so the two games may disagree; if they do, link them anew";
+    "Link cable: a byte came too late. If the two games disagree, link them again";
 
-/// What a core that does not show its serial port gets said.
+/// Shown for a core whose serial port cannot be read.
 pub(crate) const BLIND: &str = "This Gambatte does not show its serial port, so the link cable stays unplugged. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 
-/// What a core gets said whose states are not known, so that its serial port cannot be proved and no prediction corrected.
-pub(crate) const STRICT_ONLY: &str = "This Gambatte is not known to Gamelink, so the link cable waits for every byte. \
+/// Shown for a core whose states are not known, so that its serial port cannot be proved and no prediction corrected.
+pub(crate) const STRICT_ONLY: &str = "Gamelink does not know this Gambatte, so the link cable waits for every byte. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 
-/// What a mistake of our own gets said.
-pub(crate) const BROKEN: &str =
-    "Gamelink has failed and pulled the link cable out; the game goes on without it";
+/// Shown after a panic.
+pub(crate) const BROKEN: &str = "Gamelink failed and unplugged the link cable; the game continues without it";
 
-/// What a notice of the link says on screen; `peer` is what the other machine calls itself, where known.
+/// Text of a notice; `peer` is the name of the other machine, where known.
 pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) {
     let other = peer.unwrap_or("the other player");
     match notice {
@@ -60,9 +58,9 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
         }
         Notice::PeerPaused { is_waited_for: true } => (
             Severity::Info,
-            format!("Link cable: {other} has paused. Your game waits (Link mode Off: play on alone)"),
+            format!("Link cable: {other} has paused. Your game waits (set Link mode to Off to play alone)"),
         ),
-        Notice::PeerResumed => (Severity::Info, format!("Link cable: {other} goes on")),
+        Notice::PeerResumed => (Severity::Info, format!("Link cable: {other} resumed")),
         Notice::PeerGone => (Severity::Warning, format!("Link cable: {other} is gone")),
         Notice::PeerStalled => (
             Severity::Warning,
@@ -77,9 +75,8 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
             } else {
                 "the other machine"
             };
-            let text = format!(
-                "Link cable: the two Gamelinks do not understand each other; update {older} (here {ours}, there {theirs})"
-            );
+            let text =
+                format!("Incompatible Gamelink versions: update {older} (here {ours}, there {theirs})");
             (Severity::Error, text)
         }
     }
@@ -89,7 +86,7 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
 mod tests {
     use super::*;
 
-    /// The first column of the table "what you see".
+    /// First column of the table "what you see".
     fn quoted() -> Vec<String> {
         let readme = include_str!("../../README.md");
         let (_, table) = readme.split_once("| what you see | what it means |\n").unwrap();
@@ -100,7 +97,7 @@ mod tests {
             .collect()
     }
 
-    /// Everything that the screen may say where nothing is known of the peer's name.
+    /// All texts on screen for a peer without a name.
     fn shown() -> Vec<String> {
         use gamelink_core::driver::StartError;
         let versions = Notice::VersionMismatch { ours: 1, theirs: 2 };

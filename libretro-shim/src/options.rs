@@ -9,7 +9,7 @@ use std::net::SocketAddrV4;
 
 /// Our own option: how the cable is used, one of the values of [`LinkMode`].
 pub const MODE: &CStr = c"gamelink_mode";
-/// Our own option: whether the cable's comings and goings are shown on screen.
+/// Our own option: notices of the link on screen.
 pub const MESSAGES: &CStr = c"gamelink_messages";
 /// The value that switches one of our own options off; anything else is on.
 pub const DISABLED: &CStr = c"disabled";
@@ -50,9 +50,9 @@ impl LinkMode {
 
     fn label(self) -> &'static CStr {
         match self {
-            LinkMode::Automatic => c"Automatic: go on, correct later",
+            LinkMode::Automatic => c"Automatic: play on, correct later",
             LinkMode::Strict => c"Strict: wait for every byte",
-            LinkMode::Off => c"Off: no cable",
+            LinkMode::Off => c"Off: unplugged",
         }
     }
 }
@@ -250,16 +250,16 @@ impl Declaration {
             form,
             MODE,
             c"Link mode",
-            c"How the Game Boy's link port uses the cable to the other machine. Automatic: a game goes on with a guess and is corrected \
-              unseen; where the other machine is not automatic too, every byte is waited for. Strict always waits: for finding faults, \
-              or for a machine that is too slow. A change between the two counts when the game is loaded next.",
+            c"How the Game Boy's link port uses the cable to the other machine. Automatic: the game plays on and is corrected unseen; \
+              where the other machine is not automatic too, it waits for every byte. Strict always waits: to find faults, or for a \
+              machine that is too slow. A change between the two takes effect when a game is loaded.",
             &LinkMode::ALL.map(|mode| (mode.value(), mode.label())),
         ));
         self.definitions.push(choose(
             form,
             MESSAGES,
             c"Link cable messages",
-            c"Say on screen when the other machine comes, pauses or goes.",
+            c"Show a message when the other machine connects, pauses or disconnects.",
             &[(ENABLED, c"On"), (DISABLED, c"Off")],
         ));
     }

@@ -81,7 +81,7 @@ impl Rollback {
                     let is_loaded = self.load(core, slot);
                     faults::place("load");
                     if !is_loaded {
-                        log::error!("the stock core does not take its own state back");
+                        log::error!("the stock core refuses its own state");
                         link.jump();
                     }
                 }
