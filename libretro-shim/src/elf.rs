@@ -1,7 +1,7 @@
 //! Looks at a library before the dynamic linker does.
 //!
-//! `dlopen` maps what the program headers promise; if the file is shorter, the process dies of SIGBUS instead of getting an
-//! error. So the promises are checked against the file first.
+//! `dlopen` maps what the program headers promise; if the file is shorter, the process dies of SIGBUS instead
+//! of getting an error. So the promises are checked against the file first.
 
 use std::fmt;
 use std::fs::File;
@@ -166,7 +166,8 @@ mod tests {
         })
     }
 
-    /// A running test is itself an ELF file of this machine, and since the toolchain links them so, a relocatable one.
+    /// A running test is itself an ELF file of this machine, and since the toolchain links them so, a
+    /// relocatable one.
     fn own_bytes() -> Vec<u8> {
         std::fs::read("/proc/self/exe").unwrap()
     }

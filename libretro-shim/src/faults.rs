@@ -1,4 +1,5 @@
-//! Panics on purpose, so that tests see what one of ours does to a game; in the product there is nothing here.
+//! Panics on purpose, so that tests see what one of ours does to a game; in the product there is nothing
+//! here.
 
 /// A place at which a test may want a panic.
 #[cfg(not(test))]

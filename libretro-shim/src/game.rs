@@ -1,7 +1,7 @@
 //! One loaded game, and what happens around each of its frames.
 //!
-//! Plain state without locks: whoever calls it has taken it out of the session ([`crate::lifecycle`]), so nothing is locked while
-//! it calls the core or the frontend.
+//! Plain state without locks: whoever calls it has taken it out of the session ([`crate::lifecycle`]), so
+//! nothing is locked while it calls the core or the frontend.
 
 mod netplay;
 mod savestates;
@@ -31,7 +31,8 @@ const IDLE: SerialControl = SerialControl(0x7E);
 
 /// Frames between two looks whether netplay runs: about a second.
 const NETPLAY_PERIOD: u32 = 60;
-/// While nobody uses the cable a state is kept only every half second: a transfer that begins finds one not much older.
+/// While nobody uses the cable a state is kept only every half second: a transfer that begins finds one not
+/// much older.
 const IDLE_SNAPSHOT_PERIOD: u32 = 30;
 
 /// A game in the stock core, with its end of the cable.
@@ -69,7 +70,8 @@ impl Game {
         }
     }
 
-    /// The core has loaded the game: everything that is asked once is asked now, while no transfer can be in flight.
+    /// The core has loaded the game: everything that is asked once is asked now, while no transfer can be in
+    /// flight.
     pub(crate) fn handle_loaded(&mut self, core: &Core, state_size: usize) {
         self.safe_state = SafeState::new(state_size);
         self.prepare(core, state_size);
@@ -164,7 +166,8 @@ impl Game {
         presentation().progress()
     }
 
-    /// The core's part: one frame, with the corrections before it. True where the core did not run, for the game stood still.
+    /// The core's part: one frame, with the corrections before it. True where the core did not run, for the
+    /// game stood still.
     pub(crate) fn run(&mut self, core: &Core) -> bool {
         let mut save_ram = self.save_ram.as_mut();
         if let (Some(rollback), Some(cable)) = (self.rollback.as_mut(), working(self.plug.as_ref())) {
@@ -185,7 +188,8 @@ impl Game {
         false
     }
 
-    /// Right after the core ran, `before` being how far it had come; `has_reconnected` where it has a new link socket.
+    /// Right after the core ran, `before` being how far it had come; `has_reconnected` where it has a new
+    /// link socket.
     pub(crate) fn after_run(&mut self, before: Progress, has_reconnected: bool) {
         let watch = Stopwatch::start();
         let Some(cable) = working(self.plug.as_ref()) else {

@@ -1,12 +1,13 @@
 //! A libretro core that wraps the stock Gambatte and plugs its link cable into Gamelink.
 //!
-//! The frontend loads this library as one more Game Boy core. It loads the player's own Gambatte, forwards every call in both
-//! directions, and answers the handful of questions that concern the link cable itself.
+//! The frontend loads this library as one more Game Boy core. It loads the player's own Gambatte, forwards
+//! every call in both directions, and answers the handful of questions that concern the link cable itself.
 //!
-//! To the frontend it is the stock core: same name, same file types, same states, same options. `RetroArch` keeps saves,
-//! states and options in folders named after the core, so a player's own go on working in both; only the version tells the
-//! two apart. One process runs one game: a second copy of this library, as `RetroArch` makes for run-ahead, would share the
-//! one loaded stock core, so it refuses to load a game and `RetroArch` goes on with one instance.
+//! To the frontend it is the stock core: same name, same file types, same states, same options. `RetroArch`
+//! keeps saves, states and options in folders named after the core, so a player's own go on working in both;
+//! only the version tells the two apart. One process runs one game: a second copy of this library, as
+//! `RetroArch` makes for run-ahead, would share the one loaded stock core, so it refuses to load a game and
+//! `RetroArch` goes on with one instance.
 //!
 //! - [`options`]: which core options concern the cable, and what the stock core is told (pure)
 //! - `run_ahead`: which frames only look ahead of the game (pure)

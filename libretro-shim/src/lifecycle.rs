@@ -29,7 +29,8 @@ pub(crate) fn session() -> &'static Session {
     &SESSION
 }
 
-/// Between `retro_init` and `retro_deinit` there is a stock core, between `retro_load_game` and `retro_unload_game` a game.
+/// Between `retro_init` and `retro_deinit` there is a stock core, between `retro_load_game` and
+/// `retro_unload_game` a game.
 pub(crate) struct Session {
     stage: Mutex<Stage>,
 }
@@ -73,8 +74,8 @@ struct Loaded {
     state_size: Option<usize>,
 }
 
-/// The game while one call of the frontend runs, out of the session, so that nothing is locked meanwhile. It goes back when this
-/// value goes, whatever happens; a call that comes from inside this one finds no game.
+/// The game while one call of the frontend runs, out of the session, so that nothing is locked meanwhile. It
+/// goes back when this value goes, whatever happens; a call that comes from inside this one finds no game.
 struct Out {
     stock: Arc<Stock>,
     game: Option<Box<Game>>,
@@ -169,7 +170,8 @@ impl Session {
         }
     }
 
-    /// Starts this stock core with our environment callback; `no_link` is shown where it turns out to have none.
+    /// Starts this stock core with our environment callback; `no_link` is shown where it turns out to have
+    /// none.
     pub(crate) fn start(&self, mut core: Core, no_link: Arc<str>, environment: EnvironmentFn) {
         if settings::wants_direct_port()
             && let Err(reason) = core.take_over_sockets()
@@ -195,7 +197,8 @@ impl Session {
         ffi::forget_memory_map();
     }
 
-    /// `retro_load_game`: plugs in the cable, then `call` has the core load the game; it connects while it does.
+    /// `retro_load_game`: plugs in the cable, then `call` has the core load the game; it connects while it
+    /// does.
     pub(crate) fn load(&self, call: impl FnOnce(&Core) -> bool) -> bool {
         self.unload();
         let started = match &*lock(&self.stage) {
@@ -325,7 +328,8 @@ impl Session {
     }
 }
 
-/// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it leaves the core's part alone.
+/// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it
+/// leaves the core's part alone.
 pub(crate) fn run_frame() {
     let Some(mut out) = SESSION.take_out() else { return };
     let shows_messages = out.shows_messages;
@@ -357,7 +361,8 @@ fn release_memory() {
     ffi::forget_memory_map();
 }
 
-/// The cable for a new game, as the environment asks for it, and what the core is to read from its link options.
+/// The cable for a new game, as the environment asks for it, and what the core is to read from its link
+/// options.
 fn plug_in(has_link: bool, no_link: &str) -> (Box<Game>, Answers) {
     ffi::forget_failure();
     let mut waiting = Vec::new();

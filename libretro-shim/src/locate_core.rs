@@ -1,8 +1,8 @@
 //! Which file is the stock core.
 //!
-//! In this order: the file that `GAMELINK_GAMBATTE` names, and then no other; `gambatte_libretro.so` beside our own file; in the
-//! folder that the frontend loaded us from; in the places where `RetroArch` and distributions keep cores. One without a link, as
-//! Debian's, is used only where there is no other.
+//! In this order: the file that `GAMELINK_GAMBATTE` names, and then no other; `gambatte_libretro.so` beside
+//! our own file; in the folder that the frontend loaded us from; in the places where `RetroArch` and
+//! distributions keep cores. One without a link, as Debian's, is used only where there is no other.
 
 use crate::ffi::{self, Core, OpenError};
 use crate::messages::NO_LINK;
@@ -217,7 +217,8 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// The same file by a name that no change of the working folder alters; links stay, since it is beside them that a player puts files.
+/// The same file by a name that no change of the working folder alters; links stay, since it is beside them
+/// that a player puts files.
 fn from_root(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

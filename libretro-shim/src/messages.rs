@@ -38,7 +38,8 @@ pub(crate) const OUT_OF_STEP: &str =
 pub(crate) const BLIND: &str = "This Gambatte does not show its serial port, so the link cable stays unplugged. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 
-/// Shown for a core whose states are not known, so that its serial port cannot be proved and no prediction corrected.
+/// Shown for a core whose states are not known, so that its serial port cannot be proved and no prediction
+/// corrected.
 pub(crate) const STRICT_ONLY: &str = "Gamelink does not know this Gambatte, so the link cable waits for every byte. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 

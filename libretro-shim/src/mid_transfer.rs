@@ -1,15 +1,17 @@
 //! Mid-transfer snapshots: states saved while a byte is being shifted in.
 //!
-//! A stock core that is saved inside a transfer shifts what is due of the byte into SB, but leaves the byte itself as it was:
-//! when the game goes on, the bits still to come are taken from the byte's top again, and it arrives garbled
-//! (`gambatte-memory.cpp, Memory::updateSerial`). With `n` of eight bits to come, the byte has to be shifted left by `8 - n`.
+//! A stock core that is saved inside a transfer shifts what is due of the byte into SB, but leaves the byte
+//! itself as it was: when the game goes on, the bits still to come are taken from the byte's top again, and
+//! it arrives garbled (`gambatte-memory.cpp, Memory::updateSerial`). With `n` of eight bits to come, the byte
+//! has to be shifted left by `8 - n`.
 //!
-//! Current builds keep that byte in the state, and there it is shifted. Older ones ("v0.5.0-netlink") do not: after a load they
-//! go on with the byte that they were handed last, whatever it was. So such a core is handed the right one first: with a
-//! state in which its game listens, it takes one while it saves.
+//! Current builds keep that byte in the state, and there it is shifted. Older ones ("v0.5.0-netlink") do not:
+//! after a load they go on with the byte that they were handed last, whatever it was. So such a core is
+//! handed the right one first: with a state in which its game listens, it takes one while it saves.
 //!
-//! A state is a list of fields: a name that ends with 0, the length in three bytes, big-endian, and the value (`statesaver.cpp`).
-//! What this module needs of them is looked for once; a core whose states are not like that is not saved inside a transfer.
+//! A state is a list of fields: a name that ends with 0, the length in three bytes, big-endian, and the value
+//! (`statesaver.cpp`). What this module needs of them is looked for once; a core whose states are not like
+//! that is not saved inside a transfer.
 
 use crate::ffi::Core;
 use gamelink_core::serial::{Shift, Speed};
@@ -24,7 +26,8 @@ const NEVER: u32 = u32::MAX;
 const ENABLED: u8 = 0x80;
 const INTERNAL_CLOCK: u8 = 0x01;
 
-/// Where in a state the fields are that a transfer under way is in. The same in all states of one game in one core.
+/// Where in a state the fields are that a transfer under way is in. The same in all states of one game in one
+/// core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// The present, in clock cycles, four bytes.
@@ -66,7 +69,8 @@ impl Layout {
         })
     }
 
-    /// Makes a state that was saved in this transfer fit to go on from; what the core must be handed before it is loaded.
+    /// Makes a state that was saved in this transfer fit to go on from; what the core must be handed before
+    /// it is loaded.
     fn repair(&self, state: &mut [u8], shift: Shift) -> Option<Shift> {
         let bits = self.bits_to_come(state, shift.speed)?;
         let byte = shift.byte.checked_shl(8 - bits).unwrap_or(0);
@@ -79,7 +83,8 @@ impl Layout {
         }
     }
 
-    /// How many bits of the byte are still to be shifted in, at most 8; `None` where no transfer is under way.
+    /// How many bits of the byte are still to be shifted in, at most 8; `None` where no transfer is under
+    /// way.
     fn bits_to_come(&self, state: &[u8], speed: Speed) -> Option<u32> {
         let (now, end) = (number(state, self.now)?, number(state, self.end)?);
         // A bit takes 512 cycles, with the fast clock 16; one that has begun is still to come.
@@ -186,7 +191,8 @@ impl Saver {
         self.layout.is_some()
     }
 
-    /// Saves the core's state as it is between two frames, in the middle of this transfer, or of none; false where that failed.
+    /// Saves the core's state as it is between two frames, in the middle of this transfer, or of none; false
+    /// where that failed.
     pub(crate) fn save(&mut self, core: &Core, state: &mut Snapshot, shift: Option<Shift>) -> bool {
         state.handed = None;
         if !core.serialize(&mut state.bytes) {
@@ -195,7 +201,8 @@ impl Saver {
         let Some(shift) = shift else { return true };
         let Some(layout) = self.layout else { return false };
         state.handed = layout.repair(&mut state.bytes, shift);
-        // The core itself goes on from the repaired state, too: saving has left it as it would have left the state.
+        // The core itself goes on from the repaired state, too: saving has left it as it would have left the
+        // state.
         self.load(core, state)
     }
 

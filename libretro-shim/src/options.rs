@@ -1,8 +1,9 @@
 //! Which core options concern the link cable, and what the stock core is told about them.
 //!
 //! Two vocabularies are in use: current builds ask for the server's address digit by digit
-//! (`gambatte_gb_link_network_server_ip_1` to `_12`), older ones by octet (`..._ip_octet1` to `_octet4`). A build says which one
-//! it speaks by the keys that it declares; both are answered, so nothing has to be told apart here.
+//! (`gambatte_gb_link_network_server_ip_1` to `_12`), older ones by octet (`..._ip_octet1` to `_octet4`). A
+//! build says which one it speaks by the keys that it declares; both are answered, so nothing has to be told
+//! apart here.
 
 use std::ffi::{CStr, CString};
 use std::net::SocketAddrV4;
@@ -174,7 +175,8 @@ pub struct Choice {
     pub label: Option<CString>,
 }
 
-/// One option as a core declares it. In [`Form::Variables`], `desc` is the whole text and there are no `choices`.
+/// One option as a core declares it. In [`Form::Variables`], `desc` is the whole text and there are no
+/// `choices`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(
     missing_docs,

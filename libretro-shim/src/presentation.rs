@@ -1,10 +1,12 @@
-//! Presentation of the game to the player while frames are rolled back: pictures, sound and input, as a machine without I/O.
+//! Presentation of the game to the player while frames are rolled back: pictures, sound and input, as a
+//! machine without I/O.
 //!
-//! A live frame's picture and sound are kept until it is known whether it stands; its inputs are recorded. A replayed frame gets
-//! the recorded inputs, and nothing that it hands over reaches the frontend. Otherwise everything passes.
+//! A live frame's picture and sound are kept until it is known whether it stands; its inputs are recorded. A
+//! replayed frame gets the recorded inputs, and nothing that it hands over reaches the frontend. Otherwise
+//! everything passes.
 //!
-//! Pictures and sound of a frame of the game that nobody was to see are kept as well, for a frontend that looks ahead: see
-//! [`crate::ahead`].
+//! Pictures and sound of a frame of the game that nobody was to see are kept as well, for a frontend that
+//! looks ahead: see [`crate::ahead`].
 
 mod inputs;
 mod picture;
@@ -61,7 +63,8 @@ pub(crate) struct Presentation<P> {
 }
 
 impl<P: Picture> Presentation<P> {
-    /// For a game of which nothing has run; `can_repeat` where the frontend repeats its last picture by itself.
+    /// For a game of which nothing has run; `can_repeat` where the frontend repeats its last picture by
+    /// itself.
     pub(crate) fn new(can_repeat: bool, progress: Progress) -> Presentation<P> {
         Presentation {
             mode: Mode::Open,
@@ -124,7 +127,8 @@ impl<P: Picture> Presentation<P> {
         self.mode = Mode::Open;
     }
 
-    /// Keeps or drops the core's picture; true where it is to be passed on. `is_new` unless it repeats the last one.
+    /// Keeps or drops the core's picture; true where it is to be passed on. `is_new` unless it repeats the
+    /// last one.
     pub(crate) fn handle_picture(&mut self, picture: P, is_new: bool) -> bool {
         self.progress.pictures += u64::from(is_new);
         match self.mode {
@@ -135,7 +139,8 @@ impl<P: Picture> Presentation<P> {
         matches!(self.mode, Mode::Open | Mode::Ahead)
     }
 
-    /// Keeps or drops the core's sound; true where it is to be passed on, with [`handle_heard`](Self::handle_heard) after that.
+    /// Keeps or drops the core's sound; true where it is to be passed on, with
+    /// [`handle_heard`](Self::handle_heard) after that.
     pub(crate) fn handle_sound(&mut self, samples: &[i16]) -> bool {
         self.progress.samples += samples.len() as u64;
         if self.mode == Mode::Live {
@@ -151,7 +156,8 @@ impl<P: Picture> Presentation<P> {
         }
     }
 
-    /// The input that was recorded; `None` where the frontend is to be asked, with [`record`](Self::record) after that.
+    /// The input that was recorded; `None` where the frontend is to be asked, with [`record`](Self::record)
+    /// after that.
     pub(crate) fn recorded(&mut self, query: Query) -> Option<i16> {
         (self.mode == Mode::Replay).then(|| self.inputs.recorded(self.frame, query))
     }

@@ -1,13 +1,15 @@
 //! Proof that FF01 and FF02 are where the core's memory map says: what a state puts there must be seen there.
 //!
-//! Everything that hangs on FF02 (whether the game listens, whether a transfer is in flight, and so when a state may be saved) would go
-//! wrong unseen if another byte were read in its place. So it is proved once a game, before the cable is in use.
+//! Everything that hangs on FF02 (whether the game listens, whether a transfer is in flight, and so when a
+//! state may be saved) would go wrong unseen if another byte were read in its place. So it is proved once a
+//! game, before the cable is in use.
 
 use crate::ffi::{self, Core};
 use crate::mid_transfer::Layout;
 use gamelink_core::serial::SerialControl;
 
-/// Pairs of FF01 and FF02 that no other two bytes will show one after the other. No transfer is enabled in them.
+/// Pairs of FF01 and FF02 that no other two bytes will show one after the other. No transfer is enabled in
+/// them.
 const SHOWN: [(u8, SerialControl); 2] = [(0x5A, SerialControl(0x7E)), (0xA5, SerialControl(0x7F))];
 
 /// What came of it.
@@ -66,7 +68,8 @@ mod tests {
 
     const PLACE: usize = 2;
 
-    /// A core whose loaded state is its memory; `place` is where FF02 is looked for, counted from where it is.
+    /// A core whose loaded state is its memory; `place` is where FF02 is looked for, counted from where it
+    /// is.
     fn prove_at(place: usize, is_taken: bool) -> (Proof, bool) {
         let first = state(10_000, u32::MAX, None);
         let control = Layout::find(&first).unwrap().control();

@@ -1,7 +1,8 @@
-//! Rollback: the core is run with predicted bytes, and taken back where a prediction was wrong, as the link's timeline says.
+//! Rollback: the core is run with predicted bytes, and taken back where a prediction was wrong, as the link's
+//! timeline says.
 //!
-//! One call of `retro_run` is perhaps a correction (a state loaded, frames emulated again unseen), then one frame for the player,
-//! or the last picture again where the game must stand still.
+//! One call of `retro_run` is perhaps a correction (a state loaded, frames emulated again unseen), then one
+//! frame for the player, or the last picture again where the game must stand still.
 
 use crate::faults;
 use crate::ffi::presenter::{self, presentation};
@@ -59,7 +60,8 @@ impl Rollback {
         state.is_some()
     }
 
-    /// Brings the core, which a call that broke off may have left in the past, to where the game was, with what was pressed.
+    /// Brings the core, which a call that broke off may have left in the past, to where the game was, with
+    /// what was pressed.
     pub(crate) fn catch_up(&self, core: &Core) {
         let end = presentation().recorded_end();
         for frame in self.next..end {

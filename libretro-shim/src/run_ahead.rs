@@ -1,21 +1,25 @@
 //! Run-ahead: which calls of `retro_run` are the game's own frames, and which only look ahead of it.
 //!
-//! A frontend that runs ahead emulates frames that it takes back again, to show what a button does before the game is there. Each of them
-//! would send its bytes to the other game, and nothing takes those back. So while linked the game stands still in them: the
-//! frontend gets a stand-in instead of a state and is handed the game's own frame once more, and the stand-in changes nothing
-//! when it comes back. The frontend notices nothing, so it goes on looking ahead as soon as the link is gone.
+//! A frontend that runs ahead emulates frames that it takes back again, to show what a button does before the
+//! game is there. Each of them would send its bytes to the other game, and nothing takes those back. So while
+//! linked the game stands still in them: the frontend gets a stand-in instead of a state and is handed the
+//! game's own frame once more, and the stand-in changes nothing when it comes back. The frontend notices
+//! nothing, so it goes on looking ahead as soon as the link is gone.
 //!
-//! `RetroArch` does it in two ways (`runahead.c`), with picture and sound switched off in frames that are not to be seen:
+//! `RetroArch` does it in two ways (`runahead.c`), with picture and sound switched off in frames that are not
+//! to be seen:
 //!
 //! | | in each of its frames |
 //! |---|---|
 //! | run-ahead | run, unseen; save; run ahead, all but the last unseen; load what was saved |
 //! | preemptive frames | save; run; where a button has changed since the last: before that load what was saved some frames ago and run them again, unseen, each saved |
 //!
-//! Where nobody is linked, the frames that are taken back are emulated, on a cable that is out. Whatever happens in between, what is
-//! saved decides what a load does, so a state that the game must not take is never given to it.
+//! Where nobody is linked, the frames that are taken back are emulated, on a cable that is out. Whatever
+//! happens in between, what is saved decides what a load does, so a state that the game must not take is
+//! never given to it.
 
-/// No frontend looks further ahead (`RetroArch`, `MAX_RUNAHEAD_FRAMES`); one that has not come back by then has given up.
+/// No frontend looks further ahead (`RetroArch`, `MAX_RUNAHEAD_FRAMES`); one that has not come back by then
+/// has given up.
 const FRAMES_MAX: u32 = 12;
 
 /// The first bytes of a stand-in; the rest is zero. No core's state begins so.
@@ -181,7 +185,8 @@ mod tests {
     const LINKED: bool = true;
     const ALONE: bool = false;
 
-    /// One of `RetroArch`'s frames with run-ahead over so many, linked or not; what each call of `retro_run` was, and the load.
+    /// One of `RetroArch`'s frames with run-ahead over so many, linked or not; what each call of `retro_run`
+    /// was, and the load.
     fn run_ahead(ahead: &mut RunAhead, frames: u32, is_linked: bool) -> (Vec<Run>, Load) {
         let mut runs = vec![ahead.handle_run(HIDDEN, is_linked)];
         let is_stand_in = ahead.handle_save(is_linked);
@@ -264,7 +269,8 @@ mod tests {
         );
     }
 
-    /// One of `RetroArch`'s frames with preemptive frames; `ring` says of each state that it keeps whether it is a stand-in.
+    /// One of `RetroArch`'s frames with preemptive frames; `ring` says of each state that it keeps whether it
+    /// is a stand-in.
     fn preempt(
         ahead: &mut RunAhead,
         ring: &mut std::collections::VecDeque<bool>,

@@ -1,7 +1,7 @@
 //! The newest state that was taken while no transfer was in flight.
 //!
-//! A stock state taken inside a transfer garbles the byte under way, so while linked one is kept from every safe frame boundary,
-//! and that is what the frontend gets when it asks at an unsafe one.
+//! A stock state taken inside a transfer garbles the byte under way, so while linked one is kept from every
+//! safe frame boundary, and that is what the frontend gets when it asks at an unsafe one.
 
 /// Two buffers: the newest complete state, and the one being written.
 #[derive(Debug, Default)]

@@ -1,7 +1,8 @@
-//! The cartridge's battery RAM as the frontend sees it: a copy that holds only what cannot be undone any more.
+//! The cartridge's battery RAM as the frontend sees it: a copy that holds only what cannot be undone any
+//! more.
 //!
-//! The frontend writes what it finds there to the player's disk, at any time. What a game wrote after a guess must not be there
-//! before the guess has come true; so each frame's RAM is kept until the frame is final.
+//! The frontend writes what it finds there to the player's disk, at any time. What a game wrote after a guess
+//! must not be there before the guess has come true; so each frame's RAM is kept until the frame is final.
 
 use crate::faults;
 
@@ -52,7 +53,8 @@ impl SaveRam {
         }
     }
 
-    /// Shows the frontend the RAM of the last final frame, the one before `frame`; what the core has now where all is final.
+    /// Shows the frontend the RAM of the last final frame, the one before `frame`; what the core has now
+    /// where all is final.
     pub(crate) fn publish(&mut self, frame: Option<u64>, read: impl FnOnce(&mut [u8])) {
         faults::place("publish");
         match frame {

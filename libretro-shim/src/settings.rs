@@ -12,7 +12,8 @@ use std::str::FromStr;
 /// The variable that names the stock core's file.
 pub(crate) const GAMBATTE: &str = "GAMELINK_GAMBATTE";
 
-/// The variable that says how the core's serial port reaches the link: `loopback`, or `direct`, which is the default.
+/// The variable that says how the core's serial port reaches the link: `loopback`, or `direct`, which is the
+/// default.
 pub(crate) const PORT: &str = "GAMELINK_PORT";
 
 /// The variable that says how the cable is used, before the option does: `automatic`, `strict` or `off`.
@@ -25,7 +26,8 @@ pub(crate) fn link_mode() -> LinkMode {
     set().or_else(chosen).unwrap_or_default()
 }
 
-/// Whether the core's socket calls are to be answered in this process; a word that is not known counts as none.
+/// Whether the core's socket calls are to be answered in this process; a word that is not known counts as
+/// none.
 pub(crate) fn wants_direct_port() -> bool {
     std::env::var_os(PORT).is_none_or(|port| port != "loopback")
 }

@@ -1,8 +1,8 @@
 //! When the stock core is told that an option changed.
 //!
-//! At such word the stock core reads all its options again and, whatever changed, closes its link socket and opens a new one
-//! (`libretro.cpp, check_variables`; `net_serial.cpp, NetSerial::start`). So the word is held back while a transfer is in flight,
-//! and changes that do not concern the core never reach it.
+//! At such word the stock core reads all its options again and, whatever changed, closes its link socket and
+//! opens a new one (`libretro.cpp, check_variables`; `net_serial.cpp, NetSerial::start`). So the word is held
+//! back while a transfer is in flight, and changes that do not concern the core never reach it.
 
 use std::ffi::CString;
 

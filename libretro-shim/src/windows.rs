@@ -1,7 +1,8 @@
 //! Two windows on one desktop: the one without focus pauses, and with it the game in the other.
 //!
-//! `RetroArch` pauses when its window loses focus (`pause_nonactive`, on by default), so two players on one machine, or one with two
-//! windows, have one game that stands still at any time. Neither window shows why; so it is said once, when it has happened again and again.
+//! `RetroArch` pauses when its window loses focus (`pause_nonactive`, on by default), so two players on one
+//! machine, or one with two windows, have one game that stands still at any time. Neither window shows why;
+//! so it is said once, when it has happened again and again.
 
 use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
@@ -29,7 +30,8 @@ impl Windows {
         }
     }
 
-    /// Takes that the peer has paused, at this time on any clock that does not go back; true where the player is to be told why.
+    /// Takes that the peer has paused, at this time on any clock that does not go back; true where the player
+    /// is to be told why.
     pub(crate) fn handle_pause(&mut self, now: Duration) -> bool {
         self.pauses.rotate_left(1);
         self.pauses[PAUSES - 1] = Some(now);

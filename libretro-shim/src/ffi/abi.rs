@@ -49,7 +49,8 @@ pub(super) struct OptionDefinition {
     pub(super) default_value: *const c_char,
 }
 
-/// `retro_core_options_intl` and `retro_core_options_v2_intl`: pointers to the options in English and in the player's language.
+/// `retro_core_options_intl` and `retro_core_options_v2_intl`: pointers to the options in English and in the
+/// player's language.
 #[repr(C)]
 pub(super) struct OptionsIntl {
     pub(super) us: *const c_void,

@@ -69,8 +69,8 @@ macro_rules! vtable {
         impl Vtable {
             fn load(library: &Library) -> Result<Vtable, OpenError> {
                 $(
-                    // SAFETY: libretro.h gives this type to the function of this name; the pointer is used no longer than `Core`, which
-                    // keeps the library.
+                    // SAFETY: libretro.h gives this type to the function of this name; the pointer is used no
+                    // longer than `Core`, which keeps the library.
                     let $name = unsafe {
                         library.get::<unsafe extern "C" fn($($argument),*) $(-> $result)?>(
                             concat!(stringify!($name), "\0").as_bytes(),
@@ -139,7 +139,8 @@ impl Core {
     /// Loads the library and looks whether it is a Gambatte; runs none of it but its own static set-up.
     pub(crate) fn open(path: &Path) -> Result<Core, OpenError> {
         elf::check(path).map_err(OpenError::File)?;
-        // SAFETY: loading runs the library's own set-up code: it is the core that the player installed and wants to run.
+        // SAFETY: loading runs the library's own set-up code: it is the core that the player installed and
+        // wants to run.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
         let library = library.map_err(|error| OpenError::Linker(linker_words(&error)))?;
         // SAFETY: the symbol is only asked for, never used.
@@ -170,7 +171,8 @@ impl Core {
         &self.identity
     }
 
-    /// Whether the core can have a link at all: one without does not connect to anything. Where that cannot be seen it may.
+    /// Whether the core can have a link at all: one without does not connect to anything. Where that cannot
+    /// be seen it may.
     pub(crate) fn may_have_link(&self) -> bool {
         let inside = self.vtable.retro_run as *const c_void;
         // SAFETY: the library is this core's own.
@@ -184,13 +186,14 @@ impl Core {
     pub(crate) fn take_over_sockets(&mut self) -> Result<(), ReplaceError> {
         DEPTHS.forget();
         let inside = self.vtable.retro_run as *const c_void;
-        // SAFETY: `replaced` goes before the library; nothing of the core runs, for it has not been started; the functions have the types
-        // of those that they replace.
+        // SAFETY: `replaced` goes before the library; nothing of the core runs, for it has not been started;
+        // the functions have the types of those that they replace.
         self.replaced = Some(unsafe { socket::take_over(inside) }?);
         Ok(())
     }
 
-    /// Gives the core our callbacks, and those of the frontend's that it may have directly, as far as they are known.
+    /// Gives the core our callbacks, and those of the frontend's that it may have directly, as far as they
+    /// are known.
     pub(crate) fn attach(&self, environment: EnvironmentFn) {
         self.set_environment(environment);
         // SAFETY: the callback lives as long as this library, which outlives the core.
@@ -262,7 +265,8 @@ impl Core {
         })
     }
 
-    /// Saves the state into `out`, and the core, whose game listens, takes this byte meanwhile; false where it did not.
+    /// Saves the state into `out`, and the core, whose game listens, takes this byte meanwhile; false where
+    /// it did not.
     pub(crate) fn hand_over(&self, out: &mut [u8], shift: Shift) -> bool {
         socket::with_one_byte(shift, || {
             self.serialize(out);

@@ -1,18 +1,20 @@
 //! From where in its code the stock core looks for a byte, told by how deep in the stack that is.
 //!
-//! A core looks at each turn of its event loop, and inside the game's own accesses to SB, SC and IF ([`Look`]). The event loop is
-//! what calls the code of those accesses, so its own looks are the least deep of all, by the same distance from the call of
-//! `retro_run` each time; the others are deeper by at least one function (96 bytes in builds for x86-64). The distance is learned as
-//! the game runs: an armed game is looked for 17 times a frame from the event loop.
+//! A core looks at each turn of its event loop, and inside the game's own accesses to SB, SC and IF
+//! ([`Look`]). The event loop is what calls the code of those accesses, so its own looks are the least deep
+//! of all, by the same distance from the call of `retro_run` each time; the others are deeper by at least one
+//! function (96 bytes in builds for x86-64). The distance is learned as the game runs: an armed game is
+//! looked for 17 times a frame from the event loop.
 //!
-//! The core's count of emulated sound samples does not tell the two apart: a game that arms and then loads SB has the first look of
-//! that stretch of emulation in its own write.
+//! The core's count of emulated sound samples does not tell the two apart: a game that arms and then loads SB
+//! has the first look of that stretch of emulation in its own write.
 
 use gamelink_core::serial::Look;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-/// Looks in a row that are deeper than the least deep one ever, after which that one is forgotten. A game that polls SC makes at most
-/// three hundred between two turns of the event loop; where an event loop really has become deeper, a second passes without a byte.
+/// Looks in a row that are deeper than the least deep one ever, after which that one is forgotten. A game
+/// that polls SC makes at most three hundred between two turns of the event loop; where an event loop really
+/// has become deeper, a second passes without a byte.
 const DEEPER_MAX: u32 = 1024;
 
 /// How deep looks are, in bytes from the frame that calls the core.
@@ -41,7 +43,8 @@ impl Depths {
         self.least.store(usize::MAX, Ordering::Relaxed);
     }
 
-    /// Calls the core for one frame. All frames are begun here and nowhere else, so that the distance to the core is always the same.
+    /// Calls the core for one frame. All frames are begun here and nowhere else, so that the distance to the
+    /// core is always the same.
     #[inline(never)]
     pub(super) fn run(&self, core: &dyn Fn()) {
         let here = 0_u8;

@@ -6,7 +6,8 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The file that this library was loaded from, as the dynamic linker knows it: perhaps from the working folder on.
+/// The file that this library was loaded from, as the dynamic linker knows it: perhaps from the working
+/// folder on.
 pub(crate) fn own_file() -> Option<PathBuf> {
     let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
     let inside: *const libc::c_void = (own_file as fn() -> Option<PathBuf>) as *const libc::c_void;
@@ -17,13 +18,15 @@ pub(crate) fn own_file() -> Option<PathBuf> {
     if !is_found || found.dli_fname.is_null() {
         return None;
     }
-    // SAFETY: the linker's own name of a loaded library, which ends in zero and lives as long as the library: us.
+    // SAFETY: the linker's own name of a loaded library, which ends in zero and lives as long as the library:
+    // us.
     let name = unsafe { CStr::from_ptr(found.dli_fname) };
     Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
 }
 
 /// Whether this library is already in use in this process.
 pub(crate) fn is_loaded(path: &Path) -> bool {
-    // SAFETY: with NOLOAD nothing is loaded, so no foreign code runs; the reference that it took goes with the value.
+    // SAFETY: with NOLOAD nothing is loaded, so no foreign code runs; the reference that it took goes with
+    // the value.
     unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | libc::RTLD_NOLOAD) }.is_ok()
 }

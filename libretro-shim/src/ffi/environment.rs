@@ -1,4 +1,5 @@
-//! The environment callback that the stock core gets: answers what concerns the cable, passes on the rest untouched.
+//! The environment callback that the stock core gets: answers what concerns the cable, passes on the rest
+//! untouched.
 
 use super::abi::*;
 use super::callbacks::call;
@@ -43,7 +44,8 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
             // SAFETY: the command takes a `retro_variable`.
             unsafe { get_variable(data.cast()) }
         }
-        // A frame that is emulated again or is taken back changes no option, and the former tells the player nothing.
+        // A frame that is emulated again or is taken back changes no option, and the former tells the player
+        // nothing.
         GET_VARIABLE_UPDATE
             if !data.is_null() && matches!(presentation().mode(), Mode::Replay | Mode::Ahead) =>
         {
@@ -69,7 +71,8 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
         // SAFETY: as above.
         SET_CORE_OPTIONS_V2_INTL => unsafe { set_options_intl(command, Form::V2, data) },
         SET_CORE_OPTIONS_DISPLAY => {
-            // SAFETY: the command takes a `retro_core_option_display`, whose key is its first field, as in a `retro_variable`.
+            // SAFETY: the command takes a `retro_core_option_display`, whose key is its first field, as in a
+            // `retro_variable`.
             let key = unsafe { link_key(data.cast()) };
             // SAFETY: the core's own arguments.
             key.is_some() || unsafe { call(command, data) }
@@ -115,7 +118,8 @@ unsafe fn get_variable(variable: *mut Variable) -> bool {
     }
 }
 
-/// What the frontend gets to see of the stock core's options; `None` for a build without a link, whose options are left alone.
+/// What the frontend gets to see of the stock core's options; `None` for a build without a link, whose
+/// options are left alone.
 fn rewrite(mut declaration: Declaration, form: Form) -> Option<Declaration> {
     session().handle_declaration(&declaration);
     if !declaration.has_link() {

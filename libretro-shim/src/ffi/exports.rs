@@ -1,4 +1,5 @@
-//! The 25 functions that make this library a libretro core (libretro.h, `retro_*`), and one that says which core it is.
+//! The 25 functions that make this library a libretro core (libretro.h, `retro_*`), and one that says which
+//! core it is.
 #![allow(unreachable_pub, reason = "the dynamic linker reaches them")]
 
 use super::abi::*;
@@ -7,7 +8,8 @@ use crate::identity::system_identity;
 use crate::lifecycle::{run_frame, session};
 use libc::{c_char, c_uint, c_void};
 
-/// Our own mark, so that no copy of this library is taken for the stock core ([`MARKER`](super::core::MARKER)).
+/// Our own mark, so that no copy of this library is taken for the stock core
+/// ([`MARKER`](super::core::MARKER)).
 #[unsafe(no_mangle)]
 pub extern "C" fn gamelink_shim_version() -> *const c_char {
     const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");

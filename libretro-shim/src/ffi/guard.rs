@@ -11,7 +11,8 @@ static HAS_FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Makes the call; if it panics, pulls the cable out for good and gives `otherwise`.
 ///
-/// Unwinding into the frontend or the stock core would be undefined behaviour, and a player's game is worth more than our link.
+/// Unwinding into the frontend or the stock core would be undefined behaviour, and a player's game is worth
+/// more than our link.
 pub(crate) fn guard<T>(otherwise: T, call: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => value,
@@ -33,7 +34,8 @@ fn handle_failure() {
     }
 }
 
-/// Whether a panic was caught in this game: nothing of the link is called any more, but what answers the core.
+/// Whether a panic was caught in this game: nothing of the link is called any more, but what answers the
+/// core.
 pub(crate) fn has_failed() -> bool {
     HAS_FAILED.load(Ordering::Relaxed)
 }

@@ -1,10 +1,12 @@
 //! Replaces functions that a loaded library imports, in that library alone.
 //!
-//! A library calls an imported function through a slot of its own (System V ABI, dynamic linking: a relocation of kind
-//! `JUMP_SLOT` or `GLOB_DAT` says which slot belongs to which name). With `RTLD_NOW` all slots are filled when `dlopen` returns, and
-//! the linker may have made their pages read-only (`PT_GNU_RELRO`); such a page is made writable for the one store. It does so with
-//! whole pages only (glibc, `_dl_protect_relro`; musl, `reloc_all`): where that range ends inside a page, the rest of which is the
-//! library's own data, as with libraries for pages of 4 KiB on a machine with larger ones, that page stays writable, slots and all.
+//! A library calls an imported function through a slot of its own (System V ABI, dynamic linking: a
+//! relocation of kind `JUMP_SLOT` or `GLOB_DAT` says which slot belongs to which name). With `RTLD_NOW` all
+//! slots are filled when `dlopen` returns, and the linker may have made their pages read-only
+//! (`PT_GNU_RELRO`); such a page is made writable for the one store. It does so with whole pages only (glibc,
+//! `_dl_protect_relro`; musl, `reloc_all`): where that range ends inside a page, the rest of which is the
+//! library's own data, as with libraries for pages of 4 KiB on a machine with larger ones, that page stays
+//! writable, slots and all.
 
 use libc::{c_int, c_void};
 use std::ffi::CStr;
@@ -45,7 +47,8 @@ impl fmt::Display for ReplaceError {
     }
 }
 
-/// The kinds of relocation that name a function's slot: `JUMP_SLOT` and `GLOB_DAT` of each machine's ELF supplement.
+/// The kinds of relocation that name a function's slot: `JUMP_SLOT` and `GLOB_DAT` of each machine's ELF
+/// supplement.
 const SLOT_KINDS: Option<[u32; 2]> = if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
     Some([7, 6])
 } else if cfg!(target_arch = "aarch64") {
@@ -87,7 +90,8 @@ const DT_JMPREL: isize = 23;
 /// No dynamic section is longer: the real ones have about thirty entries.
 const DYNAMIC_LIMIT: usize = 1024;
 
-/// Functions replaced in a library; dropping this puts the library's own back. It must be dropped before the library.
+/// Functions replaced in a library; dropping this puts the library's own back. It must be dropped before the
+/// library.
 #[derive(Debug)]
 pub(crate) struct Replaced {
     slots: Vec<Slot>,
@@ -120,7 +124,8 @@ impl Slot {
         let page = page_size();
         let start = page_of(self.address) as *mut c_void;
         if self.is_read_only {
-            // SAFETY: a page of a mapped library's data, which stays readable; nothing relies on its being read-only.
+            // SAFETY: a page of a mapped library's data, which stays readable; nothing relies on its being
+            // read-only.
             let result = unsafe { libc::mprotect(start, page, libc::PROT_READ | libc::PROT_WRITE) };
             if result != 0 {
                 return Err(ReplaceError::Protected);
@@ -164,8 +169,8 @@ struct Loaded {
 /// When one of them is not imported there, or the tables cannot be read or changed.
 ///
 /// # Safety
-/// The library stays loaded as long as the result lives, no other thread runs its code during this call, and each replacement has the
-/// type of the function that it replaces.
+/// The library stays loaded as long as the result lives, no other thread runs its code during this call, and
+/// each replacement has the type of the function that it replaces.
 pub(super) unsafe fn replace(
     inside: *const c_void,
     wanted: &[Replacement],
@@ -225,7 +230,8 @@ pub(super) unsafe fn replace(
     Ok(replaced)
 }
 
-/// Whether the library that contains the address `inside` imports a function of this name; `None` where its tables cannot be read.
+/// Whether the library that contains the address `inside` imports a function of this name; `None` where its
+/// tables cannot be read.
 ///
 /// # Safety
 /// The library stays loaded during this call.
@@ -234,7 +240,8 @@ pub(super) unsafe fn is_imported(inside: *const c_void, wanted: &CStr) -> Option
     // SAFETY: the linker's own dynamic section of a loaded library.
     let tables = unsafe { Tables::read(&library) }?;
     let mut symbols = tables.relocations().map(|(_, symbol, _)| symbol);
-    // SAFETY: the linker has used this relocation's symbol, so its name is there and ends in zero; without one it is the empty one.
+    // SAFETY: the linker has used this relocation's symbol, so its name is there and ends in zero; without
+    // one it is the empty one.
     Some(symbols.any(|symbol| unsafe { tables.name(symbol) } == wanted))
 }
 
@@ -302,7 +309,8 @@ impl Tables {
         let mut tables = Tables::default();
         let mut plt = (0, 0, true);
         let (mut rela, mut rel) = ((0, 0, true), (0, 0, false));
-        // The GNU linker puts addresses here, others leave offsets from the base, which are smaller than any base.
+        // The GNU linker puts addresses here, others leave offsets from the base, which are smaller than any
+        // base.
         let absolute = |value: usize| match value < library.base {
             true => library.base.wrapping_add(value),
             false => value,
@@ -345,7 +353,8 @@ impl Tables {
                 (0..len / size).map(move |index| (start + index * size) as *const usize)
             })
             .map(|entry| {
-                // SAFETY: an entry of a table whose place and length the library's own dynamic section says; aligned as that.
+                // SAFETY: an entry of a table whose place and length the library's own dynamic section says;
+                // aligned as that.
                 let place = unsafe { entry.read() };
                 // SAFETY: the same entry's second word.
                 let info = unsafe { entry.wrapping_add(1).read() };

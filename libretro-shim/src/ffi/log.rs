@@ -9,14 +9,16 @@ struct FrontendLog;
 
 static PRINTF: Callback<LogPrintfFn> = Callback::missing();
 
-/// Asks the frontend for its log callback and sends lines there from now on; the frontend filters by its own level.
+/// Asks the frontend for its log callback and sends lines there from now on; the frontend filters by its own
+/// level.
 ///
 /// Without one, warnings and errors go to standard error.
 pub(super) fn find_callback() {
     let mut callback = LogCallback { log: None };
     // SAFETY: GET_LOG_INTERFACE takes a `retro_log_callback` to fill in.
     let is_there = unsafe { call(GET_LOG_INTERFACE, (&raw mut callback).cast()) };
-    // RetroArch sets the environment anew for netplay, with one that has no log; the one it gave before is still good.
+    // RetroArch sets the environment anew for netplay, with one that has no log; the one it gave before is
+    // still good.
     if is_there && callback.log.is_some() {
         PRINTF.set(callback.log);
     }
@@ -51,7 +53,8 @@ impl Log for FrontendLog {
         match PRINTF.get() {
             Some(printf) => {
                 let line = c_string(line);
-                // SAFETY: a frontend's log callback takes lines from any thread while the core is loaded; the format wants one string.
+                // SAFETY: a frontend's log callback takes lines from any thread while the core is loaded; the
+                // format wants one string.
                 unsafe { printf(level, c"%s\n".as_ptr(), line.as_ptr()) };
             }
             None if level >= 2 => eprintln!("{line}"),

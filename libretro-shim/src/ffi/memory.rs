@@ -1,9 +1,10 @@
 //! Reads the game's serial registers out of the stock core's memory map.
 //!
-//! Current builds describe FF00 to FF7F. The 2023 builds describe only FE00 (sprite memory) and FF80 (high RAM), which lie 0x180
-//! apart in one array, so FF00 is 0x100 behind FE00. A map is a core's word only: at load a state proves it
-//! ([`proof`](crate::proof)), and from then on each byte that the core sends must be what FF01 holds. Besides, a reading is believed only
-//! while the unused bits of FF02 are all ones, as the hardware and every build show them.
+//! Current builds describe FF00 to FF7F. The 2023 builds describe only FE00 (sprite memory) and FF80 (high
+//! RAM), which lie 0x180 apart in one array, so FF00 is 0x100 behind FE00. A map is a core's word only: at
+//! load a state proves it ([`proof`](crate::proof)), and from then on each byte that the core sends must be
+//! what FF01 holds. Besides, a reading is believed only while the unused bits of FF02 are all ones, as the
+//! hardware and every build show them.
 
 use super::abi::MemoryMap;
 use gamelink_core::serial::SerialControl;
@@ -20,9 +21,11 @@ struct Registers {
 
 static REGISTERS: Registers = Registers::unknown();
 
-/// The serial control register's address (Pan Docs, Serial Data Transfer); the serial byte's is the one before.
+/// The serial control register's address (Pan Docs, Serial Data Transfer); the serial byte's is the one
+/// before.
 const SC: usize = 0xFF02;
-/// The bits of SC that mean nothing and read as ones on every model (bit 1 means something on a Game Boy Color).
+/// The bits of SC that mean nothing and read as ones on every model (bit 1 means something on a Game Boy
+/// Color).
 const UNUSED_BITS: u8 = 0x7C;
 /// A map with more entries than this is not Gambatte's.
 const DESCRIPTORS_MAX: u32 = 256;
@@ -46,8 +49,8 @@ impl Registers {
         if control.is_null() {
             return None;
         }
-        // SAFETY: the map promised this byte until the game is unloaded, and before that `forget_memory_map` runs. The core writes it
-        // only while it runs, so never during this.
+        // SAFETY: the map promised this byte until the game is unloaded, and before that `forget_memory_map`
+        // runs. The core writes it only while it runs, so never during this.
         let value = unsafe { AtomicU8::from_ptr(control) }.load(Ordering::Relaxed);
         (value & UNUSED_BITS == UNUSED_BITS).then_some(SerialControl(value))
     }
@@ -61,7 +64,8 @@ impl Registers {
         Some(unsafe { AtomicU8::from_ptr(control.wrapping_sub(1)) }.load(Ordering::Relaxed))
     }
 
-    /// Takes the byte that the core sends, which is what FF01 holds; else what was found is not FF01, and is read no more.
+    /// Takes the byte that the core sends, which is what FF01 holds; else what was found is not FF01, and is
+    /// read no more.
     fn handle_sent(&self, byte: u8) {
         if self.serial_byte().is_some_and(|held| held != byte) {
             self.control.store(std::ptr::null_mut(), Ordering::Relaxed);
@@ -70,7 +74,8 @@ impl Registers {
     }
 }
 
-/// FF02 as the game left it; on the thread that runs frames, between them, or on another while that one waits inside the core.
+/// FF02 as the game left it; on the thread that runs frames, between them, or on another while that one waits
+/// inside the core.
 pub(crate) fn serial_control() -> Option<SerialControl> {
     REGISTERS.serial_control()
 }
@@ -99,7 +104,8 @@ pub(crate) fn forget_memory_map() {
 /// Takes the map that the core hands to the frontend.
 ///
 /// # Safety
-/// `map` is null or points to a map as `RETRO_ENVIRONMENT_SET_MEMORY_MAPS` wants it, whose memory lives until the game is unloaded.
+/// `map` is null or points to a map as `RETRO_ENVIRONMENT_SET_MEMORY_MAPS` wants it, whose memory lives until
+/// the game is unloaded.
 pub(super) unsafe fn read_memory_map(map: *const MemoryMap) {
     // SAFETY: the caller's promise.
     let Some(map) = (unsafe { map.as_ref() }) else {
@@ -115,7 +121,8 @@ pub(super) unsafe fn read_memory_map(map: *const MemoryMap) {
     log::debug!("memory map read: serial_control_known={}", control.is_some());
 }
 
-/// FF02, with FF01 right before it: where the map shows them, else between FE00 and FF80 where those are as far apart as on the bus.
+/// FF02, with FF01 right before it: where the map shows them, else between FE00 and FF80 where those are as
+/// far apart as on the bus.
 fn find_registers(descriptors: &[MemoryDescriptor]) -> Option<*mut u8> {
     let locate = |address| locate(descriptors, address);
     if let (Some(byte), Some(control)) = (locate(SC - 1), locate(SC)) {
@@ -125,8 +132,8 @@ fn find_registers(descriptors: &[MemoryDescriptor]) -> Option<*mut u8> {
     (sprites.wrapping_add(0x180) == high_ram).then(|| sprites.wrapping_add(SC - 0xFE00))
 }
 
-/// Where an address of the nameless address space lies (libretro.h, `retro_memory_descriptor`): the first descriptor that claims it
-/// decides, also one with no memory behind it.
+/// Where an address of the nameless address space lies (libretro.h, `retro_memory_descriptor`): the first
+/// descriptor that claims it decides, also one with no memory behind it.
 fn locate(descriptors: &[MemoryDescriptor], address: usize) -> Option<*mut u8> {
     let descriptor = descriptors.iter().find(|descriptor| {
         let inside = address.wrapping_sub(descriptor.start);
@@ -138,7 +145,8 @@ fn locate(descriptors: &[MemoryDescriptor], address: usize) -> Option<*mut u8> {
         is_claimed && is_nameless(descriptor)
     })?;
     let mut inside = without_lines(address.wrapping_sub(descriptor.start), descriptor.disconnect);
-    // A memory that is shorter than its range shows again and again in it: its highest address lines are not connected.
+    // A memory that is shorter than its range shows again and again in it: its highest address lines are not
+    // connected.
     while descriptor.len != 0 && inside >= descriptor.len {
         inside &= !highest_bit(inside);
     }

@@ -1,8 +1,8 @@
 //! The two C interfaces: the frontend's on one side, the stock core's on the other.
 //!
-//! All `unsafe` of this crate is here, behind functions that the rest can call safely. Two facts carry most of it: a frontend
-//! calls a core from one thread at a time (libretro.h, `retro_run` and the callbacks), and pointers handed to a callback are
-//! valid during that call.
+//! All `unsafe` of this crate is here, behind functions that the rest can call safely. Two facts carry most
+//! of it: a frontend calls a core from one thread at a time (libretro.h, `retro_run` and the callbacks), and
+//! pointers handed to a callback are valid during that call.
 #![allow(unsafe_code)]
 
 mod abi;

@@ -1,4 +1,5 @@
-//! The loaded game's cable within reach of the core's own calls, thousands a second: a pointer, without a lock or a count.
+//! The loaded game's cable within reach of the core's own calls, thousands a second: a pointer, without a
+//! lock or a count.
 
 use crate::cable::Cable;
 use std::ops::Deref;
@@ -50,7 +51,8 @@ impl Drop for Plug {
 
 /// Calls the cable of the loaded game, if there is one; on the thread that runs the core.
 pub(crate) fn with_cable<T>(otherwise: T, call: impl FnOnce(&Cable) -> T) -> T {
-    // SAFETY: a `Plug` owns it, and goes only when that thread unloads the game, which no call of the cable does.
+    // SAFETY: a `Plug` owns it, and goes only when that thread unloads the game, which no call of the cable
+    // does.
     match unsafe { CABLE.load(Ordering::Acquire).as_ref() } {
         Some(cable) => call(cable),
         None => otherwise,

@@ -1,4 +1,5 @@
-//! C callbacks for the core's pictures, sound and input, and the frontend's behind them: [`crate::presentation`] decides between.
+//! C callbacks for the core's pictures, sound and input, and the frontend's behind them:
+//! [`crate::presentation`] decides between.
 //!
 //! Its lock is held during none of the frontend's callbacks.
 
@@ -13,7 +14,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 /// No pixel has more bytes (`retro_pixel_format`: two or four).
 const PIXEL_MAX: usize = 4;
 
-/// The presentation of this process's game; locked as long as the value lives, so neither core nor frontend is called meanwhile.
+/// The presentation of this process's game; locked as long as the value lives, so neither core nor frontend
+/// is called meanwhile.
 pub(crate) fn presentation() -> MutexGuard<'static, Presentation<Picture>> {
     static PRESENTATION: LazyLock<Mutex<Presentation<Picture>>> =
         LazyLock::new(|| Mutex::new(Presentation::new(true, Progress::default())));
@@ -101,7 +103,8 @@ fn hand_over(picture: Picture) {
         pitch,
     } = picture;
     if let Some(callback) = VIDEO_REFRESH.get() {
-        // SAFETY: the core's own picture, which it overwrites only when it runs again, or a copy, or null for the last one.
+        // SAFETY: the core's own picture, which it overwrites only when it runs again, or a copy, or null for
+        // the last one.
         unsafe { callback(data, width, height, pitch) };
     }
 }

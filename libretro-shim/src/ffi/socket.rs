@@ -1,12 +1,14 @@
-//! The stock core's socket calls, answered in this process; and the wall clock, which must not go on in frames that are emulated again.
+//! The stock core's socket calls, answered in this process; and the wall clock, which must not go on in
+//! frames that are emulated again.
 //!
-//! The core opens a socket as before, a real one; when it connects that to the address which we told it, the socket is left idle and its
-//! calls go to the link instead. Every other descriptor, and every call before that, goes to the system: the core reads and
-//! writes files with the same functions.
+//! The core opens a socket as before, a real one; when it connects that to the address which we told it, the
+//! socket is left idle and its calls go to the link instead. Every other descriptor, and every call before
+//! that, goes to the system: the core reads and writes files with the same functions.
 //!
-//! A core of a 32-bit machine with 64-bit times (glibc, `_TIME_BITS`; Debian's armhf since trixie) imports some of them under other
-//! names: `__ioctl_time64` for `ioctl` and `__time64` for `time`. `clock` and the rest of the core's socket calls keep theirs; `select`,
-//! which becomes `__select64`, is not replaced: the core waits with it only as a server, which it never is here.
+//! A core of a 32-bit machine with 64-bit times (glibc, `_TIME_BITS`; Debian's armhf since trixie) imports
+//! some of them under other names: `__ioctl_time64` for `ioctl` and `__time64` for `time`. `clock` and the
+//! rest of the core's socket calls keep theirs; `select`, which becomes `__select64`, is not replaced: the
+//! core waits with it only as a server, which it never is here.
 
 use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
@@ -37,7 +39,8 @@ pub(super) enum End {
 
 static END: AtomicU8 = AtomicU8::new(End::Link as u8);
 
-/// What the core reads in [`End::Silence`], once: two bytes, and a bit above them to tell that they are there; else 0.
+/// What the core reads in [`End::Silence`], once: two bytes, and a bit above them to tell that they are
+/// there; else 0.
 static HANDED: AtomicU32 = AtomicU32::new(0);
 
 /// Answers the socket calls of the library that contains the function `inside`.
@@ -82,7 +85,8 @@ fn is_end(end: End) -> bool {
     END.load(Ordering::Relaxed) == end as u8
 }
 
-/// Makes the call, in which the core saves a state, with one byte for a game that listens; whether it was taken.
+/// Makes the call, in which the core saves a state, with one byte for a game that listens; whether it was
+/// taken.
 pub(super) fn with_one_byte(shift: Shift, call: impl FnOnce()) -> bool {
     let Shift { byte, speed } = shift;
     let [first, second] = GameMessage::Request { byte, speed }.encode();
@@ -95,7 +99,8 @@ fn is_ours(descriptor: c_int) -> bool {
     descriptor >= 0 && descriptor == DESCRIPTOR.load(Ordering::Relaxed)
 }
 
-/// Calls the link of the loaded game; what a core without one is answered is `otherwise`, also on an unplugged cable.
+/// Calls the link of the loaded game; what a core without one is answered is `otherwise`, also on an
+/// unplugged cable.
 fn with_link<T: Copy>(otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
     if is_end(End::Unplugged) {
         return otherwise;
@@ -171,7 +176,8 @@ unsafe extern "C" fn write(descriptor: c_int, buffer: *const c_void, len: usize)
     2
 }
 
-/// The core calls this with a pointer as its third argument, which is passed as any other function's third argument would be.
+/// The core calls this with a pointer as its third argument, which is passed as any other function's third
+/// argument would be.
 ///
 /// It stands for `__ioctl_time64` too: the two differ only in requests for a packet's time.
 unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c_void) -> c_int {

@@ -4,8 +4,8 @@ use crate::ffi::SavestateContext;
 
 /// Frames for which netplay counts as running after a state was saved for it.
 ///
-/// `RetroArch` 1.14 says what a state is for only while it asks for one, and netplay asks in every frame; two seconds bridge a
-/// stall.
+/// `RetroArch` 1.14 says what a state is for only while it asks for one, and netplay asks in every frame; two
+/// seconds bridge a stall.
 const MEMORY: u32 = 120;
 
 /// Signs of netplay in one game.

@@ -39,7 +39,8 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Begins to record this frame; records from it on, of a frame that was undone or of another history, are void.
+    /// Begins to record this frame; records from it on, of a frame that was undone or of another history, are
+    /// void.
     pub(super) fn begin(&mut self, frame: u64) {
         let kept = frame
             .checked_sub(self.first)

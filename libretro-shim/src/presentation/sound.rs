@@ -27,7 +27,8 @@ impl Sound {
         push(&mut self.samples, samples);
     }
 
-    /// Marks that the next samples do not continue from the last ones, as after a loaded state, which resets the core's resampler.
+    /// Marks that the next samples do not continue from the last ones, as after a loaded state, which resets
+    /// the core's resampler.
     pub(super) fn break_off(&mut self) {
         self.is_broken = true;
     }

@@ -141,7 +141,8 @@ fn is_writable(address: usize) -> bool {
     ranges.any(|(range, is_writable)| is_writable && range.contains(&address))
 }
 
-/// Makes a library's note (`PT_NOTE`) say instead that all of its data but the last bytes is to be read-only (`PT_GNU_RELRO`).
+/// Makes a library's note (`PT_NOTE`) say instead that all of its data but the last bytes is to be read-only
+/// (`PT_GNU_RELRO`).
 fn protect_a_part(file: &mut [u8]) {
     const HEADER: usize = size_of::<ProgramHeader>();
     // SAFETY: headers of numbers, which lie where the file's own header says.
@@ -197,8 +198,8 @@ fn a_library_that_imports_what_the_core_does_is_taken_over_however_it_was_built(
     let _turn = tests::turn();
     const LONG_TIMES: [&str; 2] = ["-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64"];
     for times in [&[][..], &LONG_TIMES] {
-        // Slots that stay writable, slots that the linker has made read-only, and calls without stubs, which make relocations of
-        // the other kind.
+        // Slots that stay writable, slots that the linker has made read-only, and calls without stubs, which
+        // make relocations of the other kind.
         for linking in [
             &["-Wl,-z,lazy"][..],
             &["-Wl,-z,relro", "-Wl,-z,now"],

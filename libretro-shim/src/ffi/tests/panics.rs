@@ -1,4 +1,5 @@
-//! A panic of ours anywhere costs the cable and nothing else: the game runs on, seen and heard, with its buttons and its save.
+//! A panic of ours anywhere costs the cable and nothing else: the game runs on, seen and heard, with its
+//! buttons and its save.
 
 use super::{Peer, Shim, seen, turn};
 use crate::faults;

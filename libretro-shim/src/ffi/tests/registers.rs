@@ -1,4 +1,5 @@
-//! A core whose serial registers are not where its memory map says plays on with the cable out, and the player is told.
+//! A core whose serial registers are not where its memory map says plays on with the cable out, and the
+//! player is told.
 
 use super::{Shim, seen, turn};
 use crate::messages;
