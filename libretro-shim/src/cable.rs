@@ -2,7 +2,7 @@
 //!
 //! The stock core is told to be a "Network Client" of a port on 127.0.0.1 that the link owns. Where its
 //! socket calls could be replaced (`ffi::socket`), they end in the link at once: the direct port. Otherwise
-//! it connects there in earnest: the loopback port.
+//! it makes a real connection: the loopback port.
 
 use gamelink_core::driver::{Config, Link, StartError};
 use gamelink_core::serial::SerialControl;
@@ -22,7 +22,7 @@ pub(crate) enum Reason {
     Option = 1,
     /// `RetroArch`'s own netplay runs.
     Netplay = 2,
-    /// A panic: nothing of ours is trusted any more.
+    /// A panic of ours.
     Broken = 4,
     /// The core does not show FF02.
     Blind = 8,
@@ -50,7 +50,7 @@ impl Cable {
         &self.link
     }
 
-    /// Unplugs the cable for this reason, or takes the reason back; true where that is news.
+    /// Unplugs the cable for this reason, or withdraws the reason; true on a change.
     pub(crate) fn set_unplugged(&self, reason: Reason, is_unplugged: bool) -> bool {
         let bit = reason as u8;
         let before = if is_unplugged {
@@ -65,7 +65,7 @@ impl Cable {
         before != after
     }
 
-    /// Whether no transfer is in flight: the core may be saved, and its socket replaced.
+    /// True where no transfer is in flight: the core may be saved, and its socket replaced.
     ///
     /// A game that clocks a transfer has SC & 81 = 81 until its eighth bit (Pan Docs, Serial Data Transfer).
     pub(crate) fn is_safe(&self, serial_control: Option<SerialControl>) -> bool {

@@ -1,4 +1,4 @@
-//! Looks at a library before the dynamic linker does.
+//! Check of a library before the dynamic linker opens it.
 //!
 //! `dlopen` maps what the program headers promise; if the file is shorter, the process dies of SIGBUS instead
 //! of getting an error. So the promises are checked against the file first.
@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Why a file cannot be a library of this machine.
+/// Reason why a file is no library of this machine.
 #[derive(Debug)]
 pub(crate) enum BadLibrary {
     /// It could not be read.
@@ -88,7 +88,7 @@ const MACHINE: Option<u64> = if cfg!(target_arch = "x86_64") {
     None
 };
 
-/// Says whether the dynamic linker can be let at this file.
+/// Checks that the dynamic linker may open this file.
 ///
 /// # Errors
 /// When it is no whole library of this machine.

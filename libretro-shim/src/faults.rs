@@ -28,7 +28,7 @@ pub(crate) mod tests {
         *armed() = Some((name, when));
     }
 
-    /// Whether the panic is still to come.
+    /// True while the panic is still to come.
     pub(crate) fn is_armed() -> bool {
         armed().is_some()
     }

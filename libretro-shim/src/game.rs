@@ -1,7 +1,7 @@
-//! One loaded game, and what happens around each of its frames.
+//! One loaded game, and the work around each of its frames.
 //!
-//! Plain state without locks: whoever calls it has taken it out of the session ([`crate::lifecycle`]), so
-//! nothing is locked while it calls the core or the frontend.
+//! Plain state without locks: each call of the frontend takes it out of the session ([`crate::lifecycle`]),
+//! so nothing is locked while it calls the core or the frontend.
 
 mod netplay;
 mod savestates;
@@ -29,28 +29,28 @@ use std::time::Duration;
 /// FF02 of a game that uses no link, as after a reset.
 const IDLE: SerialControl = SerialControl(0x7E);
 
-/// Frames between two looks whether netplay runs: about a second.
+/// Frames between two checks for netplay: about a second.
 const NETPLAY_PERIOD: u32 = 60;
-/// While nobody uses the cable a state is kept only every half second: a transfer that begins finds one not
-/// much older.
+/// Frames between two safe states while nobody uses the cable: half a second, the age of the one that a
+/// transfer then finds.
 const IDLE_SNAPSHOT_PERIOD: u32 = 30;
 
 /// A game in the stock core, with its end of the cable.
 pub(crate) struct Game {
-    /// Without one the stock core has no link, or ours could not start.
+    /// `None` where the stock core has no link, or ours could not start.
     plug: Option<Plug>,
     screen: Screen,
     netplay: Netplay,
     run_ahead: RunAhead,
     safe_state: SafeState,
-    /// In rollback mode.
+    /// `None` in strict mode.
     rollback: Option<Rollback>,
-    /// The frontend's copy of the battery RAM in such a game, and in it after a panic too.
+    /// The frontend's view of battery RAM in rollback mode; kept after a panic.
     save_ram: Option<SaveRam>,
     frames: u32,
-    /// The frame in which the player was last told of a jump.
+    /// Frame of the last message about a jump.
     jump_told: Option<u32>,
-    /// Our own time since the last report to the link.
+    /// Time spent outside the core since the last report to the link.
     hook_time: Duration,
 }
 
@@ -70,18 +70,17 @@ impl Game {
         }
     }
 
-    /// The core has loaded the game: everything that is asked once is asked now, while no transfer can be in
-    /// flight.
+    /// Prepares the link for the game that the core has just loaded, while no transfer can be in flight.
     pub(crate) fn handle_loaded(&mut self, core: &Core, state_size: usize) {
         self.safe_state = SafeState::new(state_size);
         self.prepare(core, state_size);
-        // Now it is known how this side exchanges bytes: the first word to the peer says it.
+        // Only now: the first datagram says how this side exchanges bytes.
         if let Some(cable) = &self.plug {
             cable.set_unplugged(Reason::Loading, false);
         }
     }
 
-    /// Finds out how far this core can be seen into, and so how it can be linked.
+    /// Chooses how the game can be linked by what this core shows of itself.
     fn prepare(&mut self, core: &Core, state_size: usize) {
         let Some(cable) = self.plug.as_deref() else { return };
         let is_direct = cable.link().is_direct();
@@ -92,7 +91,7 @@ impl Game {
             None => Proof::Refuted,
         };
         if proof == Proof::Refuted {
-            // A byte may be handed only to a game that is seen to listen.
+            // A byte may be handed over only where FF02 shows an armed game.
             return handle_blind(cable, &mut self.screen);
         }
         let probe = || ffi::serial_control().unwrap_or(IDLE);
@@ -118,13 +117,13 @@ impl Game {
         });
     }
 
-    /// Whether the call of `retro_run` that begins is a frame of the game.
+    /// Decides whether the call of `retro_run` that begins is a frame of the game.
     pub(crate) fn next_run(&mut self) -> Run {
         let Some(cable) = working(self.plug.as_ref()) else {
             return Run::Own;
         };
         faults::place("next_run");
-        // A frontend that does not say may look ahead as well.
+        // A frontend that does not tell may look ahead as well.
         let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
         let run = self.run_ahead.handle_run(is_hidden, cable.link().is_linked());
         if run == Run::Own {
@@ -133,7 +132,7 @@ impl Game {
         run
     }
 
-    /// Right before the core runs.
+    /// Does the work right before the core runs; returns the core's progress so far.
     pub(crate) fn before_run(&mut self, core: &Core, shows_messages: bool) -> Progress {
         let watch = Stopwatch::start();
         self.screen.show_waiting();
@@ -166,8 +165,7 @@ impl Game {
         presentation().progress()
     }
 
-    /// The core's part: one frame, with the corrections before it. True where the core did not run, for the
-    /// game stood still.
+    /// Runs one frame, with the corrections before it; true for a stall.
     pub(crate) fn run(&mut self, core: &Core) -> bool {
         let mut save_ram = self.save_ram.as_mut();
         if let (Some(rollback), Some(cable)) = (self.rollback.as_mut(), working(self.plug.as_ref())) {
@@ -175,7 +173,7 @@ impl Game {
             if let Some(shown) = ffi::guard(None, call) {
                 return shown == Shown::Stall;
             }
-            // Unplugged from here on; what the game was told by then is what has happened.
+            // Unplugged from here on; the bytes that the game was given so far stand.
             ffi::guard((), || rollback.catch_up(core));
         }
         if let Some(save_ram) = save_ram {
@@ -188,8 +186,8 @@ impl Game {
         false
     }
 
-    /// Right after the core ran, `before` being how far it had come; `has_reconnected` where it has a new
-    /// link socket.
+    /// Does the work right after the core ran; `before` is its progress before that, `has_reconnected` where
+    /// it has a new link socket.
     pub(crate) fn after_run(&mut self, before: Progress, has_reconnected: bool) {
         let watch = Stopwatch::start();
         let Some(cable) = working(self.plug.as_ref()) else {
@@ -207,7 +205,7 @@ impl Game {
             hook_time: self.hook_time + told,
         });
         cable.link().pace();
-        // What the report itself and the pause took counts in the next one.
+        // The time of the report itself and of the pause counts in the next one.
         self.hook_time = watch.elapsed().saturating_sub(told);
     }
 }
@@ -218,7 +216,7 @@ impl Drop for Game {
     }
 }
 
-/// The cable, unless a panic of ours has pulled it out.
+/// Gives the cable, unless a panic has pulled it out.
 fn working(plug: Option<&Plug>) -> Option<&Cable> {
     plug.map(|plug| &**plug).filter(|_| !ffi::has_failed())
 }
@@ -230,7 +228,7 @@ fn unplug_for_netplay(cable: &Cable, screen: &Screen, is_active: bool) {
     }
 }
 
-/// The game's serial port cannot be seen, or what was taken for it was another memory.
+/// Unplugs a game whose serial registers cannot be seen, or were taken for others.
 fn handle_blind(cable: &Cable, screen: &mut Screen) {
     cable.link().set_serial_probe(None);
     ffi::forget_memory_map();

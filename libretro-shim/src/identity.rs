@@ -7,11 +7,11 @@ use crate::sync::lock;
 use std::ffi::CString;
 use std::sync::Mutex;
 
-/// What to call this library where there is no stock core to ask.
+/// File types of this library where there is no stock core to ask.
 const FALLBACK_EXTENSIONS: &str = "gb|gbc|dmg";
 
-/// What this library calls itself: the stock core's own name, so that `RetroArch` finds the player's saves,
-/// states and options, which it keeps in folders of that name; and a version that tells the two apart.
+/// Identity of this library: the stock core's own name, so that `RetroArch` finds the player's saves, states
+/// and options in the folders of that name; and a version that tells the two apart.
 ///
 /// On a mapping that only looks at cores, the stock core is opened for the question and closed again. The
 /// answers are kept for good, because nothing says how long a frontend looks at the strings.

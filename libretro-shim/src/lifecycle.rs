@@ -1,6 +1,6 @@
-//! What is there at each moment: nothing, the stock core, a game in it.
+//! Lifecycle: no core, the stock core, a game in it.
 //!
-//! No lock is held while the core or the frontend is called: `retro_run` re-enters our environment callback.
+//! One lock guards all of it, and is never held while the core or the frontend is called: both call back.
 
 use crate::cable::{Cable, Reason};
 use crate::ffi::{self, Core, EnvironmentFn, Plug, presenter};
@@ -29,15 +29,15 @@ pub(crate) fn session() -> &'static Session {
     &SESSION
 }
 
-/// Between `retro_init` and `retro_deinit` there is a stock core, between `retro_load_game` and
-/// `retro_unload_game` a game.
+/// State of this mapping: a stock core between `retro_init` and `retro_deinit`, in it a game between
+/// `retro_load_game` and `retro_unload_game`.
 pub(crate) struct Session {
     stage: Mutex<Stage>,
 }
 
 enum Stage {
     Bare,
-    /// `retro_init` found no core that it may use; the reason is shown when a game is to be loaded.
+    /// `retro_init` found no usable core; the reason is shown when a game is to be loaded.
     Refused(Arc<str>),
     Started(Started),
 }
@@ -51,7 +51,7 @@ struct Started {
 /// The stock core.
 struct Stock {
     core: Core,
-    /// Shown where it turns out to have no link.
+    /// Message for a core that turns out to have no link.
     no_link: Arc<str>,
 }
 
@@ -59,11 +59,11 @@ struct Stock {
 #[derive(Default)]
 struct Declared {
     has_link: bool,
-    /// Keys of those that are the core's own affair, for seeing whether one of them changed.
+    /// Keys without the link options: a change of these concerns the core.
     keys: Arc<[CString]>,
 }
 
-/// A loaded game, and what the core asks while the game itself is out.
+/// A loaded game, and the answers to the core while the game itself is out.
 struct Loaded {
     /// `None` while a call has it: see [`Out`].
     game: Option<Box<Game>>,
@@ -74,8 +74,8 @@ struct Loaded {
     state_size: Option<usize>,
 }
 
-/// The game while one call of the frontend runs, out of the session, so that nothing is locked meanwhile. It
-/// goes back when this value goes, whatever happens; a call that comes from inside this one finds no game.
+/// The game, out of the session for one call of the frontend, so that nothing is locked meanwhile. It goes
+/// back as this value is dropped, after a panic too; a nested call finds no game.
 struct Out {
     stock: Arc<Stock>,
     game: Option<Box<Game>>,
@@ -101,7 +101,7 @@ impl Session {
         drop(before);
     }
 
-    /// Takes a short look; `call` calls neither the core nor the frontend.
+    /// Locks for a short `call`, which calls neither the core nor the frontend.
     fn with_started<T>(&self, call: impl FnOnce(&mut Started) -> T) -> Option<T> {
         match &mut *lock(&self.stage) {
             Stage::Started(started) => Some(call(started)),
@@ -109,7 +109,7 @@ impl Session {
         }
     }
 
-    /// The same with a game.
+    /// Locks for a short `call` where there is a game.
     fn with_loaded<T>(&self, call: impl FnOnce(&mut Loaded) -> T) -> Option<T> {
         self.with_started(|started| started.loaded.as_deref_mut().map(call))?
     }
@@ -118,7 +118,7 @@ impl Session {
         self.with_started(|started| Arc::clone(&started.stock))
     }
 
-    /// Puts another game into the core that is there, or none.
+    /// Replaces the game in the core that is there.
     fn set_loaded(&self, loaded: Option<Box<Loaded>>) {
         let before = self.with_started(|started| std::mem::replace(&mut started.loaded, loaded));
         // Only now, without the lock: a game joins the link's thread.
@@ -300,13 +300,13 @@ impl Session {
         if is_changed {
             self.read_options();
         }
-        // After a panic the link has no say.
+        // After a panic nothing is in flight.
         let is_safe =
             ffi::has_failed() || ffi::with_cable(true, |cable| cable.is_safe(ffi::serial_control()));
         self.with_loaded(|loaded| loaded.updates.poll_update(is_safe)) == Some(true)
     }
 
-    /// Reads all options, ours and the core's own.
+    /// Reads all options from the frontend.
     fn read_options(&self) {
         let shows_messages = ffi::is_option_enabled(options::MESSAGES);
         let is_enabled = settings::link_mode() != LinkMode::Off;
@@ -329,7 +329,7 @@ impl Session {
 }
 
 /// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it
-/// leaves the core's part alone.
+/// does not keep the core from running.
 pub(crate) fn run_frame() {
     let Some(mut out) = SESSION.take_out() else { return };
     let shows_messages = out.shows_messages;
@@ -355,14 +355,13 @@ pub(crate) fn run_frame() {
     }
 }
 
-/// The core is about to unload the game, and its memory with it.
+/// Stops reading the core's memory, which is about to go.
 fn release_memory() {
     ffi::with_cable((), |cable| cable.link().set_serial_probe(None));
     ffi::forget_memory_map();
 }
 
-/// The cable for a new game, as the environment asks for it, and what the core is to read from its link
-/// options.
+/// Makes a new game with the cable that the environment asks for, and its answers to the core.
 fn plug_in(has_link: bool, no_link: &str) -> (Box<Game>, Answers) {
     ffi::forget_failure();
     let mut waiting = Vec::new();

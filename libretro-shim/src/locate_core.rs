@@ -1,4 +1,4 @@
-//! Which file is the stock core.
+//! Search for the stock core's file.
 //!
 //! In this order: the file that `GAMELINK_GAMBATTE` names, and then no other; `gambatte_libretro.so` beside
 //! our own file; in the folder that the frontend loaded us from; in the places where `RetroArch` and
@@ -39,7 +39,7 @@ const NAMED_MAX: usize = 3;
 pub(crate) struct Found<C = Core> {
     pub(crate) core: C,
     pub(crate) path: PathBuf,
-    /// What was not used, though before it in the order.
+    /// Files before it in the order that are not used.
     passed_over: Vec<PassedOver>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct PassedOver {
     reason: Reason,
 }
 
-/// Why a file is not used.
+/// Reason not to use a file.
 #[derive(Debug)]
 enum Reason {
     Unusable(OpenError),
@@ -68,7 +68,7 @@ impl fmt::Display for PassedOver {
 }
 
 impl<C> Found<C> {
-    /// Says that the core which was found has no link, where the others are, and what to do.
+    /// Message for a core without a link: its file, the others, and the remedy.
     pub(crate) fn no_link(&self) -> String {
         let others = match self.passed_over.is_empty() {
             true => String::new(),
@@ -82,7 +82,7 @@ impl<C> Found<C> {
     }
 }
 
-/// Why there is no stock core to run.
+/// Reason for having no stock core.
 #[derive(Debug)]
 pub(crate) enum LocateError {
     /// No file of that name in any of the places.
@@ -136,7 +136,7 @@ pub(crate) fn open() -> Result<Found, LocateError> {
     }
 }
 
-/// Opens the stock core if only to ask what it is, in use or not.
+/// Opens the stock core to ask for its identity, in use or not.
 pub(crate) fn open_for_a_look() -> Result<Found, LocateError> {
     open_best(&files())
 }
@@ -217,8 +217,8 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// The same file by a name that no change of the working folder alters; links stay, since it is beside them
-/// that a player puts files.
+/// Makes a path absolute, so that a change of the working folder does not matter; symbolic links stay, since
+/// players put files beside them.
 fn from_root(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use gamelink_core::driver::Notice;
 
-/// How a message is shown and logged.
+/// Importance of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     /// A peer came or went.

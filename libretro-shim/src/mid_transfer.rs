@@ -1,42 +1,41 @@
 //! Mid-transfer snapshots: states saved while a byte is being shifted in.
 //!
 //! A stock core that is saved inside a transfer shifts what is due of the byte into SB, but leaves the byte
-//! itself as it was: when the game goes on, the bits still to come are taken from the byte's top again, and
+//! itself as it was: when the game continues, the bits still to come are taken from the byte's top again, and
 //! it arrives garbled (`gambatte-memory.cpp, Memory::updateSerial`). With `n` of eight bits to come, the byte
 //! has to be shifted left by `8 - n`.
 //!
 //! Current builds keep that byte in the state, and there it is shifted. Older ones ("v0.5.0-netlink") do not:
-//! after a load they go on with the byte that they were handed last, whatever it was. So such a core is
-//! handed the right one first: with a state in which its game listens, it takes one while it saves.
+//! after a load they continue with the byte that they were handed last. Such a core is handed the right one
+//! first: with a state in which its game is armed, it takes a byte while it saves.
 //!
 //! A state is a list of fields: a name that ends with 0, the length in three bytes, big-endian, and the value
-//! (`statesaver.cpp`). What this module needs of them is looked for once; a core whose states are not like
-//! that is not saved inside a transfer.
+//! (`statesaver.cpp`). The fields needed here are located once; a core whose states differ is not saved
+//! inside a transfer.
 
 use crate::ffi::Core;
 use gamelink_core::serial::{Shift, Speed};
 
-/// The field before the first: two bytes of version, then a picture with its length in three bytes.
+/// Offset of the picture's length, in three bytes, behind two bytes of version.
 const PICTURE_LENGTH: usize = 2;
-/// In a field of 512 bytes that begins at FE00 in effect, where FF02 is.
+/// Offset of FF02 in a field of 512 bytes that begins at FE00 in effect.
 const CONTROL_PLACE: usize = 0x102;
 /// A moment that never comes (`counterdef.h, disabled_time`).
 const NEVER: u32 = u32::MAX;
-/// A transfer is enabled, and who clocks it.
+/// SC bits 7 and 0: transfer enabled, internal clock (Pan Docs, Serial Data Transfer).
 const ENABLED: u8 = 0x80;
 const INTERNAL_CLOCK: u8 = 0x01;
 
-/// Where in a state the fields are that a transfer under way is in. The same in all states of one game in one
-/// core.
+/// Offsets of the fields of a transfer under way; the same in all states of one game in one core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// The present, in clock cycles, four bytes.
+    /// Present time, in clock cycles, four bytes.
     now: usize,
-    /// When the transfer ends, four bytes.
+    /// Time at which the transfer ends, four bytes.
     end: usize,
     /// FF02.
     control: usize,
-    /// The byte, in cores that save it.
+    /// Byte being shifted in, in cores that save it.
     byte: Option<usize>,
 }
 
@@ -69,8 +68,8 @@ impl Layout {
         })
     }
 
-    /// Makes a state that was saved in this transfer fit to go on from; what the core must be handed before
-    /// it is loaded.
+    /// Repairs a state that was saved in this transfer; returns the byte that the core must be handed before
+    /// it loads it.
     fn repair(&self, state: &mut [u8], shift: Shift) -> Option<Shift> {
         let bits = self.bits_to_come(state, shift.speed)?;
         let byte = shift.byte.checked_shl(8 - bits).unwrap_or(0);
@@ -83,8 +82,7 @@ impl Layout {
         }
     }
 
-    /// How many bits of the byte are still to be shifted in, at most 8; `None` where no transfer is under
-    /// way.
+    /// Counts the bits still to be shifted in, at most 8; `None` where no transfer is under way.
     fn bits_to_come(&self, state: &[u8], speed: Speed) -> Option<u32> {
         let (now, end) = (number(state, self.now)?, number(state, self.end)?);
         // A bit takes 512 cycles, with the fast clock 16; one that has begun is still to come.
@@ -96,7 +94,7 @@ impl Layout {
         (end != NEVER && bits <= 8).then_some(bits)
     }
 
-    /// Puts these values into FF01 and FF02 of a state, and makes it one in which no transfer is under way.
+    /// Writes these values to FF01 and FF02 of a state, and ends its transfer.
     pub(crate) fn show(&self, state: &mut [u8], byte: u8, control: u8) {
         if let Some([kept_byte, kept_control]) = state.get_mut(self.control - 1..=self.control) {
             (*kept_byte, *kept_control) = (byte, control);
@@ -104,7 +102,7 @@ impl Layout {
         self.end_transfer(state);
     }
 
-    /// Makes of a state one in which the game listens and no transfer is under way.
+    /// Arms the game of a state, and ends its transfer.
     fn listen(&self, state: &mut [u8]) {
         if let Some(control) = state.get_mut(self.control) {
             *control = (*control | ENABLED) & !INTERNAL_CLOCK;
@@ -130,16 +128,16 @@ fn number(state: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes))
 }
 
-/// A state of the core, and how it is loaded.
+/// State of the core, with what its loading takes.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     bytes: Vec<u8>,
-    /// What the core must be handed first.
+    /// Byte that the core must be handed first.
     handed: Option<Shift>,
 }
 
 impl Snapshot {
-    /// Room for a state of so many bytes.
+    /// Allocates room for a state of `size` bytes.
     pub(crate) fn new(size: usize) -> Snapshot {
         Snapshot {
             bytes: vec![0; size],
@@ -147,7 +145,7 @@ impl Snapshot {
         }
     }
 
-    /// The state; whole only if no transfer was in flight.
+    /// Bytes of the state, as the frontend may have it if no transfer was under way.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -161,7 +159,7 @@ pub(crate) struct Saver {
 }
 
 impl Saver {
-    /// Looks how this core's states are, with no transfer under way; it is left as it was.
+    /// Examines this core's states, with no transfer under way, and leaves the core as it was.
     pub(crate) fn new(core: &Core, size: usize) -> Saver {
         let mut saver = Saver {
             layout: None,
@@ -173,7 +171,7 @@ impl Saver {
         }
         saver.layout = Layout::find(&state.bytes);
         if let Some(Layout { byte: None, .. }) = saver.layout {
-            // Whether the core takes a byte while it saves is tried.
+            // Try it: does the core take a byte while it saves?
             state.handed = Some(Shift {
                 byte: 0,
                 speed: Speed::Normal,
@@ -186,13 +184,12 @@ impl Saver {
         saver
     }
 
-    /// Whether the core can be saved in the middle of a transfer.
+    /// True where the core can be saved in the middle of a transfer.
     pub(crate) fn has_repairs(&self) -> bool {
         self.layout.is_some()
     }
 
-    /// Saves the core's state as it is between two frames, in the middle of this transfer, or of none; false
-    /// where that failed.
+    /// Saves the core between two frames, in the middle of this transfer or of none; false on failure.
     pub(crate) fn save(&mut self, core: &Core, state: &mut Snapshot, shift: Option<Shift>) -> bool {
         state.handed = None;
         if !core.serialize(&mut state.bytes) {
@@ -201,12 +198,11 @@ impl Saver {
         let Some(shift) = shift else { return true };
         let Some(layout) = self.layout else { return false };
         state.handed = layout.repair(&mut state.bytes, shift);
-        // The core itself goes on from the repaired state, too: saving has left it as it would have left the
-        // state.
+        // The core itself needs the repair, too: its next bits would be taken from the byte's top again.
         self.load(core, state)
     }
 
-    /// Loads a state; false where the core does not take it.
+    /// Loads a state; false where the core refuses it.
     pub(crate) fn load(&mut self, core: &Core, state: &Snapshot) -> bool {
         if let (Some(shift), Some(layout)) = (state.handed, self.layout) {
             self.scratch.copy_from_slice(&state.bytes);
@@ -224,7 +220,7 @@ pub(crate) mod tests {
     use super::*;
 
     impl Layout {
-        /// Where FF02 is in a state.
+        /// Offset of FF02.
         pub(crate) fn control(&self) -> usize {
             self.control
         }

@@ -1,4 +1,4 @@
-//! Which core options concern the link cable, and what the stock core is told about them.
+//! Core options of the link cable, and the stock core's answers to them.
 //!
 //! Two vocabularies are in use: current builds ask for the server's address digit by digit
 //! (`gambatte_gb_link_network_server_ip_1` to `_12`), older ones by octet (`..._ip_octet1` to `_octet4`). A
@@ -17,10 +17,10 @@ pub const DISABLED: &CStr = c"disabled";
 /// The value that switches one of our own options on.
 pub const ENABLED: &CStr = c"enabled";
 
-/// How the cable is used.
+/// Use of the cable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkMode {
-    /// A game goes on with a guess where the peer's can too, and is corrected.
+    /// Rollback, where the peer can too.
     #[default]
     Automatic,
     /// Every byte is waited for.
@@ -33,7 +33,7 @@ impl LinkMode {
     /// All, the default first.
     pub const ALL: [LinkMode; 3] = [LinkMode::Automatic, LinkMode::Strict, LinkMode::Off];
 
-    /// What is stored, and what `GAMELINK_MODE` takes.
+    /// Value in the frontend's options and in `GAMELINK_MODE`.
     #[must_use]
     pub fn value(self) -> &'static CStr {
         match self {
@@ -63,7 +63,7 @@ const CATEGORY: &CStr = c"gamelink";
 /// The stock core's category of link options, which loses all its entries.
 const STOCK_CATEGORY: &CStr = c"gb_link";
 
-/// A stock option that concerns the link cable, so is hidden from the player and answered by us.
+/// A stock option of the link cable, hidden from the player and answered by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkKey {
     /// `gambatte_gb_link_mode`: not connected, server or client.
@@ -109,7 +109,7 @@ impl LinkKey {
     }
 }
 
-/// What the stock core reads from its link options; the strings stay where they are as long as this lives.
+/// Answers to the stock core's link options; the strings stay in place as long as this lives.
 #[derive(Debug)]
 pub struct Answers {
     mode: &'static CStr,
@@ -169,9 +169,9 @@ pub enum Form {
 /// One value that an option may take, with what the menu shows for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What is stored and asked for.
+    /// Stored and asked for.
     pub value: CString,
-    /// What the menu shows; the value itself where missing.
+    /// Shown in the menu; the value itself where missing.
     pub label: Option<CString>,
 }
 
@@ -215,7 +215,7 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    /// Whether this build of the stock core has a link at all.
+    /// True for a build of the stock core that has a link.
     #[must_use]
     pub fn has_link(&self) -> bool {
         self.definitions

@@ -1,5 +1,5 @@
-//! Presentation of the game to the player while frames are rolled back: pictures, sound and input, as a
-//! machine without I/O.
+//! Presentation of the game to the player while frames are rolled back: pictures, sound and input, without
+//! I/O.
 //!
 //! A live frame's picture and sound are kept until it is known whether it stands; its inputs are recorded. A
 //! replayed frame gets the recorded inputs, and nothing that it hands over reaches the frontend. Otherwise
@@ -45,13 +45,13 @@ pub(crate) struct Shown<P> {
     pub(crate) sound: Vec<i16>,
 }
 
-/// What passes between the core and the frontend.
+/// Filter between the core and the frontend.
 pub(crate) struct Presentation<P> {
     mode: Mode,
     /// The frame that runs.
     frame: u64,
     progress: Progress,
-    /// The live frame's.
+    /// Picture of the live frame.
     picture: Option<P>,
     sound: Sound,
     last: Last<P>,
@@ -63,8 +63,7 @@ pub(crate) struct Presentation<P> {
 }
 
 impl<P: Picture> Presentation<P> {
-    /// For a game of which nothing has run; `can_repeat` where the frontend repeats its last picture by
-    /// itself.
+    /// Begins a game; `can_repeat` where the frontend repeats its last picture by itself.
     pub(crate) fn new(can_repeat: bool, progress: Progress) -> Presentation<P> {
         Presentation {
             mode: Mode::Open,
@@ -89,7 +88,7 @@ impl<P: Picture> Presentation<P> {
         self.mode
     }
 
-    /// How far the core has come; another value after a call of `retro_run` means that it emulated something.
+    /// Progress of the core; another value after a call of `retro_run` means that it emulated something.
     pub(crate) fn progress(&self) -> Progress {
         self.progress
     }
@@ -177,7 +176,7 @@ impl<P: Picture> Presentation<P> {
         }
     }
 
-    /// Lets inputs go of frames before this one.
+    /// Forgets the inputs of frames before this one.
     pub(crate) fn release(&mut self, oldest: u64) {
         self.inputs.release(oldest);
     }

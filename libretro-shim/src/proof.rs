@@ -1,8 +1,7 @@
 //! Proof that FF01 and FF02 are where the core's memory map says: what a state puts there must be seen there.
 //!
-//! Everything that hangs on FF02 (whether the game listens, whether a transfer is in flight, and so when a
-//! state may be saved) would go wrong unseen if another byte were read in its place. So it is proved once a
-//! game, before the cable is in use.
+//! Whether the game is armed, whether a transfer is in flight, and so when a state may be saved: all would go
+//! wrong unseen if another byte were read as FF02. So it is proved once a game, before the cable is in use.
 
 use crate::ffi::{self, Core};
 use crate::mid_transfer::Layout;
@@ -12,18 +11,18 @@ use gamelink_core::serial::SerialControl;
 /// them.
 const SHOWN: [(u8, SerialControl); 2] = [(0x5A, SerialControl(0x7E)), (0xA5, SerialControl(0x7F))];
 
-/// What came of it.
+/// Result of the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
     /// The two are there.
     Given,
-    /// This core's states are not known here, so nothing can be put into them.
+    /// The layout of this core's states is not known.
     None,
     /// Something else is there.
     Refuted,
 }
 
-/// Tries a core that has just loaded its game, with states of this size; it is left as it was.
+/// Tests a core that has just loaded its game, and leaves it as it was.
 pub(crate) fn registers(core: &Core, size: usize) -> Proof {
     let mut state = vec![0; size];
     if size == 0 || !core.serialize(&mut state) {

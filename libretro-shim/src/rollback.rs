@@ -1,8 +1,8 @@
-//! Rollback: the core is run with predicted bytes, and taken back where a prediction was wrong, as the link's
+//! Rollback: runs the core with predicted bytes and takes it back where a prediction was wrong, as the link's
 //! timeline says.
 //!
-//! One call of `retro_run` is perhaps a correction (a state loaded, frames emulated again unseen), then one
-//! frame for the player, or the last picture again where the game must stand still.
+//! A call of `retro_run` is a correction where one is due (a snapshot loaded, frames replayed unseen), then
+//! one live frame, or a stall: the last picture again.
 
 use crate::faults;
 use crate::ffi::presenter::{self, presentation};
@@ -15,21 +15,21 @@ use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_core::timeline::{Boundary, Step};
 use std::time::Duration;
 
-/// No call has more steps: eight corrections of forty frames with a state each, and some.
+/// Limit on the steps of one call: eight corrections of forty frames, each with a snapshot, are about 700.
 const STEPS_MAX: u32 = 4096;
 
 /// Snapshots and progress of one game in rollback mode.
 pub(crate) struct Rollback {
     snapshots: Vec<Snapshot>,
-    /// The frame that goes on from each snapshot.
+    /// Frame that follows each snapshot.
     starts: Vec<u64>,
     saver: Saver,
-    /// The frame that comes next where the core is.
+    /// Frame that the core runs next.
     next: u64,
 }
 
 impl Rollback {
-    /// For a core that has just loaded its game, with states of this size.
+    /// Prepares for a core that has just loaded its game, with states of `state_size` bytes.
     pub(crate) fn new(core: &Core, state_size: usize) -> Rollback {
         let can_repeat = ffi::can_repeat();
         presentation().reset(can_repeat);
@@ -41,12 +41,12 @@ impl Rollback {
         }
     }
 
-    /// Whether the core can be saved in the middle of a transfer.
+    /// True where snapshots can be taken in the middle of a transfer.
     pub(crate) fn has_repairs(&self) -> bool {
         self.saver.has_repairs()
     }
 
-    /// The newest state that cannot be undone any more, into `out`; false where there is none.
+    /// Copies the newest committed snapshot to `out`; false where there is none.
     pub(crate) fn confirmed_snapshot(&self, link: &Link, out: &mut [u8]) -> bool {
         let (confirmed, _) = link.confirmed();
         let state = confirmed
@@ -60,8 +60,8 @@ impl Rollback {
         state.is_some()
     }
 
-    /// Brings the core, which a call that broke off may have left in the past, to where the game was, with
-    /// what was pressed.
+    /// Replays the recorded inputs up to where the game was: a call that broke off may have left the core in
+    /// the past.
     pub(crate) fn catch_up(&self, core: &Core) {
         let end = presentation().recorded_end();
         for frame in self.next..end {
@@ -69,7 +69,7 @@ impl Rollback {
         }
     }
 
-    /// One call of `retro_run`.
+    /// Runs the steps of one call of `retro_run`.
     pub(crate) fn call(&mut self, core: &Core, link: &Link, mut save_ram: Option<&mut SaveRam>) -> Shown {
         if let Some(save_ram) = save_ram.as_deref_mut() {
             save_ram.take_over(|from| core.write_save_ram(from));
@@ -115,7 +115,7 @@ impl Rollback {
         match shown {
             Shown::Live => presenter::show(|presentation| presentation.present(replays.is_corrected)),
             Shown::Stall => presenter::show(Presentation::stall),
-            // The link has failed: the game goes on as without a cable.
+            // The link has failed: the game continues without a cable.
             Shown::Nothing => core.run(),
         }
         let (confirmed, oldest) = link.confirmed();
@@ -161,7 +161,7 @@ impl Rollback {
 /// Replays of one call, for the report of their cost.
 struct Replays {
     frames: u32,
-    /// A state was loaded.
+    /// A snapshot was loaded.
     is_corrected: bool,
     watch: Stopwatch,
     /// The processor time before the first load.
@@ -192,7 +192,7 @@ impl Replays {
     }
 }
 
-/// What the player sees of a call.
+/// Picture that a call ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// A frame without a cable: the link has failed.

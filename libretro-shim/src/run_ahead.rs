@@ -4,7 +4,7 @@
 //! game is there. Each of them would send its bytes to the other game, and nothing takes those back. So while
 //! linked the game stands still in them: the frontend gets a stand-in instead of a state and is handed the
 //! game's own frame once more, and the stand-in changes nothing when it comes back. The frontend notices
-//! nothing, so it goes on looking ahead as soon as the link is gone.
+//! nothing, so it looks ahead again as soon as the link is gone.
 //!
 //! `RetroArch` does it in two ways (`runahead.c`), with picture and sound switched off in frames that are not
 //! to be seen:
@@ -25,7 +25,7 @@ const FRAMES_MAX: u32 = 12;
 /// The first bytes of a stand-in; the rest is zero. No core's state begins so.
 const MARK: &[u8] = b"Gamelink: no state while linked\n";
 
-/// What a call of `retro_run` is.
+/// Kind of a call of `retro_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Run {
     /// The game's own next frame.
@@ -36,10 +36,10 @@ pub(crate) enum Run {
     Again,
 }
 
-/// What a loaded state does.
+/// Effect of a loaded state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// The game goes elsewhere.
+    /// The game is taken elsewhere: the link must know.
     Jump,
     /// The game comes back from frames that nobody else knows of.
     Back,
@@ -47,7 +47,7 @@ pub(crate) enum Load {
     Nothing,
 }
 
-/// Where the frontend is.
+/// Position of the frontend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     /// With the game.
@@ -63,7 +63,7 @@ enum Place {
     Behind { frames: u32, is_stand_in: bool },
 }
 
-/// What is known of a frontend's looking ahead.
+/// Run-ahead of one frontend.
 #[derive(Debug, Default)]
 pub(crate) struct RunAhead {
     place: Place,
@@ -73,12 +73,12 @@ pub(crate) struct RunAhead {
     was_linked: bool,
     /// The frontend got a stand-in when it last saved.
     is_resting: bool,
-    /// The player was told that looking ahead does nothing.
+    /// The player was told that run-ahead is off.
     is_rest_told: bool,
 }
 
 impl RunAhead {
-    /// Says what the call of `retro_run` that begins is; `is_hidden` where nobody sees or hears it.
+    /// Decides the kind of the call of `retro_run` that begins; `is_hidden` where nobody sees or hears it.
     pub(crate) fn handle_run(&mut self, is_hidden: bool, is_linked: bool) -> Run {
         let run = match &mut self.place {
             Place::Ahead {
@@ -109,7 +109,7 @@ impl RunAhead {
         run
     }
 
-    /// The frontend saves in order to look ahead; true where it gets a stand-in.
+    /// Takes a save in order to look ahead; true where the frontend gets a stand-in.
     pub(crate) fn handle_save(&mut self, is_linked: bool) -> bool {
         // What was played with a link may still be corrected in the next frame.
         let is_stand_in = is_linked || self.was_linked;
@@ -129,12 +129,12 @@ impl RunAhead {
         is_stand_in
     }
 
-    /// Whether the player is to be told that looking ahead does nothing; true once.
+    /// True once: the player is to be told that run-ahead is off.
     pub(crate) fn poll_first_rest(&mut self) -> bool {
         !std::mem::replace(&mut self.is_rest_told, true)
     }
 
-    /// The frontend loads what it got to look ahead.
+    /// Takes a load of what the frontend got to look ahead.
     pub(crate) fn handle_load(&mut self, is_stand_in: bool, is_linked: bool) -> Load {
         match std::mem::take(&mut self.place) {
             Place::Ahead { has_run, .. } => {
@@ -155,7 +155,7 @@ impl RunAhead {
         }
     }
 
-    /// The game has gone elsewhere, or a state was asked for by somebody else: the frontend is with the game.
+    /// Puts the frontend with the game: it was reset or loaded, or a state was saved for another purpose.
     pub(crate) fn clear(&mut self) {
         self.place = Place::Now;
     }
@@ -171,7 +171,7 @@ pub(crate) fn write_stand_in(out: &mut [u8]) -> bool {
     true
 }
 
-/// Whether these bytes are a stand-in.
+/// True for a stand-in.
 pub(crate) fn is_stand_in(state: &[u8]) -> bool {
     state.starts_with(MARK)
 }

@@ -1,7 +1,7 @@
 //! The newest state that was taken while no transfer was in flight.
 //!
-//! A stock state taken inside a transfer garbles the byte under way, so while linked one is kept from every
-//! safe frame boundary, and that is what the frontend gets when it asks at an unsafe one.
+//! A stock state taken inside a transfer garbles the byte under way. So while linked one is kept from every
+//! safe frame boundary, for a frontend that asks at an unsafe one.
 
 /// Two buffers: the newest complete state, and the one being written.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(crate) struct SafeState {
 }
 
 impl SafeState {
-    /// Room for states of `size` bytes; nothing allocates after this.
+    /// Allocates room for states of `size` bytes, for good.
     pub(crate) fn new(size: usize) -> SafeState {
         SafeState {
             newest: vec![0; size],
@@ -38,7 +38,7 @@ impl SafeState {
         fits
     }
 
-    /// Forgets the state: the game has gone elsewhere, by a reset or a loaded state.
+    /// Forgets the state, after a reset or a load.
     pub(crate) fn clear(&mut self) {
         self.is_filled = false;
     }

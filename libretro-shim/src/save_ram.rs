@@ -1,8 +1,8 @@
-//! The cartridge's battery RAM as the frontend sees it: a copy that holds only what cannot be undone any
-//! more.
+//! The frontend's view of the cartridge's battery RAM: a copy with committed frames only.
 //!
-//! The frontend writes what it finds there to the player's disk, at any time. What a game wrote after a guess
-//! must not be there before the guess has come true; so each frame's RAM is kept until the frame is final.
+//! The frontend writes what it finds there to the player's disk, at any time. What a game wrote after a
+//! prediction must not be there before that has come true; so each frame's RAM is kept until the frame is
+//! committed.
 
 use crate::faults;
 
@@ -28,7 +28,7 @@ impl SaveRam {
         }
     }
 
-    /// Where the frontend finds it, as long as this lives.
+    /// The copy that the frontend finds, in place as long as this lives.
     pub(crate) fn public(&mut self) -> &mut [u8] {
         &mut self.public
     }
@@ -53,8 +53,8 @@ impl SaveRam {
         }
     }
 
-    /// Shows the frontend the RAM of the last final frame, the one before `frame`; what the core has now
-    /// where all is final.
+    /// Shows the frontend the RAM of the last committed frame, the one before `frame`; with `None` what the
+    /// core has now.
     pub(crate) fn publish(&mut self, frame: Option<u64>, read: impl FnOnce(&mut [u8])) {
         faults::place("publish");
         match frame {

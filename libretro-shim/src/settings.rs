@@ -1,4 +1,4 @@
-//! What the environment variables ask for.
+//! Settings in environment variables.
 
 use crate::ffi;
 use crate::options::{self, LinkMode};
@@ -19,23 +19,22 @@ pub(crate) const PORT: &str = "GAMELINK_PORT";
 /// The variable that says how the cable is used, before the option does: `automatic`, `strict` or `off`.
 pub(crate) const MODE: &str = "GAMELINK_MODE";
 
-/// How the player wants the cable used: as [`MODE`] says, or the option where that is not set or not known.
+/// Link mode of [`MODE`], or of the option where that is not set or not known.
 pub(crate) fn link_mode() -> LinkMode {
     let set = || LinkMode::parse(&CString::new(std::env::var_os(MODE)?.into_vec()).ok()?);
     let chosen = || LinkMode::parse(ffi::option_value(options::MODE)?.as_c_str());
     set().or_else(chosen).unwrap_or_default()
 }
 
-/// Whether the core's socket calls are to be answered in this process; a word that is not known counts as
-/// none.
+/// True where the core's socket calls are to be answered in this process, as without [`PORT`].
 pub(crate) fn wants_direct_port() -> bool {
     std::env::var_os(PORT).is_none_or(|port| port != "loopback")
 }
 
-/// How to start the link, and what is wrong with the wishes.
+/// Configuration of the link, and faults in the variables.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
-    /// With no peer where any wish is wrong: the game is played unplugged rather than linked to a guess.
+    /// Without a peer where a variable is wrong: better unplugged than linked to a guess.
     pub(crate) config: Config,
     /// One sentence a wrong value, naming the variable and the remedy.
     pub(crate) problems: Vec<String>,

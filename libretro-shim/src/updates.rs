@@ -1,8 +1,8 @@
-//! When the stock core is told that an option changed.
+//! Option updates, held back from the stock core while a transfer is in flight.
 //!
-//! At such word the stock core reads all its options again and, whatever changed, closes its link socket and
-//! opens a new one (`libretro.cpp, check_variables`; `net_serial.cpp, NetSerial::start`). So the word is held
-//! back while a transfer is in flight, and changes that do not concern the core never reach it.
+//! On an update the stock core reads all its options again and, whatever changed, closes its link socket and
+//! opens a new one (`libretro.cpp, check_variables`; `net_serial.cpp, NetSerial::start`). Changes of our own
+//! options never reach it.
 
 use std::ffi::CString;
 
@@ -16,14 +16,14 @@ pub(crate) struct Updates {
 }
 
 impl Updates {
-    /// Takes the values that the core's own options have now.
+    /// Compares the values that the core's own options have now.
     pub(crate) fn handle_values(&mut self, values: Vec<Option<CString>>) {
         let is_changed = self.values.as_ref().is_some_and(|before| *before != values);
         self.is_pending |= is_changed;
         self.values = Some(values);
     }
 
-    /// What to answer when the core asks whether an option changed; `is_safe` where no transfer is in flight.
+    /// Answers the core's question for an update; `is_safe` where no transfer is in flight.
     pub(crate) fn poll_update(&mut self, is_safe: bool) -> bool {
         let tell = self.is_pending && is_safe;
         if tell {
@@ -33,7 +33,7 @@ impl Updates {
         tell
     }
 
-    /// Whether the core was told in the frame that just ended, so has a new socket; true once.
+    /// True once after an update: the core has a new socket.
     pub(crate) fn poll_reconnected(&mut self) -> bool {
         std::mem::take(&mut self.is_rereading)
     }

@@ -1,13 +1,13 @@
 //! Two windows on one desktop: the one without focus pauses, and with it the game in the other.
 //!
 //! `RetroArch` pauses when its window loses focus (`pause_nonactive`, on by default), so two players on one
-//! machine, or one with two windows, have one game that stands still at any time. Neither window shows why;
-//! so it is said once, when it has happened again and again.
+//! machine, or one with two windows, have one game that stands still at any time. Neither window shows why,
+//! so the player is told once, after several pauses.
 
 use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
-/// So many pauses within so long are no player's who opens a menu.
+/// Pauses, and the time for them, that are more than a player makes with menus.
 const PAUSES: usize = 3;
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -16,7 +16,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct Windows {
     /// The peer that the player has named is on this machine.
     is_peer_here: bool,
-    /// When the last ones were told, the newest last.
+    /// Times of the last ones, the newest last.
     pauses: [Option<Duration>; PAUSES],
     is_told: bool,
 }
@@ -30,8 +30,7 @@ impl Windows {
         }
     }
 
-    /// Takes that the peer has paused, at this time on any clock that does not go back; true where the player
-    /// is to be told why.
+    /// Records a pause at this time of a monotonic clock; true where the player is to be told why.
     pub(crate) fn handle_pause(&mut self, now: Duration) -> bool {
         self.pauses.rotate_left(1);
         self.pauses[PAUSES - 1] = Some(now);
@@ -42,7 +41,7 @@ impl Windows {
     }
 }
 
-/// Whether an address is one of this machine's: only such a one can be bound.
+/// True for an address of this machine: only such a one can be bound.
 pub(crate) fn is_here(address: IpAddr) -> bool {
     address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What `libretro.h` has and `libretro-sys` lacks, under the header's own names.
+//! Types and constants of `libretro.h` that `libretro-sys` lacks, under the header's own names.
 
 use libc::{c_char, c_int, c_uint, c_void};
 
@@ -27,7 +27,7 @@ pub(super) const SET_CORE_OPTIONS_V2: c_uint = 67;
 pub(super) const SET_CORE_OPTIONS_V2_INTL: c_uint = 68;
 pub(super) const GET_SAVESTATE_CONTEXT: c_uint = 72 | libretro_sys::ENVIRONMENT_EXPERIMENTAL;
 
-/// How many values one option may have, the terminator included (`RETRO_NUM_CORE_OPTION_VALUES_MAX`).
+/// Limit on the values of one option, the terminator included (`RETRO_NUM_CORE_OPTION_VALUES_MAX`).
 pub(super) const VALUES_MAX: usize = 128;
 
 /// `retro_core_option_value`.

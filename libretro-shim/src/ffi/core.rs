@@ -17,7 +17,7 @@ use std::path::Path;
 /// Exported by us and nobody else, so that we never load ourselves under another name.
 pub(super) const MARKER: &CStr = c"gamelink_shim_version";
 
-/// Why a file is not a stock core that we can run.
+/// Reason why a file is not a usable stock core.
 #[derive(Debug)]
 pub(crate) enum OpenError {
     /// The file itself is not right.
@@ -49,7 +49,7 @@ impl fmt::Display for OpenError {
     }
 }
 
-/// What a core says of itself before it is used.
+/// Name and version of a core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) name: CString,
@@ -166,13 +166,13 @@ impl Core {
         })
     }
 
-    /// What the core says of itself.
+    /// Name and version, as the core gives them.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Whether the core can have a link at all: one without does not connect to anything. Where that cannot
-    /// be seen it may.
+    /// True for a core that may have a link: one without imports no `connect`. Where that cannot be seen it
+    /// may.
     pub(crate) fn may_have_link(&self) -> bool {
         let inside = self.vtable.retro_run as *const c_void;
         // SAFETY: the library is this core's own.
@@ -182,7 +182,7 @@ impl Core {
     /// Has the core's socket calls end in our link, from its next connection on.
     ///
     /// # Errors
-    /// Where that cannot be done; the core then uses real sockets.
+    /// As [`socket::take_over`]; the core then uses real sockets.
     pub(crate) fn take_over_sockets(&mut self) -> Result<(), ReplaceError> {
         DEPTHS.forget();
         let inside = self.vtable.retro_run as *const c_void;
@@ -232,9 +232,9 @@ impl Core {
         cheat_reset = retro_cheat_reset();
         /// The television's standard.
         region = retro_get_region() -> c_uint;
-        /// Where this kind of memory is.
+        /// Address of this kind of memory.
         memory_data = retro_get_memory_data(id: c_uint) -> *mut c_void;
-        /// How much of this kind of memory there is.
+        /// Size of this kind of memory.
         memory_size = retro_get_memory_size(id: c_uint) -> usize;
         /// Plugs in a controller.
         set_controller_port_device = retro_set_controller_port_device(port: c_uint, device: c_uint);
@@ -246,12 +246,12 @@ impl Core {
         DEPTHS.run(&|| unsafe { (self.vtable.retro_run)() });
     }
 
-    /// The same with the cable out, for a frame that is taken back.
+    /// Emulates about one frame that is taken back, with the cable out.
     pub(crate) fn run_unplugged(&self) {
         socket::with_end(End::Unplugged, || self.run());
     }
 
-    /// How large a state is. The stock core runs its encoder for this, and polls the link in it.
+    /// Size of a state. The stock core runs its encoder for this, and polls the link in it.
     pub(crate) fn serialize_size(&self) -> usize {
         // SAFETY: a core's function, loaded by its name.
         socket::with_end(End::Silence, || unsafe { (self.vtable.retro_serialize_size)() })

@@ -149,7 +149,7 @@ unsafe fn read_array<T: Entry>(array: *const T) -> Vec<T::Plain> {
     found
 }
 
-/// Makes an array of pointers into `plain`.
+/// Writes an array of pointers into `plain`.
 fn write_array<T: Entry>(plain: &[T::Plain]) -> Box<[T]> {
     let entries = plain.iter().map(Some).chain([None]);
     entries.map(T::write).collect()
@@ -180,7 +180,7 @@ pub(super) unsafe fn read(form: Form, data: *const c_void) -> Declaration {
     declaration
 }
 
-/// Makes the options that an environment command takes in this form.
+/// Writes the options that an environment command takes in this form.
 pub(super) fn write(form: Form, declaration: Declaration) -> Written {
     let arrays = match form {
         Form::Variables => Arrays::Variables(write_array(&declaration.definitions)),

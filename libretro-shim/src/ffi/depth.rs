@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 /// has become deeper, a second passes without a byte.
 const DEEPER_MAX: u32 = 1024;
 
-/// How deep looks are, in bytes from the frame that calls the core.
+/// Depths of looks, in bytes from the frame that calls the core.
 pub(super) struct Depths {
-    /// Where the stack was when the core was called; 0 while it does not run a frame.
+    /// Stack pointer when the core was called; 0 while it does not run a frame.
     base: AtomicUsize,
     least: AtomicUsize,
     /// Looks in a row that were deeper.

@@ -24,7 +24,7 @@ pub(crate) fn own_file() -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
 }
 
-/// Whether this library is already in use in this process.
+/// True for a library that is already in use in this process.
 pub(crate) fn is_loaded(path: &Path) -> bool {
     // SAFETY: with NOLOAD nothing is loaded, so no foreign code runs; the reference that it took goes with
     // the value.

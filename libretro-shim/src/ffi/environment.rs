@@ -118,8 +118,7 @@ unsafe fn get_variable(variable: *mut Variable) -> bool {
     }
 }
 
-/// What the frontend gets to see of the stock core's options; `None` for a build without a link, whose
-/// options are left alone.
+/// Replaces the stock core's link options by ours; `None` for a build without a link, whose options stay.
 fn rewrite(mut declaration: Declaration, form: Form) -> Option<Declaration> {
     session().handle_declaration(&declaration);
     if !declaration.has_link() {

@@ -1,5 +1,4 @@
-//! The 25 functions that make this library a libretro core (libretro.h, `retro_*`), and one that says which
-//! core it is.
+//! The 25 functions of a libretro core (libretro.h, `retro_*`), and one that marks this library.
 #![allow(unreachable_pub, reason = "the dynamic linker reaches them")]
 
 use super::abi::*;
@@ -8,15 +7,14 @@ use crate::identity::system_identity;
 use crate::lifecycle::{run_frame, session};
 use libc::{c_char, c_uint, c_void};
 
-/// Our own mark, so that no copy of this library is taken for the stock core
-/// ([`MARKER`](super::core::MARKER)).
+/// Mark by which a copy of this library is not taken for the stock core ([`MARKER`](super::core::MARKER)).
 #[unsafe(no_mangle)]
 pub extern "C" fn gamelink_shim_version() -> *const c_char {
     const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
     VERSION.as_ptr().cast()
 }
 
-/// Functions that the frontend calls; each returns the value behind `=` where a panic of ours ends it.
+/// Defines functions for the frontend, each with the value that it returns after a panic of ours.
 macro_rules! exports {
     ($(
         $(#[$doc:meta])*

@@ -1,4 +1,4 @@
-//! Our own questions to the frontend.
+//! Our own environment calls.
 
 use super::abi::*;
 use super::callbacks::call;
@@ -25,19 +25,19 @@ pub(crate) fn option_value(key: &CStr) -> Option<CString> {
     Some(unsafe { CStr::from_ptr(variable.value) }.to_owned())
 }
 
-/// Whether the frontend has changed an option since it was last asked.
+/// True where an option has changed since the frontend was last asked.
 pub(crate) fn is_variable_update() -> bool {
     let mut is_updated = false;
     // SAFETY: GET_VARIABLE_UPDATE takes a `bool` to fill in.
     unsafe { call(GET_VARIABLE_UPDATE, (&raw mut is_updated).cast()) && is_updated }
 }
 
-/// Whether one of our own options is on, as it is unless switched off.
+/// True for one of our own options unless it is switched off.
 pub(crate) fn is_option_enabled(key: &CStr) -> bool {
     option_value(key).as_deref() != Some(DISABLED)
 }
 
-/// Whether the frontend takes null for the picture that it was handed last.
+/// True where the frontend takes null for the last picture (`GET_CAN_DUPE`).
 pub(crate) fn can_repeat() -> bool {
     let mut can_repeat = false;
     // SAFETY: GET_CAN_DUPE takes a `bool` to fill in.
@@ -57,7 +57,7 @@ pub(crate) fn libretro_path() -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(path.to_bytes())))
 }
 
-/// What the frontend saves states for (`retro_savestate_context`).
+/// Purpose of a savestate (`retro_savestate_context`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SavestateContext {
     /// A state for the player, or a rewind buffer.
@@ -68,7 +68,7 @@ pub(crate) enum SavestateContext {
     Netplay,
 }
 
-/// What states are saved for at the moment; [`SavestateContext::Normal`] where the frontend does not say.
+/// Purpose of savestates at the moment; [`SavestateContext::Normal`] where the frontend does not tell.
 pub(crate) fn savestate_context() -> SavestateContext {
     let mut context: c_int = 0;
     // SAFETY: GET_SAVESTATE_CONTEXT takes an `int` to fill in.
@@ -80,7 +80,7 @@ pub(crate) fn savestate_context() -> SavestateContext {
     }
 }
 
-/// Whether the frontend lets nobody see or hear the frame that begins; `None` where it does not say.
+/// True where nobody sees or hears the frame that begins; `None` where the frontend does not tell.
 pub(crate) fn is_frame_hidden() -> Option<bool> {
     /// Bits for the picture and for the sound.
     const WANTED: c_int = 0b11;

@@ -1,4 +1,4 @@
-//! Panics end here.
+//! Guard against unwinding into C.
 
 use super::plug::with_cable;
 use crate::cable::Reason;
@@ -34,8 +34,7 @@ fn handle_failure() {
     }
 }
 
-/// Whether a panic was caught in this game: nothing of the link is called any more, but what answers the
-/// core.
+/// True after a panic in this game: of the link, only what answers the core is called.
 pub(crate) fn has_failed() -> bool {
     HAS_FAILED.load(Ordering::Relaxed)
 }

@@ -17,14 +17,14 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 pub(super) struct Replacement {
     pub(super) names: &'static [&'static CStr],
     pub(super) function: *const c_void,
-    /// Whether a library that imports it under none of its names is refused.
+    /// A library that imports it under none of its names is refused.
     pub(super) is_required: bool,
 }
 
-/// Why the functions of a library cannot be replaced; it is then untouched.
+/// Reason why the functions of a library cannot be replaced; it is then untouched.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ReplaceError {
-    /// How libraries are linked on this kind of machine is not known here.
+    /// The linking tables of this kind of machine are not known.
     Machine,
     /// The library is not where the linker says, or its tables make no sense.
     Tables,
@@ -149,12 +149,12 @@ fn page_size() -> usize {
     usize::try_from(page).expect("a page has a size")
 }
 
-/// Where the page begins that this address is in.
+/// Start of the page that this address is in.
 fn page_of(address: usize) -> usize {
     address & !(page_size() - 1)
 }
 
-/// Where a loaded library's parts are.
+/// Parts of a loaded library.
 #[derive(Default)]
 struct Loaded {
     base: usize,
@@ -230,8 +230,8 @@ pub(super) unsafe fn replace(
     Ok(replaced)
 }
 
-/// Whether the library that contains the address `inside` imports a function of this name; `None` where its
-/// tables cannot be read.
+/// True where the library that contains the address `inside` imports a function of this name; `None` where
+/// its tables cannot be read.
 ///
 /// # Safety
 /// The library stays loaded during this call.

@@ -11,7 +11,7 @@ use gamelink_core::serial::SerialControl;
 use libretro_sys::MemoryDescriptor;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
-/// Where FF01 and FF02 are.
+/// Addresses of FF01 and FF02 in the core's memory.
 struct Registers {
     /// FF02, null while unknown.
     control: AtomicPtr<u8>,
@@ -91,7 +91,7 @@ pub(super) fn handle_sent(byte: u8) {
     REGISTERS.handle_sent(byte);
 }
 
-/// Whether the registers have turned out not to be where the map said; true once, and they are read no more.
+/// True once after the registers turned out not to be where the map said; they are read no more.
 pub(crate) fn poll_disproved() -> bool {
     REGISTERS.is_disproved.swap(false, Ordering::Relaxed)
 }
@@ -132,7 +132,7 @@ fn find_registers(descriptors: &[MemoryDescriptor]) -> Option<*mut u8> {
     (sprites.wrapping_add(0x180) == high_ram).then(|| sprites.wrapping_add(SC - 0xFE00))
 }
 
-/// Where an address of the nameless address space lies (libretro.h, `retro_memory_descriptor`): the first
+/// Locates an address of the nameless address space (libretro.h, `retro_memory_descriptor`): the first
 /// descriptor that claims it decides, also one with no memory behind it.
 fn locate(descriptors: &[MemoryDescriptor], address: usize) -> Option<*mut u8> {
     let descriptor = descriptors.iter().find(|descriptor| {

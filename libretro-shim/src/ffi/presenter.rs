@@ -1,5 +1,5 @@
-//! C callbacks for the core's pictures, sound and input, and the frontend's behind them:
-//! [`crate::presentation`] decides between.
+//! C callbacks of the core for pictures, sound and input; [`crate::presentation`] decides what reaches the
+//! frontend's.
 //!
 //! Its lock is held during none of the frontend's callbacks.
 
@@ -14,8 +14,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 /// No pixel has more bytes (`retro_pixel_format`: two or four).
 const PIXEL_MAX: usize = 4;
 
-/// The presentation of this process's game; locked as long as the value lives, so neither core nor frontend
-/// is called meanwhile.
+/// Locks the presentation; neither core nor frontend may be called as long as the value lives.
 pub(crate) fn presentation() -> MutexGuard<'static, Presentation<Picture>> {
     static PRESENTATION: LazyLock<Mutex<Presentation<Picture>>> =
         LazyLock::new(|| Mutex::new(Presentation::new(true, Progress::default())));
@@ -75,7 +74,7 @@ pub(crate) fn frame<T>(begin: impl FnOnce(&mut Presentation<Picture>), run: impl
     run()
 }
 
-/// Hands over what `choose` chooses.
+/// Hands the frontend what `choose` gives.
 pub(crate) fn show(choose: impl FnOnce(&mut Presentation<Picture>) -> Shown<Picture>) {
     let Shown { picture, sound } = choose(&mut presentation());
     if let Some(picture) = picture {

@@ -1,5 +1,5 @@
-//! The stock core's socket calls, answered in this process; and the wall clock, which must not go on in
-//! frames that are emulated again.
+//! The stock core's socket calls, answered in this process; and the wall clock, which must stand in replayed
+//! frames.
 //!
 //! The core opens a socket as before, a real one; when it connects that to the address which we told it, the
 //! socket is left idle and its calls go to the link instead. Every other descriptor, and every call before
@@ -25,13 +25,13 @@ use std::time::SystemTime;
 /// The core's link socket; -1 while it has none that we answer for.
 static DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
 
-/// What the core finds at the other end of its socket.
+/// Other end of the core's socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum End {
     /// The link.
     Link,
-    /// Nothing but [`HANDED`], and nobody hears it: it saves or loads a state, and polls while it does.
+    /// Nothing but [`HANDED`]: the core saves or loads a state, and polls while it does.
     Silence,
     /// An unplugged cable: the frame is taken back.
     Unplugged,
@@ -39,8 +39,7 @@ pub(super) enum End {
 
 static END: AtomicU8 = AtomicU8::new(End::Link as u8);
 
-/// What the core reads in [`End::Silence`], once: two bytes, and a bit above them to tell that they are
-/// there; else 0.
+/// Two bytes that the core reads in [`End::Silence`], once, below a bit that marks them; else 0.
 static HANDED: AtomicU32 = AtomicU32::new(0);
 
 /// Answers the socket calls of the library that contains the function `inside`.
@@ -73,7 +72,7 @@ pub(super) unsafe fn take_over(inside: *const c_void) -> Result<Replaced, Replac
     unsafe { imports::replace(inside, &wanted) }
 }
 
-/// Makes the call, in which the core finds this at the other end.
+/// Makes the call with this at the other end.
 pub(super) fn with_end<T>(end: End, call: impl FnOnce() -> T) -> T {
     let before = END.swap(end as u8, Ordering::Relaxed);
     let result = call();
@@ -85,8 +84,7 @@ fn is_end(end: End) -> bool {
     END.load(Ordering::Relaxed) == end as u8
 }
 
-/// Makes the call, in which the core saves a state, with one byte for a game that listens; whether it was
-/// taken.
+/// Makes the call, in which the core saves a state, with one byte for an armed game; true where it was taken.
 pub(super) fn with_one_byte(shift: Shift, call: impl FnOnce()) -> bool {
     let Shift { byte, speed } = shift;
     let [first, second] = GameMessage::Request { byte, speed }.encode();
@@ -99,8 +97,7 @@ fn is_ours(descriptor: c_int) -> bool {
     descriptor >= 0 && descriptor == DESCRIPTOR.load(Ordering::Relaxed)
 }
 
-/// Calls the link of the loaded game; what a core without one is answered is `otherwise`, also on an
-/// unplugged cable.
+/// Calls the link of the loaded game; gives `otherwise` without one, or on an unplugged cable.
 fn with_link<T: Copy>(otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
     if is_end(End::Unplugged) {
         return otherwise;
@@ -167,7 +164,7 @@ unsafe extern "C" fn write(descriptor: c_int, buffer: *const c_void, len: usize)
     }
     // SAFETY: the buffer holds two bytes.
     let bytes = unsafe { buffer.cast::<[u8; 2]>().read() };
-    // Its answer to what it took while it was saved is for nobody.
+    // An answer to a byte of `HANDED` goes nowhere.
     if !is_end(End::Silence) {
         // Both of its words, a request and a reply, begin with the byte.
         memory::handle_sent(bytes[0]);
@@ -198,7 +195,7 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
     0
 }
 
-/// Where this machine's `time_t` has 32 bits, it ends in 2038, as the C function's does.
+/// `time`; with 32 bits it ends in 2038, as the C function's does.
 unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
     let now = presenter::time(wall_clock) as libc::time_t;
     if !out.is_null() {

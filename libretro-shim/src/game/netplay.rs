@@ -4,8 +4,8 @@ use crate::ffi::SavestateContext;
 
 /// Frames for which netplay counts as running after a state was saved for it.
 ///
-/// `RetroArch` 1.14 says what a state is for only while it asks for one, and netplay asks in every frame; two
-/// seconds bridge a stall.
+/// `RetroArch` 1.14 tells the purpose of a state only while it asks for one, and netplay asks in every frame;
+/// two seconds bridge a stall.
 const MEMORY: u32 = 120;
 
 /// Signs of netplay in one game.
@@ -16,13 +16,13 @@ pub(super) struct Netplay {
 }
 
 impl Netplay {
-    /// Takes what states are saved for in this frame; true where netplay runs.
+    /// True where netplay runs, by the purpose of savestates in this frame.
     pub(super) fn is_active(&self, context: SavestateContext, frame: u32) -> bool {
         let is_recent = self.seen.is_some_and(|seen| frame.wrapping_sub(seen) <= MEMORY);
         is_recent || context == SavestateContext::Netplay
     }
 
-    /// Takes that netplay has saved a state.
+    /// Records that netplay has saved a state.
     pub(super) fn handle_save(&mut self, frame: u32) {
         self.seen = Some(frame);
     }

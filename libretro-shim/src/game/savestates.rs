@@ -5,11 +5,11 @@ use crate::ffi::{self, Core, SavestateContext};
 use crate::messages::{self, Severity};
 use crate::run_ahead::{self, Load};
 
-/// For how many frames a second jump of the game is not worth a word: rewind is one a frame.
+/// Frames between two messages about jumps: rewind makes a jump in each frame.
 const JUMP_SILENCE: u32 = 600;
 
 impl Game {
-    /// Saves a state into `out`: of now where that is safe, else the newest that was.
+    /// Saves the present state to `out` where that is safe, else the newest safe one.
     pub(crate) fn serialize(&mut self, core: &Core, out: &mut [u8]) -> bool {
         let Some(cable) = working(self.plug.as_ref()) else {
             return core.serialize(out);
@@ -31,7 +31,7 @@ impl Game {
             };
         }
         self.run_ahead.clear();
-        // Where a guess may be open, only what cannot be undone any more is given, or nothing.
+        // While a prediction may be open, only a committed state is given, or none.
         if link.confirmed().0.is_some() {
             let rollback = self.rollback.as_ref();
             return rollback.is_some_and(|rollback| rollback.confirmed_snapshot(link, out));
@@ -45,7 +45,7 @@ impl Game {
         }
     }
 
-    /// Loads a state, or what the frontend got instead of one.
+    /// Loads a state, or takes back a stand-in.
     pub(crate) fn unserialize(&mut self, core: &Core, state: &[u8]) -> bool {
         match self.load(state) {
             Load::Jump => {
@@ -68,7 +68,7 @@ impl Game {
         }
     }
 
-    /// The game has gone elsewhere: by a reset, or by a loaded state.
+    /// Tells the link that the game was reset or loaded.
     pub(crate) fn handle_jump(&mut self) {
         self.run_ahead.clear();
         self.safe_state.clear();

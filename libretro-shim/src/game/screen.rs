@@ -9,10 +9,10 @@ use gamelink_core::driver::{Link, Notice};
 pub(super) struct Screen {
     /// For the first frame: before it, a frontend may not have a screen yet.
     waiting: Vec<(Severity, String)>,
-    /// The player was told of a panic of ours.
+    /// A panic of ours was shown.
     is_failure_told: bool,
     windows: Windows,
-    /// Runs since the game was made.
+    /// Time since the game was loaded.
     age: Stopwatch,
 }
 
@@ -32,7 +32,7 @@ impl Screen {
         ffi::show(severity, text);
     }
 
-    /// The same with the next frame.
+    /// Shows it with the next frame, and logs it now.
     pub(super) fn tell_soon(&mut self, severity: Severity, text: &str) {
         log::error!("{text}");
         self.waiting.push((severity, text.into()));
@@ -47,7 +47,7 @@ impl Screen {
         }
     }
 
-    /// Shows the link's oldest notice; only those of errors unless `shows_all`.
+    /// Shows the link's oldest notice; unless `shows_all`, only an error.
     pub(super) fn show_notice(&mut self, link: &Link, shows_all: bool) {
         let Some(notice) = link.poll_notice() else { return };
         let (severity, text) = messages::notice(&notice, link.peer_name().as_deref());

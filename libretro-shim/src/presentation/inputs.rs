@@ -7,7 +7,8 @@ const INPUTS_MAX: usize = 64;
 /// Frames whose inputs are kept; more than any correction goes back.
 const FRAMES_MAX: usize = 1024;
 
-/// In a replay these are up: the core changes palettes with the shoulder buttons, and would do it again.
+/// Buttons that are up in a replay (L, R, L2, R2): the core changes palettes with them, and would do it
+/// again.
 const SIDE_EFFECTS: [u32; 4] = [10, 11, 12, 13];
 /// `RETRO_DEVICE_ID_JOYPAD_MASK`: all buttons in one number.
 const BUTTON_MASK: u32 = 256;
@@ -65,7 +66,7 @@ impl Inputs {
         self.frames.push_back(inputs);
     }
 
-    /// Lets frames before this one go.
+    /// Forgets frames before this one.
     pub(super) fn release(&mut self, oldest: u64) {
         while self.first < oldest
             && let Some(inputs) = self.frames.pop_front()

@@ -5,7 +5,7 @@ pub(crate) trait Picture: Copy {
     /// Copies its pixels; a picture that repeats the last has none, and leaves the copy as it is.
     fn copy_to(self, pixels: &mut Vec<u8>);
 
-    /// The same picture out of this copy of its pixels; where that is empty, the frontend repeats its own.
+    /// Gives the picture with this copy of its pixels; where that is empty, the frontend repeats its own.
     fn again(self, pixels: &[u8]) -> Self;
 }
 

@@ -71,7 +71,7 @@ impl StandIn {
     }
 }
 
-/// What is not ours goes to the system, what is ours to the link, and a replayed frame's clock stands.
+/// Other descriptors go to the system, ours to the link, and a replayed frame's clock stands.
 fn stands_in(arguments: &[&str]) {
     let stand_in = StandIn::build(arguments);
     let own: i64 = stand_in.number("wall_clock");
@@ -126,7 +126,7 @@ fn stands_in(arguments: &[&str]) {
     assert!((own..own + 60).contains(&now), "its own again");
 }
 
-/// Whether this process may write where the address is.
+/// True where this process may write.
 fn is_writable(address: usize) -> bool {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let mut ranges = maps.lines().filter_map(|line| {

@@ -46,10 +46,10 @@ pub(super) fn build(source: &str, arguments: &[&str], to: &Path) {
     );
 }
 
-/// What the player is told of a core without a link.
+/// Message for a core without a link.
 const NO_LINK: &str = "no link";
 
-/// What the frontend has seen since it was last asked.
+/// Calls that the frontend has got since it was last asked.
 #[derive(Default)]
 struct Seen {
     /// Of each picture: the game's frame, the buttons, and the byte that the game received.

@@ -13,7 +13,7 @@ const OTHER: &str = "127.0.0.32:56431";
 
 /// Calls within which everything must have come about: the link, a wrong guess, the place.
 const CALLS_MAX: u32 = 3000;
-/// How long a call takes here.
+/// Time of one call here.
 const CALL: Duration = Duration::from_millis(2);
 
 fn always() -> bool {
