@@ -14,7 +14,7 @@ use crate::settings::{self, Settings};
 use crate::sync::lock;
 use crate::updates::Updates;
 use crate::windows;
-use gamelink_core::driver::Config;
+use gamelink_core::driver::{Config, StartError};
 use libc::c_char;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex};
@@ -379,16 +379,11 @@ fn plug_in(has_link: bool, no_link: &str) -> (Box<Game>, Answers) {
             stats: config.stats.clone(),
             ..Config::default()
         };
-        for config in [&config, &unplugged] {
-            match Cable::start(config) {
-                Ok(started) => cable = Some(started),
-                Err(error) => {
-                    say(format!("Link cable unplugged: {error}"));
-                    continue;
-                }
-            }
-            break;
-        }
+        let mut start = |config: &Config| {
+            let report = |error: &StartError| say(format!("Link cable unplugged: {error}"));
+            Cable::start(config).inspect_err(report).ok()
+        };
+        cable = start(&config).or_else(|| start(&unplugged));
         is_peer_here = config.peer.is_some_and(|peer| windows::is_here(peer.ip));
     } else {
         say(no_link.into());

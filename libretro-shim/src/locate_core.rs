@@ -98,8 +98,8 @@ impl fmt::Display for LocateError {
         match self {
             LocateError::Nowhere => write!(
                 f,
-                "Gamelink needs the Gambatte core, and found none. Get it from RetroArch: Main Menu, Online Updater, \
-                 Core Downloader, Gambatte. Or name its file in {GAMBATTE}."
+                "Gamelink needs the Gambatte core, and found none. Get it from RetroArch: Main Menu, \
+                 Online Updater, Core Downloader, Gambatte. Or name its file in {GAMBATTE}."
             ),
             LocateError::Unusable(files) => write!(
                 f,

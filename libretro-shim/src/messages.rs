@@ -23,8 +23,8 @@ pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay 
 pub(crate) const RUN_AHEAD: &str = "Run-ahead is off while linked: it would send every byte twice";
 
 /// Shown in a window beside another, whose game pauses whenever this one has the focus.
-pub(crate) const WINDOWS: &str = "Link cable: the other window pauses when it loses focus. Switch that off: Settings, User Interface, \
-    Pause Content When Not Active (pause_nonactive = \"false\")";
+pub(crate) const WINDOWS: &str = "Link cable: the other window pauses when it loses focus. \
+    Switch that off: Settings, User Interface, Pause Content When Not Active (pause_nonactive = \"false\")";
 
 /// Shown after a state was loaded, or a reset, in a linked game.
 pub(crate) const JUMP: &str =
@@ -35,12 +35,14 @@ pub(crate) const OUT_OF_STEP: &str =
     "Link cable: a byte came too late. If the two games disagree, link them again";
 
 /// Shown for a core whose serial port cannot be read.
-pub(crate) const BLIND: &str = "This Gambatte does not show its serial port, so the link cable stays unplugged. \
+pub(crate) const BLIND: &str = "This Gambatte does not show its serial port, \
+    so the link cable stays unplugged. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 
 /// Shown for a core whose states are not known, so that its serial port cannot be proved and no prediction
 /// corrected.
-pub(crate) const STRICT_ONLY: &str = "Gamelink does not know this Gambatte, so the link cable waits for every byte. \
+pub(crate) const STRICT_ONLY: &str = "Gamelink does not know this Gambatte, \
+    so the link cable waits for every byte. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 
 /// Shown after a panic.

@@ -252,9 +252,10 @@ impl Declaration {
             form,
             MODE,
             c"Link mode",
-            c"How the Game Boy's link port uses the cable to the other machine. Automatic: the game plays on and is corrected unseen; \
-              where the other machine is not automatic too, it waits for every byte. Strict always waits: to find faults, or for a \
-              machine that is too slow. A change between the two takes effect when a game is loaded.",
+            c"How the Game Boy's link port uses the cable to the other machine. Automatic: the game plays on \
+              and is corrected unseen; where the other machine is not automatic too, it waits for every \
+              byte. Strict always waits: to find faults, or for a machine that is too slow. \
+              A change between the two takes effect when a game is loaded.",
             &LinkMode::ALL.map(|mode| (mode.value(), mode.label())),
         ));
         self.definitions.push(choose(

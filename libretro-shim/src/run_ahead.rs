@@ -12,7 +12,7 @@
 //! | | in each of its frames |
 //! |---|---|
 //! | run-ahead | run, unseen; save; run ahead, all but the last unseen; load what was saved |
-//! | preemptive frames | save; run; where a button has changed since the last: before that load what was saved some frames ago and run them again, unseen, each saved |
+//! | preemptive frames | save; run; where a button has changed, before that: load, run again unseen, save |
 //!
 //! Where nobody is linked, the frames that are taken back are emulated, on a cable that is out. Whatever
 //! happens in between, what is saved decides what a load does, so a state that the game must not take is

@@ -18,7 +18,8 @@ pub extern "C" fn gamelink_shim_version() -> *const c_char {
 macro_rules! exports {
     ($(
         $(#[$doc:meta])*
-        [$($unsafe:tt)?] fn $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty = ($otherwise:expr))? $body:block
+        [$($unsafe:tt)?] fn $name:ident($($argument:ident: $kind:ty),*)
+            $(-> $result:ty = ($otherwise:expr))? $body:block
     )*) => {$(
         $(#[$doc])*
         #[unsafe(no_mangle)]
@@ -117,7 +118,8 @@ exports! {
 
     /// # Safety
     /// The arguments are as libretro.h wants them.
-    [unsafe] fn retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize) -> bool = (false) {
+    [unsafe] fn retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize)
+        -> bool = (false) {
         // SAFETY: the caller's promise.
         session().load(|core| unsafe { core.load_game_special(kind, games, count) })
     }

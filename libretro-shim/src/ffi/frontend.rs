@@ -10,26 +10,33 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+/// Makes an environment call with this value, which the frontend may change; `None` where it does not know
+/// the command.
+///
+/// # Safety
+/// `command` takes a pointer to a `T`.
+unsafe fn ask<T>(command: c_uint, mut value: T) -> Option<T> {
+    // SAFETY: the caller's promise.
+    let is_known = unsafe { call(command, (&raw mut value).cast()) };
+    is_known.then_some(value)
+}
+
 /// The value of a core option as the frontend has it.
 pub(crate) fn option_value(key: &CStr) -> Option<CString> {
-    let mut variable = Variable {
+    let variable = Variable {
         key: key.as_ptr(),
         value: std::ptr::null(),
     };
-    // SAFETY: GET_VARIABLE takes a `retro_variable`.
-    let is_known = unsafe { call(GET_VARIABLE, (&raw mut variable).cast()) };
-    if !is_known || variable.value.is_null() {
-        return None;
-    }
+    // SAFETY: the command takes a `retro_variable`.
+    let value = unsafe { ask(GET_VARIABLE, variable) }?.value;
     // SAFETY: the frontend's string, valid until the next environment call.
-    Some(unsafe { CStr::from_ptr(variable.value) }.to_owned())
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
 }
 
 /// True where an option has changed since the frontend was last asked.
 pub(crate) fn is_variable_update() -> bool {
-    let mut is_updated = false;
-    // SAFETY: GET_VARIABLE_UPDATE takes a `bool` to fill in.
-    unsafe { call(GET_VARIABLE_UPDATE, (&raw mut is_updated).cast()) && is_updated }
+    // SAFETY: the command takes a `bool`.
+    unsafe { ask(GET_VARIABLE_UPDATE, false) == Some(true) }
 }
 
 /// True for one of our own options unless it is switched off.
@@ -39,17 +46,15 @@ pub(crate) fn is_option_enabled(key: &CStr) -> bool {
 
 /// True where the frontend takes null for the last picture (`GET_CAN_DUPE`).
 pub(crate) fn can_repeat() -> bool {
-    let mut can_repeat = false;
-    // SAFETY: GET_CAN_DUPE takes a `bool` to fill in.
-    unsafe { call(GET_CAN_DUPE, (&raw mut can_repeat).cast()) && can_repeat }
+    // SAFETY: the command takes a `bool`.
+    unsafe { ask(GET_CAN_DUPE, false) == Some(true) }
 }
 
 /// The file that the frontend loaded us from, where it says so.
 pub(crate) fn libretro_path() -> Option<PathBuf> {
-    let mut path: *const c_char = std::ptr::null();
-    // SAFETY: GET_LIBRETRO_PATH takes a `const char *` to fill in.
-    let is_known = unsafe { call(GET_LIBRETRO_PATH, (&raw mut path).cast()) };
-    if !is_known || path.is_null() {
+    // SAFETY: the command takes a `const char *`.
+    let path: *const c_char = unsafe { ask(GET_LIBRETRO_PATH, std::ptr::null()) }?;
+    if path.is_null() {
         return None;
     }
     // SAFETY: the frontend's string, valid until the next environment call.
@@ -70,12 +75,10 @@ pub(crate) enum SavestateContext {
 
 /// Purpose of savestates at the moment; [`SavestateContext::Normal`] where the frontend does not tell.
 pub(crate) fn savestate_context() -> SavestateContext {
-    let mut context: c_int = 0;
-    // SAFETY: GET_SAVESTATE_CONTEXT takes an `int` to fill in.
-    let is_known = unsafe { call(GET_SAVESTATE_CONTEXT, (&raw mut context).cast()) };
-    match (is_known, context) {
-        (true, 1 | 2) => SavestateContext::RunAhead,
-        (true, 3) => SavestateContext::Netplay,
+    // SAFETY: the command takes an `int`.
+    match unsafe { ask(GET_SAVESTATE_CONTEXT, 0 as c_int) } {
+        Some(1 | 2) => SavestateContext::RunAhead,
+        Some(3) => SavestateContext::Netplay,
         _ => SavestateContext::Normal,
     }
 }
@@ -84,10 +87,9 @@ pub(crate) fn savestate_context() -> SavestateContext {
 pub(crate) fn is_frame_hidden() -> Option<bool> {
     /// Bits for the picture and for the sound.
     const WANTED: c_int = 0b11;
-    let mut enabled: c_int = 0;
-    // SAFETY: GET_AUDIO_VIDEO_ENABLE takes an `int` to fill in.
-    let is_known = unsafe { call(GET_AUDIO_VIDEO_ENABLE, (&raw mut enabled).cast()) };
-    is_known.then_some(enabled & WANTED == 0)
+    // SAFETY: the command takes an `int`.
+    let enabled: c_int = unsafe { ask(GET_AUDIO_VIDEO_ENABLE, 0) }?;
+    Some(enabled & WANTED == 0)
 }
 
 /// Shows a message on screen, in the newest way that the frontend has. Does not log.
@@ -100,11 +102,10 @@ pub(crate) fn show(severity: Severity, text: &str) {
         Severity::Error => (3, 10, 3),
     };
     let text = c_string(text.to_owned());
-    let mut version: c_uint = 0;
-    // SAFETY: GET_MESSAGE_INTERFACE_VERSION takes an `unsigned` to fill in.
-    let has_version = unsafe { call(GET_MESSAGE_INTERFACE_VERSION, (&raw mut version).cast()) };
-    if has_version && version >= 1 {
-        let mut message = MessageExt {
+    // SAFETY: the command takes an `unsigned`.
+    let version: Option<c_uint> = unsafe { ask(GET_MESSAGE_INTERFACE_VERSION, 0) };
+    if version.is_some_and(|version| version >= 1) {
+        let message = MessageExt {
             msg: text.as_ptr(),
             duration: seconds * 1000,
             priority,
@@ -113,14 +114,14 @@ pub(crate) fn show(severity: Severity, text: &str) {
             kind: 0,
             progress: -1,
         };
-        // SAFETY: SET_MESSAGE_EXT takes a `retro_message_ext`.
-        unsafe { call(SET_MESSAGE_EXT, (&raw mut message).cast()) };
+        // SAFETY: the command takes a `retro_message_ext`.
+        unsafe { ask(SET_MESSAGE_EXT, message) };
     } else {
-        let mut message = Message {
+        let message = Message {
             msg: text.as_ptr(),
             frames: seconds * RATE_HZ,
         };
-        // SAFETY: SET_MESSAGE takes a `retro_message`.
-        unsafe { call(SET_MESSAGE, (&raw mut message).cast()) };
+        // SAFETY: the command takes a `retro_message`.
+        unsafe { ask(SET_MESSAGE, message) };
     }
 }
