@@ -2,7 +2,8 @@
 
 use crate::tools::visible::visible;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use std::io::Write;
+use nix::errno::Errno;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 
 struct Lines {
@@ -44,5 +45,14 @@ pub(crate) fn start(level: LevelFilter) {
     });
     if log::set_logger(lines).is_ok() {
         log::set_max_level(level);
+    }
+}
+
+/// How much a refusal of the kernel is worth: of an interface that was just pulled out the monitor tells as well.
+pub(crate) fn level(error: &io::Error) -> Level {
+    match error.raw_os_error().map(Errno::from_raw) {
+        // The last one: its own address has gone with it.
+        Some(Errno::ENODEV | Errno::ENXIO | Errno::ENETDOWN | Errno::EADDRNOTAVAIL) => Level::Debug,
+        _ => Level::Warn,
     }
 }

@@ -1,7 +1,7 @@
 //! One client of the control socket: what it says and is told.
 
+use super::link::LinkId;
 use super::precedence::Rank;
-use crate::identity::IfIndex;
 use crate::sys::control::Credentials;
 use gamelink_core::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
 use gamelink_core::time::LocalTime;
@@ -30,8 +30,8 @@ pub(super) struct Client {
     /// How often it has reported.
     pub(super) reports: u64,
     pub(super) reported: LocalTime,
-    /// The interface whose peer this game was told of.
-    pub(super) cable: Option<IfIndex>,
+    /// The link whose peer this game was told of.
+    pub(super) link: Option<LinkId>,
     /// What it was told of that peer last.
     pub(super) told: Option<FromDaemon>,
     /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says
@@ -53,7 +53,7 @@ impl Client {
             report: None,
             reports: 0,
             reported: now,
-            cable: None,
+            link: None,
             told: None,
             is_held: false,
             has_more: false,
@@ -87,7 +87,7 @@ impl Client {
     }
 
     pub(super) fn let_go(&mut self) {
-        self.cable = None;
+        self.link = None;
         self.is_held = false;
         // What it said of that cable holds no more.
         if let Some(report) = &mut self.report {

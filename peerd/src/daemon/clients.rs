@@ -1,10 +1,12 @@
 //! The clients of the control socket: games, which are told of peers, and tools, which are answered.
 
 use super::client::{Client, refuse};
+use super::link::{Down, LinkId};
 use super::precedence;
-use crate::identity::{IfIndex, Name};
-use crate::sys::control::{Credentials, credentials};
-use gamelink_core::control::{DownCause, FromDaemon, LinkReport, Role, ToDaemon};
+use crate::identity::Name;
+use crate::sys::control::credentials;
+use crate::sys::environment;
+use gamelink_core::control::{DownCause, FromDaemon, GameStatus, Role, ToDaemon};
 use gamelink_core::time::LocalTime;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
@@ -26,15 +28,6 @@ pub(super) enum Wish {
     Status(Token),
     /// A game came or went: who is linked with whom may change.
     Games,
-}
-
-/// A game, for the status.
-#[derive(Debug)]
-pub(super) struct Game<'a> {
-    pub(super) credentials: Credentials,
-    pub(super) report: Option<&'a LinkReport>,
-    pub(super) reports: u64,
-    pub(super) cable: Option<IfIndex>,
 }
 
 /// All clients.
@@ -82,33 +75,43 @@ impl Clients {
         self.clients.len()
     }
 
-    pub(super) fn games(&self) -> impl Iterator<Item = Game<'_>> {
-        self.clients
-            .values()
-            .filter(|client| client.role == Some(Role::Game))
-            .map(|client| Game {
-                credentials: client.credentials,
-                report: client.report.as_ref(),
-                reports: client.reports,
-                cable: client.cable,
-            })
+    fn games(&self) -> impl Iterator<Item = &Client> {
+        let is_game = |client: &&Client| client.role == Some(Role::Game);
+        self.clients.values().filter(is_game)
     }
 
-    /// Whether any game waits for this cable or for none yet.
-    pub(super) fn wants(&self, cable: IfIndex) -> bool {
-        self.games().any(|game| game.cable.is_none_or(|of| of == cable))
+    /// The games, with the names of their links.
+    pub(super) fn status(&self, name: impl Fn(LinkId) -> Option<String>) -> Vec<GameStatus> {
+        let game = |client: &Client| GameStatus {
+            pid: client.credentials.pid,
+            uid: client.credentials.uid,
+            command: environment::command(client.credentials.pid),
+            cable: client.link.and_then(&name),
+            report: client.report.clone(),
+            reports: client.reports,
+        };
+        self.games().map(game).collect()
     }
 
-    /// Whether a game goes on by itself on this cable.
-    pub(super) fn holds(&self, cable: IfIndex) -> bool {
-        self.clients
-            .values()
-            .any(|client| client.is_held && client.cable == Some(cable))
+    /// Whether any game waits for this link or for none yet.
+    pub(super) fn wants(&self, link: LinkId) -> bool {
+        self.games().any(|game| game.link.is_none_or(|of| of == link))
     }
 
-    /// Whether a game has this cable.
-    pub(super) fn has(&self, cable: IfIndex) -> bool {
-        self.games().any(|game| game.cable == Some(cable))
+    /// Whether a game goes on by itself on this link.
+    pub(super) fn holds(&self, link: LinkId) -> bool {
+        self.games().any(|game| game.is_held && game.link == Some(link))
+    }
+
+    /// Whether a game has this link.
+    pub(super) fn has(&self, link: LinkId) -> bool {
+        self.games().any(|game| game.link == Some(link))
+    }
+
+    /// Whether a game is linked over this cable, as it says itself.
+    pub(super) fn plays(&self, link: LinkId, name: &str) -> bool {
+        self.games()
+            .any(|game| game.link == Some(link) && game.plays_on() == Some(name))
     }
 
     /// Reads what one client wrote.
@@ -181,14 +184,10 @@ impl Clients {
 
     /// Tells the game that has this cable that its peer is gone. Where only the daemons may have lost each other, the game
     /// keeps the cable until it says that it does not hear its peer either.
-    pub(super) fn take_back(&mut self, cable: IfIndex, down: &Down) {
-        let message = FromDaemon::PeerDown {
-            cable: down.name.to_string(),
-            reason: down.reason.clone(),
-            cause: down.cause,
-        };
+    pub(super) fn take_back(&mut self, down: &Down) {
+        let message = down.message();
         self.clients.retain(|_, client| {
-            if client.cable != Some(cable) {
+            if client.link != Some(down.link) {
                 return true;
             }
             client.is_held = down.cause.may_be_daemon_only();
@@ -200,18 +199,18 @@ impl Clients {
     }
 
     /// Takes over the games that play on one of these cables since before this daemon was there.
-    pub(super) fn adopt(&mut self, now: LocalTime, cables: &[(IfIndex, Name)], player: Option<u32>) {
-        for &(index, name) in cables {
-            if self.clients.values().any(|client| client.cable == Some(index)) {
+    pub(super) fn adopt(&mut self, now: LocalTime, links: &[(LinkId, Name)], player: Option<u32>) {
+        for &(link, name) in links {
+            if self.clients.values().any(|client| client.link == Some(link)) {
                 continue;
             }
             let first = self
                 .clients
                 .values_mut()
-                .filter(|client| client.cable.is_none() && client.plays_on() == Some(name.as_str()))
+                .filter(|client| client.link.is_none() && client.plays_on() == Some(name.as_str()))
                 .max_by_key(|client| client.rank(player));
             if let Some(client) = first {
-                client.cable = Some(index);
+                client.link = Some(link);
                 client.is_held = true;
                 client.reported = now;
             }
@@ -222,14 +221,11 @@ impl Clients {
     /// cables plays three games. Where several wait, and where another user's game has a cable that it does
     /// not play on, the first in [precedence](super::precedence::Rank) gets it; `player` is the user at this
     /// machine's screen.
-    pub(super) fn assign(&mut self, linked: &[(IfIndex, FromDaemon)], player: Option<u32>) {
-        for (index, message) in linked {
+    pub(super) fn assign(&mut self, linked: &[(LinkId, FromDaemon)], player: Option<u32>) {
+        for (link, message) in linked {
             let find = |(&token, client): (&usize, &Client)| (token, client.rank(player), client.is_held);
-            let holder = self
-                .clients
-                .iter()
-                .find(|(_, client)| client.cable == Some(*index));
-            let waits = |client: &Client| client.role == Some(Role::Game) && client.cable.is_none();
+            let holder = self.clients.iter().find(|(_, client)| client.link == Some(*link));
+            let waits = |client: &Client| client.role == Some(Role::Game) && client.link.is_none();
             let waiting = self.clients.iter().filter(|(_, client)| waits(client));
             let waiting = waiting.max_by_key(|(_, client)| client.rank(player));
             let token = match (holder.map(find), waiting.map(find)) {
@@ -243,7 +239,7 @@ impl Clients {
             let Some(client) = self.clients.get_mut(&token) else {
                 continue;
             };
-            client.cable = Some(*index);
+            client.link = Some(*link);
             client.is_held = false;
             client.told = Some(message.clone());
             if !client.send(message) {
@@ -273,35 +269,17 @@ impl Clients {
     }
 
     /// The address of a cable's peer changed.
-    pub(super) fn update(&mut self, cable: IfIndex, message: &FromDaemon) {
+    pub(super) fn update(&mut self, link: LinkId, message: &FromDaemon) {
         self.clients.retain(|_, client| {
             // Not what it was told already, when the cable became its own.
             let is_known = !client.is_held && client.told.as_ref() == Some(message);
-            if client.cable != Some(cable) || is_known {
+            if client.link != Some(link) || is_known {
                 return true;
             }
             client.is_held = false;
             client.told = Some(message.clone());
             client.send(message)
         });
-    }
-}
-
-/// A peer that is gone, as a game is told.
-#[derive(Debug)]
-pub(super) struct Down {
-    name: Name,
-    reason: String,
-    cause: DownCause,
-}
-
-impl Down {
-    pub(super) fn new(name: Name, reason: &str, cause: DownCause) -> Down {
-        Down {
-            name,
-            reason: reason.to_owned(),
-            cause,
-        }
     }
 }
 

@@ -1,266 +1,285 @@
-//! The interfaces of the machine: which are ours, and what happens to them.
+//! The interfaces of the machine that are served: cables and LANs.
 
-use super::Daemon;
-use super::clients::Down;
+mod discovery;
+
+use super::clients::Clients;
 use super::lan::LanPort;
-use super::port::{Port, level};
-use crate::identity::{Identity, IfIndex, Nonce};
-use crate::machine::cable::{Config, Input};
-use crate::machine::discovery::Lan;
-use crate::machine::mac::Seed;
-use crate::sys::claim::Claimed;
-use crate::sys::environment;
-use crate::sys::sysfs::{Certainty, Device};
-use crate::sys::udev;
-use crate::wire::netlink::{Link, Message, Request};
-use gamelink_core::control::{BRIDGE_PORT, DownCause};
+use super::link::{Down, Event, LinkId};
+use super::port::{Event as PortEvent, Port};
+use super::settings::{RunError, Settings};
+use super::tokens::Tokens;
+use super::unnamed::Unnamed;
+use crate::identity::{Identity, IfIndex, Name, Nonce};
+use crate::machine::cable::Input;
+use crate::sys::claim::Claims;
+use crate::sys::holes::Keeper;
+use crate::sys::netlink::{Monitor, Route};
+use crate::sys::sysfs::Certainty;
+use crate::sys::{clock, environment};
+use gamelink_core::control::{CableStatus, DownCause, FromDaemon, LanStatus};
 use gamelink_core::time::LocalTime;
-use mio::Token;
+use mio::{Registry, Token};
 use nix::errno::Errno;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::time::Duration;
 
-/// How soon an interface that another daemon held is tried again.
-const RETRY_CLAIM: Duration = Duration::from_secs(1);
+/// All of them, and what they share.
+pub(super) struct Interfaces {
+    settings: Settings,
+    registry: Registry,
+    tokens: Tokens,
+    route: Route,
+    monitor: Monitor,
+    ports: BTreeMap<IfIndex, Port>,
+    lans: BTreeMap<IfIndex, LanPort>,
+    claims: Claims,
+    unnamed: Unnamed,
+    firewall: Keeper,
+    /// Everything but the nonce, which each link draws for itself.
+    me: Identity,
+    rescan: Option<LocalTime>,
+    resyncs: u64,
+    events: Vec<Event>,
+}
 
-impl Daemon {
-    pub(super) fn receive_monitor(&mut self, now: LocalTime) {
-        let mut buffer = [0; 16 * 1024];
-        let (mut links, mut removed, mut flapped) = (BTreeSet::new(), vec![], BTreeSet::new());
-        let result = self.monitor.receive(&mut buffer, |message| match message {
-            Message::Link(link) => {
-                links.insert(link.index);
-                if !link.is_up {
-                    flapped.insert(link.index);
-                }
-            }
-            Message::LinkGone(index) => {
-                links.insert(index);
-            }
-            Message::Address {
-                index,
-                local,
-                is_gone: true,
-                ..
-            } => removed.push((index, local)),
-            _ => {}
-        });
-        if let Err(error) = result {
-            // ENOBUFS: the kernel dropped some of what it had to say.
-            self.costs.resyncs += 1;
-            log::debug!("reading all interfaces afresh error={error}");
-            flapped.extend(self.ports.keys());
+impl Interfaces {
+    /// Takes all into service that are there. The kernel's changes come at `monitor`.
+    pub(super) fn open(
+        settings: Settings,
+        registry: Registry,
+        monitor: Token,
+    ) -> Result<Interfaces, RunError> {
+        let system = |what| move |error: io::Error| RunError::System(what, error);
+        let netlink = |error: Errno| RunError::System("a netlink socket", error.into());
+        let changes = Monitor::open().map_err(netlink)?;
+        changes
+            .register(&registry, monitor)
+            .map_err(system("a netlink socket"))?;
+        let started = clock::since_boot().as_millis();
+        let mut interfaces = Interfaces {
+            registry,
+            tokens: Tokens::INTERFACES,
+            route: Route::open().map_err(netlink)?,
+            monitor: changes,
+            ports: BTreeMap::new(),
+            lans: BTreeMap::new(),
+            claims: Claims::default(),
+            unnamed: Unnamed::default(),
+            firewall: Keeper::start(settings.manages_firewall).map_err(system("a thread"))?,
+            me: Identity {
+                instance: environment::instance().map_err(system("the random source"))?,
+                nonce: Nonce::default(),
+                box_id: environment::box_id(),
+                started_ms: u64::try_from(started).unwrap_or(u64::MAX),
+                name: settings.name,
+            },
+            settings,
+            rescan: None,
+            resyncs: 0,
+            events: vec![],
+        };
+        interfaces.rescan(clock::now());
+        // Holes of a run that was killed; those of cables are taken over as these are linked.
+        let ports = interfaces.ports.values();
+        let cables = ports.filter(|port| port.certainty == Certainty::Sure);
+        let cables = cables.map(|port| port.name().to_owned()).collect();
+        interfaces.firewall.sweep(cables);
+        Ok(interfaces)
+    }
+
+    pub(super) fn me(&self) -> &Identity {
+        &self.me
+    }
+
+    pub(super) fn resyncs(&self) -> u64 {
+        self.resyncs
+    }
+
+    pub(super) fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {
+        let ports = self.ports.values().filter_map(|port| port.poll_timeout(now));
+        ports
+            .chain(self.lans.values().map(|port| port.lan.poll_timeout()))
+            .chain(self.rescan)
+            .chain(self.unnamed.poll_timeout())
+            .min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: LocalTime) {
+        let nonces = self.nonces();
+        for (&own, port) in &mut self.ports {
+            port.handle_timeout(now, &mut self.route, |frame| {
+                sibling(&nonces, own, frame.sender.nonce)
+            });
+        }
+        let lans = self.lans.values_mut().map(|port| &mut port.lan);
+        for lan in lans.filter(|lan| lan.poll_timeout() <= now) {
+            lan.handle_timeout(now);
+        }
+        if self.rescan.is_some_and(|at| at <= now) {
             self.rescan(now);
         }
-        for index in flapped {
-            if let Some(port) = self.ports.get_mut(&index) {
-                port.cable.handle_input(now, Input::Flapped);
-            }
-        }
-        for index in links {
-            self.refresh(now, index);
-        }
-        for (index, address) in removed {
-            if let Some(port) = self.ports.get_mut(&index) {
-                port.check_removed(now, address, &mut self.route);
-            }
-        }
-    }
-
-    pub(super) fn refresh(&mut self, now: LocalTime, index: IfIndex) {
-        if let Some(port) = self.ports.get_mut(&index) {
-            let is_there = port.refresh(now, &mut self.route);
-            // What it still has to say is said before it goes.
-            self.settle(now);
-            if !is_there && let Some(mut port) = self.ports.remove(&index) {
-                log::info!("interface gone interface={}", port.name());
-                self.claims.release(index);
-                port.close(&mut self.route, self.poll.registry());
-                if let Some(keeper) = &self.keeper
-                    && self.holes.remove(&index)
-                {
-                    keeper.close(index);
-                }
-            }
-        } else if let Some(link) = self.route.link(index) {
-            self.consider_lan(now, &link);
-            self.consider(now, link);
-        } else {
-            self.unnamed.forget(index);
-            self.claims.release(index);
-            self.leave_lan(index, "the interface is gone", DownCause::Unplugged);
-        }
-    }
-
-    /// Looks at all interfaces.
-    pub(super) fn rescan(&mut self, now: LocalTime) {
-        self.rescan = None;
-        let mut indices: BTreeSet<IfIndex> = self.ports.keys().chain(self.lans.keys()).copied().collect();
-        let _ = self.route.ask(Request::all_links(), |message| {
-            if let Message::Link(link) = message {
-                indices.insert(link.index);
-            }
-        });
-        for index in indices {
+        for index in self.unnamed.due(now) {
             self.refresh(now, index);
         }
     }
 
-    /// Takes an interface into service if it is a cable.
-    pub(super) fn consider(&mut self, now: LocalTime, link: Link) {
-        let name = link.name.as_str();
-        let is_named = self.settings.interfaces.iter().any(|of| of == name);
-        let is_excluded = self.settings.lan.iter().any(|of| of == name)
-            || !self.settings.interfaces.is_empty() && !is_named;
-        if !link.is_ethernet || is_excluded {
-            return;
-        }
-        let device = Device::read(name);
-        let certainty = |word| match is_named {
-            true => Some(Certainty::Sure),
-            false => device.certainty_by(word, &self.settings.extra),
-        };
-        // Of any USB device a rule may say that it is a cable.
-        if device.usb_id.is_none() && certainty(None).is_none() {
-            return;
-        }
-        // What has no driver (veth) is none of udev's business, and what is in another namespace it does not see.
-        if device.driver.is_some()
-            && self
-                .unnamed
-                .must_wait(now, link.index, udev::progress(link.index))
-        {
-            return;
-        }
-        let Some(certainty) = certainty(device.driver.as_ref().and_then(|_| udev::word(link.index))) else {
-            return self.unnamed.forget(link.index);
-        };
-        if !self.claim(now, &link) {
-            return;
-        }
-        let identity = match self.identity() {
-            Ok(identity) => identity,
-            Err(error) => return log::error!("no random numbers error={error}"),
-        };
-        let config = Config {
-            identity,
-            seed: Seed {
-                machine_id: environment::machine_id(),
-                hardware: environment::hardware_ids(),
-                usb_path: device.usb_path.clone().unwrap_or_else(|| name.to_owned()),
-            },
-            is_certain: certainty == Certainty::Sure,
-            is_locked: link.master.is_some(),
-            recovers: device.recovers(),
-            has_v6: !self.settings.is_v4_only && environment::has_v6(name),
-        };
-        let tokens = (Token(self.next_token), Token(self.next_token + 1));
-        self.next_token += 2;
-        match Port::open(now, link, device, certainty, config, self.poll.registry(), tokens) {
-            Ok(mut port) => {
-                self.unnamed.forget(link.index);
-                log::info!(
-                    "cable found interface={name} mac={} certainty={certainty:?}",
-                    link.mac
-                );
-                port.prepare(now, &mut self.route);
-                port.refresh(now, &mut self.route);
-                self.ports.insert(link.index, port);
-                self.serve_games(now);
-            }
-            Err(error) => {
-                self.claims.release(link.index);
-                let level = error
-                    .raw_os_error()
-                    .map(Errno::from_raw)
-                    .map_or(log::Level::Warn, level);
-                log::log!(level, "cannot serve interface={name} error={error}");
-            }
-        }
+    /// Reads what has come at one of their sockets; false if it is none of these.
+    pub(super) fn handle_ready(&mut self, now: LocalTime, token: Token) -> bool {
+        let nonces = self.nonces();
+        let mut ports = self.ports.iter_mut();
+        ports.any(|(&own, port)| {
+            port.handle_ready(now, token, |frame| sibling(&nonces, own, frame.sender.nonce))
+        }) || self.lans.values_mut().any(|port| port.receive(now, token))
     }
 
-    /// Whether this daemon is the one that serves this cable.
-    fn claim(&mut self, now: LocalTime, link: &Link) -> bool {
-        let name = link.name;
-        match self.claims.take(link.index) {
-            Ok(Claimed::Ours) => true,
-            Ok(Claimed::OursAgainst(uid)) => {
-                let uid = uid.map_or("unknown".to_owned(), |uid| uid.to_string());
-                log::warn!(
-                    "a program that is no daemon holds the name of the one that serves interface={name}, of \
-                     user={uid}: serving it all the same"
-                );
-                true
-            }
-            Ok(Claimed::Theirs { is_new }) => {
-                if is_new {
-                    log::warn!(
-                        "another peerd serves interface={name}: stop it, or leave the interface to it; waiting"
-                    );
-                }
-                self.rescan = Some(now.after(RETRY_CLAIM));
-                false
-            }
-            Err(error) => {
-                log::warn!("cannot claim interface={name} error={error}");
-                false
-            }
-        }
+    fn nonces(&self) -> Vec<(IfIndex, Nonce, Name)> {
+        let of = |port: &Port| (port.link.index, port.cable.nonce(), port.link.name);
+        self.ports.values().map(of).collect()
     }
 
-    pub(super) fn consider_lan(&mut self, now: LocalTime, link: &Link) {
-        let is_asked = self.settings.lan.iter().any(|of| of == link.name.as_str());
-        if !is_asked || self.lans.contains_key(&link.index) {
-            return;
+    /// Whether something has happened since the last [`drain`](Self::drain) that clients have to be told.
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Carries out what cables and LANs want, until they want nothing more.
+    pub(super) fn drain(&mut self, now: LocalTime) -> Vec<Event> {
+        let mut must_redraw = false;
+        for index in self.ports.keys().copied().collect::<Vec<_>>() {
+            must_redraw |= self.drain_port(now, index);
         }
-        let Ok(identity) = self.identity() else { return };
-        let lan = Lan::new(now, identity, BRIDGE_PORT);
-        let next = &mut self.next_token;
-        let port = LanPort::open(link.name, link.index, lan, self.poll.registry(), || {
-            *next += 1;
-            Token(*next - 1)
+        for port in self.lans.values_mut() {
+            port.drain(&mut self.events);
+        }
+        let events = std::mem::take(&mut self.events);
+        if must_redraw {
+            self.redraw(now);
+        }
+        events
+    }
+
+    /// True when another machine has our instance.
+    fn drain_port(&mut self, now: LocalTime, index: IfIndex) -> bool {
+        let Some(port) = self.ports.get_mut(&index) else {
+            return false;
+        };
+        let (id, name, mut must_redraw) = (port.id(), port.link.name, false);
+        port.drain(now, &mut self.route, &self.registry, |event| match event {
+            PortEvent::PeerUp => {
+                self.firewall.open(index, name.as_str());
+                self.events.push(Event::Up(id));
+            }
+            PortEvent::PeerDown(loss) => {
+                let down = Down::new(id, name, &loss.to_string(), loss.cause());
+                self.events.push(Event::Down(down));
+            }
+            PortEvent::Redraw => must_redraw = true,
+            PortEvent::Renamed => {
+                self.firewall.rename(index, name.as_str());
+                self.events.push(Event::Up(id));
+            }
         });
-        log::info!("looking for machines lan={}", link.name);
-        self.lans.insert(link.index, port);
-        self.serve_games(now);
+        must_redraw
     }
 
-    pub(super) fn leave_lan(&mut self, index: IfIndex, reason: &str, cause: DownCause) {
-        if let Some(lan) = self.lans.remove(&index) {
-            log::info!("left lan={} reason={reason}", lan.name);
-            let down = Down::new(lan.name, reason, cause);
-            self.clients.take_back(lan.key(), &down);
+    /// All links, with the names of their interfaces.
+    pub(super) fn names(&self) -> Vec<(LinkId, Name)> {
+        let ports = self.ports.values().map(|port| (port.id(), port.link.name));
+        ports
+            .chain(self.lans.values().map(|lan| (lan.id(), lan.name)))
+            .collect()
+    }
+
+    /// What games are told of the peers at the other ends of cables.
+    pub(super) fn cables_up(&self) -> impl Iterator<Item = (LinkId, FromDaemon)> {
+        self.ports.values().filter_map(Port::peer_up)
+    }
+
+    /// What games are told of the machines chosen on LANs.
+    pub(super) fn lans_up(&self) -> impl Iterator<Item = (LinkId, FromDaemon)> {
+        self.lans.values().filter_map(LanPort::peer_up)
+    }
+
+    /// What a game of a LAN is told when a cable takes the LAN's place.
+    pub(super) fn replaced_lans(&self) -> impl Iterator<Item = Down> {
+        let reason = "a cable is plugged in";
+        let lans = self.lans.values();
+        lans.map(move |lan| Down::new(lan.id(), lan.name, reason, DownCause::Replaced))
+    }
+
+    /// Tells each link whether anybody wants to play there.
+    pub(super) fn tell_games(&mut self, now: LocalTime, clients: &Clients) {
+        for port in self.lans.values_mut() {
+            // Not one that goes on by itself with a machine that is not heard: nobody else should choose it.
+            let wants = clients.wants(port.id()) && !clients.holds(port.id());
+            port.lan.set_game(now, wants);
+        }
+        for port in self.ports.values_mut() {
+            let (waits, holds) = (clients.wants(port.id()), clients.has(port.id()));
+            port.cable.handle_input(now, Input::Game { waits, holds });
+            port.is_played = holds;
         }
     }
 
-    pub(super) fn identity(&self) -> io::Result<Identity> {
-        Ok(Identity {
-            instance: self.instance,
-            nonce: Nonce(u64::from_ne_bytes(environment::random()?)),
-            box_id: self.box_id,
-            started_ms: u64::try_from(self.started.as_millis()).unwrap_or(u64::MAX),
-            name: self.settings.name,
-        })
+    /// Whether there is nothing to serve. What may be a phone keeps nobody here.
+    pub(super) fn is_idle(&self) -> bool {
+        let is_cable = |port: &Port| port.certainty == Certainty::Sure || port.cable.has_peer();
+        !self.ports.values().any(is_cable) && self.unnamed.is_empty() && self.lans.is_empty()
     }
 
-    pub(super) fn redraw(&mut self, now: LocalTime) {
-        let Ok(instance) = environment::instance() else {
-            return;
-        };
-        log::warn!("another machine has this instance, drew a new one");
-        self.instance = instance;
-        // The LANs start anew with it.
-        for index in self.lans.keys().copied().collect::<Vec<_>>() {
-            self.leave_lan(index, "this side takes a new identity", DownCause::Restarted);
+    /// The machine slept, or stood still.
+    pub(super) fn handle_resume(&mut self, now: LocalTime) {
+        for port in self.ports.values_mut() {
+            port.cable.handle_input(now, Input::Resumed);
         }
-        self.rescan = Some(now);
-        let fresh: Vec<_> = self.ports.keys().copied().collect();
-        for index in fresh {
-            let Ok(identity) = self.identity() else { return };
-            if let Some(port) = self.ports.get_mut(&index) {
-                port.set_identity(now, identity);
+    }
+
+    /// The daemon stops. Gives the cables that keep their addresses, as a game says that it plays on over them.
+    pub(super) fn stop(&mut self, now: LocalTime, clients: &Clients) -> BTreeSet<IfIndex> {
+        let mut played = BTreeSet::new();
+        for (&index, port) in &mut self.ports {
+            let leaves_path = clients.plays(port.id(), port.name());
+            if leaves_path {
+                log::info!("a game plays on, its addresses stay interface={}", port.name());
+                played.insert(index);
+                self.firewall.leave(index);
+            }
+            port.cable.handle_input(now, Input::Stop { leaves_path });
+        }
+        played
+    }
+
+    /// Leaves all interfaces but those as they were found.
+    pub(super) fn close(&mut self, played: &BTreeSet<IfIndex>) {
+        for (index, port) in &mut self.ports {
+            if !played.contains(index) {
+                port.close(&mut self.route, &self.registry);
             }
         }
     }
+
+    pub(super) fn cables(&self, now: LocalTime) -> Vec<CableStatus> {
+        self.ports.values().take(8).map(|port| port.status(now)).collect()
+    }
+
+    pub(super) fn lans(&self) -> Vec<LanStatus> {
+        self.lans.values().take(2).map(LanPort::status).collect()
+    }
+
+    /// One line for `systemctl status`.
+    pub(super) fn line(&self) -> String {
+        if self.ports.is_empty() {
+            return "no cable".to_owned();
+        }
+        let words = self.ports.values().map(|port| match port.cable.told() {
+            Some((name, _)) => format!("{}: linked with {name}", port.name()),
+            None => format!("{}: searching", port.name()),
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn sibling(nonces: &[(IfIndex, Nonce, Name)], own: IfIndex, nonce: Nonce) -> Option<Name> {
+    let mut others = nonces.iter().filter(|(index, ..)| *index != own);
+    others.find(|(_, of, _)| *of == nonce).map(|(.., name)| *name)
 }

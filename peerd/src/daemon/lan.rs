@@ -1,7 +1,9 @@
 //! One LAN interface: its machine with its two sockets. Its MAC and addresses are never touched.
 
+use super::link::{Down, Event, LinkId};
+use super::tokens::Tokens;
 use crate::identity::{IfIndex, Name};
-use crate::machine::discovery::{Lan, LanLoss, Output};
+use crate::machine::discovery::{Lan, Output};
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::{FromDaemon, LanStatus, MachineStatus};
@@ -12,14 +14,12 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Beacons read at once.
 const BATCH: usize = 32;
-/// Added to an interface's index, so that no cable has the same number.
-const NOT_A_CABLE: u32 = 1 << 31;
 
 /// One LAN.
 #[derive(Debug)]
 pub(super) struct LanPort {
     pub(super) name: Name,
-    pub(super) index: IfIndex,
+    index: IfIndex,
     pub(super) lan: Lan,
     sockets: Vec<(Token, LanSocket)>,
 }
@@ -30,11 +30,11 @@ impl LanPort {
         index: IfIndex,
         lan: Lan,
         registry: &Registry,
-        mut next: impl FnMut() -> Token,
+        tokens: &mut Tokens,
     ) -> LanPort {
         let mut sockets = vec![];
         for is_v6 in [true, false] {
-            let token = next();
+            let token = tokens.next();
             let opened = LanSocket::open(index, name.as_str(), is_v6)
                 .and_then(|socket| socket.register(registry, token).map(|()| socket));
             match opened {
@@ -50,9 +50,8 @@ impl LanPort {
         }
     }
 
-    /// The number by which the clients' table knows this LAN's one peer.
-    pub(super) fn key(&self) -> IfIndex {
-        IfIndex(self.index.0 | NOT_A_CABLE)
+    pub(super) fn id(&self) -> LinkId {
+        LinkId::Lan(self.index)
     }
 
     /// Reads what came, if the token is one of ours.
@@ -76,9 +75,8 @@ impl LanPort {
         true
     }
 
-    /// Carries out what the machine wants. True when the peer came, went or has another address.
-    pub(super) fn drain(&mut self, mut down: impl FnMut(LanLoss)) -> bool {
-        let mut has_changed = false;
+    /// Carries out what the machine wants.
+    pub(super) fn drain(&mut self, events: &mut Vec<Event>) {
         while let Some(output) = self.lan.poll_output() {
             match output {
                 Output::Announce(beacon) => {
@@ -95,20 +93,19 @@ impl LanPort {
                 }
                 Output::PeerUp(name, address) => {
                     log::info!("link up lan={} peer={name} address={address}", self.name);
-                    has_changed = true;
+                    events.push(Event::Up(self.id()));
                 }
                 Output::PeerDown(loss) => {
                     log::info!("link down lan={} reason={}", self.name, loss.words());
-                    down(loss);
-                    has_changed = true;
+                    let down = Down::new(self.id(), self.name, loss.words(), loss.cause());
+                    events.push(Event::Down(down));
                 }
             }
         }
-        has_changed
     }
 
     /// What a game is told of the peer, if there is one.
-    pub(super) fn peer_up(&self) -> Option<(IfIndex, FromDaemon)> {
+    pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let (name, address) = self.lan.linked_address()?;
         let message = FromDaemon::PeerUp {
             cable: self.name.to_string(),
@@ -116,7 +113,7 @@ impl LanPort {
             address: self.address(address).to_string(),
             bind: None,
         };
-        Some((self.key(), message))
+        Some((self.id(), message))
     }
 
     fn address(&self, address: SocketAddr) -> PeerAddress {

@@ -1,38 +1,28 @@
 //! One cable's machine with its sockets: carries out what the machine wants.
 
+use super::frames::Frames;
 use super::leftovers::Leftovers;
-use crate::identity::{Identity, IfIndex, Instance, Mac, Name};
+use super::link::LinkId;
+use super::probe::Probe;
+use super::silence::Silence;
+use crate::identity::{IfIndex, Mac, Name};
+use crate::log_lines::level;
 use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output, Peer};
 use crate::machine::carrier::{Action, LinkState};
 use crate::machine::loss::Loss;
+use crate::sys::environment;
 use crate::sys::netlink::Route;
-use crate::sys::packet::PacketSocket;
-use crate::sys::sysctl;
 use crate::sys::sysfs::{Certainty, Device};
-use crate::sys::udp::ProbeSocket;
-use crate::wire::filter;
 use crate::wire::frame::Frame;
 use crate::wire::netlink::{AddrGenMode, Link, Message, Request};
+use gamelink_core::control::{BRIDGE_PORT, CableStatus, DeviceStatus, FromDaemon};
+use gamelink_core::driver::PeerAddress;
 use gamelink_core::time::LocalTime;
 use mio::{Registry, Token};
 use nix::errno::Errno;
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
-
-/// Frames read at once.
-const BATCH: usize = 16;
-/// How long the socket is left alone after a full batch: bounds a flood to 16 frames in 10 ms.
-const PAUSE: Duration = Duration::from_millis(10);
-/// Full batches in a row that make a flood.
-const FLOOD: u8 = 3;
-/// How long the kernel then passes only the peer's frames and a sample of others.
-const STRICT: Duration = Duration::from_secs(10);
-/// How often the layers above Ethernet are tried while linked.
-const PROBE: Duration = Duration::from_millis(1500);
-/// What a probe says; its sender is known by the connected socket.
-const PROBE_BYTES: &[u8] = b"GLNKprobe";
 
 /// What the rest of the daemon has to do about a cable.
 #[derive(Debug)]
@@ -47,80 +37,63 @@ pub(super) enum Event {
     Renamed,
 }
 
-/// How much a refusal of the kernel is worth: of an interface that was just pulled out the monitor tells as well.
-pub(super) fn level(error: Errno) -> log::Level {
-    match error {
-        // The last one: its own address has gone with it.
-        Errno::ENODEV | Errno::ENXIO | Errno::ENETDOWN | Errno::EADDRNOTAVAIL => log::Level::Debug,
-        _ => log::Level::Warn,
-    }
-}
-
 /// One cable.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) link: Link,
-    pub(super) device: Device,
     pub(super) certainty: Certainty,
     pub(super) cable: Cable,
-    pub(super) tokens: (Token, Token),
-    pub(super) link_up_since: Option<LocalTime>,
     /// A game has this cable.
     pub(super) is_played: bool,
-    socket: PacketSocket,
-    probe: Option<ProbeSocket>,
-    probe_due: Option<LocalTime>,
-    /// The socket was left with frames in it.
-    paused: Option<LocalTime>,
-    /// Whom the kernel lets through when there is a flood.
-    followed: Option<Instance>,
-    full_batches: u8,
-    /// Until when the filter is strict.
-    strict: Option<LocalTime>,
-    old_gen_mode: Option<AddrGenMode>,
+    device: Device,
+    frames: Frames,
+    probe: Probe,
+    silence: Silence,
     leftovers: Leftovers,
-    /// What the kernel let neighbours decide.
-    old_trust: Vec<sysctl::Changed>,
+    link_up_since: Option<LocalTime>,
     /// Its game knows it, and its peer's address, by the old name.
     is_renamed: bool,
 }
 
 impl Port {
-    /// Takes an interface into service.
+    /// Takes an interface into service: looks for what an earlier run left on it, which goes when there is something new, or
+    /// soon; and keeps the kernel and the other end out of it.
     ///
     /// # Errors
     /// Why its socket cannot be opened.
     pub(super) fn open(
         now: LocalTime,
         link: Link,
-        device: Device,
-        certainty: Certainty,
+        (device, certainty): (Device, Certainty),
         config: Config,
-        registry: &Registry,
-        tokens: (Token, Token),
+        (registry, tokens): (&Registry, [Token; 2]),
+        route: &mut Route,
     ) -> io::Result<Port> {
-        let socket = PacketSocket::open(link.index, &filter::program(None))?;
-        socket.register(registry, tokens.0)?;
-        Ok(Port {
+        let frames = Frames::open(link.index, registry, tokens[0])?;
+        // That mode is what we leave behind, too; nobody else sets it on a cable.
+        let is_marked = link.addr_gen_mode == Some(AddrGenMode::NONE);
+        let mut port = Port {
             cable: Cable::new(now, config, link.mac),
             link,
             device,
             certainty,
-            tokens,
-            link_up_since: None,
             is_played: false,
-            leftovers: Leftovers::default(),
-            socket,
-            probe: None,
-            probe_due: None,
-            paused: None,
-            followed: None,
-            full_batches: 0,
-            strict: None,
-            old_gen_mode: None,
-            old_trust: vec![],
+            frames,
+            probe: Probe::new(tokens[1]),
+            silence: Silence::default(),
+            leftovers: Leftovers::find(now, link.index, is_marked, route),
+            link_up_since: None,
             is_renamed: false,
-        })
+        };
+        if certainty == Certainty::Sure {
+            port.silence.begin(&port.link, route);
+        }
+        port.refresh(now, route);
+        Ok(port)
+    }
+
+    pub(super) fn id(&self) -> LinkId {
+        LinkId::Cable(self.link.index)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -129,33 +102,6 @@ impl Port {
 
     fn index(&self) -> IfIndex {
         self.link.index
-    }
-
-    /// Looks for what an earlier run left on this interface, which goes when there is something new, or soon; and keeps the
-    /// kernel and the other end out of it.
-    pub(super) fn prepare(&mut self, now: LocalTime, route: &mut Route) {
-        // That mode is what we leave behind, too; nobody else sets it on a cable.
-        let is_marked = self.link.addr_gen_mode == Some(AddrGenMode::NONE);
-        self.leftovers = Leftovers::find(now, self.link.index, is_marked, route);
-        if self.certainty == Certainty::Sure {
-            self.silence_kernel(route);
-        }
-    }
-
-    /// Keeps the kernel from making addresses of the MAC, and from letting the other end decide where packets go.
-    fn silence_kernel(&mut self, route: &mut Route) {
-        if self.old_trust.is_empty() {
-            self.old_trust = sysctl::distrust(self.link.name.as_str());
-        }
-        if self.old_gen_mode.is_none()
-            && let Some(mode) = self.link.addr_gen_mode
-            && mode != AddrGenMode::NONE
-            && route
-                .change(Request::set_addr_gen_mode(self.index(), AddrGenMode::NONE))
-                .is_ok()
-        {
-            self.old_gen_mode = Some(mode);
-        }
     }
 
     /// Something happened to the interface: looks at it as it is now. False if it is gone.
@@ -177,81 +123,46 @@ impl Port {
         true
     }
 
-    /// Reads a batch of frames. `sibling` finds the cable of this box that a frame with our own instance came from.
-    pub(super) fn receive(&mut self, now: LocalTime, sibling: impl Fn(&Frame) -> Option<Name>) {
-        let mut bytes = [0; 256];
-        self.paused = None;
-        for _ in 0..BATCH {
-            match self.socket.receive(&mut bytes) {
-                Ok(len) => match Frame::decode(bytes.get(..len).unwrap_or_default()) {
-                    Ok(frame) => self
-                        .cable
-                        .handle_input(now, Input::Frame(&frame, sibling(&frame))),
-                    Err(error) => self.cable.handle_input(now, Input::BadFrame(error)),
-                },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.full_batches = 0;
-                    return;
-                }
-                // ENETDOWN once after each down; ENXIO for good after a delete, which the monitor tells as well.
-                Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
-                Err(_) => return,
+    /// Reads what has come, if the token is one of ours. `sibling` finds the cable of this box that a frame with our own
+    /// instance came from.
+    pub(super) fn handle_ready(
+        &mut self,
+        now: LocalTime,
+        token: Token,
+        sibling: impl Fn(&Frame) -> Option<Name>,
+    ) -> bool {
+        if token == self.frames.token {
+            self.receive(now, sibling);
+        } else if token == self.probe.token {
+            if self.probe.receive() {
+                self.cable.handle_input(now, Input::UdpHeard);
             }
+        } else {
+            return false;
         }
-        self.paused = Some(now.after(PAUSE));
-        self.full_batches = self.full_batches.saturating_add(1);
-        if self.full_batches >= FLOOD && self.followed.is_some() && self.strict.is_none() {
-            log::warn!(
-                "flood of frames, only the peer's are taken for a while interface={}",
-                self.name()
-            );
-            self.strict = Some(now.after(STRICT));
-            self.apply_filter();
-        }
+        true
     }
 
-    /// Everybody is heard as long as they are few: a restarted peer, a second claimant.
-    fn apply_filter(&mut self) {
-        let peer = self.followed.filter(|_| self.strict.is_some());
-        if let Err(error) = self.socket.set_filter(&filter::program(peer)) {
-            log::warn!("socket filter not set interface={} error={error}", self.name());
-        }
-    }
-
-    /// Reads the peer's probes.
-    pub(super) fn receive_probe(&mut self, now: LocalTime) {
-        let Some(probe) = &self.probe else { return };
-        let mut bytes = [0; 64];
-        for _ in 0..BATCH {
-            match probe.receive(&mut bytes) {
-                Ok(len) if bytes.get(..len) == Some(PROBE_BYTES) => {
-                    self.cable.handle_input(now, Input::UdpHeard);
-                }
-                // ECONNREFUSED is an answer too, of a peer whose socket is not open yet.
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {}
-            }
-        }
+    fn receive(&mut self, now: LocalTime, sibling: impl Fn(&Frame) -> Option<Name>) {
+        let cable = &mut self.cable;
+        self.frames.receive(now, self.link.name, |frame| match frame {
+            Ok(frame) => cable.handle_input(now, Input::Frame(&frame, sibling(&frame))),
+            Err(error) => cable.handle_input(now, Input::BadFrame(error)),
+        });
     }
 
     fn send_probe(&mut self, now: LocalTime) {
-        let Some(probe) = &self.probe else { return };
-        self.probe_due = Some(now.after(PROBE));
-        // EPERM: a rule on OUTPUT dropped it. Anything else passes.
-        let is_blocked = probe
-            .send(PROBE_BYTES)
-            .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
-        self.cable.handle_input(now, Input::UdpBlocked(is_blocked));
+        if let Some(is_blocked) = self.probe.send(now) {
+            self.cable.handle_input(now, Input::UdpBlocked(is_blocked));
+        }
     }
 
     pub(super) fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {
         self.cable
             .poll_timeout(now)
             .into_iter()
-            .chain(self.probe_due)
-            .chain(self.paused)
-            .chain(self.strict)
+            .chain(self.frames.poll_timeout())
+            .chain(self.probe.poll_timeout())
             .chain(self.leftovers.poll_timeout())
             .min()
     }
@@ -264,15 +175,10 @@ impl Port {
         sibling: impl Fn(&Frame) -> Option<Name>,
     ) {
         self.leftovers.handle_timeout(now, self.is_played, route);
-        if self.paused.is_some_and(|at| at <= now) {
+        if self.frames.handle_timeout(now, self.link.name) {
             self.receive(now, sibling);
         }
-        if self.strict.is_some_and(|at| at <= now) {
-            self.strict = None;
-            self.full_batches = 0;
-            self.apply_filter();
-        }
-        if self.probe_due.is_some_and(|at| at <= now) {
+        if self.probe.is_due(now) {
             self.send_probe(now);
         }
         if self.cable.poll_timeout(now).is_some_and(|at| at <= now) {
@@ -293,11 +199,7 @@ impl Port {
         }
         while let Some(output) = self.cable.poll_output() {
             match output {
-                Output::Send(frame) => {
-                    if let Err(error) = self.socket.send(&frame.encode()) {
-                        log::trace!("frame not sent interface={} error={error}", self.name());
-                    }
-                }
+                Output::Send(frame) => self.frames.send(self.link.name, &frame),
                 Output::Carrier(action) => self.carry(now, action, route),
                 Output::SetMac(mac) => self.set_mac(now, mac, route),
                 Output::Install(plan) => {
@@ -308,12 +210,7 @@ impl Port {
                     }
                 }
                 Output::Remove(plan) => self.remove(&plan, route, registry),
-                Output::Follow(peer) => {
-                    self.followed = peer;
-                    if self.strict.take().is_some() {
-                        self.apply_filter();
-                    }
-                }
+                Output::Follow(peer) => self.frames.follow(self.link.name, peer),
                 Output::PeerUp(peer, plan) => {
                     self.link_up_since = Some(now);
                     self.log_up(&peer, &plan);
@@ -347,8 +244,9 @@ impl Port {
             let _ = route.change(Request::set_up(self.index(), false));
         }
         if let Err(error) = route.change(Request::set_up(self.index(), true)) {
+            let level = level(&error.into());
             log::log!(
-                level(error),
+                level,
                 "cannot set the interface up interface={} error={error}",
                 self.name()
             );
@@ -371,7 +269,10 @@ impl Port {
             }
             (result, _) => {
                 let error = result.err().unwrap_or(Errno::ENODEV);
-                log::log!(level(error), "MAC not changed interface={name} error={error}");
+                log::log!(
+                    level(&error.into()),
+                    "MAC not changed interface={name} error={error}"
+                );
                 self.cable.handle_input(now, Input::MacSet(Err(())));
             }
         }
@@ -380,10 +281,10 @@ impl Port {
 
     fn install(&mut self, plan: &Plan, route: &mut Route, registry: &Registry) -> Result<(), Failure> {
         let index = self.index();
-        self.silence_kernel(route);
+        self.silence.begin(&self.link, route);
         let fail = |error: Errno| {
             log::log!(
-                level(error),
+                level(&error.into()),
                 "address not set interface={} address={} error={error}",
                 self.link.name,
                 plan.local
@@ -410,37 +311,19 @@ impl Port {
             .change(Request::add_neighbour(index, plan.peer, plan.peer_mac))
             .map_err(fail)?;
         self.leftovers.remove(Some(plan), route);
-        self.close_probe(registry);
-        match ProbeSocket::open(index, plan.local, plan.peer) {
-            Ok(probe) => {
-                if probe.register(registry, self.tokens.1).is_ok() {
-                    self.probe = Some(probe);
-                }
-            }
-            Err(error) => {
-                let level = error
-                    .raw_os_error()
-                    .map(Errno::from_raw)
-                    .map_or(log::Level::Warn, level);
-                log::log!(level, "no UDP probe interface={} error={error}", self.link.name);
-            }
+        if let Err(error) = self.probe.open(index, plan, registry) {
+            let level = level(&error);
+            log::log!(level, "no UDP probe interface={} error={error}", self.link.name);
         }
         Ok(())
     }
 
     fn remove(&mut self, plan: &Plan, route: &mut Route, registry: &Registry) {
         let index = self.index();
-        self.close_probe(registry);
+        self.probe.close(registry);
         // Gone already where the interface went down or away.
         let _ = route.change(Request::remove_neighbour(index, plan.peer));
         let _ = route.change(Request::remove_address(index, plan.local, plan.peer));
-    }
-
-    fn close_probe(&mut self, registry: &Registry) {
-        self.probe_due = None;
-        if let Some(probe) = self.probe.take() {
-            probe.deregister(registry);
-        }
     }
 
     /// Whether the kernel really has this address no more: an old event may tell of one that has been put back since.
@@ -466,18 +349,45 @@ impl Port {
         }
     }
 
-    pub(super) fn set_identity(&mut self, now: LocalTime, identity: Identity) {
-        self.cable.handle_input(now, Input::Identity(identity));
+    /// What a game is told of the peer, if there is one.
+    pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
+        let (name, plan) = self.cable.told()?;
+        let address = |ip: IpAddr| PeerAddress {
+            ip,
+            port: BRIDGE_PORT,
+            interface: ip.is_ipv6().then(|| self.name().to_owned()),
+        };
+        let message = FromDaemon::PeerUp {
+            cable: self.name().to_owned(),
+            name: name.to_string(),
+            address: address(plan.peer).to_string(),
+            bind: Some(address(plan.local).to_string()),
+        };
+        Some((self.id(), message))
+    }
+
+    pub(super) fn status(&self, now: LocalTime) -> CableStatus {
+        let mut status = self.cable.status(now);
+        status.device = DeviceStatus {
+            interface: self.name().to_owned(),
+            index: self.index().0,
+            driver: self.device.driver.clone(),
+            usb_id: self.device.usb_id.clone(),
+            usb_path: self.device.usb_path.clone(),
+            is_certain: self.certainty == Certainty::Sure,
+        };
+        status.mac.mac_was_random = self.device.has_random_mac;
+        status.up_ms = self.link_up_since.map(|at| now.since(at).as_millis() as u64);
+        let is_contested = self.cable.addresses().is_contested();
+        status.culprits = is_contested.then(environment::network_managers);
+        status
     }
 
     /// Leaves the interface as it was found, but up.
     pub(super) fn close(&mut self, route: &mut Route, registry: &Registry) {
-        self.close_probe(registry);
+        self.probe.close(registry);
         self.leftovers.remove(None, route);
-        self.socket.deregister(registry);
-        sysctl::restore(self.link.name.as_str(), std::mem::take(&mut self.old_trust));
-        if let Some(mode) = self.old_gen_mode.take() {
-            let _ = route.change(Request::set_addr_gen_mode(self.index(), mode));
-        }
+        self.frames.close(registry);
+        self.silence.end(&self.link, route);
     }
 }

@@ -21,8 +21,35 @@ pub(crate) struct Credentials {
     pub(crate) uid: u32,
 }
 
+/// Where clients connect.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub(crate) all: Vec<UnixListener>,
+    _file: Option<SocketFile>,
+}
+
+impl Listeners {
+    /// Takes over those that systemd opened for this process, or else listens at a path.
+    ///
+    /// # Errors
+    /// As [`listen_at`] has them.
+    pub(crate) fn open(path: &Path) -> io::Result<Listeners> {
+        let passed = passed_listeners();
+        if !passed.is_empty() {
+            return Ok(Listeners {
+                all: passed,
+                _file: None,
+            });
+        }
+        Ok(Listeners {
+            all: vec![listen_at(path)?],
+            _file: Some(SocketFile(path.to_owned())),
+        })
+    }
+}
+
 /// Takes over the listeners that systemd opened for this process, if it did.
-pub(crate) fn passed_listeners() -> Vec<UnixListener> {
+fn passed_listeners() -> Vec<UnixListener> {
     let number = |name| std::env::var(name).ok()?.parse::<i32>().ok();
     let (pid, count) = (number("LISTEN_PID"), number("LISTEN_FDS"));
     let (Some(pid), Some(count)) = (pid, count) else {
@@ -46,7 +73,7 @@ pub(crate) fn passed_listeners() -> Vec<UnixListener> {
 ///
 /// # Errors
 /// `AddrInUse` when a living daemon has it.
-pub(crate) fn listen_at(path: &Path) -> io::Result<UnixListener> {
+fn listen_at(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -81,7 +108,7 @@ pub(crate) fn credentials(stream: &UnixStream) -> Credentials {
 
 /// A path to remove at the end.
 #[derive(Debug)]
-pub(crate) struct SocketFile(pub(crate) PathBuf);
+struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {

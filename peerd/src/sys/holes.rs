@@ -4,9 +4,9 @@ use super::firewall::{Firewall, TAG, ZONE, detect, iptables_rule, objects, outpu
 use crate::identity::IfIndex;
 use nix::net::if_::{if_indextoname, if_nametoindex};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 /// What is to become of an interface's hole.
@@ -20,57 +20,54 @@ enum Order {
 }
 
 /// Opens and closes holes on a thread of its own: the firewalls' programs take seconds on a small machine, and a daemon that is
-/// silent for so long is given up by its peer. All holes are closed when this goes.
+/// silent for so long is given up by its peer. All holes are closed when this goes. Without a thread it does nothing.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     orders: Option<Sender<(IfIndex, Order)>>,
     thread: Option<JoinHandle<()>>,
+    /// The interfaces that have a hole.
+    open: BTreeSet<IfIndex>,
 }
 
 impl Keeper {
+    /// Starts the thread, if it is wanted.
+    ///
     /// # Errors
     /// When there can be no thread.
-    pub(crate) fn start() -> io::Result<Keeper> {
-        let (orders, receiver) = channel::<(IfIndex, Order)>();
-        let keep = move || {
-            let mut holes = BTreeMap::new();
-            for (key, order) in receiver {
-                let old: Option<Hole> = holes.remove(&key);
-                match order {
-                    Order::Open(interface) => {
-                        drop(old);
-                        holes.insert(key, Hole::open(&interface));
-                    }
-                    Order::Close => drop(old),
-                    Order::Leave => {
-                        if let Some(mut hole) = old {
-                            hole.firewalls.clear();
-                        }
-                    }
-                    Order::Sweep(kept) => sweep(&detect(), &kept),
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("firewall".into()).spawn(keep)?;
+    pub(crate) fn start(is_wanted: bool) -> io::Result<Keeper> {
+        let (orders, receiver) = channel();
+        let thread = std::thread::Builder::new().name("firewall".into());
         Ok(Keeper {
-            orders: Some(orders),
-            thread: Some(thread),
+            thread: is_wanted.then(|| thread.spawn(|| keep(receiver))).transpose()?,
+            orders: is_wanted.then_some(orders),
+            open: BTreeSet::new(),
         })
     }
 
-    /// Opens one for the interface of that number.
-    pub(crate) fn open(&self, key: IfIndex, interface: &str) {
-        self.order(key, Order::Open(interface.to_owned()));
+    /// Opens one for the interface of that number, if there is none.
+    pub(crate) fn open(&mut self, index: IfIndex, interface: &str) {
+        if self.open.insert(index) {
+            self.order(index, Order::Open(interface.to_owned()));
+        }
+    }
+
+    /// Opens one for the interface's new name in place of the old, if there is one.
+    pub(crate) fn rename(&mut self, index: IfIndex, interface: &str) {
+        if self.open.contains(&index) {
+            self.order(index, Order::Open(interface.to_owned()));
+        }
     }
 
     /// Closes it.
-    pub(crate) fn close(&self, key: IfIndex) {
-        self.order(key, Order::Close);
+    pub(crate) fn close(&mut self, index: IfIndex) {
+        if self.open.remove(&index) {
+            self.order(index, Order::Close);
+        }
     }
 
     /// Leaves it open for a game that plays on; the next start takes it over.
-    pub(crate) fn leave(&self, key: IfIndex) {
-        self.order(key, Order::Leave);
+    pub(crate) fn leave(&self, index: IfIndex) {
+        self.order(index, Order::Leave);
     }
 
     /// Closes what an earlier run left on interfaces that are not these cables.
@@ -79,10 +76,10 @@ impl Keeper {
         self.order(IfIndex::default(), Order::Sweep(cables));
     }
 
-    fn order(&self, key: IfIndex, order: Order) {
+    fn order(&self, index: IfIndex, order: Order) {
         if let Some(orders) = &self.orders {
             // It listens until this goes.
-            let _ = orders.send((key, order));
+            let _ = orders.send((index, order));
         }
     }
 }
@@ -92,6 +89,26 @@ impl Drop for Keeper {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+fn keep(orders: Receiver<(IfIndex, Order)>) {
+    let mut holes = BTreeMap::new();
+    for (index, order) in orders {
+        let old: Option<Hole> = holes.remove(&index);
+        match order {
+            Order::Open(interface) => {
+                drop(old);
+                holes.insert(index, Hole::open(&interface));
+            }
+            Order::Close => drop(old),
+            Order::Leave => {
+                if let Some(mut hole) = old {
+                    hole.firewalls.clear();
+                }
+            }
+            Order::Sweep(kept) => sweep(&detect(), &kept),
         }
     }
 }
@@ -191,17 +208,18 @@ fn sweep(firewalls: &[Firewall], kept: &[String]) {
             Firewall::Firewalld => {}
             Firewall::Ufw => {
                 let added = output("ufw", &["show", "added"]).unwrap_or_default();
-                let left = tagged(&added, "in on ").into_iter().filter(|of| is_left(of));
-                left.for_each(|interface| close(firewall, &interface, IfIndex::default()));
+                for interface in tagged(&added, "in on ").iter().filter(|of| is_left(of)) {
+                    close(firewall, interface, IfIndex::default());
+                }
             }
             Firewall::Nft(_) => close_nft(is_left),
             Firewall::Iptables(programs) => {
                 for &program in programs {
                     let rules = output(program, &["-S", "INPUT"]).unwrap_or_default();
-                    let left = tagged(&rules, "-i ").into_iter().filter(|of| is_left(of));
-                    left.for_each(|interface| {
-                        close(&Firewall::Iptables(vec![program]), &interface, IfIndex::default())
-                    });
+                    let firewall = Firewall::Iptables(vec![program]);
+                    for interface in tagged(&rules, "-i ").iter().filter(|of| is_left(of)) {
+                        close(&firewall, interface, IfIndex::default());
+                    }
                 }
             }
         }

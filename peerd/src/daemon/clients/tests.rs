@@ -1,7 +1,8 @@
 //! Real connections, and a clock of the test's own.
 
 use super::*;
-use gamelink_core::control::{self, LinkState, VERSION};
+use crate::identity::IfIndex;
+use gamelink_core::control::{self, LinkReport, LinkState, VERSION};
 use mio::Poll;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -124,6 +125,7 @@ fn a_client_that_says_nothing_leaves_its_place() {
 #[test]
 fn a_cable_is_given_to_one_game_and_back() {
     let mut room = Room::new("cable");
+    let cable = LinkId::Cable(IfIndex(7));
     let up = FromDaemon::PeerUp {
         cable: "usb0".into(),
         name: "den".into(),
@@ -131,12 +133,12 @@ fn a_cable_is_given_to_one_game_and_back() {
         bind: None,
     };
     let (mut first, _) = room.client(&[hello(Role::Game)]);
-    room.clients.assign(&[(IfIndex(7), up.clone())], None);
+    room.clients.assign(&[(cable, up.clone())], None);
     let (_second, _) = room.client(&[hello(Role::Game)]);
     room.now = room.now.after(SECOND);
-    room.clients.assign(&[(IfIndex(7), up)], None);
-    let games: Vec<_> = room.clients.games().map(|game| game.cable).collect();
-    assert_eq!(games, [Some(IfIndex(7)), None], "of one user the first keeps it");
+    room.clients.assign(&[(cable, up)], None);
+    let games: Vec<_> = room.clients.games().map(|game| game.link).collect();
+    assert_eq!(games, [Some(cable), None], "of one user the first keeps it");
     let mut said = [0; 4096];
     let len = first.read(&mut said).unwrap();
     let said = String::from_utf8_lossy(&said[..len]).into_owned();
@@ -151,7 +153,11 @@ fn a_report_of_an_interface_that_cannot_be_is_not_kept() {
         ..LinkReport::default()
     });
     let (_game, _) = room.client(&[hello(Role::Game), report]);
-    let kept: Vec<_> = room.clients.games().filter_map(|game| game.report).collect();
+    let kept: Vec<_> = room
+        .clients
+        .games()
+        .filter_map(|game| game.report.as_ref())
+        .collect();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].cable, None);
 }

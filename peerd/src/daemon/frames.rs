@@ -1,0 +1,120 @@
+//! The frames of one cable, and what bounds a flood of them.
+
+use crate::identity::{IfIndex, Instance, Name};
+use crate::sys::packet::PacketSocket;
+use crate::wire::cursor::WireError;
+use crate::wire::filter;
+use crate::wire::frame::Frame;
+use gamelink_core::time::LocalTime;
+use mio::{Registry, Token};
+use std::io;
+use std::time::Duration;
+
+/// Frames read at once.
+const BATCH: usize = 16;
+/// How long the socket is left alone after a full batch: bounds a flood to 16 frames in 10 ms.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Full batches in a row that make a flood.
+const FLOOD: u8 = 3;
+/// How long the kernel then passes only the peer's frames and a sample of others.
+const STRICT: Duration = Duration::from_secs(10);
+
+/// A cable's packet socket.
+#[derive(Debug)]
+pub(super) struct Frames {
+    pub(super) token: Token,
+    socket: PacketSocket,
+    /// The socket was left with frames in it.
+    paused: Option<LocalTime>,
+    full_batches: u8,
+    /// Whom the kernel lets through when there is a flood.
+    followed: Option<Instance>,
+    /// Until when the filter is strict.
+    strict: Option<LocalTime>,
+}
+
+impl Frames {
+    /// # Errors
+    /// Why the socket cannot be opened.
+    pub(super) fn open(index: IfIndex, registry: &Registry, token: Token) -> io::Result<Frames> {
+        let socket = PacketSocket::open(index, &filter::program(None))?;
+        socket.register(registry, token)?;
+        Ok(Frames {
+            token,
+            socket,
+            paused: None,
+            full_batches: 0,
+            followed: None,
+            strict: None,
+        })
+    }
+
+    pub(super) fn close(&self, registry: &Registry) {
+        self.socket.deregister(registry);
+    }
+
+    pub(super) fn send(&self, name: Name, frame: &Frame) {
+        if let Err(error) = self.socket.send(&frame.encode()) {
+            log::trace!("frame not sent interface={name} error={error}");
+        }
+    }
+
+    /// Reads a batch of frames.
+    pub(super) fn receive(
+        &mut self,
+        now: LocalTime,
+        name: Name,
+        mut take: impl FnMut(Result<Frame, WireError>),
+    ) {
+        let mut bytes = [0; 256];
+        self.paused = None;
+        for _ in 0..BATCH {
+            match self.socket.receive(&mut bytes) {
+                Ok(len) => take(Frame::decode(bytes.get(..len).unwrap_or_default())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.full_batches = 0;
+                    return;
+                }
+                // ENETDOWN once after each down; ENXIO for good after a delete, which the monitor tells as well.
+                Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
+                Err(_) => return,
+            }
+        }
+        self.paused = Some(now.after(PAUSE));
+        self.full_batches = self.full_batches.saturating_add(1);
+        if self.full_batches >= FLOOD && self.followed.is_some() && self.strict.is_none() {
+            log::warn!("flood of frames, only the peer's are taken for a while interface={name}");
+            self.strict = Some(now.after(STRICT));
+            self.apply_filter(name);
+        }
+    }
+
+    /// Everybody is heard as long as they are few: a restarted peer, a second claimant.
+    fn apply_filter(&self, name: Name) {
+        let peer = self.followed.filter(|_| self.strict.is_some());
+        if let Err(error) = self.socket.set_filter(&filter::program(peer)) {
+            log::warn!("socket filter not set interface={name} error={error}");
+        }
+    }
+
+    pub(super) fn follow(&mut self, name: Name, peer: Option<Instance>) {
+        self.followed = peer;
+        if self.strict.take().is_some() {
+            self.apply_filter(name);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
+        self.paused.into_iter().chain(self.strict).min()
+    }
+
+    /// Ends a strict filter; true when frames are to be read that were left.
+    pub(super) fn handle_timeout(&mut self, now: LocalTime, name: Name) -> bool {
+        if self.strict.is_some_and(|at| at <= now) {
+            self.strict = None;
+            self.full_batches = 0;
+            self.apply_filter(name);
+        }
+        self.paused.is_some_and(|at| at <= now)
+    }
+}

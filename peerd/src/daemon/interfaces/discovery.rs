@@ -1,0 +1,258 @@
+//! Which interfaces are ours to serve, and what happens to them.
+
+use super::Interfaces;
+use crate::daemon::lan::LanPort;
+use crate::daemon::link::{Down, Event};
+use crate::daemon::port::Port;
+use crate::identity::{Identity, IfIndex, Nonce};
+use crate::log_lines::level;
+use crate::machine::cable::{Config, Input};
+use crate::machine::discovery::Lan;
+use crate::machine::mac::Seed;
+use crate::sys::claim::Claimed;
+use crate::sys::sysfs::{Certainty, Device};
+use crate::sys::{environment, udev};
+use crate::wire::netlink::{Link, Message, Request};
+use gamelink_core::control::{BRIDGE_PORT, DownCause};
+use gamelink_core::time::LocalTime;
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+/// How soon an interface that another daemon held is tried again.
+const RETRY_CLAIM: Duration = Duration::from_secs(1);
+
+impl Interfaces {
+    /// Reads what the kernel has to say.
+    pub(in crate::daemon) fn receive_monitor(&mut self, now: LocalTime) {
+        let mut buffer = [0; 16 * 1024];
+        let (mut links, mut removed, mut flapped) = (BTreeSet::new(), vec![], BTreeSet::new());
+        let result = self.monitor.receive(&mut buffer, |message| match message {
+            Message::Link(link) => {
+                links.insert(link.index);
+                if !link.is_up {
+                    flapped.insert(link.index);
+                }
+            }
+            Message::LinkGone(index) => {
+                links.insert(index);
+            }
+            Message::Address {
+                index,
+                local,
+                is_gone: true,
+                ..
+            } => removed.push((index, local)),
+            _ => {}
+        });
+        if let Err(error) = result {
+            // ENOBUFS: the kernel dropped some of what it had to say.
+            self.resyncs += 1;
+            log::debug!("reading all interfaces afresh error={error}");
+            flapped.extend(self.ports.keys());
+            self.rescan(now);
+        }
+        for index in flapped {
+            if let Some(port) = self.ports.get_mut(&index) {
+                port.cable.handle_input(now, Input::Flapped);
+            }
+        }
+        for index in links {
+            self.refresh(now, index);
+        }
+        for (index, address) in removed {
+            if let Some(port) = self.ports.get_mut(&index) {
+                port.check_removed(now, address, &mut self.route);
+            }
+        }
+    }
+
+    /// Looks at an interface as it is now.
+    pub(super) fn refresh(&mut self, now: LocalTime, index: IfIndex) {
+        if let Some(port) = self.ports.get_mut(&index) {
+            if port.refresh(now, &mut self.route) {
+                return;
+            }
+            // What it still has to say is said before it goes.
+            self.drain_port(now, index);
+            if let Some(mut port) = self.ports.remove(&index) {
+                log::info!("interface gone interface={}", port.name());
+                self.claims.release(index);
+                port.close(&mut self.route, &self.registry);
+                self.firewall.close(index);
+            }
+        } else if let Some(link) = self.route.link(index) {
+            self.consider_lan(now, &link);
+            self.consider(now, link);
+        } else {
+            self.unnamed.forget(index);
+            self.claims.release(index);
+            self.leave_lan(index, "the interface is gone", DownCause::Unplugged);
+        }
+    }
+
+    /// Looks at all interfaces.
+    pub(super) fn rescan(&mut self, now: LocalTime) {
+        self.rescan = None;
+        let mut indices: BTreeSet<IfIndex> = self.ports.keys().chain(self.lans.keys()).copied().collect();
+        let _ = self.route.ask(Request::all_links(), |message| {
+            if let Message::Link(link) = message {
+                indices.insert(link.index);
+            }
+        });
+        for index in indices {
+            self.refresh(now, index);
+        }
+    }
+
+    /// Takes an interface into service if it is a cable.
+    fn consider(&mut self, now: LocalTime, link: Link) {
+        let Some((device, certainty)) = self.judge(now, &link) else {
+            return;
+        };
+        if !self.claim(now, &link) {
+            return;
+        }
+        let identity = match self.identity() {
+            Ok(identity) => identity,
+            Err(error) => return log::error!("no random numbers error={error}"),
+        };
+        let name = link.name.as_str();
+        let config = Config {
+            identity,
+            seed: Seed {
+                machine_id: environment::machine_id(),
+                hardware: environment::hardware_ids(),
+                usb_path: device.usb_path.clone().unwrap_or_else(|| name.to_owned()),
+            },
+            is_certain: certainty == Certainty::Sure,
+            is_locked: link.master.is_some(),
+            recovers: device.recovers(),
+            has_v6: !self.settings.is_v4_only && environment::has_v6(name),
+        };
+        let sockets = (&self.registry, [self.tokens.next(), self.tokens.next()]);
+        match Port::open(now, link, (device, certainty), config, sockets, &mut self.route) {
+            Ok(port) => {
+                self.unnamed.forget(link.index);
+                log::info!(
+                    "cable found interface={name} mac={} certainty={certainty:?}",
+                    link.mac
+                );
+                self.ports.insert(link.index, port);
+                self.events.push(Event::New);
+            }
+            Err(error) => {
+                self.claims.release(link.index);
+                log::log!(level(&error), "cannot serve interface={name} error={error}");
+            }
+        }
+    }
+
+    /// Whether an interface is a cable, as far as the operator, its driver and udev say; nothing if it is none, or if udev is
+    /// yet to speak.
+    fn judge(&mut self, now: LocalTime, link: &Link) -> Option<(Device, Certainty)> {
+        let (name, settings) = (link.name.as_str(), &self.settings);
+        let is_named = settings.interfaces.iter().any(|of| of == name);
+        let is_excluded =
+            settings.lan.iter().any(|of| of == name) || !settings.interfaces.is_empty() && !is_named;
+        if !link.is_ethernet || is_excluded {
+            return None;
+        }
+        let device = Device::read(name);
+        let certainty = |word| match is_named {
+            true => Some(Certainty::Sure),
+            false => device.certainty_by(word, &settings.extra),
+        };
+        // Of any USB device a rule may say that it is a cable.
+        if device.usb_id.is_none() && certainty(None).is_none() {
+            return None;
+        }
+        // What has no driver (veth) is none of udev's business, and what is in another namespace it does not see.
+        let has_driver = device.driver.is_some();
+        let progress = || udev::progress(link.index);
+        if has_driver && self.unnamed.must_wait(now, link.index, progress()) {
+            return None;
+        }
+        let word = has_driver.then(|| udev::word(link.index)).flatten();
+        let Some(certainty) = certainty(word) else {
+            self.unnamed.forget(link.index);
+            return None;
+        };
+        Some((device, certainty))
+    }
+
+    /// Whether this daemon is the one that serves this cable.
+    fn claim(&mut self, now: LocalTime, link: &Link) -> bool {
+        let name = link.name;
+        match self.claims.take(link.index) {
+            Ok(Claimed::Ours) => true,
+            Ok(Claimed::OursAgainst(uid)) => {
+                let uid = uid.map_or("unknown".to_owned(), |uid| uid.to_string());
+                log::warn!(
+                    "a program that is no daemon holds the name of the one that serves interface={name}, of \
+                     user={uid}: serving it all the same"
+                );
+                true
+            }
+            Ok(Claimed::Theirs { is_new }) => {
+                if is_new {
+                    log::warn!(
+                        "another peerd serves interface={name}: stop it, or leave the interface to it; waiting"
+                    );
+                }
+                self.rescan = Some(now.after(RETRY_CLAIM));
+                false
+            }
+            Err(error) => {
+                log::warn!("cannot claim interface={name} error={error}");
+                false
+            }
+        }
+    }
+
+    fn consider_lan(&mut self, now: LocalTime, link: &Link) {
+        let is_asked = self.settings.lan.iter().any(|of| of == link.name.as_str());
+        if !is_asked || self.lans.contains_key(&link.index) {
+            return;
+        }
+        let Ok(identity) = self.identity() else { return };
+        let lan = Lan::new(now, identity, BRIDGE_PORT);
+        let port = LanPort::open(link.name, link.index, lan, &self.registry, &mut self.tokens);
+        log::info!("looking for machines lan={}", link.name);
+        self.lans.insert(link.index, port);
+        self.events.push(Event::New);
+    }
+
+    fn leave_lan(&mut self, index: IfIndex, reason: &str, cause: DownCause) {
+        if let Some(lan) = self.lans.remove(&index) {
+            log::info!("left lan={} reason={reason}", lan.name);
+            let down = Down::new(lan.id(), lan.name, reason, cause);
+            self.events.push(Event::Down(down));
+        }
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        let nonce = Nonce(u64::from_ne_bytes(environment::random()?));
+        Ok(Identity { nonce, ..self.me })
+    }
+
+    /// Draws a new instance for the whole process.
+    pub(super) fn redraw(&mut self, now: LocalTime) {
+        let Ok(instance) = environment::instance() else {
+            return;
+        };
+        log::warn!("another machine has this instance, drew a new one");
+        self.me.instance = instance;
+        // The LANs start anew with it.
+        for index in self.lans.keys().copied().collect::<Vec<_>>() {
+            self.leave_lan(index, "this side takes a new identity", DownCause::Restarted);
+        }
+        self.rescan = Some(now);
+        for index in self.ports.keys().copied().collect::<Vec<_>>() {
+            let Ok(identity) = self.identity() else { return };
+            if let Some(port) = self.ports.get_mut(&index) {
+                port.cable.handle_input(now, Input::Identity(identity));
+            }
+        }
+    }
+}
