@@ -37,20 +37,14 @@ impl Frames {
     /// # Errors
     /// Why the socket cannot be opened.
     pub(super) fn open(index: IfIndex, registry: &Registry, token: Token) -> io::Result<Frames> {
-        let socket = PacketSocket::open(index, &filter::program(None))?;
-        socket.register(registry, token)?;
         Ok(Frames {
             token,
-            socket,
+            socket: PacketSocket::open(index, &filter::program(None), (registry, token))?,
             paused: None,
             full_batches: 0,
             followed: None,
             strict: None,
         })
-    }
-
-    pub(super) fn close(&self, registry: &Registry) {
-        self.socket.deregister(registry);
     }
 
     pub(super) fn send(&self, name: Name, frame: &Frame) {

@@ -14,18 +14,19 @@ use crate::machine::cable::Input;
 use crate::sys::claim::Claims;
 use crate::sys::holes::Keeper;
 use crate::sys::netlink::{Monitor, Route};
-use crate::sys::sysfs::Certainty;
+use crate::sys::sysfs::{Certainty, Extra};
 use crate::sys::{clock, environment};
 use gamelink_core::control::{CableStatus, DownCause, FromDaemon, LanStatus};
 use gamelink_core::time::LocalTime;
 use mio::{Registry, Token};
-use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// All of them, and what they share.
 pub(super) struct Interfaces {
     settings: Settings,
+    /// The operator's own cables.
+    cables: Extra,
     registry: Registry,
     tokens: Tokens,
     route: Route,
@@ -50,29 +51,27 @@ impl Interfaces {
         monitor: Token,
     ) -> Result<Interfaces, RunError> {
         let system = |what| move |error: io::Error| RunError::System(what, error);
-        let netlink = |error: Errno| RunError::System("a netlink socket", error.into());
-        let changes = Monitor::open().map_err(netlink)?;
-        changes
-            .register(&registry, monitor)
-            .map_err(system("a netlink socket"))?;
+        let cables = settings.cables_file.as_deref().map(Extra::read).transpose();
+        let cables = cables.map_err(RunError::CablesFile)?.unwrap_or_default();
         let started = clock::since_boot().as_millis();
         let mut interfaces = Interfaces {
+            monitor: Monitor::open(&registry, monitor).map_err(system("a netlink socket"))?,
             registry,
             tokens: Tokens::INTERFACES,
-            route: Route::open().map_err(netlink)?,
-            monitor: changes,
+            route: Route::open().map_err(system("a netlink socket"))?,
             ports: BTreeMap::new(),
             lans: BTreeMap::new(),
             claims: Claims::default(),
             unnamed: Unnamed::default(),
-            firewall: Keeper::start(settings.manages_firewall).map_err(system("a thread"))?,
+            firewall: Keeper::start(settings.manage_firewall).map_err(system("a thread"))?,
             me: Identity {
                 instance: environment::instance().map_err(system("the random source"))?,
                 nonce: Nonce::default(),
                 box_id: environment::box_id(),
                 started_ms: u64::try_from(started).unwrap_or(u64::MAX),
-                name: settings.name,
+                name: Name::new(&settings.name.clone().unwrap_or_else(environment::host_name)),
             },
+            cables,
             settings,
             rescan: None,
             resyncs: 0,
@@ -253,7 +252,7 @@ impl Interfaces {
     pub(super) fn close(&mut self, played: &BTreeSet<IfIndex>) {
         for (index, port) in &mut self.ports {
             if !played.contains(index) {
-                port.close(&mut self.route, &self.registry);
+                port.close(&mut self.route);
             }
         }
     }

@@ -35,9 +35,7 @@ impl LanPort {
         let mut sockets = vec![];
         for is_v6 in [true, false] {
             let token = tokens.next();
-            let opened = LanSocket::open(index, name.as_str(), is_v6)
-                .and_then(|socket| socket.register(registry, token).map(|()| socket));
-            match opened {
+            match LanSocket::open((index, name.as_str()), is_v6, (registry, token)) {
                 Ok(socket) => sockets.push((token, socket)),
                 Err(error) => log::info!("no multicast interface={name} v6={is_v6} error={error}"),
             }

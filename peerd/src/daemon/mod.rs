@@ -81,10 +81,7 @@ impl Daemon {
         let listeners = Listeners::open(&settings.control);
         let mut listeners = listeners.map_err(|error| RunError::Control(settings.control.clone(), error))?;
         let poll = Poll::new().map_err(system("a poll"))?;
-        let signals = Signals::open().map_err(system("a signal descriptor"))?;
-        signals
-            .register(poll.registry(), SIGNALS)
-            .map_err(system("a signal descriptor"))?;
+        let signals = Signals::open(poll.registry(), SIGNALS).map_err(system("a signal descriptor"))?;
         for (n, listener) in listeners.all.iter_mut().enumerate() {
             poll.registry()
                 .register(listener, Token(FIRST_LISTENER + n), Interest::READABLE)
@@ -98,7 +95,7 @@ impl Daemon {
             unaccepted: BTreeSet::new(),
             tokens: Tokens::CLIENTS,
             clients: Clients::default(),
-            idle_exit: settings.idle_exit,
+            idle_exit: settings.exit_idle.map(Duration::from_secs),
             interfaces: Interfaces::open(settings, registry, MONITOR)?,
             notify: Notify::from_environment(clock::now()),
             wakeups: 0,

@@ -209,7 +209,7 @@ impl Port {
                         self.send_probe(now);
                     }
                 }
-                Output::Remove(plan) => self.remove(&plan, route, registry),
+                Output::Remove(plan) => self.remove(&plan, route),
                 Output::Follow(peer) => self.frames.follow(self.link.name, peer),
                 Output::PeerUp(peer, plan) => {
                     self.link_up_since = Some(now);
@@ -318,9 +318,9 @@ impl Port {
         Ok(())
     }
 
-    fn remove(&mut self, plan: &Plan, route: &mut Route, registry: &Registry) {
+    fn remove(&mut self, plan: &Plan, route: &mut Route) {
         let index = self.index();
-        self.probe.close(registry);
+        self.probe.close();
         // Gone already where the interface went down or away.
         let _ = route.change(Request::remove_neighbour(index, plan.peer));
         let _ = route.change(Request::remove_address(index, plan.local, plan.peer));
@@ -384,10 +384,9 @@ impl Port {
     }
 
     /// Leaves the interface as it was found, but up.
-    pub(super) fn close(&mut self, route: &mut Route, registry: &Registry) {
-        self.probe.close(registry);
+    pub(super) fn close(&mut self, route: &mut Route) {
+        self.probe.close();
         self.leftovers.remove(None, route);
-        self.frames.close(registry);
         self.silence.end(&self.link, route);
     }
 }

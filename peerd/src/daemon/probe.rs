@@ -35,18 +35,15 @@ impl Probe {
     /// # Errors
     /// Why there is none between these addresses.
     pub(super) fn open(&mut self, index: IfIndex, plan: &Plan, registry: &Registry) -> io::Result<()> {
-        self.close(registry);
-        let socket = ProbeSocket::open(index, plan.local, plan.peer)?;
-        socket.register(registry, self.token)?;
-        self.socket = Some(socket);
+        self.close();
+        let addresses = (plan.local, plan.peer);
+        self.socket = Some(ProbeSocket::open(index, addresses, (registry, self.token))?);
         Ok(())
     }
 
-    pub(super) fn close(&mut self, registry: &Registry) {
+    pub(super) fn close(&mut self) {
         self.due = None;
-        if let Some(socket) = self.socket.take() {
-            socket.deregister(registry);
-        }
+        self.socket = None;
     }
 
     /// Sends one; whether this system refused to.

@@ -1,36 +1,44 @@
 //! What the daemon is asked to do, and why it may not be able to.
 
-use crate::identity::Name;
-use crate::sys::sysfs::Extra;
+use clap::Args;
+use gamelink_core::control::DEFAULT_SOCKET;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What `peerd run` was asked to do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Settings {
-    /// Interfaces to serve whatever they are; with one of these, no others.
+    /// Serve this interface, whatever it is, and no others but those named so; may be given several times.
+    #[arg(long = "interface", value_name = "NAME")]
     pub(crate) interfaces: Vec<String>,
-    /// Interfaces to look for machines on, whose MAC and addresses are not ours.
+    /// Also look for machines on this LAN interface, whose MAC and addresses are never touched; may be given several times.
+    #[arg(long, value_name = "NAME")]
     pub(crate) lan: Vec<String>,
-    /// Where to listen.
+    /// Where games and tools connect.
+    #[arg(long, value_name = "PATH", env = "GAMELINK_CONTROL", default_value = DEFAULT_SOCKET)]
     pub(crate) control: PathBuf,
-    /// What to call ourselves.
-    pub(crate) name: Name,
-    /// The operator's own cables.
-    pub(crate) extra: Extra,
-    /// Never use IPv6.
-    pub(crate) is_v4_only: bool,
-    /// Open the firewall for the cables.
-    pub(crate) manages_firewall: bool,
-    /// Stop after this long without cables and clients.
-    pub(crate) idle_exit: Option<Duration>,
+    /// What the other player sees as this machine's name [default: the host's name].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// A list of further cables: a driver's name or VENDOR:PRODUCT a line, `#` starts a comment.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cables_file: Option<PathBuf>,
+    /// Use IPv4 on the cables, which a stock core without the relay needs.
+    #[arg(long)]
+    pub(crate) ipv4: bool,
+    /// Let our two UDP ports in on the cables only, in the firewall of this machine; taken back on stop.
+    #[arg(long)]
+    pub(crate) manage_firewall: bool,
+    /// Stop after this many seconds without a cable and without a client, for socket activation.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) exit_idle: Option<u64>,
 }
 
 /// Why the daemon cannot run.
 #[derive(Debug)]
 pub(crate) enum RunError {
+    CablesFile(io::Error),
     Capabilities(Vec<&'static str>),
     Control(PathBuf, io::Error),
     System(&'static str, io::Error),
@@ -39,6 +47,7 @@ pub(crate) enum RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            RunError::CablesFile(error) => write!(f, "cannot read the file of --cables-file: {error}"),
             RunError::Capabilities(missing) => write!(
                 f,
                 "peerd needs {}: start it as root, or with `systemctl start peerd`, or give its file the capabilities, and to one \

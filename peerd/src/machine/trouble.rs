@@ -3,12 +3,11 @@
 use crate::identity::Name;
 use gamelink_core::time::LocalTime;
 use std::fmt;
+use std::mem::discriminant;
 use std::time::Duration;
 
 /// How long a trouble is shown after it was last seen.
 const FRESH: Duration = Duration::from_secs(5);
-/// How many are kept at once: the kinds below.
-const KINDS: usize = 9;
 
 /// One thing that is not as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +33,6 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    fn kind(&self) -> usize {
-        match self {
-            Trouble::OneBox { .. } => 0,
-            Trouble::Loop => 1,
-            Trouble::Taken { .. } => 2,
-            Trouble::Claimant { .. } => 3,
-            Trouble::Version { .. } => 4,
-            Trouble::HeldDown => 5,
-            Trouble::Contested => 6,
-            Trouble::MacRefused => 7,
-            Trouble::AddressTaken => 8,
-        }
-    }
-
     /// Whether play goes on all the same.
     pub(crate) fn is_harmless(&self) -> bool {
         matches!(
@@ -100,30 +85,26 @@ impl fmt::Display for Trouble {
 
 /// The troubles of a cable, at most one of each kind.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Troubles([Option<(LocalTime, Trouble)>; KINDS]);
+pub(crate) struct Troubles(Vec<(LocalTime, Trouble)>);
 
 impl Troubles {
     /// Keeps it. True if it is new, and so worth a line in the log.
     pub(crate) fn note(&mut self, now: LocalTime, trouble: Trouble) -> bool {
-        let Some(slot) = self.0.get_mut(trouble.kind()) else {
-            return false;
+        let is_like = |(_, of): &&mut (LocalTime, Trouble)| discriminant(of) == discriminant(&trouble);
+        let old = match self.0.iter_mut().find(is_like) {
+            Some(known) => Some(std::mem::replace(known, (now, trouble))),
+            None => {
+                self.0.push((now, trouble));
+                None
+            }
         };
-        let is_new = slot.is_none_or(|(at, _)| now.since(at) >= FRESH);
-        *slot = Some((now, trouble));
-        is_new
+        old.is_none_or(|(at, _)| now.since(at) >= FRESH)
     }
 
-    /// Those that hold now.
+    /// Those that hold now. A refused change of the MAC holds until the cable is plugged again.
     pub(crate) fn iter(&self, now: LocalTime) -> impl Iterator<Item = Trouble> {
-        self.0
-            .iter()
-            .flatten()
-            .filter(move |(at, trouble)| lasts(trouble) || now.since(*at) < FRESH)
-            .map(|&(_, t)| t)
+        let holds =
+            move |(at, of): &&(LocalTime, Trouble)| *of == Trouble::MacRefused || now.since(*at) < FRESH;
+        self.0.iter().filter(holds).map(|&(_, trouble)| trouble)
     }
-}
-
-/// Whether it is a fact until the cable is plugged again.
-fn lasts(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::MacRefused)
 }

@@ -1,4 +1,5 @@
 //! The control socket's listeners: a path, or what systemd hands over.
+#![allow(unsafe_code)]
 
 use mio::net::{UnixListener, UnixStream};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};

@@ -128,48 +128,41 @@ fn input_chains(json: &str) -> Vec<[String; 3]> {
         .collect()
 }
 
-pub(super) fn words(line: &str) -> Vec<String> {
-    line.split(' ').map(str::to_owned).collect()
-}
-
 impl Firewall {
     /// The commands that let the link through on `interface`, ready to be pasted into a root shell.
-    pub(crate) fn commands(&self, interface: &str) -> Vec<Vec<String>> {
+    pub(crate) fn commands(&self, interface: &str) -> Vec<String> {
         self.commands_by(interface, "iifname")
     }
 
     /// The same as the daemon opens it. nft can bind a rule to the one interface that now has this name, whatever comes after
     /// it under the same: a phone, when the cable is out. The others know interfaces by name alone.
-    pub(super) fn own_commands(&self, interface: &str) -> Vec<Vec<String>> {
+    pub(super) fn own_commands(&self, interface: &str) -> Vec<String> {
         self.commands_by(interface, "iif")
     }
 
-    fn commands_by(&self, interface: &str, nft_key: &str) -> Vec<Vec<String>> {
+    fn commands_by(&self, interface: &str, nft_key: &str) -> Vec<String> {
         let (first, last) = ports();
         match self {
             // A zone of its own, as a port is opened for all interfaces of a zone.
             Firewall::Firewalld => vec![
-                words(&format!("firewall-cmd --zone={ZONE} --change-interface={interface}")),
-                words(&format!("firewall-cmd --zone={ZONE} --add-port={first}-{last}/udp")),
+                format!("firewall-cmd --zone={ZONE} --change-interface={interface}"),
+                format!("firewall-cmd --zone={ZONE} --add-port={first}-{last}/udp"),
             ],
-            Firewall::Ufw => {
-                vec![words(&format!(
-                    "ufw allow in on {interface} to any port {first}:{last} proto udp comment {TAG}"
-                ))]
-            }
+            Firewall::Ufw => vec![format!(
+                "ufw allow in on {interface} to any port {first}:{last} proto udp comment {TAG}"
+            )],
             // The quotes are nft's own, and have to come through the shell.
-            Firewall::Nft(chains) => chains
-                .iter()
-                .map(|[family, table, chain]| {
-                    words(&format!(
-                        "nft insert rule {family} {table} {chain} {nft_key} \"{interface}\" udp dport {first}-{last} accept comment \"{TAG}\""
-                    ))
-                })
-                .collect(),
-            Firewall::Iptables(programs) => programs
-                .iter()
-                .map(|program| words(&format!("{program} -I INPUT {}", iptables_rule(interface))))
-                .collect(),
+            Firewall::Nft(chains) => {
+                let rule =
+                    format!("{nft_key} \"{interface}\" udp dport {first}-{last} accept comment \"{TAG}\"");
+                let insert = |chain: &[String; 3]| format!("nft insert rule {} {rule}", chain.join(" "));
+                chains.iter().map(insert).collect()
+            }
+            Firewall::Iptables(programs) => {
+                let rule = iptables_rule(interface);
+                let insert = |program: &&str| format!("{program} -I INPUT {rule}");
+                programs.iter().map(insert).collect()
+            }
         }
     }
 }
@@ -180,11 +173,11 @@ pub(super) fn iptables_rule(interface: &str) -> String {
 }
 
 /// Runs a command; what it complained of, if it failed.
-pub(super) fn run(command: &[String]) -> Result<(), String> {
-    let (program, arguments) = command.split_first().ok_or("no command")?;
+pub(super) fn run(command: &str) -> Result<(), String> {
+    let mut words = command.split(' ');
     // What nft wants quoted in a shell's line is plain for the program itself, but for its own quotes.
-    let output = Command::new(program)
-        .args(arguments)
+    let output = Command::new(words.next().unwrap_or_default())
+        .args(words)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| error.to_string())?;
@@ -216,7 +209,7 @@ mod tests {
         assert_eq!(chains, [["inet", "filter", "input"].map(str::to_owned)]);
         let commands = Firewall::Nft(chains).commands("usb0");
         assert_eq!(
-            commands[0].join(" "),
+            commands[0],
             "nft insert rule inet filter input iifname \"usb0\" udp dport 56400-56401 accept comment \"gamelink\""
         );
         assert!(input_chains("nonsense").is_empty());

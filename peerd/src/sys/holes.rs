@@ -1,6 +1,6 @@
 //! The holes that `--manage-firewall` makes: opened, closed, left for a game, and cleaned up after a run that was killed.
 
-use super::firewall::{Firewall, TAG, ZONE, detect, iptables_rule, objects, output, ports, run, words};
+use super::firewall::{Firewall, TAG, ZONE, detect, iptables_rule, objects, output, ports, run};
 use crate::identity::IfIndex;
 use nix::net::if_::{if_indextoname, if_nametoindex};
 use serde_json::Value;
@@ -133,11 +133,10 @@ impl Hole {
             // One left by a daemon that was killed is the same hole: closed first, so that there is only one.
             close(firewall, interface, hole.index);
             for command in firewall.own_commands(interface) {
-                let line = command.join(" ");
                 match run(&command) {
-                    Ok(()) => log::info!("firewall opened command=`{line}`"),
+                    Ok(()) => log::info!("firewall opened command=`{command}`"),
                     Err(error) => log::warn!(
-                        "cannot open this machine's firewall: run `{line}` as root, once after each plug, or open it for good; {error}"
+                        "cannot open this machine's firewall: run `{command}` as root, once after each plug, or open it for good; {error}"
                     ),
                 }
             }
@@ -163,22 +162,18 @@ fn close(firewall: &Firewall, interface: &str, index: IfIndex) {
     match firewall {
         Firewall::Firewalld => {
             let zone = format!("--zone={ZONE}");
-            let _ = run(&words(&format!(
-                "firewall-cmd {zone} --remove-interface={interface}"
-            )));
+            let _ = run(&format!("firewall-cmd {zone} --remove-interface={interface}"));
             // Of another cable, perhaps.
             if output("firewall-cmd", &[&zone, "--list-interfaces"])
                 .is_some_and(|list| list.trim().is_empty())
             {
-                let _ = run(&words(&format!(
-                    "firewall-cmd {zone} --remove-port={first}-{last}/udp"
-                )));
+                let _ = run(&format!("firewall-cmd {zone} --remove-port={first}-{last}/udp"));
             }
         }
         Firewall::Ufw => {
-            let _ = run(&words(&format!(
+            let _ = run(&format!(
                 "ufw delete allow in on {interface} to any port {first}:{last} proto udp"
-            )));
+            ));
         }
         Firewall::Nft(_) => {
             // One that was bound to it is shown by the name that it has now, or by its number once it is gone.
@@ -190,10 +185,7 @@ fn close(firewall: &Firewall, interface: &str, index: IfIndex) {
         }
         Firewall::Iptables(programs) => {
             for program in programs {
-                let _ = run(&words(&format!(
-                    "{program} -D INPUT {}",
-                    iptables_rule(interface)
-                )));
+                let _ = run(&format!("{program} -D INPUT {}", iptables_rule(interface)));
             }
         }
     }
@@ -244,9 +236,9 @@ fn close_nft(is_to_go: impl Fn(&str) -> bool) {
         return;
     };
     for [family, table, chain, handle] in our_rules(&json, is_to_go) {
-        let _ = run(&words(&format!(
+        let _ = run(&format!(
             "nft delete rule {family} {table} {chain} handle {handle}"
-        )));
+        ));
     }
 }
 

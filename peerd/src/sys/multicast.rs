@@ -1,9 +1,9 @@
 //! UDP multicast on one LAN interface, for beacons.
 
+use super::poll_for_input;
 use super::udp::PORT;
 use crate::identity::IfIndex;
-use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 use nix::cmsg_space;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
@@ -26,7 +26,11 @@ pub(crate) struct LanSocket {
 }
 
 impl LanSocket {
-    pub(crate) fn open(index: IfIndex, name: &str, is_v6: bool) -> io::Result<LanSocket> {
+    pub(crate) fn open(
+        (index, name): (IfIndex, &str),
+        is_v6: bool,
+        (registry, token): (&Registry, Token),
+    ) -> io::Result<LanSocket> {
         let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
         let socket = Socket::new(domain, Type::DGRAM.cloexec().nonblocking(), Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;
@@ -51,14 +55,11 @@ impl LanSocket {
             setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?;
             SocketAddr::from((GROUP_V4, PORT))
         };
+        poll_for_input(registry, &socket, token)?;
         Ok(LanSocket {
             socket,
             group: group.into(),
         })
-    }
-
-    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut SourceFd(&self.socket.as_raw_fd()), token, Interest::READABLE)
     }
 
     pub(crate) fn is_v6(&self) -> bool {

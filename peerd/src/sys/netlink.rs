@@ -1,22 +1,18 @@
 //! The kernel's route sockets: one that listens, one that asks and is answered at once.
 
+use super::poll_for_input;
 use crate::identity::IfIndex;
 use crate::wire::netlink::{self, Link, Message, Request};
-use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt,
     socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-
-// linux/rtnetlink.h
-const GROUP_LINK: u32 = 0x1;
-const GROUP_IPV4_ADDRESS: u32 = 0x10;
-const GROUP_IPV6_ADDRESS: u32 = 0x100;
 
 fn open(groups: u32, flags: SockFlag) -> Result<OwnedFd, Errno> {
     let flags = flags | SockFlag::SOCK_CLOEXEC;
@@ -35,13 +31,11 @@ fn open(groups: u32, flags: SockFlag) -> Result<OwnedFd, Errno> {
 pub(crate) struct Monitor(OwnedFd);
 
 impl Monitor {
-    pub(crate) fn open() -> Result<Monitor, Errno> {
-        let groups = GROUP_LINK | GROUP_IPV4_ADDRESS | GROUP_IPV6_ADDRESS;
-        Ok(Monitor(open(groups, SockFlag::SOCK_NONBLOCK)?))
-    }
-
-    pub(crate) fn register(&self, registry: &Registry, token: Token) -> std::io::Result<()> {
-        registry.register(&mut SourceFd(&self.0.as_raw_fd()), token, Interest::READABLE)
+    pub(crate) fn open(registry: &Registry, token: Token) -> io::Result<Monitor> {
+        let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
+        let socket = open(groups.cast_unsigned(), SockFlag::SOCK_NONBLOCK)?;
+        poll_for_input(registry, &socket, token)?;
+        Ok(Monitor(socket))
     }
 
     /// Hands what has come to `take`.
@@ -73,7 +67,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    pub(crate) fn open() -> Result<Route, Errno> {
+    pub(crate) fn open() -> io::Result<Route> {
         let fd = open(0, SockFlag::empty())?;
         // The kernel answers within the call; this only keeps a fault elsewhere from stopping the daemon.
         setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::seconds(2))?;
@@ -172,5 +166,5 @@ fn is_multi(bytes: &[u8]) -> bool {
     bytes
         .get(6..8)
         .and_then(|flags| flags.first_chunk())
-        .is_some_and(|flags| u16::from_ne_bytes(*flags) & 2 != 0)
+        .is_some_and(|flags| u16::from_ne_bytes(*flags) & libc::NLM_F_MULTI as u16 != 0)
 }

@@ -1,10 +1,11 @@
 //! Raw frames on one interface: no firewall on INPUT sees them, and no address is needed.
+#![allow(unsafe_code)]
 
+use super::poll_for_input;
 use crate::identity::IfIndex;
 use crate::wire::filter::Instruction;
 use crate::wire::frame::ETHERTYPE;
-use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 use socket2::{Domain, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
 use std::io::{self, Read};
 use std::mem::size_of;
@@ -26,7 +27,11 @@ pub(crate) struct PacketSocket {
 impl PacketSocket {
     /// # Errors
     /// `PermissionDenied` without `CAP_NET_RAW`; else when the interface is gone.
-    pub(crate) fn open(index: IfIndex, filter: &[Instruction]) -> io::Result<PacketSocket> {
+    pub(crate) fn open(
+        index: IfIndex,
+        filter: &[Instruction],
+        (registry, token): (&Registry, Token),
+    ) -> io::Result<PacketSocket> {
         // Protocol 0 receives nothing until the filter stands and the socket is bound.
         let socket = Socket::new(Domain::PACKET, Type::DGRAM.cloexec().nonblocking(), None)?;
         let socket = PacketSocket {
@@ -37,6 +42,7 @@ impl PacketSocket {
         socket.socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         socket.ignore_outgoing()?;
         socket.socket.bind(&address(index, [0; 6]))?;
+        poll_for_input(registry, &socket.socket, token)?;
         Ok(socket)
     }
 
@@ -69,14 +75,6 @@ impl PacketSocket {
             .map(|i| SockFilter::new(i.code, i.jump_true, i.jump_false, i.operand))
             .collect();
         self.socket.attach_filter(&filter)
-    }
-
-    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut SourceFd(&self.socket.as_raw_fd()), token, Interest::READABLE)
-    }
-
-    pub(crate) fn deregister(&self, registry: &Registry) {
-        let _ = registry.deregister(&mut SourceFd(&self.socket.as_raw_fd()));
     }
 
     /// Sends to everybody on the wire: with equal MACs a frame to one could be taken for one's own.

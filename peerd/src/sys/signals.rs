@@ -1,11 +1,10 @@
 //! SIGTERM, SIGINT and SIGHUP as something to poll.
 
-use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use super::poll_for_input;
+use mio::{Registry, Token};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;
-use std::os::fd::AsRawFd;
 
 /// The signals that end the daemon.
 #[derive(Debug)]
@@ -13,20 +12,15 @@ pub(crate) struct Signals(SignalFd);
 
 impl Signals {
     /// Blocks them for this process and opens the descriptor that tells of them.
-    pub(crate) fn open() -> io::Result<Signals> {
+    pub(crate) fn open(registry: &Registry, token: Token) -> io::Result<Signals> {
         let mut set = SigSet::empty();
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
             set.add(signal);
         }
         set.thread_block()?;
-        Ok(Signals(SignalFd::with_flags(
-            &set,
-            SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC,
-        )?))
-    }
-
-    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut SourceFd(&self.0.as_raw_fd()), token, Interest::READABLE)
+        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        poll_for_input(registry, &signals, token)?;
+        Ok(Signals(signals))
     }
 
     /// The name of one that has come.

@@ -2,6 +2,7 @@
 
 use super::udev::Word;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What sysfs says of one interface.
@@ -32,28 +33,11 @@ const CABLE_DRIVERS: [&str; 3] = ["plusb", "cdc_subset", "net1080"];
 const SHARED_DRIVERS: [&str; 5] = ["cdc_ether", "cdc_eem", "rndis_host", "g_ether", "configfs-gadget"];
 /// Host-to-host cables by number (`drivers/net/usb/plusb.c`, `cdc_subset.c`, `net1080.c`), and the default numbers of a Linux
 /// machine's gadget port, which udev takes for a cable too.
+#[rustfmt::skip]
 const CABLE_IDS: [&str; 21] = [
-    "067b:0000",
-    "067b:0001",
-    "067b:25a1",
-    "067b:27a1",
-    "050d:258a",
-    "3923:7825",
-    "0402:5632",
-    "182d:207c",
-    "0525:1080",
-    "06d0:0622",
-    "0525:a4a1",
-    "0525:a4a2",
-    "0547:2720",
-    "0547:2727",
-    "050d:0004",
-    "050f:0190",
-    "056c:8100",
-    "0525:9901",
-    "04e8:6601",
-    "0525:2888",
-    "1286:8001",
+    "067b:0000", "067b:0001", "067b:25a1", "067b:27a1", "050d:258a", "3923:7825", "0402:5632",
+    "182d:207c", "0525:1080", "06d0:0622", "0525:a4a1", "0525:a4a2", "0547:2720", "0547:2727",
+    "050d:0004", "050f:0190", "056c:8100", "0525:9901", "04e8:6601", "0525:2888", "1286:8001",
 ];
 
 /// The cables of the operator: one `VENDOR:PRODUCT` or driver name a line, `#` starts a comment.
@@ -61,7 +45,13 @@ const CABLE_IDS: [&str; 21] = [
 pub(crate) struct Extra(Vec<String>);
 
 impl Extra {
-    pub(crate) fn parse(text: &str) -> Extra {
+    /// # Errors
+    /// Why the file cannot be read.
+    pub(crate) fn read(path: &Path) -> io::Result<Extra> {
+        fs::read_to_string(path).map(|text| Extra::parse(&text))
+    }
+
+    fn parse(text: &str) -> Extra {
         let entry = |line: &str| {
             line.split('#')
                 .next()

@@ -1,7 +1,10 @@
 //! Asks the daemon over its control socket.
 
 use super::visible::visible;
-use gamelink_core::control::{self, FromDaemon, LineError, MAX_LINE, Role, Status, ToDaemon, VERSION};
+use clap::Args;
+use gamelink_core::control::{
+    self, DEFAULT_SOCKET, FromDaemon, LineError, MAX_LINE, Role, Status, ToDaemon, VERSION,
+};
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,6 +19,14 @@ const START_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A wait up to here needs no word.
 const UNSAID: Duration = Duration::from_secs(2);
+
+/// How a tool finds the daemon.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Control {
+    /// Where the daemon listens.
+    #[arg(long, value_name = "PATH", env = "GAMELINK_CONTROL", default_value = DEFAULT_SOCKET)]
+    pub(crate) control: PathBuf,
+}
 
 /// Why a question has no answer.
 #[derive(Debug)]

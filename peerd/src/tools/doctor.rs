@@ -172,7 +172,7 @@ fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], fi
     }
     if !udp.heard_here && udp.blocked_there != Some(true) {
         let commands = firewalls.iter().flat_map(|firewall| firewall.commands(name));
-        let mut mend: Vec<String> = commands.map(|command| command.join(" ")).collect();
+        let mut mend: Vec<String> = commands.collect();
         if mend.is_empty() {
             let port = "allow UDP 56400-56401 in on this interface";
             mend.push(format!("no firewall was found that this program knows: {port}"));

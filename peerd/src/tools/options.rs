@@ -5,10 +5,11 @@
 
 mod files;
 
-use super::client::Client;
+use super::client::{Client, Control};
 use super::{EXIT_FAILED, EXIT_NO_DAEMON};
+use clap::Args;
 use files::Edited;
-use gamelink_core::control::Role;
+use gamelink_core::control::{BRIDGE_PORT, Role};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
@@ -59,19 +60,28 @@ impl Wanted {
 }
 
 /// What is to be done.
-#[derive(Clone, Debug)]
-pub(crate) struct Request<'a> {
-    pub(crate) folder: Option<PathBuf>,
-    pub(crate) control: &'a Path,
-    pub(crate) port: u16,
-    pub(crate) is_direct: bool,
-    pub(crate) is_undo: bool,
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Request {
+    #[command(flatten)]
+    control: Control,
+    /// RetroArch's folder [default: found].
+    #[arg(long = "config", value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// The TCP port of `peerd relay`, or of the server with --direct.
+    #[arg(long, default_value_t = BRIDGE_PORT)]
+    port: u16,
+    /// Without the relay: one side is the server, the other its client (needs `peerd run --ipv4` at both ends).
+    #[arg(long = "direct")]
+    is_direct: bool,
+    /// Put back what was there before.
+    #[arg(long = "undo")]
+    is_undo: bool,
 }
 
 /// Edits or restores the files.
-pub(crate) fn run(request: &Request<'_>) -> ExitCode {
+pub(crate) fn run(request: &Request) -> ExitCode {
     let wanted = if request.is_direct && !request.is_undo {
-        match direct(request.control, request.port) {
+        match direct(&request.control.control, request.port) {
             Ok(wanted) => wanted,
             Err((error, code)) => {
                 eprintln!("peerd: {error}");
@@ -165,7 +175,7 @@ fn direct(control: &Path, port: u16) -> Result<Wanted, (String, u8)> {
     })
 }
 
-fn edit(request: &Request<'_>, wanted: Wanted) -> Result<Edited, String> {
+fn edit(request: &Request, wanted: Wanted) -> Result<Edited, String> {
     let folder = match &request.folder {
         Some(folder) => folder.clone(),
         None => find_folder()?,

@@ -9,6 +9,8 @@
 //! emulation that stands still, and the other game does not wait for this one.
 
 use super::EXIT_FAILED;
+use super::client::Control;
+use clap::Args;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link, PeerAddress};
 use gamelink_core::serial::GameMessage;
@@ -16,7 +18,6 @@ use gamelink_core::time::TCycles;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,14 +32,16 @@ const TURN: Duration = Duration::from_millis(2);
 const MADE_UP: Duration = Duration::from_millis(50);
 
 /// Where the stock core connects, and whom the relay links with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Relay {
-    /// The TCP port for the core.
-    pub(crate) port: u16,
-    /// The daemon that knows the peer.
-    pub(crate) control: PathBuf,
-    /// The peer, where there is no daemon.
-    pub(crate) peer: Option<PeerAddress>,
+    #[command(flatten)]
+    control: Control,
+    /// The TCP port that the stock core connects to.
+    #[arg(long, default_value_t = BRIDGE_PORT)]
+    port: u16,
+    /// The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT.
+    #[arg(long)]
+    peer: Option<PeerAddress>,
 }
 
 /// Runs until stopped.
@@ -68,7 +71,7 @@ fn serve(relay: &Relay) -> Result<(), String> {
     })?;
     let config = Config {
         peer: relay.peer.clone(),
-        control: Some(relay.control.clone()),
+        control: Some(relay.control.control.clone()),
         ..Config::default()
     };
     let link = Link::start(&config).map_err(|error| error.to_string())?;

@@ -16,56 +16,15 @@ use std::net::IpAddr;
 /// Marks addresses and neighbours as ours, for the start after a crash: `G`. The kernel only keeps it.
 pub(crate) const OURS: u8 = 0x47;
 
-// linux/netlink.h
-const REQUEST: u16 = 0x1;
-const ACK: u16 = 0x4;
-const DUMP: u16 = 0x300;
-const REPLACE: u16 = 0x100;
-const CREATE: u16 = 0x400;
-const TYPE_ERROR: u16 = 2;
-const TYPE_DONE: u16 = 3;
-// linux/rtnetlink.h
-const NEW_LINK: u16 = 16;
-const DEL_LINK: u16 = 17;
-const GET_LINK: u16 = 18;
-const SET_LINK: u16 = 19;
-const NEW_ADDR: u16 = 20;
-const DEL_ADDR: u16 = 21;
-const GET_ADDR: u16 = 22;
-const NEW_ROUTE: u16 = 24;
-const GET_ROUTE: u16 = 26;
-const NEW_NEIGH: u16 = 28;
-const DEL_NEIGH: u16 = 29;
-const GET_NEIGH: u16 = 30;
-// linux/if_link.h
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MASTER: u16 = 10;
-const IFLA_AF_SPEC: u16 = 26;
-const IFLA_CARRIER: u16 = 33;
+// linux/if_link.h, linux/if_addr.h, linux/neighbour.h: those that libc does not have.
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
-// linux/if_addr.h
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
-const IFA_F_NODAD: u32 = 0x02;
-const IFA_F_PERMANENT: u32 = 0x80;
-const SCOPE_LINK: u8 = 253;
-// linux/neighbour.h
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const NDA_DST: u16 = 1;
-const NDA_LLADDR: u16 = 2;
 const NDA_PROTOCOL: u16 = 12;
-const NUD_PERMANENT: u16 = 0x80;
-// sys/socket.h, linux/if.h, linux/if_arp.h
-const INET: u8 = 2;
-const INET6: u8 = 10;
-const IFF_UP: u32 = 1;
-const ETHERNET: u16 = 1;
+const INET: u8 = libc::AF_INET as u8;
+const INET6: u8 = libc::AF_INET6 as u8;
 /// A nested attribute.
-const NESTED: u16 = 0x8000;
+const NESTED: u16 = libc::NLA_F_NESTED as u16;
 
 /// How the kernel makes an interface's own link-local address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

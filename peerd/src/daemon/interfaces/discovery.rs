@@ -78,7 +78,7 @@ impl Interfaces {
             if let Some(mut port) = self.ports.remove(&index) {
                 log::info!("interface gone interface={}", port.name());
                 self.claims.release(index);
-                port.close(&mut self.route, &self.registry);
+                port.close(&mut self.route);
                 self.firewall.close(index);
             }
         } else if let Some(link) = self.route.link(index) {
@@ -128,7 +128,7 @@ impl Interfaces {
             is_certain: certainty == Certainty::Sure,
             is_locked: link.master.is_some(),
             recovers: device.recovers(),
-            has_v6: !self.settings.is_v4_only && environment::has_v6(name),
+            has_v6: !self.settings.ipv4 && environment::has_v6(name),
         };
         let sockets = (&self.registry, [self.tokens.next(), self.tokens.next()]);
         match Port::open(now, link, (device, certainty), config, sockets, &mut self.route) {
@@ -161,7 +161,7 @@ impl Interfaces {
         let device = Device::read(name);
         let certainty = |word| match is_named {
             true => Some(Certainty::Sure),
-            false => device.certainty_by(word, &settings.extra),
+            false => device.certainty_by(word, &self.cables),
         };
         // Of any USB device a rule may say that it is a cable.
         if device.usb_id.is_none() && certainty(None).is_none() {

@@ -1,13 +1,19 @@
 //! Messages of the kernel.
 
 use super::{
-    AddrGenMode, DEL_ADDR, DEL_LINK, ETHERNET, IFA_ADDRESS, IFA_F_NODAD, IFA_FLAGS, IFA_LOCAL, IFA_PROTO,
-    IFF_UP, IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_CARRIER, IFLA_IFNAME, IFLA_INET6_ADDR_GEN_MODE, IFLA_MASTER,
-    INET, INET6, Link, Message, NDA_DST, NDA_PROTOCOL, NEW_ADDR, NEW_LINK, NEW_NEIGH, NEW_ROUTE, OURS,
-    RTA_DST, RTA_OIF, TYPE_DONE, TYPE_ERROR,
+    AddrGenMode, IFA_FLAGS, IFA_PROTO, IFLA_INET6_ADDR_GEN_MODE, INET, INET6, Link, Message, NDA_PROTOCOL,
+    OURS,
 };
 use crate::identity::{IfIndex, Mac, Name};
+use libc::{
+    ARPHRD_ETHER, IFA_ADDRESS, IFA_F_NODAD, IFA_LOCAL, IFF_UP, IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_CARRIER,
+    IFLA_IFNAME, IFLA_MASTER, NDA_DST, RTA_DST, RTA_OIF, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK,
+    RTM_NEWNEIGH, RTM_NEWROUTE,
+};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const ERROR: u16 = libc::NLMSG_ERROR as u16;
+const DONE: u16 = libc::NLMSG_DONE as u16;
 
 /// Hands each message of a datagram, with its sequence number, to `take`; stops at what is damaged.
 pub(crate) fn parse(mut bytes: &[u8], mut take: impl FnMut(u32, Message)) {
@@ -22,65 +28,68 @@ pub(crate) fn parse(mut bytes: &[u8], mut take: impl FnMut(u32, Message)) {
 }
 
 fn parse_body(kind: u16, body: &[u8]) -> Option<Message> {
-    Some(match kind {
-        TYPE_ERROR => Message::Outcome(u32_at(body, 0)?.cast_signed().saturating_neg()),
-        TYPE_DONE => Message::Done,
-        NEW_LINK => Message::Link(parse_link(body)?),
-        DEL_LINK => Message::LinkGone(index_at(body, 4)?),
-        NEW_ADDR | DEL_ADDR => {
-            let (family, index) = (*body.first()?, index_at(body, 4)?);
-            let (mut local, mut partner, mut is_ours, mut flags) = (None, None, false, 0);
-            for (kind, value) in attributes(body.get(8..)?) {
-                match kind {
-                    IFA_FLAGS => flags = u32_at(value, 0)?,
-                    IFA_LOCAL => local = ip(family, value),
-                    IFA_ADDRESS => partner = ip(family, value),
-                    IFA_PROTO => is_ours = value.first() == Some(&OURS),
-                    _ => {}
-                }
-            }
-            let local = local.or(partner)?;
-            let partner = partner.unwrap_or(local);
-            Message::Address {
-                index,
-                local,
-                partner,
-                is_ours,
-                is_like_ours: is_like_ours(local, partner, flags),
-                is_gone: kind == DEL_ADDR,
-            }
+    match kind {
+        ERROR => Some(Message::Outcome(u32_at(body, 0)?.cast_signed().saturating_neg())),
+        DONE => Some(Message::Done),
+        RTM_NEWLINK => parse_link(body).map(Message::Link),
+        RTM_DELLINK => index_at(body, 4).map(Message::LinkGone),
+        RTM_NEWADDR | RTM_DELADDR => parse_address(body, kind == RTM_DELADDR),
+        RTM_NEWNEIGH => parse_neighbour(body),
+        RTM_NEWROUTE => parse_route(body),
+        _ => None,
+    }
+}
+
+fn parse_address(body: &[u8], is_gone: bool) -> Option<Message> {
+    let (family, index) = (*body.first()?, index_at(body, 4)?);
+    let (mut local, mut partner, mut is_ours, mut flags) = (None, None, false, 0);
+    for (kind, value) in attributes(body.get(8..)?) {
+        match kind {
+            IFA_FLAGS => flags = u32_at(value, 0)?,
+            IFA_LOCAL => local = ip(family, value),
+            IFA_ADDRESS => partner = ip(family, value),
+            IFA_PROTO => is_ours = value.first() == Some(&OURS),
+            _ => {}
         }
-        NEW_NEIGH => {
-            let (family, index) = (*body.first()?, index_at(body, 4)?);
-            let (mut to, mut is_ours) = (None, false);
-            for (kind, value) in attributes(body.get(12..)?) {
-                match kind {
-                    NDA_DST => to = ip(family, value),
-                    NDA_PROTOCOL => is_ours = value.first() == Some(&OURS),
-                    _ => {}
-                }
-            }
-            Message::Neighbour {
-                index,
-                ip: to?,
-                is_ours,
-            }
-        }
-        NEW_ROUTE => {
-            let (family, prefix) = (*body.first()?, *body.get(1)?);
-            let (mut to, mut index) = (None, IfIndex::default());
-            for (kind, value) in attributes(body.get(12..)?) {
-                match kind {
-                    RTA_DST => to = ip(family, value),
-                    RTA_OIF => index = index_at(value, 0)?,
-                    _ => {}
-                }
-            }
-            let to = to.filter(|to| prefix == if to.is_ipv4() { 32 } else { 128 })?;
-            Message::HostRoute { index, to }
-        }
-        _ => Message::Other,
+    }
+    let local = local.or(partner)?;
+    let partner = partner.unwrap_or(local);
+    Some(Message::Address {
+        index,
+        local,
+        partner,
+        is_ours,
+        is_like_ours: is_like_ours(local, partner, flags),
+        is_gone,
     })
+}
+
+fn parse_neighbour(body: &[u8]) -> Option<Message> {
+    let (family, index) = (*body.first()?, index_at(body, 4)?);
+    let (mut to, mut is_ours) = (None, false);
+    for (kind, value) in attributes(body.get(12..)?) {
+        match kind {
+            NDA_DST => to = ip(family, value),
+            NDA_PROTOCOL => is_ours = value.first() == Some(&OURS),
+            _ => {}
+        }
+    }
+    let ip = to?;
+    Some(Message::Neighbour { index, ip, is_ours })
+}
+
+fn parse_route(body: &[u8]) -> Option<Message> {
+    let (family, prefix) = (*body.first()?, *body.get(1)?);
+    let (mut to, mut index) = (None, IfIndex::default());
+    for (kind, value) in attributes(body.get(12..)?) {
+        match kind {
+            RTA_DST => to = ip(family, value),
+            RTA_OIF => index = index_at(value, 0)?,
+            _ => {}
+        }
+    }
+    let to = to.filter(|to| prefix == if to.is_ipv4() { 32 } else { 128 })?;
+    Some(Message::HostRoute { index, to })
 }
 
 /// Whether it has the form of ours: before Linux 5.18 the kernel keeps no mark.
@@ -99,8 +108,8 @@ fn parse_link(body: &[u8]) -> Option<Link> {
     let mut link = Link {
         index: index_at(body, 4)?,
         name: Name::default(),
-        is_ethernet: u16_at(body, 2)? == ETHERNET,
-        is_up: flags & IFF_UP != 0,
+        is_ethernet: u16_at(body, 2)? == ARPHRD_ETHER,
+        is_up: flags & IFF_UP as u32 != 0,
         has_carrier: false,
         mac: Mac::default(),
         master: None,

@@ -1,13 +1,18 @@
 //! Requests to the kernel.
 
 use super::{
-    ACK, AddrGenMode, CREATE, DEL_ADDR, DEL_NEIGH, DUMP, GET_ADDR, GET_LINK, GET_NEIGH, GET_ROUTE,
-    IFA_ADDRESS, IFA_F_NODAD, IFA_F_PERMANENT, IFA_FLAGS, IFA_LOCAL, IFA_PROTO, IFF_UP, IFLA_ADDRESS,
-    IFLA_AF_SPEC, IFLA_INET6_ADDR_GEN_MODE, INET, INET6, NDA_DST, NDA_LLADDR, NDA_PROTOCOL, NESTED, NEW_ADDR,
-    NEW_NEIGH, NUD_PERMANENT, OURS, REPLACE, REQUEST, SCOPE_LINK, SET_LINK,
+    AddrGenMode, IFA_FLAGS, IFA_PROTO, IFLA_INET6_ADDR_GEN_MODE, INET, INET6, NDA_PROTOCOL, NESTED, OURS,
 };
 use crate::identity::{IfIndex, Mac};
+use libc::{
+    IFA_ADDRESS, IFA_F_NODAD, IFA_F_PERMANENT, IFA_LOCAL, IFF_UP, IFLA_ADDRESS, IFLA_AF_SPEC, NDA_DST,
+    NDA_LLADDR, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NUD_PERMANENT,
+    RT_SCOPE_LINK, RTM_DELADDR, RTM_DELNEIGH, RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE,
+    RTM_NEWADDR, RTM_NEWNEIGH, RTM_SETLINK, c_int,
+};
 use std::net::IpAddr;
+
+const UP: u32 = IFF_UP.cast_unsigned();
 
 /// One request, ready to send.
 pub(crate) struct Request {
@@ -16,14 +21,14 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    fn new(kind: u16, flags: u16) -> Request {
+    fn new(kind: u16, flags: c_int) -> Request {
         let mut request = Request {
             bytes: Vec::with_capacity(128),
             open: vec![],
         };
         request.put(&0u32.to_ne_bytes());
         request.put(&kind.to_ne_bytes());
-        request.put(&(flags | REQUEST).to_ne_bytes());
+        request.put(&((flags | NLM_F_REQUEST) as u16).to_ne_bytes());
         request.put(&[0; 8]);
         request
     }
@@ -65,7 +70,7 @@ impl Request {
         }
     }
 
-    fn link(kind: u16, flags: u16, index: IfIndex, set: u32, change: u32) -> Request {
+    fn link(kind: u16, flags: c_int, index: IfIndex, set: u32, change: u32) -> Request {
         let mut request = Request::new(kind, flags);
         request.put(&[0; 4]);
         request.put(&index.0.to_ne_bytes());
@@ -76,27 +81,27 @@ impl Request {
 
     /// All interfaces.
     pub(crate) fn all_links() -> Request {
-        Request::link(GET_LINK, DUMP, IfIndex(0), 0, 0)
+        Request::link(RTM_GETLINK, NLM_F_DUMP, IfIndex(0), 0, 0)
     }
 
     /// One interface.
     pub(crate) fn one_link(index: IfIndex) -> Request {
-        Request::link(GET_LINK, 0, index, 0, 0)
+        Request::link(RTM_GETLINK, 0, index, 0, 0)
     }
 
     /// Sets it up or down.
     pub(crate) fn set_up(index: IfIndex, is_up: bool) -> Request {
-        Request::link(SET_LINK, ACK, index, if is_up { IFF_UP } else { 0 }, IFF_UP)
+        Request::link(RTM_SETLINK, NLM_F_ACK, index, if is_up { UP } else { 0 }, UP)
     }
 
     /// Sets its MAC.
     pub(crate) fn set_mac(index: IfIndex, mac: Mac) -> Request {
-        Request::link(SET_LINK, ACK, index, 0, 0).attribute(IFLA_ADDRESS, &mac.0)
+        Request::link(RTM_SETLINK, NLM_F_ACK, index, 0, 0).attribute(IFLA_ADDRESS, &mac.0)
     }
 
     /// Sets how the kernel makes its link-local address; through netlink, as a sandbox may forbid `/proc/sys`.
     pub(crate) fn set_addr_gen_mode(index: IfIndex, mode: AddrGenMode) -> Request {
-        Request::link(SET_LINK, ACK, index, 0, 0)
+        Request::link(RTM_SETLINK, NLM_F_ACK, index, 0, 0)
             .open(IFLA_AF_SPEC | NESTED)
             .open(u16::from(INET6) | NESTED)
             .attribute(IFLA_INET6_ADDR_GEN_MODE, &[mode.0])
@@ -104,13 +109,13 @@ impl Request {
             .close()
     }
 
-    fn address(kind: u16, flags: u16, index: IfIndex, local: IpAddr, peer: IpAddr) -> Request {
+    fn address(kind: u16, flags: c_int, index: IfIndex, local: IpAddr, peer: IpAddr) -> Request {
         let mut request = Request::new(kind, flags);
         let (family, prefix) = match local {
             IpAddr::V4(_) => (INET, 32),
             IpAddr::V6(_) => (INET6, 64),
         };
-        request.put(&[family, prefix, 0, SCOPE_LINK]);
+        request.put(&[family, prefix, 0, RT_SCOPE_LINK]);
         request.put(&index.0.to_ne_bytes());
         let partner = if local.is_ipv4() { peer } else { local };
         request.ip(IFA_LOCAL, local).ip(IFA_ADDRESS, partner)
@@ -118,17 +123,23 @@ impl Request {
 
     /// Gives the interface an address at once, with no duplicate detection; IPv4 with `peer` as its partner.
     pub(crate) fn add_address(index: IfIndex, local: IpAddr, peer: IpAddr) -> Request {
-        Request::address(NEW_ADDR, ACK | CREATE | REPLACE, index, local, peer)
-            .attribute(IFA_FLAGS, &(IFA_F_NODAD | IFA_F_PERMANENT).to_ne_bytes())
-            .attribute(IFA_PROTO, &[OURS])
+        Request::address(
+            RTM_NEWADDR,
+            NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+            index,
+            local,
+            peer,
+        )
+        .attribute(IFA_FLAGS, &(IFA_F_NODAD | IFA_F_PERMANENT).to_ne_bytes())
+        .attribute(IFA_PROTO, &[OURS])
     }
 
     /// Takes it away.
     pub(crate) fn remove_address(index: IfIndex, local: IpAddr, peer: IpAddr) -> Request {
-        Request::address(DEL_ADDR, ACK, index, local, peer)
+        Request::address(RTM_DELADDR, NLM_F_ACK, index, local, peer)
     }
 
-    fn neighbour(kind: u16, flags: u16, index: IfIndex, ip: IpAddr) -> Request {
+    fn neighbour(kind: u16, flags: c_int, index: IfIndex, ip: IpAddr) -> Request {
         let mut request = Request::new(kind, flags);
         request.put(&[if ip.is_ipv4() { INET } else { INET6 }, 0, 0, 0]);
         request.put(&index.0.to_ne_bytes());
@@ -139,33 +150,33 @@ impl Request {
 
     /// Tells the kernel for good which MAC an address has.
     pub(crate) fn add_neighbour(index: IfIndex, ip: IpAddr, mac: Mac) -> Request {
-        Request::neighbour(NEW_NEIGH, ACK | CREATE | REPLACE, index, ip)
+        Request::neighbour(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, index, ip)
             .attribute(NDA_LLADDR, &mac.0)
             .attribute(NDA_PROTOCOL, &[OURS])
     }
 
     /// Takes that away.
     pub(crate) fn remove_neighbour(index: IfIndex, ip: IpAddr) -> Request {
-        Request::neighbour(DEL_NEIGH, ACK, index, ip)
+        Request::neighbour(RTM_DELNEIGH, NLM_F_ACK, index, ip)
     }
 
     /// All addresses, of all interfaces.
     pub(crate) fn all_addresses() -> Request {
-        let mut request = Request::new(GET_ADDR, DUMP);
+        let mut request = Request::new(RTM_GETADDR, NLM_F_DUMP);
         request.put(&[0; 8]);
         request
     }
 
     /// All neighbours, of all interfaces.
     pub(crate) fn all_neighbours() -> Request {
-        let mut request = Request::new(GET_NEIGH, DUMP);
+        let mut request = Request::new(RTM_GETNEIGH, NLM_F_DUMP);
         request.put(&[0; 12]);
         request
     }
 
     /// All routes of IPv4.
     pub(crate) fn all_routes() -> Request {
-        let mut request = Request::new(GET_ROUTE, DUMP);
+        let mut request = Request::new(RTM_GETROUTE, NLM_F_DUMP);
         request.put(&[INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         request
     }
