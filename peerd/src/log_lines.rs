@@ -3,6 +3,7 @@
 use crate::tools::visible::visible;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
@@ -48,11 +49,13 @@ pub(crate) fn start(level: LevelFilter) {
     }
 }
 
-/// How much a refusal of the kernel is worth: of an interface that was just pulled out the monitor tells as well.
-pub(crate) fn level(error: &io::Error) -> Level {
-    match error.raw_os_error().map(Errno::from_raw) {
+/// Logs what the kernel refused to do. Of an interface that was just pulled out the monitor tells as well.
+pub(crate) fn refused(what: fmt::Arguments<'_>, error: impl Into<io::Error>) {
+    let error = error.into();
+    let level = match error.raw_os_error().map(Errno::from_raw) {
         // The last one: its own address has gone with it.
         Some(Errno::ENODEV | Errno::ENXIO | Errno::ENETDOWN | Errno::EADDRNOTAVAIL) => Level::Debug,
         _ => Level::Warn,
-    }
+    };
+    log::log!(level, "{what} error={error}");
 }

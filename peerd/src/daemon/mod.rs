@@ -10,7 +10,6 @@ mod link;
 mod notify;
 mod port;
 mod precedence;
-mod probe;
 mod settings;
 mod silence;
 mod status;

@@ -3,17 +3,17 @@
 use super::frames::Frames;
 use super::leftovers::Leftovers;
 use super::link::LinkId;
-use super::probe::Probe;
 use super::silence::Silence;
 use crate::identity::{IfIndex, Mac, Name};
-use crate::log_lines::level;
+use crate::log_lines::refused;
 use crate::machine::address::{Failure, Plan};
-use crate::machine::cable::{Cable, Config, Input, Output, Peer};
+use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
 use crate::machine::loss::Loss;
 use crate::sys::environment;
 use crate::sys::netlink::Route;
 use crate::sys::sysfs::{Certainty, Device};
+use crate::sys::udp::Prober;
 use crate::wire::frame::Frame;
 use crate::wire::netlink::{AddrGenMode, Link, Message, Request};
 use gamelink_core::control::{BRIDGE_PORT, CableStatus, DeviceStatus, FromDaemon};
@@ -47,7 +47,9 @@ pub(super) struct Port {
     pub(super) is_played: bool,
     device: Device,
     frames: Frames,
-    probe: Probe,
+    /// While there are addresses.
+    prober: Option<Prober>,
+    prober_token: Token,
     silence: Silence,
     leftovers: Leftovers,
     link_up_since: Option<LocalTime>,
@@ -79,7 +81,8 @@ impl Port {
             certainty,
             is_played: false,
             frames,
-            probe: Probe::new(tokens[1]),
+            prober: None,
+            prober_token: tokens[1],
             silence: Silence::default(),
             leftovers: Leftovers::find(now, link.index, is_marked, route),
             link_up_since: None,
@@ -133,8 +136,8 @@ impl Port {
     ) -> bool {
         if token == self.frames.token {
             self.receive(now, sibling);
-        } else if token == self.probe.token {
-            if self.probe.receive() {
+        } else if token == self.prober_token {
+            if self.prober.as_ref().is_some_and(Prober::receive) {
                 self.cable.handle_input(now, Input::UdpHeard);
             }
         } else {
@@ -152,7 +155,8 @@ impl Port {
     }
 
     fn send_probe(&mut self, now: LocalTime) {
-        if let Some(is_blocked) = self.probe.send(now) {
+        if let Some(prober) = &mut self.prober {
+            let is_blocked = prober.send(now);
             self.cable.handle_input(now, Input::UdpBlocked(is_blocked));
         }
     }
@@ -162,7 +166,7 @@ impl Port {
             .poll_timeout(now)
             .into_iter()
             .chain(self.frames.poll_timeout())
-            .chain(self.probe.poll_timeout())
+            .chain(self.prober.as_ref().map(Prober::poll_timeout))
             .chain(self.leftovers.poll_timeout())
             .min()
     }
@@ -178,7 +182,8 @@ impl Port {
         if self.frames.handle_timeout(now, self.link.name) {
             self.receive(now, sibling);
         }
-        if self.probe.is_due(now) {
+        let probe_due = self.prober.as_ref().map(Prober::poll_timeout);
+        if probe_due.is_some_and(|at| at <= now) {
             self.send_probe(now);
         }
         if self.cable.poll_timeout(now).is_some_and(|at| at <= now) {
@@ -203,7 +208,7 @@ impl Port {
                 Output::Carrier(action) => self.carry(now, action, route),
                 Output::SetMac(mac) => self.set_mac(now, mac, route),
                 Output::Install(plan) => {
-                    let result = self.install(&plan, route, registry);
+                    let result = self.install(now, &plan, route, registry);
                     self.cable.handle_input(now, Input::Installed(result));
                     if result.is_ok() {
                         self.send_probe(now);
@@ -213,7 +218,17 @@ impl Port {
                 Output::Follow(peer) => self.frames.follow(self.link.name, peer),
                 Output::PeerUp(peer, plan) => {
                     self.link_up_since = Some(now);
-                    self.log_up(&peer, &plan);
+                    let (
+                        peer,
+                        Plan {
+                            local, peer: remote, ..
+                        },
+                    ) = (peer.identity, plan);
+                    let (name, instance) = (peer.name, peer.instance);
+                    log::info!(
+                        "link up interface={} peer={name} instance={instance} local={local} remote={remote}",
+                        self.name()
+                    );
                     event(Event::PeerUp);
                 }
                 Output::PeerDown(name, reason) => {
@@ -227,28 +242,15 @@ impl Port {
         }
     }
 
-    fn log_up(&self, peer: &Peer, plan: &Plan) {
-        let instance = peer.identity.instance;
-        log::info!(
-            "link up interface={} peer={} instance={instance} local={} remote={}",
-            self.name(),
-            peer.identity.name,
-            plan.local,
-            plan.peer
-        );
-    }
-
     fn carry(&mut self, now: LocalTime, action: Action, route: &mut Route) {
         if action == Action::Cycle {
             log::info!("no peer for long, cycling the link interface={}", self.name());
             let _ = route.change(Request::set_up(self.index(), false));
         }
         if let Err(error) = route.change(Request::set_up(self.index(), true)) {
-            let level = level(&error.into());
-            log::log!(
-                level,
-                "cannot set the interface up interface={} error={error}",
-                self.name()
+            refused(
+                format_args!("cannot set the interface up interface={}", self.name()),
+                error,
             );
         }
         self.refresh(now, route);
@@ -269,31 +271,32 @@ impl Port {
             }
             (result, _) => {
                 let error = result.err().unwrap_or(Errno::ENODEV);
-                log::log!(
-                    level(&error.into()),
-                    "MAC not changed interface={name} error={error}"
-                );
+                refused(format_args!("MAC not changed interface={name}"), error);
                 self.cable.handle_input(now, Input::MacSet(Err(())));
             }
         }
         self.refresh(now, route);
     }
 
-    fn install(&mut self, plan: &Plan, route: &mut Route, registry: &Registry) -> Result<(), Failure> {
+    fn install(
+        &mut self,
+        now: LocalTime,
+        plan: &Plan,
+        route: &mut Route,
+        registry: &Registry,
+    ) -> Result<(), Failure> {
         let index = self.index();
         self.silence.begin(&self.link, route);
+        let name = self.link.name;
         let fail = |error: Errno| {
-            log::log!(
-                level(&error.into()),
-                "address not set interface={} address={} error={error}",
-                self.link.name,
-                plan.local
+            refused(
+                format_args!("address not set interface={name} address={}", plan.local),
+                error,
             );
             let no_v6 = [Errno::EACCES, Errno::EAFNOSUPPORT, Errno::EOPNOTSUPP].contains(&error);
-            if plan.local.is_ipv6() && no_v6 {
-                Failure::NoV6
-            } else {
-                Failure::Passing
+            match plan.local.is_ipv6() && no_v6 {
+                true => Failure::NoV6,
+                false => Failure::Passing,
             }
         };
         let others = match plan.local {
@@ -311,16 +314,16 @@ impl Port {
             .change(Request::add_neighbour(index, plan.peer, plan.peer_mac))
             .map_err(fail)?;
         self.leftovers.remove(Some(plan), route);
-        if let Err(error) = self.probe.open(index, plan, registry) {
-            let level = level(&error);
-            log::log!(level, "no UDP probe interface={} error={error}", self.link.name);
-        }
+        let addresses = (plan.local, plan.peer);
+        let prober = Prober::open(now, index, addresses, (registry, self.prober_token));
+        let log = |error| refused(format_args!("no UDP probe interface={name}"), error);
+        self.prober = prober.map_err(log).ok();
         Ok(())
     }
 
     fn remove(&mut self, plan: &Plan, route: &mut Route) {
         let index = self.index();
-        self.probe.close();
+        self.prober = None;
         // Gone already where the interface went down or away.
         let _ = route.change(Request::remove_neighbour(index, plan.peer));
         let _ = route.change(Request::remove_address(index, plan.local, plan.peer));
@@ -328,12 +331,8 @@ impl Port {
 
     /// Whether the kernel really has this address no more: an old event may tell of one that has been put back since.
     pub(super) fn check_removed(&mut self, now: LocalTime, address: IpAddr, route: &mut Route) {
-        if self
-            .cable
-            .addresses()
-            .installed()
-            .is_none_or(|plan| plan.local != address)
-        {
+        let installed = self.cable.addresses().installed();
+        if installed.is_none_or(|plan| plan.local != address) {
             return;
         }
         let (index, mut is_there) = (self.index(), false);
@@ -385,7 +384,7 @@ impl Port {
 
     /// Leaves the interface as it was found, but up.
     pub(super) fn close(&mut self, route: &mut Route) {
-        self.probe.close();
+        self.prober = None;
         self.leftovers.remove(None, route);
         self.silence.end(&self.link, route);
     }

@@ -87,7 +87,6 @@ impl Cable {
         self.peering.told.as_ref()
     }
 
-    /// The addresses of this cable.
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
     }
@@ -124,13 +123,7 @@ impl Cable {
                 self.repair.handle_mine(mac);
             }
             Input::Frame(frame, sibling) => self.handle_frame(now, frame, sibling),
-            Input::BadFrame(error) => {
-                self.counters.frames.malformed += 1;
-                if let WireError::Version(theirs, name) = error {
-                    let ours = VERSION;
-                    self.say(now, Trouble::Version { name, theirs, ours });
-                }
-            }
+            Input::BadFrame(error) => self.handle_bad_frame(now, error),
             Input::Installed(result) => {
                 self.addresses.handle_installed(now, result);
                 if result == Err(address::Failure::Taken) {
@@ -165,16 +158,24 @@ impl Cable {
             }
             Input::Flapped => self.addresses.handle_flushed(),
             Input::Resumed => self.heartbeat.handle_resume(now),
-            Input::Gone => {
-                self.lose(now, Loss::Unplugged);
-                self.is_stopped = true;
-            }
+            Input::Gone => self.stop(now, Loss::Unplugged),
             Input::Stop { leaves_path: true } => self.is_stopped = true,
-            Input::Stop { leaves_path: false } => self.stop(now),
+            Input::Stop { leaves_path: false } => {
+                self.say_goodbye();
+                self.stop(now, Loss::Stopping);
+            }
             Input::Timeout => {}
         }
         if !self.is_stopped {
             self.settle(now);
+        }
+    }
+
+    fn handle_bad_frame(&mut self, now: LocalTime, error: WireError) {
+        self.counters.frames.malformed += 1;
+        if let WireError::Version(theirs, name) = error {
+            let ours = VERSION;
+            self.say(now, Trouble::Version { name, theirs, ours });
         }
     }
 
@@ -245,9 +246,7 @@ impl Cable {
             Admission::Stale => self.counters.frames.stale += 1,
             Admission::Foreign(trouble) => {
                 self.counters.frames.foreign += 1;
-                if let Some(trouble) = trouble {
-                    self.say(now, trouble);
-                }
+                self.say(now, trouble);
             }
             Admission::Ignored => {}
         }
@@ -345,18 +344,23 @@ impl Cable {
         }
     }
 
-    fn stop(&mut self, now: LocalTime) {
+    fn say_goodbye(&mut self) {
         if self.can_speak() {
             // Twice, as nobody answers a goodbye.
             self.send(Kind::Goodbye);
             self.send(Kind::Goodbye);
         }
-        self.lose(now, Loss::Stopping);
+    }
+
+    fn stop(&mut self, now: LocalTime, loss: Loss) {
+        self.lose(now, loss);
         self.is_stopped = true;
     }
 
-    fn say(&mut self, now: LocalTime, trouble: Trouble) {
-        if self.troubles.note(now, trouble) {
+    fn say(&mut self, now: LocalTime, trouble: impl Into<Option<Trouble>>) {
+        if let Some(trouble) = trouble.into()
+            && self.troubles.note(now, trouble)
+        {
             self.outbox.push(Output::Say(trouble));
         }
     }

@@ -60,8 +60,7 @@ pub(crate) struct Machine {
     retries: u8,
     /// Questions to its address since that was heard, or since it first was where it never answers.
     unanswered: u8,
-    questions: Budget,
-    answers: Budget,
+    budgets: Budgets,
     /// When it answered last; never for one that is only rumoured.
     confirmed: Option<LocalTime>,
 }
@@ -93,6 +92,13 @@ impl Budget {
     }
 }
 
+/// What may be said to one machine.
+#[derive(Clone, Copy, Debug, Default)]
+struct Budgets {
+    questions: Budget,
+    answers: Budget,
+}
+
 /// What a beacon led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
@@ -122,8 +128,7 @@ impl Machine {
             question: None,
             retries: 0,
             unanswered: 0,
-            questions: Budget::default(),
-            answers: Budget::default(),
+            budgets: Budgets::default(),
             confirmed: None,
         }
     }
@@ -207,7 +212,7 @@ impl Machine {
 
     /// Puts a question; gives where and with which stamp: a time, but for its lowest bits, a millisecond, which nobody can guess.
     fn ask(&mut self, now: LocalTime, secret: u64, to: SocketAddr) -> Option<(SocketAddr, u64)> {
-        if !self.questions.take(now, MAX_WORDS) {
+        if !self.budgets.questions.take(now, MAX_WORDS) {
             return None;
         }
         let parts = [&secret.to_be_bytes(), &self.instance.0[..], &now.0.to_be_bytes()];
@@ -304,7 +309,7 @@ impl Roster {
             }
             return outcome;
         }
-        outcome.may_answer = beacon.asks && machine.answers.take(now, MAX_WORDS);
+        outcome.may_answer = beacon.asks && machine.budgets.answers.take(now, MAX_WORDS);
         if from == machine.address {
             machine.heard = now;
             // It is heard, after all.

@@ -26,7 +26,16 @@ pub(crate) struct Credentials {
 #[derive(Debug)]
 pub(crate) struct Listeners {
     pub(crate) all: Vec<UnixListener>,
-    _file: Option<SocketFile>,
+    /// To be removed at the end.
+    path: Option<PathBuf>,
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 impl Listeners {
@@ -35,17 +44,12 @@ impl Listeners {
     /// # Errors
     /// As [`listen_at`] has them.
     pub(crate) fn open(path: &Path) -> io::Result<Listeners> {
-        let passed = passed_listeners();
-        if !passed.is_empty() {
-            return Ok(Listeners {
-                all: passed,
-                _file: None,
-            });
+        let (mut all, mut made) = (passed_listeners(), None);
+        if all.is_empty() {
+            all.push(listen_at(path)?);
+            made = Some(path.to_owned());
         }
-        Ok(Listeners {
-            all: vec![listen_at(path)?],
-            _file: Some(SocketFile(path.to_owned())),
-        })
+        Ok(Listeners { all, path: made })
     }
 }
 
@@ -105,16 +109,6 @@ pub(crate) fn credentials(stream: &UnixStream) -> Credentials {
             uid: peer.uid(),
         })
         .unwrap_or_default()
-}
-
-/// A path to remove at the end.
-#[derive(Debug)]
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::daemon::lan::LanPort;
 use crate::daemon::link::{Down, Event};
 use crate::daemon::port::Port;
 use crate::identity::{Identity, IfIndex, Nonce};
-use crate::log_lines::level;
+use crate::log_lines::refused;
 use crate::machine::cable::{Config, Input};
 use crate::machine::discovery::Lan;
 use crate::machine::mac::Seed;
@@ -143,7 +143,7 @@ impl Interfaces {
             }
             Err(error) => {
                 self.claims.release(link.index);
-                log::log!(level(&error), "cannot serve interface={name} error={error}");
+                refused(format_args!("cannot serve interface={name}"), error);
             }
         }
     }
