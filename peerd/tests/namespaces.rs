@@ -92,7 +92,7 @@ fn both_ends_in_one_box_are_named_in_words() {
     let daemon = lab.daemon(0, &["--interface", "usb0", "--interface", "usb1"]);
     eventually("said", || {
         daemon
-            .troubles()
+            .diagnostics()
             .iter()
             .any(|words| words.contains("same box (the other is usb1)"))
     });
@@ -128,7 +128,7 @@ fn an_ipv4_address_that_this_machine_reaches_elsewhere_is_not_the_peers() {
     ));
     let (a, b) = (lab.daemon(0, &["--ipv4"]), lab.daemon(1, &["--ipv4"]));
     eventually("refused", || {
-        a.troubles()
+        a.diagnostics()
             .iter()
             .any(|words| words.contains("uses an address of this link"))
     });
@@ -271,12 +271,12 @@ fn a_second_claimant_is_refused_and_named() {
     b.game().peer_up();
     let c = lab.daemon(2, &[]);
     eventually("named at the linked ends", || {
-        a.troubles()
+        a.diagnostics()
             .iter()
             .any(|words| words.contains("player-2 also answers"))
     });
     eventually("said to the third", || {
-        c.troubles()
+        c.diagnostics()
             .iter()
             .any(|words| words.contains("is linked with another"))
     });

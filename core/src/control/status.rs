@@ -63,8 +63,9 @@ pub struct CableStatus {
     pub peer: Option<PeerStatus>,
     /// Reachability by UDP.
     pub udp: UdpStatus,
-    /// Diagnostics for a person.
-    pub troubles: Vec<String>,
+    /// What a person should know, with the remedy.
+    #[serde(rename = "troubles")]
+    pub diagnostics: Vec<String>,
     /// Network managers that run here, while something removes the address of the interface.
     #[serde(deserialize_with = "Option::deserialize")]
     pub culprits: Option<Vec<String>>,

@@ -237,7 +237,7 @@ impl Port {
                     event(Event::PeerDown(reason));
                 }
                 Output::Redraw => event(Event::Redraw),
-                Output::Say(trouble) => log::warn!("interface={} {trouble}", self.name()),
+                Output::Say(diagnostic) => log::warn!("interface={} {diagnostic}", self.name()),
             }
         }
     }

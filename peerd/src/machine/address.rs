@@ -14,7 +14,7 @@ const FIGHT: Duration = Duration::from_secs(60);
 const BREATH: Duration = Duration::from_millis(30);
 /// How long we then leave it.
 const TRUCE: Duration = Duration::from_secs(20);
-/// Between two looks whether an address that another interface has is free: as long as a trouble is shown, and less.
+/// Between two looks whether an address that another interface has is free: as long as a diagnostic is shown, and less.
 const TAKEN: Duration = Duration::from_secs(4);
 /// Between two tries after the kernel refused.
 const RETRY: Duration = Duration::from_millis(250);

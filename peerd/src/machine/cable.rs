@@ -9,10 +9,10 @@ pub(crate) use io::{Config, Counters, Input, Output, Peer};
 
 use super::address::{self, Addresses, Plan};
 use super::carrier::Carrier;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::health::Heartbeat;
 use super::loss::Loss;
 use super::mac::{self, Repair};
-use super::trouble::{Trouble, Troubles};
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, MacWord, VERSION};
@@ -35,7 +35,7 @@ pub(crate) struct Cable {
     heartbeat: Heartbeat,
     repair: Repair,
     addresses: Addresses,
-    troubles: Troubles,
+    diagnostics: Diagnostics,
     peering: Peering,
     udp: Udp,
     has_game: bool,
@@ -63,7 +63,7 @@ impl Cable {
             heartbeat: Heartbeat::new(now, !config.is_certain),
             repair: Repair::new(config.seed, mac, config.is_locked),
             addresses: Addresses::new(config.has_v6),
-            troubles: Troubles::default(),
+            diagnostics: Diagnostics::default(),
             peering: Peering::default(),
             udp: Udp::default(),
             has_game: false,
@@ -127,13 +127,13 @@ impl Cable {
             Input::Installed(result) => {
                 self.addresses.handle_installed(now, result);
                 if result == Err(address::Failure::Taken) {
-                    self.say(now, Trouble::AddressTaken);
+                    self.say(now, Diagnostic::AddressTaken);
                 }
             }
             Input::AddressRemoved(address) => {
                 self.addresses.handle_removed(now, address);
                 if self.addresses.is_contested() {
-                    self.say(now, Trouble::Contested);
+                    self.say(now, Diagnostic::Contested);
                 }
             }
             Input::MacSet(result) => {
@@ -141,7 +141,7 @@ impl Cable {
                 self.repair.handle_set(result);
                 self.addresses.handle_flushed();
                 if *self.repair.state() == mac::State::Refused {
-                    self.say(now, Trouble::MacRefused);
+                    self.say(now, Diagnostic::MacRefused);
                 }
             }
             Input::UdpHeard => self.udp.heard = Some(now),
@@ -175,7 +175,7 @@ impl Cable {
         self.counters.frames.malformed += 1;
         if let WireError::Version(theirs, name) = error {
             let ours = VERSION;
-            self.say(now, Trouble::Version { name, theirs, ours });
+            self.say(now, Diagnostic::Version { name, theirs, ours });
         }
     }
 
@@ -185,7 +185,7 @@ impl Cable {
         let is_double = sender.instance == me.instance;
         let is_this_box = sender.box_id == me.box_id && !is_double;
         if let Some(other) = sibling.or(is_this_box.then(Name::default)) {
-            return self.say(now, Trouble::OneBox { other });
+            return self.say(now, Diagnostic::OneBox { other });
         }
         if is_double {
             return self.meet_double(now);
@@ -226,7 +226,7 @@ impl Cable {
     /// Our own instance came from elsewhere: a machine cloned with its random numbers, or a loop in the wire.
     fn meet_double(&mut self, now: LocalTime) {
         if self.redraws >= MAX_REDRAWS {
-            return self.say(now, Trouble::Loop);
+            return self.say(now, Diagnostic::Loop);
         }
         if self.peering.told.is_none() {
             self.redraws += 1;
@@ -244,9 +244,9 @@ impl Cable {
                 return true;
             }
             Admission::Stale => self.counters.frames.stale += 1,
-            Admission::Foreign(trouble) => {
+            Admission::Foreign(diagnostic) => {
                 self.counters.frames.foreign += 1;
-                self.say(now, trouble);
+                self.say(now, diagnostic);
             }
             Admission::Ignored => {}
         }
@@ -275,7 +275,7 @@ impl Cable {
             self.outbox.push(Output::Carrier(action));
         }
         if self.carrier.is_held_down() {
-            self.say(now, Trouble::HeldDown);
+            self.say(now, Diagnostic::HeldDown);
         }
         self.settle_addresses(now);
         self.settle_link();
@@ -357,11 +357,11 @@ impl Cable {
         self.is_stopped = true;
     }
 
-    fn say(&mut self, now: LocalTime, trouble: impl Into<Option<Trouble>>) {
-        if let Some(trouble) = trouble.into()
-            && self.troubles.note(now, trouble)
+    fn say(&mut self, now: LocalTime, diagnostic: impl Into<Option<Diagnostic>>) {
+        if let Some(diagnostic) = diagnostic.into()
+            && self.diagnostics.note(now, diagnostic)
         {
-            self.outbox.push(Output::Say(trouble));
+            self.outbox.push(Output::Say(diagnostic));
         }
     }
 

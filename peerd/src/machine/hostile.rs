@@ -130,7 +130,7 @@ fn two_daemons_of_different_versions_say_which_side_to_update() {
             }
             while let Some(output) = cable.poll_output() {
                 match output {
-                    Output::Say(trouble) => said.push(trouble.to_string()),
+                    Output::Say(diagnostic) => said.push(diagnostic.to_string()),
                     Output::PeerUp(..) => panic!("linked across versions"),
                     _ => {}
                 }
@@ -143,7 +143,7 @@ fn two_daemons_of_different_versions_say_which_side_to_update() {
             "{said:?}"
         );
         let now = LocalTime(500 * 20_000_000);
-        assert_eq!(cable.status(now).troubles.len(), 1);
+        assert_eq!(cable.status(now).diagnostics.len(), 1);
     }
 }
 

@@ -3,12 +3,12 @@
 pub(crate) mod address;
 pub(crate) mod cable;
 pub(crate) mod carrier;
+pub(crate) mod diagnostic;
 pub(crate) mod discovery;
 pub(crate) mod health;
 pub(crate) mod loss;
 pub(crate) mod mac;
 mod roster;
-pub(crate) mod trouble;
 
 #[cfg(test)]
 mod faults;

@@ -119,13 +119,13 @@ fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
 /// What the cable itself says.
 fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
     let name = cable.device.interface.as_str();
-    for trouble in &cable.troubles {
+    for diagnostic in &cable.diagnostics {
         let culprits = cable.culprits.iter().flatten();
         let mend = culprits
             .map(|culprit| format!("running here: {culprit}"))
             .collect();
         let is_fault = cable.state != CableState::Linked;
-        findings.push(Finding::new(Some(name), is_fault, trouble.as_str(), mend));
+        findings.push(Finding::new(Some(name), is_fault, diagnostic.as_str(), mend));
     }
     let (what, mend) = match cable.state {
         CableState::Down => ("the interface is down", format!("ip link set {name} up")),

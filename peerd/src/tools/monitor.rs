@@ -158,7 +158,7 @@ fn cables(status: &Status) -> Table<'static> {
                 .map(|ms| format!("{} s", ms / 1000))
                 .unwrap_or_default(),
             layers.to_owned(),
-            cable.troubles.first().cloned().unwrap_or_default(),
+            cable.diagnostics.first().cloned().unwrap_or_default(),
         ]
     });
     let [a, b, c, d, e] = [15, 10, 16, 9, 22].map(Constraint::Length);
@@ -166,7 +166,7 @@ fn cables(status: &Status) -> Table<'static> {
     let title = format!(" peerd {} on {} ", status.daemon, status.name);
     table(
         title,
-        ["cable", "state", "peer", "for", "UDP", "trouble"],
+        ["cable", "state", "peer", "for", "UDP", "diagnostic"],
         widths,
         rows,
     )

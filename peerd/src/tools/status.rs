@@ -69,8 +69,8 @@ fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
         "\n  MAC {} (change: {})",
         cable.mac.mac, cable.mac.mac_repair
     )?;
-    for trouble in &cable.troubles {
-        writeln!(text, "  ! {trouble}")?;
+    for diagnostic in &cable.diagnostics {
+        writeln!(text, "  ! {diagnostic}")?;
     }
     if let Some(culprits) = &cable.culprits {
         writeln!(

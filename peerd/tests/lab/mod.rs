@@ -370,11 +370,11 @@ impl Daemon {
         self.status().cables.iter().map(|cable| cable.state).collect()
     }
 
-    pub(crate) fn troubles(&self) -> Vec<String> {
+    pub(crate) fn diagnostics(&self) -> Vec<String> {
         self.status()
             .cables
             .into_iter()
-            .flat_map(|cable| cable.troubles)
+            .flat_map(|cable| cable.diagnostics)
             .collect()
     }
 

@@ -3,9 +3,9 @@
 use crate::identity::{Identity, Instance, Mac, Name};
 use crate::machine::address::{Failure, Plan};
 use crate::machine::carrier::{self, LinkState};
+use crate::machine::diagnostic::Diagnostic;
 use crate::machine::loss::Loss;
 use crate::machine::mac::Seed;
-use crate::machine::trouble::Trouble;
 use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame};
 use gamelink_core::control::FrameCounts;
@@ -76,7 +76,7 @@ pub(crate) enum Output {
     /// Another machine has our instance: draw a new one for the whole process.
     Redraw,
     /// A person should know.
-    Say(Trouble),
+    Say(Diagnostic),
 }
 
 /// The other end, as it described itself last.

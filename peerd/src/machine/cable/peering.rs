@@ -3,8 +3,8 @@
 use super::io::Peer;
 use crate::identity::{Instance, Name};
 use crate::machine::address::Plan;
+use crate::machine::diagnostic::Diagnostic;
 use crate::machine::loss::Loss;
-use crate::machine::trouble::Trouble;
 use crate::wire::frame::{Flags, Frame, Kind};
 
 /// The other end.
@@ -27,7 +27,7 @@ pub(super) enum Admission {
     /// Replayed, or overtaken.
     Stale,
     /// Of a machine that is not the peer; a person should know of some.
-    Foreign(Option<Trouble>),
+    Foreign(Option<Diagnostic>),
     /// Neither known nor an introduction.
     Ignored,
 }
@@ -49,7 +49,7 @@ impl Peering {
         let is_taken = frame.flags.has(Flags::LINKED) && frame.heard != me;
         let Some(peer) = &self.peer else {
             return match frame.kind {
-                _ if is_taken => Admission::Foreign(Some(Trouble::Taken { name: sender.name })),
+                _ if is_taken => Admission::Foreign(Some(Diagnostic::Taken { name: sender.name })),
                 Kind::Hello => Admission::Admitted,
                 Kind::Goodbye => Admission::Ignored,
             };
@@ -78,6 +78,6 @@ impl Peering {
             return Admission::Succeeds(Loss::OtherMachine);
         }
         let (name, peer) = (sender.name, known.name);
-        Admission::Foreign(self.told.map(|_| Trouble::Claimant { name, peer }))
+        Admission::Foreign(self.told.map(|_| Diagnostic::Claimant { name, peer }))
     }
 }

@@ -41,10 +41,10 @@ impl Cable {
                 blocked_here: self.udp.is_blocked,
                 blocked_there: has(Flags::SEND_BLOCKED),
             },
-            troubles: self
-                .troubles
+            diagnostics: self
+                .diagnostics
                 .iter(now)
-                .map(|trouble| trouble.to_string())
+                .map(|diagnostic| diagnostic.to_string())
                 .collect(),
             frames: self.counters.frames,
             links: self.counters.links,
@@ -59,7 +59,13 @@ impl Cable {
             (true, _) => CableState::Linked,
             _ if !carrier.is_up => CableState::Down,
             _ if !carrier.has_carrier => CableState::NoCarrier,
-            _ if self.troubles.iter(now).any(|trouble| !trouble.is_harmless()) => CableState::Trouble,
+            _ if self
+                .diagnostics
+                .iter(now)
+                .any(|diagnostic| !diagnostic.is_harmless()) =>
+            {
+                CableState::Trouble
+            }
             (false, Health::Silent) => CableState::Searching,
             (false, _) => CableState::Linking,
         }

@@ -6,12 +6,12 @@ use std::fmt;
 use std::mem::discriminant;
 use std::time::Duration;
 
-/// How long a trouble is shown after it was last seen.
+/// How long a diagnostic is shown after it was last seen.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// One thing that is not as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum Diagnostic {
     /// Both ends of the cable are plugged into this machine; `other` is the interface, where it is known.
     OneBox { other: Name },
     /// The wire gives back what we send.
@@ -32,69 +32,69 @@ pub(crate) enum Trouble {
     AddressTaken,
 }
 
-impl Trouble {
+impl Diagnostic {
     /// Whether play goes on all the same.
     pub(crate) fn is_harmless(&self) -> bool {
         matches!(
             self,
-            Trouble::MacRefused | Trouble::Claimant { .. } | Trouble::Contested
+            Diagnostic::MacRefused | Diagnostic::Claimant { .. } | Diagnostic::Contested
         )
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::OneBox { other } if other.as_str().is_empty() => {
+            Diagnostic::OneBox { other } if other.as_str().is_empty() => {
                 f.write_str("both ends of this cable are in this same box: plug one end into the other player's")
             }
-            Trouble::OneBox { other } => write!(
+            Diagnostic::OneBox { other } => write!(
                 f,
                 "both ends of this cable are in this same box (the other is {other}): plug one end into the other player's"
             ),
-            Trouble::Loop => {
+            Diagnostic::Loop => {
                 f.write_str("this cable gives back what is sent into it: look for a loop in a hub or switch")
             }
-            Trouble::Taken { name } => write!(
+            Diagnostic::Taken { name } => write!(
                 f,
                 "{name} answers on this cable, but is linked with another machine: a cable has two ends, take out the hub or switch"
             ),
-            Trouble::Claimant { name, peer } => write!(
+            Diagnostic::Claimant { name, peer } => write!(
                 f,
                 "{name} also answers on this cable, which is taken by {peer}: refused; a cable has two ends, take out the hub or switch"
             ),
-            Trouble::Version { name, theirs, ours } => {
+            Diagnostic::Version { name, theirs, ours } => {
                 let mend = if theirs < ours { "update Gamelink there" } else { "update Gamelink on this side" };
                 write!(f, "{name} speaks version {theirs} of the handshake and this side {ours}: {mend}")
             }
-            Trouble::HeldDown => f.write_str(
+            Diagnostic::HeldDown => f.write_str(
                 "something takes this interface down whenever it is set up: tell that network manager to leave it alone",
             ),
-            Trouble::Contested => f.write_str(
+            Diagnostic::Contested => f.write_str(
                 "something removes the address of this interface again and again: tell that network manager to leave it alone",
             ),
-            Trouble::AddressTaken => f.write_str(
+            Diagnostic::AddressTaken => f.write_str(
                 "another interface of this machine uses an address of this link: plug the cable again, which draws new ones",
             ),
-            Trouble::MacRefused => f.write_str(
+            Diagnostic::MacRefused => f.write_str(
                 "both ends have the same MAC address and this driver does not let it be changed; the link works with addresses of its own",
             ),
         }
     }
 }
 
-/// The troubles of a cable, at most one of each kind.
+/// The diagnostics of a cable, at most one of each kind.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Troubles(Vec<(LocalTime, Trouble)>);
+pub(crate) struct Diagnostics(Vec<(LocalTime, Diagnostic)>);
 
-impl Troubles {
+impl Diagnostics {
     /// Keeps it. True if it is new, and so worth a line in the log.
-    pub(crate) fn note(&mut self, now: LocalTime, trouble: Trouble) -> bool {
-        let is_like = |(_, of): &&mut (LocalTime, Trouble)| discriminant(of) == discriminant(&trouble);
+    pub(crate) fn note(&mut self, now: LocalTime, diagnostic: Diagnostic) -> bool {
+        let is_like = |(_, of): &&mut (LocalTime, Diagnostic)| discriminant(of) == discriminant(&diagnostic);
         let old = match self.0.iter_mut().find(is_like) {
-            Some(known) => Some(std::mem::replace(known, (now, trouble))),
+            Some(known) => Some(std::mem::replace(known, (now, diagnostic))),
             None => {
-                self.0.push((now, trouble));
+                self.0.push((now, diagnostic));
                 None
             }
         };
@@ -102,9 +102,10 @@ impl Troubles {
     }
 
     /// Those that hold now. A refused change of the MAC holds until the cable is plugged again.
-    pub(crate) fn iter(&self, now: LocalTime) -> impl Iterator<Item = Trouble> {
-        let holds =
-            move |(at, of): &&(LocalTime, Trouble)| *of == Trouble::MacRefused || now.since(*at) < FRESH;
-        self.0.iter().filter(holds).map(|&(_, trouble)| trouble)
+    pub(crate) fn iter(&self, now: LocalTime) -> impl Iterator<Item = Diagnostic> {
+        let holds = move |(at, of): &&(LocalTime, Diagnostic)| {
+            *of == Diagnostic::MacRefused || now.since(*at) < FRESH
+        };
+        self.0.iter().filter(holds).map(|&(_, diagnostic)| diagnostic)
     }
 }
