@@ -95,7 +95,11 @@ impl Client {
         }
     }
 
-    pub(super) fn receive(&mut self, now: LocalTime, mut wish: impl FnMut(ToDaemon)) -> Result<(), String> {
+    pub(super) fn receive(
+        &mut self,
+        now: LocalTime,
+        mut request: impl FnMut(ToDaemon),
+    ) -> Result<(), String> {
         let mut bytes = [0; 4096];
         self.has_more = false;
         for _ in 0..READS {
@@ -110,7 +114,7 @@ impl Client {
             let mut result = Ok(());
             let cut = lines.handle_bytes(bytes.get(..len).unwrap_or_default(), |line| {
                 if result.is_ok() {
-                    result = self.handle_line(now, line, &mut wish);
+                    result = self.handle_line(now, line, &mut request);
                 }
             });
             self.lines = lines;
@@ -128,7 +132,7 @@ impl Client {
         &mut self,
         now: LocalTime,
         line: &[u8],
-        wish: &mut impl FnMut(ToDaemon),
+        request: &mut impl FnMut(ToDaemon),
     ) -> Result<(), String> {
         let message = match control::decode::<ToDaemon>(line) {
             Ok(Some(message)) => message,
@@ -159,7 +163,7 @@ impl Client {
                 if !self.send(&welcome) {
                     return Err("it does not read".into());
                 }
-                wish(message);
+                request(message);
             }
             // Nothing before a hello.
             _ if self.role.is_none() => return Err("it did not say hello".into()),
@@ -171,10 +175,10 @@ impl Client {
                 self.reported = now;
                 if self.is_held && self.plays_on().is_none() {
                     self.let_go();
-                    wish(ToDaemon::Report(report));
+                    request(ToDaemon::Report(report));
                 }
             }
-            ToDaemon::Status => wish(ToDaemon::Status),
+            ToDaemon::Status => request(ToDaemon::Status),
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ const REPORTS: Duration = Duration::from_secs(3);
 
 /// What the daemon has to do for a client.
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(super) enum Request {
     /// Answer a status request of this client.
     Status(Token),
     /// A game came or went: who is linked with whom may change.
@@ -115,14 +115,14 @@ impl Clients {
     }
 
     /// Reads what one client wrote.
-    pub(super) fn receive(&mut self, now: LocalTime, token: Token, mut wish: impl FnMut(Wish)) {
+    pub(super) fn receive(&mut self, now: LocalTime, token: Token, mut request: impl FnMut(Request)) {
         let Some(client) = self.clients.get_mut(&token.0) else {
             return;
         };
         match client.receive(now, |of| {
-            wish(match of {
-                ToDaemon::Status => Wish::Status(token),
-                _ => Wish::Games,
+            request(match of {
+                ToDaemon::Status => Request::Status(token),
+                _ => Request::Games,
             });
         }) {
             Ok(()) => {}
@@ -131,7 +131,7 @@ impl Clients {
                 let was_game = client.role == Some(Role::Game);
                 self.clients.remove(&token.0);
                 if was_game {
-                    wish(Wish::Games);
+                    request(Request::Games);
                 }
             }
         }

@@ -21,7 +21,7 @@ pub(crate) use settings::{RunError, Settings};
 use crate::sys::control::Listeners;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, environment};
-use clients::{Clients, Wish};
+use clients::{Clients, Request};
 use gamelink_core::control::{FromDaemon, Status};
 use gamelink_core::time::LocalTime;
 use interfaces::Interfaces;
@@ -177,15 +177,15 @@ impl Daemon {
     }
 
     fn receive_client(&mut self, now: LocalTime, token: Token) {
-        let mut wishes = vec![];
-        self.clients.receive(now, token, |wish| wishes.push(wish));
-        for wish in wishes {
-            match wish {
-                Wish::Status(token) => {
+        let mut requests = vec![];
+        self.clients.receive(now, token, |request| requests.push(request));
+        for request in requests {
+            match request {
+                Request::Status(token) => {
                     let status = FromDaemon::Status(self.status(now));
                     self.clients.send(token, &status);
                 }
-                Wish::Games => self.serve_games(now),
+                Request::Games => self.serve_games(now),
             }
         }
     }
