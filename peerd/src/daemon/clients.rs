@@ -1,7 +1,7 @@
 //! The clients of the control socket: games, which are told of peers, and tools, which are answered.
 
 use super::client::{Client, refuse};
-use super::link::{Down, LinkId};
+use super::link::{LinkId, PeerLoss};
 use super::precedence;
 use crate::identity::Name;
 use crate::sys::control::credentials;
@@ -184,13 +184,13 @@ impl Clients {
 
     /// Tells the game that has this cable that its peer is gone. Where only the daemons may have lost each other, the game
     /// keeps the cable until it says that it does not hear its peer either.
-    pub(super) fn take_back(&mut self, down: &Down) {
-        let message = down.message();
+    pub(super) fn take_back(&mut self, loss: &PeerLoss) {
+        let message = loss.message();
         self.clients.retain(|_, client| {
-            if client.link != Some(down.link) {
+            if client.link != Some(loss.link) {
                 return true;
             }
-            client.is_held = down.cause.may_be_daemon_only();
+            client.is_held = loss.cause.may_be_daemon_only();
             if !client.is_held {
                 client.let_go();
             }

@@ -4,7 +4,7 @@ mod discovery;
 
 use super::clients::Clients;
 use super::lan::LanPort;
-use super::link::{Down, Event, LinkId};
+use super::link::{Event, LinkId, PeerLoss};
 use super::port::{Event as PortEvent, Port};
 use super::settings::{RunError, Settings};
 use super::tokens::Tokens;
@@ -169,7 +169,7 @@ impl Interfaces {
                 self.events.push(Event::Up(id));
             }
             PortEvent::PeerDown(loss) => {
-                let down = Down::new(id, name, &loss.to_string(), loss.cause());
+                let down = PeerLoss::new(id, name, &loss.to_string(), loss.cause());
                 self.events.push(Event::Down(down));
             }
             PortEvent::Redraw => must_redraw = true,
@@ -200,10 +200,10 @@ impl Interfaces {
     }
 
     /// What a game of a LAN is told when a cable takes the LAN's place.
-    pub(super) fn replaced_lans(&self) -> impl Iterator<Item = Down> {
+    pub(super) fn replaced_lans(&self) -> impl Iterator<Item = PeerLoss> {
         let reason = "a cable is plugged in";
         let lans = self.lans.values();
-        lans.map(move |lan| Down::new(lan.id(), lan.name, reason, DownCause::Replaced))
+        lans.map(move |lan| PeerLoss::new(lan.id(), lan.name, reason, DownCause::Replaced))
     }
 
     /// Tells each link whether anybody wants to play there.

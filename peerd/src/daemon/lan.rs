@@ -1,6 +1,6 @@
 //! One LAN interface: its machine with its two sockets. Its MAC and addresses are never touched.
 
-use super::link::{Down, Event, LinkId};
+use super::link::{Event, LinkId, PeerLoss};
 use super::tokens::Tokens;
 use crate::identity::{IfIndex, Name};
 use crate::machine::discovery::{Lan, Output};
@@ -95,7 +95,7 @@ impl LanPort {
                 }
                 Output::PeerDown(loss) => {
                     log::info!("link down lan={} reason={}", self.name, loss.words());
-                    let down = Down::new(self.id(), self.name, loss.words(), loss.cause());
+                    let down = PeerLoss::new(self.id(), self.name, loss.words(), loss.cause());
                     events.push(Event::Down(down));
                 }
             }

@@ -18,21 +18,21 @@ pub(super) enum Event {
     /// The peer of a link can be reached, or by another address or name.
     Up(LinkId),
     /// It cannot any more.
-    Down(Down),
+    Down(PeerLoss),
 }
 
 /// A peer that is gone, as a game is told.
 #[derive(Debug)]
-pub(super) struct Down {
+pub(super) struct PeerLoss {
     pub(super) link: LinkId,
     name: Name,
     reason: String,
     pub(super) cause: DownCause,
 }
 
-impl Down {
-    pub(super) fn new(link: LinkId, name: Name, reason: &str, cause: DownCause) -> Down {
-        Down {
+impl PeerLoss {
+    pub(super) fn new(link: LinkId, name: Name, reason: &str, cause: DownCause) -> PeerLoss {
+        PeerLoss {
             link,
             name,
             reason: reason.to_owned(),

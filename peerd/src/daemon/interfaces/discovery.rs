@@ -2,7 +2,7 @@
 
 use super::Interfaces;
 use crate::daemon::lan::LanPort;
-use crate::daemon::link::{Down, Event};
+use crate::daemon::link::{Event, PeerLoss};
 use crate::daemon::port::Port;
 use crate::identity::{Identity, IfIndex, Nonce};
 use crate::log_lines::refused;
@@ -226,7 +226,7 @@ impl Interfaces {
     fn leave_lan(&mut self, index: IfIndex, reason: &str, cause: DownCause) {
         if let Some(lan) = self.lans.remove(&index) {
             log::info!("left lan={} reason={reason}", lan.name);
-            let down = Down::new(lan.id(), lan.name, reason, cause);
+            let down = PeerLoss::new(lan.id(), lan.name, reason, cause);
             self.events.push(Event::Down(down));
         }
     }
