@@ -14,7 +14,7 @@ use crate::machine::cable::Input;
 use crate::sys::claim::Claims;
 use crate::sys::holes::Keeper;
 use crate::sys::netlink::{Monitor, Route};
-use crate::sys::sysfs::{Certainty, Extra};
+use crate::sys::sysfs::{CableList, Certainty};
 use crate::sys::{clock, environment};
 use gamelink_core::control::{CableStatus, DownCause, FromDaemon, LanStatus};
 use gamelink_core::time::LocalTime;
@@ -26,7 +26,7 @@ use std::io;
 pub(super) struct Interfaces {
     settings: Settings,
     /// The operator's own cables.
-    cables: Extra,
+    cables: CableList,
     registry: Registry,
     tokens: Tokens,
     route: Route,
@@ -51,7 +51,7 @@ impl Interfaces {
         monitor: Token,
     ) -> Result<Interfaces, RunError> {
         let system = |what| move |error: io::Error| RunError::System(what, error);
-        let cables = settings.cables_file.as_deref().map(Extra::read).transpose();
+        let cables = settings.cables_file.as_deref().map(CableList::read).transpose();
         let cables = cables.map_err(RunError::CablesFile)?.unwrap_or_default();
         let started = clock::since_boot().as_millis();
         let mut interfaces = Interfaces {

@@ -42,16 +42,16 @@ const CABLE_IDS: [&str; 21] = [
 
 /// The cables of the operator: one `VENDOR:PRODUCT` or driver name a line, `#` starts a comment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Extra(Vec<String>);
+pub(crate) struct CableList(Vec<String>);
 
-impl Extra {
+impl CableList {
     /// # Errors
     /// Why the file cannot be read.
-    pub(crate) fn read(path: &Path) -> io::Result<Extra> {
-        fs::read_to_string(path).map(|text| Extra::parse(&text))
+    pub(crate) fn read(path: &Path) -> io::Result<CableList> {
+        fs::read_to_string(path).map(|text| CableList::parse(&text))
     }
 
-    fn parse(text: &str) -> Extra {
+    fn parse(text: &str) -> CableList {
         let entry = |line: &str| {
             line.split('#')
                 .next()
@@ -59,7 +59,7 @@ impl Extra {
                 .trim()
                 .to_ascii_lowercase()
         };
-        Extra(text.lines().map(entry).filter(|line| !line.is_empty()).collect())
+        CableList(text.lines().map(entry).filter(|line| !line.is_empty()).collect())
     }
 
     fn names(&self, text: &str) -> bool {
@@ -107,22 +107,22 @@ impl Device {
     }
 
     /// Whether it is a cable; what udev's rules say of it decides, if they say anything.
-    pub(crate) fn certainty_by(&self, word: Option<Word>, extra: &Extra) -> Option<Certainty> {
+    pub(crate) fn certainty_by(&self, word: Option<Word>, cables: &CableList) -> Option<Certainty> {
         match word {
             Some(Word::Cable) => Some(Certainty::Sure),
             Some(Word::NoCable) => None,
-            None => self.certainty(extra),
+            None => self.certainty(cables),
         }
     }
 
     /// Whether it is a cable, by itself.
-    fn certainty(&self, extra: &Extra) -> Option<Certainty> {
+    fn certainty(&self, cables: &CableList) -> Option<Certainty> {
         let driver = self.driver.as_deref().unwrap_or_default();
         let id = self.usb_id.as_deref().unwrap_or_default();
         if CABLE_DRIVERS.contains(&driver)
             || CABLE_IDS.contains(&id)
-            || extra.names(driver)
-            || extra.names(id)
+            || cables.names(driver)
+            || cables.names(id)
         {
             Some(Certainty::Sure)
         } else if SHARED_DRIVERS.iter().any(|shared| driver.starts_with(shared)) {
@@ -163,7 +163,7 @@ mod tests {
             for model in models.unwrap() {
                 let id = format!("{}:{model}", vendors.as_ref().unwrap()[0]);
                 // Whatever driver it has.
-                let certainty = device("cdc_ether", &id).certainty(&Extra::default());
+                let certainty = device("cdc_ether", &id).certainty(&CableList::default());
                 assert_eq!(certainty, Some(Certainty::Sure), "{id}");
                 count += 1;
             }
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_word_of_a_local_rule_decides() {
-        let none = Extra::default();
+        let none = CableList::default();
         let gadget = device("cdc_ether", "0525:a4a2");
         assert_eq!(gadget.certainty_by(None, &none), Some(Certainty::Sure));
         assert_eq!(gadget.certainty_by(Some(Word::NoCable), &none), None);
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn cables_are_known_by_driver_or_number_and_others_are_not() {
-        let none = Extra::default();
+        let none = CableList::default();
         assert_eq!(
             device("plusb", "067b:25a1").certainty(&none),
             Some(Certainty::Sure)
@@ -197,9 +197,9 @@ mod tests {
         );
         assert_eq!(device("r8152", "0bda:8153").certainty(&none), None);
         assert_eq!(Device::default().certainty(&none), None);
-        let extra = Extra::parse("# ours\n0BDA:8153  # adapter\n\n");
+        let cables = CableList::parse("# ours\n0BDA:8153  # adapter\n\n");
         assert_eq!(
-            device("r8152", "0bda:8153").certainty(&extra),
+            device("r8152", "0bda:8153").certainty(&cables),
             Some(Certainty::Sure)
         );
     }
