@@ -8,7 +8,7 @@ use super::link::{Event, LinkId, PeerLoss};
 use super::port::{Event as PortEvent, Port};
 use super::settings::{RunError, Settings};
 use super::tokens::Tokens;
-use super::unnamed::Unnamed;
+use super::udev_settle::UdevSettle;
 use crate::identity::{Identity, IfIndex, Name, Nonce};
 use crate::machine::cable::Input;
 use crate::sys::claim::Claims;
@@ -34,7 +34,7 @@ pub(super) struct Interfaces {
     ports: BTreeMap<IfIndex, Port>,
     lans: BTreeMap<IfIndex, LanPort>,
     claims: Claims,
-    unnamed: Unnamed,
+    udev_settle: UdevSettle,
     firewall: Keeper,
     /// Everything but the nonce, which each link draws for itself.
     me: Identity,
@@ -62,7 +62,7 @@ impl Interfaces {
             ports: BTreeMap::new(),
             lans: BTreeMap::new(),
             claims: Claims::default(),
-            unnamed: Unnamed::default(),
+            udev_settle: UdevSettle::default(),
             firewall: Keeper::start(settings.manage_firewall).map_err(system("a thread"))?,
             me: Identity {
                 instance: environment::instance().map_err(system("the random source"))?,
@@ -99,7 +99,7 @@ impl Interfaces {
         ports
             .chain(self.lans.values().map(|port| port.lan.poll_timeout()))
             .chain(self.rescan)
-            .chain(self.unnamed.poll_timeout())
+            .chain(self.udev_settle.poll_timeout())
             .min()
     }
 
@@ -117,7 +117,7 @@ impl Interfaces {
         if self.rescan.is_some_and(|at| at <= now) {
             self.rescan(now);
         }
-        for index in self.unnamed.due(now) {
+        for index in self.udev_settle.due(now) {
             self.refresh(now, index);
         }
     }
@@ -223,7 +223,7 @@ impl Interfaces {
     /// Whether there is nothing to serve. What may be a phone keeps nobody here.
     pub(super) fn is_idle(&self) -> bool {
         let is_cable = |port: &Port| port.certainty == Certainty::Sure || port.cable.has_peer();
-        !self.ports.values().any(is_cable) && self.unnamed.is_empty() && self.lans.is_empty()
+        !self.ports.values().any(is_cable) && self.udev_settle.is_empty() && self.lans.is_empty()
     }
 
     /// The machine slept, or stood still.

@@ -14,7 +14,7 @@ mod settings;
 mod silence;
 mod status;
 mod tokens;
-mod unnamed;
+mod udev_settle;
 
 pub(crate) use settings::{RunError, Settings};
 

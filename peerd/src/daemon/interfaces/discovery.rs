@@ -85,7 +85,7 @@ impl Interfaces {
             self.consider_lan(now, &link);
             self.consider(now, link);
         } else {
-            self.unnamed.forget(index);
+            self.udev_settle.forget(index);
             self.claims.release(index);
             self.leave_lan(index, "the interface is gone", DownCause::Unplugged);
         }
@@ -133,7 +133,7 @@ impl Interfaces {
         let sockets = (&self.registry, [self.tokens.next(), self.tokens.next()]);
         match Port::open(now, link, (device, certainty), config, sockets, &mut self.route) {
             Ok(port) => {
-                self.unnamed.forget(link.index);
+                self.udev_settle.forget(link.index);
                 log::info!(
                     "cable found interface={name} mac={} certainty={certainty:?}",
                     link.mac
@@ -170,12 +170,12 @@ impl Interfaces {
         // What has no driver (veth) is none of udev's business, and what is in another namespace it does not see.
         let has_driver = device.driver.is_some();
         let progress = || udev::progress(link.index);
-        if has_driver && self.unnamed.must_wait(now, link.index, progress()) {
+        if has_driver && self.udev_settle.must_wait(now, link.index, progress()) {
             return None;
         }
         let word = has_driver.then(|| udev::word(link.index)).flatten();
         let Some(certainty) = certainty(word) else {
-            self.unnamed.forget(link.index);
+            self.udev_settle.forget(link.index);
             return None;
         };
         Some((device, certainty))

@@ -15,13 +15,13 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Interfaces that wait for udev.
 #[derive(Debug, Default)]
-pub(super) struct Unnamed {
+pub(super) struct UdevSettle {
     /// Since when.
     waiting: BTreeMap<IfIndex, LocalTime>,
     look: Option<LocalTime>,
 }
 
-impl Unnamed {
+impl UdevSettle {
     /// Whether an interface is to be left alone for now.
     pub(super) fn must_wait(&mut self, now: LocalTime, index: IfIndex, udev: Progress) -> bool {
         let since = *self.waiting.entry(index).or_insert(now);
@@ -68,34 +68,34 @@ mod tests {
 
     #[test]
     fn an_interface_is_looked_at_until_udev_is_done() {
-        let mut unnamed = Unnamed::default();
-        assert!(unnamed.must_wait(START, IfIndex(3), Progress::Idle));
-        assert!(unnamed.due(START).is_empty());
+        let mut udev_settle = UdevSettle::default();
+        assert!(udev_settle.must_wait(START, IfIndex(3), Progress::Idle));
+        assert!(udev_settle.due(START).is_empty());
         let later = START.after(LOOK);
-        assert_eq!(unnamed.poll_timeout(), Some(later));
-        assert_eq!(unnamed.due(later), [IfIndex(3)]);
-        assert!(!unnamed.must_wait(later, IfIndex(3), Progress::Done));
-        unnamed.forget(IfIndex(3));
-        assert_eq!(unnamed.poll_timeout(), None);
-        assert!(unnamed.is_empty());
+        assert_eq!(udev_settle.poll_timeout(), Some(later));
+        assert_eq!(udev_settle.due(later), [IfIndex(3)]);
+        assert!(!udev_settle.must_wait(later, IfIndex(3), Progress::Done));
+        udev_settle.forget(IfIndex(3));
+        assert_eq!(udev_settle.poll_timeout(), None);
+        assert!(udev_settle.is_empty());
     }
 
     #[test]
     fn a_udev_that_does_nothing_is_waited_for_a_second_and_once() {
-        let mut unnamed = Unnamed::default();
-        assert!(unnamed.must_wait(START, IfIndex(3), Progress::Idle));
+        let mut udev_settle = UdevSettle::default();
+        assert!(udev_settle.must_wait(START, IfIndex(3), Progress::Idle));
         let end = START.after(PATIENCE);
-        assert_eq!(unnamed.due(end), [IfIndex(3)]);
-        assert!(!unnamed.must_wait(end, IfIndex(3), Progress::Idle));
-        assert!(!unnamed.must_wait(end.after(LOOK), IfIndex(3), Progress::Idle));
-        assert_eq!(unnamed.poll_timeout(), None);
+        assert_eq!(udev_settle.due(end), [IfIndex(3)]);
+        assert!(!udev_settle.must_wait(end, IfIndex(3), Progress::Idle));
+        assert!(!udev_settle.must_wait(end.after(LOOK), IfIndex(3), Progress::Idle));
+        assert_eq!(udev_settle.poll_timeout(), None);
     }
 
     #[test]
     fn a_udev_under_load_is_given_more_time_but_not_for_ever() {
-        let mut unnamed = Unnamed::default();
-        assert!(unnamed.must_wait(START, IfIndex(3), Progress::Busy));
-        assert!(unnamed.must_wait(START.after(PATIENCE * 2), IfIndex(3), Progress::Busy));
-        assert!(!unnamed.must_wait(START.after(BUSY_PATIENCE), IfIndex(3), Progress::Busy));
+        let mut udev_settle = UdevSettle::default();
+        assert!(udev_settle.must_wait(START, IfIndex(3), Progress::Busy));
+        assert!(udev_settle.must_wait(START.after(PATIENCE * 2), IfIndex(3), Progress::Busy));
+        assert!(!udev_settle.must_wait(START.after(BUSY_PATIENCE), IfIndex(3), Progress::Busy));
     }
 }
