@@ -33,7 +33,7 @@ pub(super) struct Client {
     /// The link whose peer this game was told of.
     pub(super) link: Option<LinkId>,
     /// What it was told of that peer last.
-    pub(super) told: Option<FromDaemon>,
+    pub(super) assignment: Option<FromDaemon>,
     /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says
     /// that they do not.
     pub(super) is_held: bool,
@@ -54,7 +54,7 @@ impl Client {
             reports: 0,
             reported: now,
             link: None,
-            told: None,
+            assignment: None,
             is_held: false,
             has_more: false,
         }

@@ -241,7 +241,7 @@ impl Clients {
             };
             client.link = Some(*link);
             client.is_held = false;
-            client.told = Some(message.clone());
+            client.assignment = Some(message.clone());
             if !client.send(message) {
                 self.clients.remove(&token);
             }
@@ -272,12 +272,12 @@ impl Clients {
     pub(super) fn update(&mut self, link: LinkId, message: &FromDaemon) {
         self.clients.retain(|_, client| {
             // Not what it was told already, when the cable became its own.
-            let is_known = !client.is_held && client.told.as_ref() == Some(message);
+            let is_known = !client.is_held && client.assignment.as_ref() == Some(message);
             if client.link != Some(link) || is_known {
                 return true;
             }
             client.is_held = false;
-            client.told = Some(message.clone());
+            client.assignment = Some(message.clone());
             client.send(message)
         });
     }

@@ -270,7 +270,7 @@ impl Interfaces {
         if self.ports.is_empty() {
             return "no cable".to_owned();
         }
-        let words = self.ports.values().map(|port| match port.cable.told() {
+        let words = self.ports.values().map(|port| match port.cable.assignment() {
             Some((name, _)) => format!("{}: linked with {name}", port.name()),
             None => format!("{}: searching", port.name()),
         });

@@ -350,7 +350,7 @@ impl Port {
 
     /// What a game is told of the peer, if there is one.
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
-        let (name, plan) = self.cable.told()?;
+        let (name, plan) = self.cable.assignment()?;
         let address = |ip: IpAddr| PeerAddress {
             ip,
             port: BRIDGE_PORT,

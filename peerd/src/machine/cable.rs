@@ -83,8 +83,8 @@ impl Cable {
     }
 
     /// What the games were told, while it holds.
-    pub(crate) fn told(&self) -> Option<&(Name, Plan)> {
-        self.peering.told.as_ref()
+    pub(crate) fn assignment(&self) -> Option<&(Name, Plan)> {
+        self.peering.assigned.as_ref()
     }
 
     pub(crate) fn addresses(&self) -> &Addresses {
@@ -96,7 +96,7 @@ impl Cable {
         if self.is_stopped {
             return None;
         }
-        let is_linked = self.peering.told.is_some();
+        let is_linked = self.peering.assigned.is_some();
         let beat = self.heartbeat.poll_timeout(now, is_linked, self.can_speak());
         beat.into_iter()
             .chain(self.carrier.poll_timeout())
@@ -205,12 +205,12 @@ impl Cable {
             sequence: frame.sequence,
         });
         self.heartbeat.handle_heard(now, hears_us);
-        if !hears_us && self.peering.told.is_some() {
+        if !hears_us && self.peering.assigned.is_some() {
             // It lost us, or missed a frame: tell it again before it searches.
             self.heartbeat.speak();
         }
         // Only once both ends play: a change of the MAC takes the link down for a moment, and play must not wait for it.
-        if hears_us && self.peering.told.is_some() {
+        if hears_us && self.peering.assigned.is_some() {
             let (me, peer) = (self.me.instance, frame.sender.instance);
             match self.repair.handle_frame(now, me, peer, frame.mac, frame.mac_word) {
                 Some(mac::Action::Set(mac)) => {
@@ -228,7 +228,7 @@ impl Cable {
         if self.redraws >= MAX_REDRAWS {
             return self.say(now, Diagnostic::Loop);
         }
-        if self.peering.told.is_none() {
+        if self.peering.assigned.is_none() {
             self.redraws += 1;
             self.outbox.push(Output::Redraw);
         }
@@ -282,7 +282,7 @@ impl Cable {
         if !self.outbox.has_sent(self.frame(Kind::Hello)) {
             self.heartbeat.speak();
         }
-        if self.can_speak() && self.heartbeat.poll_send(now, self.peering.told.is_some()) {
+        if self.can_speak() && self.heartbeat.poll_send(now, self.peering.assigned.is_some()) {
             self.send(Kind::Hello);
         }
     }
@@ -307,11 +307,11 @@ impl Cable {
         let (Some(&peer), Some(&plan)) = (ready, self.addresses.installed()) else {
             return;
         };
-        let is_known = |(_, told): (Name, Plan)| (told.local, told.peer) == (plan.local, plan.peer);
-        if !self.peering.told.is_some_and(is_known) {
+        let is_known = |(_, known): (Name, Plan)| (known.local, known.peer) == (plan.local, plan.peer);
+        if !self.peering.assigned.is_some_and(is_known) {
             self.counters.links += 1;
             self.redraws = 0;
-            self.peering.told = Some((peer.identity.name, plan));
+            self.peering.assigned = Some((peer.identity.name, plan));
             self.peering.held = None;
             self.carrier.handle_peer();
             self.outbox.follow(Some(peer.identity.instance));
@@ -325,7 +325,7 @@ impl Cable {
         self.repair.forget();
         self.heartbeat.forget(now);
         self.outbox.follow(None);
-        let known = self.peering.told.take().map(|(name, _)| name);
+        let known = self.peering.assigned.take().map(|(name, _)| name);
         if loss.leaves_the_path() {
             if let Some(name) = known {
                 self.peering.held = Some(name);

@@ -440,7 +440,7 @@ impl World {
         let plans: Vec<Plan> = self
             .ends
             .iter()
-            .map(|end| end.daemon.as_ref().unwrap().told().unwrap().1)
+            .map(|end| end.daemon.as_ref().unwrap().assignment().unwrap().1)
             .collect();
         assert_eq!((plans[0].local, plans[0].peer), (plans[1].peer, plans[1].local));
         let macs = [0, 1].map(|end| self.ends[end].kernel.mac);
@@ -461,6 +461,6 @@ impl World {
     pub(super) fn is_linked(&self) -> bool {
         self.ends
             .iter()
-            .all(|end| end.is_told && end.daemon.as_ref().is_some_and(|of| of.told().is_some()))
+            .all(|end| end.is_told && end.daemon.as_ref().is_some_and(|of| of.assignment().is_some()))
     }
 }

@@ -12,7 +12,7 @@ use crate::wire::frame::{Flags, Frame, Kind};
 pub(super) struct Peering {
     pub(super) peer: Option<Peer>,
     /// What the games were told.
-    pub(super) told: Option<(Name, Plan)>,
+    pub(super) assigned: Option<(Name, Plan)>,
     /// A peer whose daemon has fallen silent, while a game goes on with it.
     pub(super) held: Option<Name>,
 }
@@ -69,7 +69,7 @@ impl Peering {
         if known.box_id == sender.box_id {
             // Plugged again, or its daemon was started again: at most one serves a cable, so the old one is silent.
             let is_later = sender.started_ms >= known.started_ms;
-            return match is_later && (self.told.is_none() || is_quiet) {
+            return match is_later && (self.assigned.is_none() || is_quiet) {
                 true => Admission::Succeeds(Loss::PeerRestarted),
                 false => Admission::Ignored,
             };
@@ -78,6 +78,6 @@ impl Peering {
             return Admission::Succeeds(Loss::OtherMachine);
         }
         let (name, peer) = (sender.name, known.name);
-        Admission::Foreign(self.told.map(|_| Diagnostic::Claimant { name, peer }))
+        Admission::Foreign(self.assigned.map(|_| Diagnostic::Claimant { name, peer }))
     }
 }

@@ -11,7 +11,7 @@ impl Cable {
     /// Everything that this machine knows; what only the system knows is left empty.
     pub(crate) fn status(&self, now: LocalTime) -> CableStatus {
         let peer = self.peering.peer.as_ref();
-        let plan = self.peering.told.map(|(_, plan)| plan);
+        let plan = self.peering.assigned.map(|(_, plan)| plan);
         let has = |flag| peer.map(|peer| peer.flags.has(flag));
         CableStatus {
             is_up: self.carrier.state().is_up,
@@ -54,7 +54,7 @@ impl Cable {
 
     fn state(&self, now: LocalTime) -> CableState {
         let carrier = self.carrier.state();
-        match (self.peering.told.is_some(), self.heartbeat.health(now)) {
+        match (self.peering.assigned.is_some(), self.heartbeat.health(now)) {
             (true, Health::Suspect) => CableState::Suspect,
             (true, _) => CableState::Linked,
             _ if !carrier.is_up => CableState::Down,
