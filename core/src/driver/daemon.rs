@@ -14,17 +14,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often a daemon that is not there is looked for, and how often it is told how the link does.
-const EVERY: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How soon one that has just gone is looked for; twice as long each time.
-const AGAIN: Duration = Duration::from_millis(50);
+const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// How often while a game plays without it. When it is back it takes away the addresses that the link uses and gives new
 /// ones: to be heard of well within the silence that ends a link.
-const PLAYING: Duration = Duration::from_millis(100);
+const PLAYING_RETRY: Duration = Duration::from_millis(100);
 
 /// Reads in one go; a daemon has little to say.
-const BATCH: usize = 16;
+const MAX_READS: usize = 16;
 
 /// A client of the daemon's control socket that connects again whenever the daemon comes back.
 pub(super) struct Daemon {
@@ -44,7 +44,7 @@ impl Daemon {
             stream: None,
             lines: Lines::default(),
             due: now,
-            pause: EVERY,
+            pause: REPORT_INTERVAL,
             has_warned: false,
         }
     }
@@ -75,19 +75,23 @@ impl Daemon {
         }
         let report = ToDaemon::Report(link_report(bridge, cable));
         if self.stream.is_some() {
-            self.due = now.after(EVERY);
+            self.due = now.after(REPORT_INTERVAL);
             return self.send(now, &[report], journal);
         }
-        let longest = if cable.is_some() { PLAYING } else { EVERY };
+        let longest = if cable.is_some() {
+            PLAYING_RETRY
+        } else {
+            REPORT_INTERVAL
+        };
         self.due = now.after(self.pause.min(longest));
-        self.pause = (self.pause * 2).min(EVERY);
+        self.pause = (self.pause * 2).min(REPORT_INTERVAL);
         // Most players have no daemon running most of the time: its absence is not worth a line.
         if self.connect(registry).is_ok() {
             let path = &self.path;
             journal.note(Level::Info, || {
                 format!("connected to the daemon socket={}", path.display())
             });
-            self.due = now.after(EVERY);
+            self.due = now.after(REPORT_INTERVAL);
             let hello = ToDaemon::Hello {
                 version: control::VERSION,
                 role: Role::Game,
@@ -115,7 +119,7 @@ impl Daemon {
         mut take: impl FnMut(FromDaemon),
     ) {
         let mut bytes = [0; 4096];
-        for _ in 0..BATCH {
+        for _ in 0..MAX_READS {
             let Some(stream) = &mut self.stream else { return };
             match stream.read(&mut bytes) {
                 Ok(0) => return self.lose(now, "it closed the connection", journal),
@@ -170,7 +174,7 @@ impl Daemon {
     fn lose(&mut self, now: LocalTime, reason: &str, journal: &mut Journal) {
         journal.note(Level::Warn, || format!("lost the daemon reason={reason}"));
         self.stream = None;
-        self.pause = AGAIN;
-        self.due = now.after(AGAIN);
+        self.pause = FIRST_RETRY;
+        self.due = now.after(FIRST_RETRY);
     }
 }

@@ -10,12 +10,12 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 /// How long a client may take to say what it is.
-const HELLO: Duration = Duration::from_secs(5);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client that has said it may be silent. A game reports once a second, a monitor asks twice, and
 /// a game that was stopped for longer connects again.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Reads of one client in a row, so that none keeps the others waiting.
-const READS: usize = 4;
+const MAX_READS: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -37,7 +37,7 @@ pub(super) struct Client {
     /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says
     /// that they do not.
     pub(super) is_held: bool,
-    /// A read was cut short by [`READS`]; the poll will not say so again.
+    /// A read was cut short by [`MAX_READS`]; the poll will not say so again.
     pub(super) has_more: bool,
 }
 
@@ -63,8 +63,8 @@ impl Client {
     /// When it is dropped, unless it says something.
     pub(super) fn deadline(&self) -> LocalTime {
         match self.role {
-            None => self.since.after(HELLO),
-            Some(_) => self.heard.after(SILENCE),
+            None => self.since.after(HELLO_TIMEOUT),
+            Some(_) => self.heard.after(SILENCE_TIMEOUT),
         }
     }
 
@@ -102,7 +102,7 @@ impl Client {
     ) -> Result<(), String> {
         let mut bytes = [0; 4096];
         self.has_more = false;
-        for _ in 0..READS {
+        for _ in 0..MAX_READS {
             let len = match self.stream.read(&mut bytes) {
                 Ok(0) => return Err("it closed the connection".into()),
                 Ok(len) => len,

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 /// Clients taken from one listener in a row, so that a flood of connections keeps neither cables nor other
 /// clients waiting.
-const ACCEPTS: usize = 8;
+const MAX_ACCEPTS: usize = 8;
 
 /// How long a game that goes on by itself may be silent about it: three reports.
-const REPORTS: Duration = Duration::from_secs(3);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the daemon has to do for a client.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Clients {
         registry: &Registry,
         mut next: impl FnMut() -> Token,
     ) -> bool {
-        for _ in 0..ACCEPTS {
+        for _ in 0..MAX_ACCEPTS {
             let mut stream = match listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) => return error.kind() == io::ErrorKind::Interrupted,
@@ -156,7 +156,7 @@ impl Clients {
             is_kept
         });
         for client in self.clients.values_mut() {
-            if client.is_held && now.since(client.reported) >= REPORTS {
+            if client.is_held && now.since(client.reported) >= REPORT_TIMEOUT {
                 client.let_go();
                 has_changed = true;
             }
@@ -166,7 +166,7 @@ impl Clients {
 
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
         let due = |client: &Client| {
-            let report = client.is_held.then(|| client.reported.after(REPORTS));
+            let report = client.is_held.then(|| client.reported.after(REPORT_TIMEOUT));
             report.map_or(client.deadline(), |report| report.min(client.deadline()))
         };
         self.clients.values().map(due).min()

@@ -13,11 +13,11 @@ use std::time::Duration;
 /// Frames read at once.
 const BATCH: usize = 16;
 /// How long the socket is left alone after a full batch: bounds a flood to 16 frames in 10 ms.
-const PAUSE: Duration = Duration::from_millis(10);
+const FLOOD_PAUSE: Duration = Duration::from_millis(10);
 /// Full batches in a row that make a flood.
-const FLOOD: u8 = 3;
+const FLOOD_BATCHES: u8 = 3;
 /// How long the kernel then passes only the peer's frames and a sample of others.
-const STRICT: Duration = Duration::from_secs(10);
+const STRICT_TIME: Duration = Duration::from_secs(10);
 
 /// A cable's packet socket.
 #[derive(Debug)]
@@ -74,11 +74,11 @@ impl Frames {
                 Err(_) => return,
             }
         }
-        self.paused = Some(now.after(PAUSE));
+        self.paused = Some(now.after(FLOOD_PAUSE));
         self.full_batches = self.full_batches.saturating_add(1);
-        if self.full_batches >= FLOOD && self.followed.is_some() && self.strict.is_none() {
+        if self.full_batches >= FLOOD_BATCHES && self.followed.is_some() && self.strict.is_none() {
             log::warn!("flood of frames, only the peer's are taken for a while interface={name}");
-            self.strict = Some(now.after(STRICT));
+            self.strict = Some(now.after(STRICT_TIME));
             self.apply_filter(name);
         }
     }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long they stay for a game that plays over them and has yet to say so: it looks for a daemon ten times a second.
-const PATIENCE: Duration = Duration::from_secs(3);
+const KEEP_TIME: Duration = Duration::from_secs(3);
 
 /// What is left on one interface.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Leftovers {
             index,
             addresses,
             neighbours,
-            due: (!is_empty).then(|| now.after(PATIENCE)),
+            due: (!is_empty).then(|| now.after(KEEP_TIME)),
         }
     }
 
@@ -70,7 +70,7 @@ impl Leftovers {
             return;
         }
         if is_played {
-            self.due = Some(now.after(PATIENCE));
+            self.due = Some(now.after(KEEP_TIME));
         } else {
             self.remove(None, route);
         }

@@ -38,7 +38,7 @@ const MONITOR: Token = Token(1);
 const FIRST_LISTENER: usize = 2;
 
 /// A clock difference that grew by this much means that the machine slept.
-const SLEPT: Duration = Duration::from_millis(500);
+const MIN_SLEEP: Duration = Duration::from_millis(500);
 
 struct Daemon {
     poll: Poll,
@@ -265,7 +265,7 @@ impl Daemon {
 
     fn notice_sleep(&mut self, now: LocalTime) {
         let slept = slept();
-        if slept > self.slept + SLEPT {
+        if slept > self.slept + MIN_SLEEP {
             log::info!("the machine slept seconds={}", (slept - self.slept).as_secs());
             self.interfaces.handle_resume(now);
         }

@@ -3,11 +3,11 @@
 use gamelink_core::time::LocalTime;
 
 /// Clients at once: more than anybody plays, and a bound on what strangers can cost.
-const PLACES: usize = 32;
+const MAX_CLIENTS: usize = 32;
 /// Of these, so many for one user: three games with a relay or a tool each.
-const OF_ONE_USER: usize = 6;
+const MAX_PER_USER: usize = 6;
 /// Places beyond these, for root, whose status request must be answered when others have all places.
-const FOR_ROOT: usize = 32;
+const MAX_FOR_ROOT: usize = 32;
 
 /// Whether a client of this user is taken, beside those of the `others`.
 pub(super) fn has_room(uid: u32, others: impl Iterator<Item = u32>) -> bool {
@@ -17,9 +17,9 @@ pub(super) fn has_room(uid: u32, others: impl Iterator<Item = u32>) -> bool {
         own += usize::from(other == uid);
     }
     if uid == 0 {
-        own < FOR_ROOT
+        own < MAX_FOR_ROOT
     } else {
-        all < PLACES && own < OF_ONE_USER
+        all < MAX_CLIENTS && own < MAX_PER_USER
     }
 }
 
@@ -66,18 +66,18 @@ mod tests {
         while has_room(1000, uids.iter().copied()) {
             uids.push(1000);
         }
-        assert_eq!(uids.len(), OF_ONE_USER);
+        assert_eq!(uids.len(), MAX_PER_USER);
         assert!(has_room(1001, uids.iter().copied()));
     }
 
     #[test]
     fn root_is_served_when_others_have_all_places() {
-        let mut uids: Vec<u32> = (0..).map(|n| 1000 + n / 6).take(PLACES).collect();
+        let mut uids: Vec<u32> = (0..).map(|n| 1000 + n / 6).take(MAX_CLIENTS).collect();
         assert!(!has_room(2000, uids.iter().copied()));
         while has_room(0, uids.iter().copied()) {
             uids.push(0);
         }
-        assert_eq!(uids.len(), PLACES + FOR_ROOT);
+        assert_eq!(uids.len(), MAX_CLIENTS + MAX_FOR_ROOT);
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long udev is waited for where it does nothing: it has failed or was stopped, and the players are not to wait.
-const PATIENCE: Duration = Duration::from_secs(1);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long while it is at work. It takes some 50 ms, many times that on a small machine under load.
-const BUSY_PATIENCE: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often is looked. The rename itself is heard of, but udev writes its entry only after that.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Interfaces that wait for udev.
 #[derive(Debug, Default)]
@@ -27,12 +27,12 @@ impl UdevSettle {
         let since = *self.waiting.entry(index).or_insert(now);
         let patience = match udev {
             Progress::Done => Duration::ZERO,
-            Progress::Idle => PATIENCE,
-            Progress::Busy => BUSY_PATIENCE,
+            Progress::Idle => IDLE_TIMEOUT,
+            Progress::Busy => BUSY_TIMEOUT,
         };
         let must_wait = now.since(since) < patience;
         if must_wait {
-            self.look = Some(now.after(LOOK));
+            self.look = Some(now.after(POLL_INTERVAL));
         }
         must_wait
     }
@@ -71,7 +71,7 @@ mod tests {
         let mut udev_settle = UdevSettle::default();
         assert!(udev_settle.must_wait(START, IfIndex(3), Progress::Idle));
         assert!(udev_settle.due(START).is_empty());
-        let later = START.after(LOOK);
+        let later = START.after(POLL_INTERVAL);
         assert_eq!(udev_settle.poll_timeout(), Some(later));
         assert_eq!(udev_settle.due(later), [IfIndex(3)]);
         assert!(!udev_settle.must_wait(later, IfIndex(3), Progress::Done));
@@ -84,10 +84,10 @@ mod tests {
     fn a_udev_that_does_nothing_is_waited_for_a_second_and_once() {
         let mut udev_settle = UdevSettle::default();
         assert!(udev_settle.must_wait(START, IfIndex(3), Progress::Idle));
-        let end = START.after(PATIENCE);
+        let end = START.after(IDLE_TIMEOUT);
         assert_eq!(udev_settle.due(end), [IfIndex(3)]);
         assert!(!udev_settle.must_wait(end, IfIndex(3), Progress::Idle));
-        assert!(!udev_settle.must_wait(end.after(LOOK), IfIndex(3), Progress::Idle));
+        assert!(!udev_settle.must_wait(end.after(POLL_INTERVAL), IfIndex(3), Progress::Idle));
         assert_eq!(udev_settle.poll_timeout(), None);
     }
 
@@ -95,7 +95,7 @@ mod tests {
     fn a_udev_under_load_is_given_more_time_but_not_for_ever() {
         let mut udev_settle = UdevSettle::default();
         assert!(udev_settle.must_wait(START, IfIndex(3), Progress::Busy));
-        assert!(udev_settle.must_wait(START.after(PATIENCE * 2), IfIndex(3), Progress::Busy));
-        assert!(!udev_settle.must_wait(START.after(BUSY_PATIENCE), IfIndex(3), Progress::Busy));
+        assert!(udev_settle.must_wait(START.after(IDLE_TIMEOUT * 2), IfIndex(3), Progress::Busy));
+        assert!(!udev_settle.must_wait(START.after(BUSY_TIMEOUT), IfIndex(3), Progress::Busy));
     }
 }

@@ -8,16 +8,16 @@ use std::time::Duration;
 /// How often an address that somebody else removes is put back before we name the culprit and slow down.
 const MAX_LOSSES: u8 = 3;
 /// Losses further apart than this are no fight.
-const FIGHT: Duration = Duration::from_secs(60);
+const FIGHT_WINDOW: Duration = Duration::from_secs(60);
 /// How long the first loss is left alone: `ip address flush` goes on until it finds nothing more. The next ones ten times as long
 /// each.
-const BREATH: Duration = Duration::from_millis(30);
+const RESTORE_DELAY: Duration = Duration::from_millis(30);
 /// How long we then leave it.
-const TRUCE: Duration = Duration::from_secs(20);
+const CONTESTED_DELAY: Duration = Duration::from_secs(20);
 /// Between two looks whether an address that another interface has is free: as long as a diagnostic is shown, and less.
-const TAKEN: Duration = Duration::from_secs(4);
+const TAKEN_RETRY: Duration = Duration::from_secs(4);
 /// Between two tries after the kernel refused.
-const RETRY: Duration = Duration::from_millis(250);
+const REFUSED_RETRY: Duration = Duration::from_millis(250);
 
 /// What is to be in place so that both ends reach each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,8 +168,8 @@ impl Addresses {
                 self.has_v6 = false;
                 self.wanted = None;
             }
-            Err(Failure::Taken) => self.retry = Some(now.after(TAKEN)),
-            Err(Failure::Passing) => self.retry = Some(now.after(RETRY)),
+            Err(Failure::Taken) => self.retry = Some(now.after(TAKEN_RETRY)),
+            Err(Failure::Passing) => self.retry = Some(now.after(REFUSED_RETRY)),
         }
     }
 
@@ -185,7 +185,7 @@ impl Addresses {
             return;
         }
         self.installed = None;
-        let is_fight = self.lost.is_some_and(|at| now.since(at) < FIGHT);
+        let is_fight = self.lost.is_some_and(|at| now.since(at) < FIGHT_WINDOW);
         self.losses = if is_fight {
             self.losses.saturating_add(1)
         } else {
@@ -193,9 +193,9 @@ impl Addresses {
         };
         self.lost = Some(now);
         let pause = match self.losses {
-            0 | 1 => BREATH,
-            2 => BREATH * 10,
-            _ => TRUCE,
+            0 | 1 => RESTORE_DELAY,
+            2 => RESTORE_DELAY * 10,
+            _ => CONTESTED_DELAY,
         };
         self.retry = Some(now.after(pause));
     }

@@ -22,7 +22,7 @@ use peering::{Admission, Peering};
 use std::time::Duration;
 
 /// How long a datagram of the peer proves that IP works.
-const IP_FRESH: Duration = Duration::from_secs(4);
+const UDP_FRESH: Duration = Duration::from_secs(4);
 /// How often a new instance is drawn because another machine has ours, before it is taken for a loop.
 const MAX_REDRAWS: u8 = 3;
 
@@ -255,7 +255,7 @@ impl Cable {
 
     /// Brings everything in line with what is known now.
     fn settle(&mut self, now: LocalTime) {
-        self.udp.heard = self.udp.heard.filter(|&at| now.since(at) < IP_FRESH);
+        self.udp.heard = self.udp.heard.filter(|&at| now.since(at) < UDP_FRESH);
         if !self.peering.is_alone() {
             let loss = match self.carrier.is_plugged(now) {
                 true => self.heartbeat.poll_lost(now),

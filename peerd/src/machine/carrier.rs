@@ -19,16 +19,16 @@ impl LinkState {
 }
 
 /// How long a cable is silent before the driver is thought to be confused, the first time.
-const FIRST_RECOVERY: Duration = Duration::from_secs(15);
+const FIRST_CYCLE: Duration = Duration::from_secs(15);
 /// And the longest pause between two attempts: a cable that leads nowhere must not be shaken all day.
-const SLOWEST_RECOVERY: Duration = Duration::from_secs(300);
+const MAX_CYCLE_PAUSE: Duration = Duration::from_secs(300);
 /// How often an interface that somebody takes down is brought up again before we take the hint.
 const MAX_RAISES: u8 = 3;
 /// A raise that held this long was not undone by anybody.
-const RAISE_HOLDS: Duration = Duration::from_secs(60);
+const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// How long the link may take to come back after an announced change of a MAC, or a cycle.
-const FLAP: Duration = Duration::from_secs(2);
+const FLAP_GRACE: Duration = Duration::from_secs(2);
 
 /// What is to be done with the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Carrier {
             is_ours,
             grace: None,
             recovery: recovers.then_some(Recovery {
-                pause: FIRST_RECOVERY,
+                pause: FIRST_CYCLE,
                 due: None,
             }),
         }
@@ -86,7 +86,7 @@ impl Carrier {
     /// True where frames could not pass before, and can now.
     pub(crate) fn handle_state(&mut self, now: LocalTime, state: LinkState) -> bool {
         let was = std::mem::replace(&mut self.state, state);
-        if state.is_up && self.raised.is_some_and(|at| now.since(at) > RAISE_HOLDS) {
+        if state.is_up && self.raised.is_some_and(|at| now.since(at) > STABLE_AFTER) {
             self.raises = 0;
         }
         state.can_carry() && !was.can_carry()
@@ -94,7 +94,7 @@ impl Carrier {
 
     /// The link is about to go down and come back.
     pub(crate) fn expect_flap(&mut self, now: LocalTime) {
-        self.grace = Some(now.after(FLAP));
+        self.grace = Some(now.after(FLAP_GRACE));
     }
 
     /// Somebody else takes the interface down whenever we set it up.
@@ -106,7 +106,7 @@ impl Carrier {
     pub(crate) fn handle_peer(&mut self) {
         if let Some(recovery) = &mut self.recovery {
             *recovery = Recovery {
-                pause: FIRST_RECOVERY,
+                pause: FIRST_CYCLE,
                 due: None,
             };
         }
@@ -138,7 +138,7 @@ impl Carrier {
             }
             Some(due) if now < due => None,
             Some(_) => {
-                recovery.pause = (recovery.pause * 2).min(SLOWEST_RECOVERY);
+                recovery.pause = (recovery.pause * 2).min(MAX_CYCLE_PAUSE);
                 recovery.due = None;
                 self.expect_flap(now);
                 Some(Action::Cycle)

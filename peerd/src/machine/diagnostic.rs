@@ -7,7 +7,7 @@ use std::mem::discriminant;
 use std::time::Duration;
 
 /// How long a diagnostic is shown after it was last seen.
-const FRESH: Duration = Duration::from_secs(5);
+const SHOWN_FOR: Duration = Duration::from_secs(5);
 
 /// One thing that is not as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,13 +98,13 @@ impl Diagnostics {
                 None
             }
         };
-        old.is_none_or(|(at, _)| now.since(at) >= FRESH)
+        old.is_none_or(|(at, _)| now.since(at) >= SHOWN_FOR)
     }
 
     /// Those that hold now. A refused change of the MAC holds until the cable is plugged again.
     pub(crate) fn iter(&self, now: LocalTime) -> impl Iterator<Item = Diagnostic> {
         let holds = move |(at, of): &&(LocalTime, Diagnostic)| {
-            *of == Diagnostic::MacRefused || now.since(*at) < FRESH
+            *of == Diagnostic::MacRefused || now.since(*at) < SHOWN_FOR
         };
         self.0.iter().filter(holds).map(|&(_, diagnostic)| diagnostic)
     }

@@ -16,12 +16,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Between two beacons while a game waits, and while none does.
-const EAGER: Duration = Duration::from_secs(1);
-const IDLE: Duration = Duration::from_secs(5);
+const GAME_INTERVAL: Duration = Duration::from_secs(1);
+const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two beacons in any case: no stranger makes us speak more often.
-const SPACING: Duration = Duration::from_millis(20);
+const MIN_SPACING: Duration = Duration::from_millis(20);
 /// How long a choice that is not returned stands, and then is avoided.
-const UNRETURNED: Duration = Duration::from_secs(6);
+const CHOICE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,16 +171,22 @@ impl Lan {
         }
         if let Some((chosen, since)) = self.chosen
             && self.linked.is_none()
-            && now.since(since) >= UNRETURNED
+            && now.since(since) >= CHOICE_TIMEOUT
         {
-            self.roster.avoid(chosen, now.after(UNRETURNED));
+            self.roster.avoid(chosen, now.after(CHOICE_TIMEOUT));
             self.chosen = None;
         }
         self.choose(now, LanLoss::Silent);
         if now >= self.due {
             // Apart from the others, who may have started at the same moment.
             let jitter = Duration::from_millis((self.me.nonce.0 ^ now.0) % 200);
-            self.due = now.after(if self.has_game { EAGER } else { IDLE } - jitter);
+            self.due = now.after(
+                if self.has_game {
+                    GAME_INTERVAL
+                } else {
+                    IDLE_INTERVAL
+                } - jitter,
+            );
             self.announced = Some(now);
             let beacon = self.beacon(now);
             self.outputs.push(Output::Announce(beacon));
@@ -207,7 +213,7 @@ impl Lan {
 
     /// Speaks soon.
     fn hurry(&mut self, now: LocalTime) {
-        let soonest = self.announced.map_or(now, |at| at.after(SPACING).max(now));
+        let soonest = self.announced.map_or(now, |at| at.after(MIN_SPACING).max(now));
         self.due = self.due.min(soonest);
     }
 

@@ -8,23 +8,23 @@ use gamelink_core::time::LocalTime;
 use std::time::Duration;
 
 /// Between two frames while nobody answers: a plug at the other end is answered at once, so this bounds only the first wait.
-const SEARCHING: Duration = Duration::from_millis(20);
-/// How long that lasts after something happened; then every [`RESTING`].
-const SEARCH: Duration = Duration::from_secs(5);
+const SEARCH_INTERVAL: Duration = Duration::from_millis(20);
+/// How long that lasts after something happened; then every [`IDLE_INTERVAL`].
+const SEARCH_TIME: Duration = Duration::from_secs(5);
 /// Between two frames on a cable that leads nowhere.
-const RESTING: Duration = Duration::from_millis(200);
+const IDLE_INTERVAL: Duration = Duration::from_millis(200);
 /// The same where it may be no cable at all.
-const SPARING: Duration = Duration::from_secs(1);
+const UNCERTAIN_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two frames while linked.
-const HEARTBEAT: Duration = Duration::from_millis(300);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 /// Between two frames while the peer is suspect.
-const ASKING: Duration = Duration::from_millis(60);
+const SUSPECT_INTERVAL: Duration = Duration::from_millis(60);
 /// Silence after which the peer is suspect: two heartbeats and some scheduling.
-const SUSPECT: Duration = Duration::from_millis(700);
+const SUSPECT_AFTER: Duration = Duration::from_millis(700);
 /// Silence after which it is gone: under the promised 1.5 s.
-const LOST: Duration = Duration::from_millis(1300);
+const LOST_AFTER: Duration = Duration::from_millis(1300);
 /// No two frames closer than this, so that answering at once cannot be made into a flood.
-const SPACING: Duration = Duration::from_millis(2);
+const MIN_SPACING: Duration = Duration::from_millis(2);
 
 /// How the peer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Heartbeat {
         Heartbeat {
             heard: None,
             unheard: None,
-            search_until: now.after(SEARCH),
+            search_until: now.after(SEARCH_TIME),
             sent: None,
             is_urgent: true,
             is_sparing,
@@ -64,7 +64,7 @@ impl Heartbeat {
 
     /// Something happened: search eagerly again.
     pub(crate) fn wake(&mut self, now: LocalTime) {
-        self.search_until = now.after(SEARCH);
+        self.search_until = now.after(SEARCH_TIME);
         self.is_urgent = true;
     }
 
@@ -99,7 +99,7 @@ impl Heartbeat {
     pub(crate) fn health(&self, now: LocalTime) -> Health {
         match self.heard {
             None => Health::Silent,
-            Some(at) if now.since(at) < SUSPECT => Health::Alive,
+            Some(at) if now.since(at) < SUSPECT_AFTER => Health::Alive,
             Some(_) => Health::Suspect,
         }
     }
@@ -107,14 +107,14 @@ impl Heartbeat {
     /// Whether a living peer would have been heard by now: somebody who claims to be its successor may be.
     pub(crate) fn has_missed_a_beat(&self, now: LocalTime) -> bool {
         self.heard
-            .is_none_or(|at| now.since(at) > HEARTBEAT + HEARTBEAT / 4)
+            .is_none_or(|at| now.since(at) > HEARTBEAT_INTERVAL + HEARTBEAT_INTERVAL / 4)
     }
 
     /// Why the peer is to be given up, if it is.
     pub(crate) fn poll_lost(&self, now: LocalTime) -> Option<Loss> {
-        if self.heard.is_some_and(|at| now.since(at) >= LOST) {
+        if self.heard.is_some_and(|at| now.since(at) >= LOST_AFTER) {
             Some(Loss::Silent)
-        } else if self.unheard.is_some_and(|at| now.since(at) >= LOST) {
+        } else if self.unheard.is_some_and(|at| now.since(at) >= LOST_AFTER) {
             Some(Loss::Deaf)
         } else {
             None
@@ -123,18 +123,18 @@ impl Heartbeat {
 
     fn interval(&self, now: LocalTime, is_linked: bool) -> Duration {
         match self.health(now) {
-            Health::Suspect => ASKING,
-            Health::Alive if is_linked => HEARTBEAT,
-            Health::Silent if self.is_sparing => SPARING,
-            _ if now < self.search_until => SEARCHING,
-            _ => RESTING,
+            Health::Suspect => SUSPECT_INTERVAL,
+            Health::Alive if is_linked => HEARTBEAT_INTERVAL,
+            Health::Silent if self.is_sparing => UNCERTAIN_INTERVAL,
+            _ if now < self.search_until => SEARCH_INTERVAL,
+            _ => IDLE_INTERVAL,
         }
     }
 
     fn due(&self, now: LocalTime, is_linked: bool) -> LocalTime {
         match self.sent {
             None => now,
-            Some(at) if self.is_urgent && !(self.is_sparing && self.heard.is_none()) => at.after(SPACING),
+            Some(at) if self.is_urgent && !(self.is_sparing && self.heard.is_none()) => at.after(MIN_SPACING),
             Some(at) => at.after(self.interval(now, is_linked)),
         }
     }
@@ -151,7 +151,11 @@ impl Heartbeat {
 
     /// When something is due next: a frame where frames can go out, a verdict on the silence in any case.
     pub(crate) fn poll_timeout(&self, now: LocalTime, is_linked: bool, can_send: bool) -> Option<LocalTime> {
-        let turns = [(self.heard, SUSPECT), (self.heard, LOST), (self.unheard, LOST)];
+        let turns = [
+            (self.heard, SUSPECT_AFTER),
+            (self.heard, LOST_AFTER),
+            (self.unheard, LOST_AFTER),
+        ];
         turns
             .into_iter()
             .filter_map(|(at, after)| Some(at?.after(after)))

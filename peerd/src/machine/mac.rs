@@ -13,7 +13,7 @@ use sha2::Sha256;
 use std::time::Duration;
 
 /// How long the larger instance leaves it to the smaller one; also how long a promised change may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is tried with different attempts before giving up.
 const MAX_ATTEMPTS: u8 = 8;
@@ -227,7 +227,7 @@ impl Repair {
     pub(crate) fn handle_timeout(&mut self, now: LocalTime) -> bool {
         match self.state {
             // The smaller instance has said nothing, or did not do what it announced.
-            State::Waiting { since } | State::Yielded { since, .. } if now.since(since) >= PATIENCE => {
+            State::Waiting { since } | State::Yielded { since, .. } if now.since(since) >= TURN_TIMEOUT => {
                 self.prepare(self.mine);
                 true
             }
@@ -238,7 +238,7 @@ impl Repair {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
         match self.state {
-            State::Waiting { since } | State::Yielded { since, .. } => Some(since.after(PATIENCE)),
+            State::Waiting { since } | State::Yielded { since, .. } => Some(since.after(TURN_TIMEOUT)),
             _ => None,
         }
     }

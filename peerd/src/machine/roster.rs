@@ -19,23 +19,23 @@ const MAX_AT_ADDRESS: usize = 4;
 /// New machines looked at in a second: bounds what a flood of names makes this side send.
 const MAX_NEW: u32 = 200;
 /// Silence after which a machine with a game is gone: three beacons.
-pub(super) const GONE: Duration = Duration::from_millis(3500);
+pub(super) const GONE_AFTER: Duration = Duration::from_millis(3500);
 /// The same for one without, whose beacons come every five seconds.
-const GONE_IDLE: Duration = Duration::from_secs(16);
+const IDLE_GONE_AFTER: Duration = Duration::from_secs(16);
 /// How long a machine that is heard elsewhere is kept for that, when its own address is silent: two beacons and a bit.
-const HEARD_ELSEWHERE: Duration = Duration::from_millis(2500);
+const MOVE_WINDOW: Duration = Duration::from_millis(2500);
 /// Silence after which a machine is asked whether it is still there, when another address uses its name.
-const DOUBT: Duration = Duration::from_millis(1500);
+const DOUBT_AFTER: Duration = Duration::from_millis(1500);
 /// Questions that its address leaves unanswered before another one may have its place.
-const UNANSWERED: u8 = 2;
+const MAX_UNANSWERED: u8 = 2;
 /// How often the round trip is measured while nothing changes.
-const MEASURE: Duration = Duration::from_secs(4);
+const MEASURE_INTERVAL: Duration = Duration::from_secs(4);
 /// How long an answer may take before the question is put again: far longer than any round trip on a LAN.
-const ANSWER: Duration = Duration::from_millis(300);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often one that has answered before is asked again, with nothing heard of it meanwhile.
-const RETRIES: u8 = 3;
+const MAX_RETRIES: u8 = 3;
 /// Questions to, and answers for, one machine in a second: beacons in its name must not be made into a flood.
-const MAX_WORDS: u32 = 20;
+const MAX_PER_SECOND: u32 = 20;
 
 /// A machine on the LAN.
 #[derive(Clone, Copy, Debug)]
@@ -135,24 +135,22 @@ impl Machine {
 
     fn is_silent(&self, now: LocalTime) -> bool {
         let is_idle = self.confirmed.is_some() && !self.has_game;
-        now.since(self.heard) >= if is_idle { GONE_IDLE } else { GONE }
+        now.since(self.heard) >= if is_idle { IDLE_GONE_AFTER } else { GONE_AFTER }
     }
 
     /// Whether it is to be forgotten. One that is heard elsewhere may just be about to answer from there.
     fn is_gone(&self, now: LocalTime) -> bool {
         let may_move = self.confirmed.is_some()
-            && now.since(self.heard) < GONE_IDLE
-            && self
-                .heard_elsewhere
-                .is_some_and(|at| now.since(at) < HEARD_ELSEWHERE);
+            && now.since(self.heard) < IDLE_GONE_AFTER
+            && self.heard_elsewhere.is_some_and(|at| now.since(at) < MOVE_WINDOW);
         self.is_silent(now) && !may_move
     }
 
     /// Whether another address may answer in its place.
     fn has_left(&self, now: LocalTime) -> bool {
         // Where nobody has ever answered, one who is heard may be out of reach: by a family that carries no more than beacons.
-        let is_out_of_reach = self.confirmed.is_none() || now.since(self.heard) >= GONE;
-        is_out_of_reach && self.unanswered >= UNANSWERED
+        let is_out_of_reach = self.confirmed.is_none() || now.since(self.heard) >= GONE_AFTER;
+        is_out_of_reach && self.unanswered >= MAX_UNANSWERED
     }
 
     /// The order in which machines make room: those that nobody has confirmed, those without a game, the longest silent.
@@ -163,8 +161,8 @@ impl Machine {
     /// When a question that was lost is put again.
     fn retry_due(&self) -> Option<LocalTime> {
         let question = self.question?;
-        let may_retry = self.confirmed.is_some() && question.to == self.address && self.retries < RETRIES;
-        may_retry.then(|| question.sent.after(ANSWER))
+        let may_retry = self.confirmed.is_some() && question.to == self.address && self.retries < MAX_RETRIES;
+        may_retry.then(|| question.sent.after(ANSWER_TIMEOUT))
     }
 
     /// Takes the answer to the question that was put last; false for anything else. The sender's own clock is never compared:
@@ -202,17 +200,20 @@ impl Machine {
 
     /// Whether something is to be asked of `from` after this beacon; answers from before `renewed` are out of date.
     fn wants_question(&self, now: LocalTime, renewed: LocalTime, from: SocketAddr, beacon: &Beacon) -> bool {
-        if self.question.is_some_and(|of| now.since(of.sent) < ANSWER) {
+        if self
+            .question
+            .is_some_and(|of| now.since(of.sent) < ANSWER_TIMEOUT)
+        {
             return false;
         }
         let is_known = (self.has_game, self.chosen) == (beacon.has_game, beacon.chosen);
-        let is_due = self.confirmed.is_none_or(|at| now.since(at) >= MEASURE);
+        let is_due = self.confirmed.is_none_or(|at| now.since(at) >= MEASURE_INTERVAL);
         from != self.address || !is_known || is_due || !self.has_answered(renewed)
     }
 
     /// Puts a question; gives where and with which stamp: a time, but for its lowest bits, a millisecond, which nobody can guess.
     fn ask(&mut self, now: LocalTime, secret: u64, to: SocketAddr) -> Option<(SocketAddr, u64)> {
-        if !self.budgets.questions.take(now, MAX_WORDS) {
+        if !self.budgets.questions.take(now, MAX_PER_SECOND) {
             return None;
         }
         let parts = [&secret.to_be_bytes(), &self.instance.0[..], &now.0.to_be_bytes()];
@@ -309,7 +310,7 @@ impl Roster {
             }
             return outcome;
         }
-        outcome.may_answer = beacon.asks && machine.budgets.answers.take(now, MAX_WORDS);
+        outcome.may_answer = beacon.asks && machine.budgets.answers.take(now, MAX_PER_SECOND);
         if from == machine.address {
             machine.heard = now;
             // It is heard, after all.
@@ -330,7 +331,7 @@ impl Roster {
         } else {
             machine.address
         };
-        let is_doubtful = now.since(machine.heard) >= DOUBT || !was_confirmed;
+        let is_doubtful = now.since(machine.heard) >= DOUBT_AFTER || !was_confirmed;
         if is_doubtful && machine.wants_question(now, renewed, from, beacon) {
             outcome.question = machine.ask(now, secret, to);
         }

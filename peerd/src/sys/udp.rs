@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The daemons' UDP port, the same at both ends.
 pub(crate) const PORT: u16 = 56_401;
 /// How often the layers above Ethernet are tried while linked.
-const EVERY: Duration = Duration::from_millis(1500);
+const PROBE_INTERVAL: Duration = Duration::from_millis(1500);
 /// Datagrams read at once.
 const BATCH: usize = 16;
 /// What a probe says; its sender is known by the connected socket.
@@ -52,7 +52,7 @@ impl Prober {
 
     /// Sends one; true if this system refused to.
     pub(crate) fn send(&mut self, now: LocalTime) -> bool {
-        self.due = now.after(EVERY);
+        self.due = now.after(PROBE_INTERVAL);
         // EPERM: a rule on OUTPUT dropped it. Anything else passes.
         let is_blocked = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
         self.socket.send(PROBE).is_err_and(is_blocked)

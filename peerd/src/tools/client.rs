@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a daemon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long the first answer may take: the question may be what has the service manager start the daemon.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A wait up to here needs no word.
-const UNSAID: Duration = Duration::from_secs(2);
+const QUIET_WAIT: Duration = Duration::from_secs(2);
 
 /// How a tool finds the daemon.
 #[derive(Clone, Debug, Args)]
@@ -89,7 +89,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn connect(path: &Path, role: Role) -> Result<Client, AskError> {
         let stream = UnixStream::connect(path).map_err(|error| AskError::NoDaemon(path.to_owned(), error))?;
-        stream.set_read_timeout(Some(UNSAID))?;
+        stream.set_read_timeout(Some(QUIET_WAIT))?;
         let mut client = Client {
             reader: BufReader::new(stream),
             daemon: "of an unknown version".to_owned(),
@@ -104,7 +104,7 @@ impl Client {
                 error => return Err(error),
             }
             eprintln!("waiting for the daemon to start ...");
-            client.reader.get_ref().set_read_timeout(Some(START_PATIENCE))?;
+            client.reader.get_ref().set_read_timeout(Some(START_TIMEOUT))?;
         }
         match client.receive()? {
             FromDaemon::Refused { reason } => Err(AskError::Refused(reason)),
@@ -112,7 +112,7 @@ impl Client {
                 if let FromDaemon::Welcome { daemon, .. } = message {
                     client.daemon = daemon;
                 }
-                client.reader.get_ref().set_read_timeout(Some(PATIENCE))?;
+                client.reader.get_ref().set_read_timeout(Some(ANSWER_TIMEOUT))?;
                 Ok(client)
             }
         }

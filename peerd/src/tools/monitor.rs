@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Between two looks.
-const EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Bars that are kept: more than a terminal has columns.
 const HISTORY: usize = 512;
 
@@ -90,7 +90,7 @@ pub(crate) fn run(control: &Path) -> ExitCode {
         if let Err(error) = terminal.draw(|frame| draw(frame, &status, &bars)) {
             break Err(error.to_string());
         }
-        match event::poll(EVERY).and_then(|is_ready| is_ready.then(event::read).transpose()) {
+        match event::poll(POLL_INTERVAL).and_then(|is_ready| is_ready.then(event::read).transpose()) {
             Ok(Some(Event::Key(key))) if matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) => {
                 break Ok(());
             }

@@ -25,11 +25,11 @@ use std::time::{Duration, Instant};
 /// The most ports that the core's options offer: 56400 to 56420.
 const PORTS: u16 = 21;
 /// How often the bridge may hand a byte over; bounds what the relay adds.
-const TURN: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Frames that passed while an answer was owed are made up for within so much; it takes the core a frame to
 /// answer.
-const MADE_UP: Duration = Duration::from_millis(50);
+const MAX_CATCH_UP: Duration = Duration::from_millis(50);
 
 /// Where the stock core connects, and whom the relay links with.
 #[derive(Clone, Debug, Args)]
@@ -131,7 +131,7 @@ fn join(link: &Link, game: &TcpStream) -> io::Result<()> {
             if is_over.load(Ordering::Acquire) {
                 break;
             }
-            std::thread::sleep(TURN);
+            std::thread::sleep(POLL_INTERVAL);
         }
     });
     Ok(())
@@ -156,7 +156,7 @@ impl Frames {
         let has_advanced = now >= self.next;
         if has_advanced {
             self.next += TCycles::FRAME.nominal_duration();
-            if now > self.next + MADE_UP {
+            if now > self.next + MAX_CATCH_UP {
                 self.next = now;
             }
         }
@@ -223,7 +223,7 @@ mod tests {
         let mut at = Duration::ZERO;
         while at < time {
             count += u32::from(frames.poll(from + at, is_owing(at)) == Some(true));
-            at += TURN;
+            at += POLL_INTERVAL;
         }
         count
     }

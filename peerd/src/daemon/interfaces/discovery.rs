@@ -20,7 +20,7 @@ use std::io;
 use std::time::Duration;
 
 /// How soon an interface that another daemon held is tried again.
-const RETRY_CLAIM: Duration = Duration::from_secs(1);
+const CLAIM_RETRY: Duration = Duration::from_secs(1);
 
 impl Interfaces {
     /// Reads what the kernel has to say.
@@ -200,7 +200,7 @@ impl Interfaces {
                         "another peerd serves interface={name}: stop it, or leave the interface to it; waiting"
                     );
                 }
-                self.rescan = Some(now.after(RETRY_CLAIM));
+                self.rescan = Some(now.after(CLAIM_RETRY));
                 false
             }
             Err(error) => {

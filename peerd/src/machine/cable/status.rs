@@ -1,6 +1,6 @@
 //! A cable's part of the daemon's status.
 
-use super::{Cable, IP_FRESH};
+use super::{Cable, UDP_FRESH};
 use crate::machine::health::Health;
 use crate::machine::mac;
 use crate::wire::frame::Flags;
@@ -36,7 +36,7 @@ impl Cable {
                 has_game: peer.flags.has(Flags::GAME),
             }),
             udp: UdpStatus {
-                heard_here: self.udp.heard.is_some_and(|at| now.since(at) < IP_FRESH),
+                heard_here: self.udp.heard.is_some_and(|at| now.since(at) < UDP_FRESH),
                 heard_there: has(Flags::IP_HEARD),
                 blocked_here: self.udp.is_blocked,
                 blocked_there: has(Flags::SEND_BLOCKED),
