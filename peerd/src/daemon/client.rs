@@ -146,12 +146,12 @@ impl Client {
         match message {
             ToDaemon::Hello { version, role } => {
                 if version != VERSION {
-                    let mend = if version < VERSION {
+                    let remedy = if version < VERSION {
                         "update the core or tool"
                     } else {
                         "update peerd"
                     };
-                    let reason = format!("it speaks version {version} and this daemon {VERSION}: {mend}");
+                    let reason = format!("it speaks version {version} and this daemon {VERSION}: {remedy}");
                     refuse(&mut self.stream, &reason);
                     return Err(reason);
                 }

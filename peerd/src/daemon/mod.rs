@@ -1,5 +1,6 @@
 //! The daemon: all cables of the box on one poll.
 
+mod autoconf;
 mod client;
 mod clients;
 mod frames;
@@ -11,7 +12,7 @@ mod notify;
 mod port;
 mod precedence;
 mod settings;
-mod silence;
+
 mod status;
 mod tokens;
 mod udev_settle;

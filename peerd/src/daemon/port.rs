@@ -1,9 +1,9 @@
 //! One cable's machine with its sockets: carries out what the machine wants.
 
+use super::autoconf::Autoconf;
 use super::frames::Frames;
 use super::leftovers::Leftovers;
 use super::link::LinkId;
-use super::silence::Silence;
 use crate::identity::{IfIndex, Mac, Name};
 use crate::log_lines::refused;
 use crate::machine::address::{Failure, Plan};
@@ -50,7 +50,7 @@ pub(super) struct Port {
     /// While there are addresses.
     prober: Option<Prober>,
     prober_token: Token,
-    silence: Silence,
+    autoconf: Autoconf,
     leftovers: Leftovers,
     link_up_since: Option<LocalTime>,
     /// Its game knows it, and its peer's address, by the old name.
@@ -83,13 +83,13 @@ impl Port {
             frames,
             prober: None,
             prober_token: tokens[1],
-            silence: Silence::default(),
+            autoconf: Autoconf::default(),
             leftovers: Leftovers::find(now, link.index, is_marked, route),
             link_up_since: None,
             is_renamed: false,
         };
         if certainty == Certainty::Sure {
-            port.silence.begin(&port.link, route);
+            port.autoconf.disable(&port.link, route);
         }
         port.refresh(now, route);
         Ok(port)
@@ -237,7 +237,7 @@ impl Port {
                     event(Event::PeerDown(reason));
                 }
                 Output::Redraw => event(Event::Redraw),
-                Output::Say(diagnostic) => log::warn!("interface={} {diagnostic}", self.name()),
+                Output::Report(diagnostic) => log::warn!("interface={} {diagnostic}", self.name()),
             }
         }
     }
@@ -286,7 +286,7 @@ impl Port {
         registry: &Registry,
     ) -> Result<(), Failure> {
         let index = self.index();
-        self.silence.begin(&self.link, route);
+        self.autoconf.disable(&self.link, route);
         let name = self.link.name;
         let fail = |error: Errno| {
             refused(
@@ -386,6 +386,6 @@ impl Port {
     pub(super) fn close(&mut self, route: &mut Route) {
         self.prober = None;
         self.leftovers.remove(None, route);
-        self.silence.end(&self.link, route);
+        self.autoconf.restore(&self.link, route);
     }
 }

@@ -15,7 +15,7 @@ use super::loss::Loss;
 use super::mac::{self, Repair};
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::wire::cursor::WireError;
-use crate::wire::frame::{Flags, Frame, Kind, MacWord, VERSION};
+use crate::wire::frame::{Flags, Frame, Kind, MacMessage, VERSION};
 use gamelink_core::time::LocalTime;
 use outbox::Outbox;
 use peering::{Admission, Peering};
@@ -97,7 +97,7 @@ impl Cable {
             return None;
         }
         let is_linked = self.peering.assigned.is_some();
-        let beat = self.heartbeat.poll_timeout(now, is_linked, self.can_speak());
+        let beat = self.heartbeat.poll_timeout(now, is_linked, self.can_send());
         beat.into_iter()
             .chain(self.carrier.poll_timeout())
             .chain(self.repair.poll_timeout())
@@ -127,13 +127,13 @@ impl Cable {
             Input::Installed(result) => {
                 self.addresses.handle_installed(now, result);
                 if result == Err(address::Failure::Taken) {
-                    self.say(now, Diagnostic::AddressTaken);
+                    self.report(now, Diagnostic::AddressTaken);
                 }
             }
             Input::AddressRemoved(address) => {
                 self.addresses.handle_removed(now, address);
                 if self.addresses.is_contested() {
-                    self.say(now, Diagnostic::Contested);
+                    self.report(now, Diagnostic::Contested);
                 }
             }
             Input::MacSet(result) => {
@@ -141,7 +141,7 @@ impl Cable {
                 self.repair.handle_set(result);
                 self.addresses.handle_flushed();
                 if *self.repair.state() == mac::State::Refused {
-                    self.say(now, Diagnostic::MacRefused);
+                    self.report(now, Diagnostic::MacRefused);
                 }
             }
             Input::UdpHeard => self.udp.heard = Some(now),
@@ -175,7 +175,7 @@ impl Cable {
         self.counters.frames.malformed += 1;
         if let WireError::Version(theirs, name) = error {
             let ours = VERSION;
-            self.say(now, Diagnostic::Version { name, theirs, ours });
+            self.report(now, Diagnostic::Version { name, theirs, ours });
         }
     }
 
@@ -185,10 +185,10 @@ impl Cable {
         let is_double = sender.instance == me.instance;
         let is_this_box = sender.box_id == me.box_id && !is_double;
         if let Some(other) = sibling.or(is_this_box.then(Name::default)) {
-            return self.say(now, Diagnostic::OneBox { other });
+            return self.report(now, Diagnostic::SameMachine { other });
         }
         if is_double {
-            return self.meet_double(now);
+            return self.handle_duplicate(now);
         }
         if !self.admit(now, frame) {
             return;
@@ -212,7 +212,10 @@ impl Cable {
         // Only once both ends play: a change of the MAC takes the link down for a moment, and play must not wait for it.
         if hears_us && self.peering.assigned.is_some() {
             let (me, peer) = (self.me.instance, frame.sender.instance);
-            match self.repair.handle_frame(now, me, peer, frame.mac, frame.mac_word) {
+            match self
+                .repair
+                .handle_frame(now, me, peer, frame.mac, frame.mac_message)
+            {
                 Some(mac::Action::Set(mac)) => {
                     self.carrier.expect_flap(now);
                     self.outbox.push(Output::SetMac(mac));
@@ -224,9 +227,9 @@ impl Cable {
     }
 
     /// Our own instance came from elsewhere: a machine cloned with its random numbers, or a loop in the wire.
-    fn meet_double(&mut self, now: LocalTime) {
+    fn handle_duplicate(&mut self, now: LocalTime) {
         if self.redraws >= MAX_REDRAWS {
-            return self.say(now, Diagnostic::Loop);
+            return self.report(now, Diagnostic::Loop);
         }
         if self.peering.assigned.is_none() {
             self.redraws += 1;
@@ -246,7 +249,7 @@ impl Cable {
             Admission::Stale => self.counters.frames.stale += 1,
             Admission::Foreign(diagnostic) => {
                 self.counters.frames.foreign += 1;
-                self.say(now, diagnostic);
+                self.report(now, diagnostic);
             }
             Admission::Ignored => {}
         }
@@ -275,14 +278,14 @@ impl Cable {
             self.outbox.push(Output::Carrier(action));
         }
         if self.carrier.is_held_down() {
-            self.say(now, Diagnostic::HeldDown);
+            self.report(now, Diagnostic::HeldDown);
         }
         self.settle_addresses(now);
         self.settle_link();
         if !self.outbox.has_sent(self.frame(Kind::Hello)) {
             self.heartbeat.speak();
         }
-        if self.can_speak() && self.heartbeat.poll_send(now, self.peering.assigned.is_some()) {
+        if self.can_send() && self.heartbeat.poll_send(now, self.peering.assigned.is_some()) {
             self.send(Kind::Hello);
         }
     }
@@ -345,7 +348,7 @@ impl Cable {
     }
 
     fn say_goodbye(&mut self) {
-        if self.can_speak() {
+        if self.can_send() {
             // Twice, as nobody answers a goodbye.
             self.send(Kind::Goodbye);
             self.send(Kind::Goodbye);
@@ -357,16 +360,16 @@ impl Cable {
         self.is_stopped = true;
     }
 
-    fn say(&mut self, now: LocalTime, diagnostic: impl Into<Option<Diagnostic>>) {
+    fn report(&mut self, now: LocalTime, diagnostic: impl Into<Option<Diagnostic>>) {
         if let Some(diagnostic) = diagnostic.into()
             && self.diagnostics.note(now, diagnostic)
         {
-            self.outbox.push(Output::Say(diagnostic));
+            self.outbox.push(Output::Report(diagnostic));
         }
     }
 
     /// Whether frames can go out, and there is somebody or something to say them for.
-    fn can_speak(&self) -> bool {
+    fn can_send(&self) -> bool {
         let has_reason = self.is_certain || self.has_game || !self.peering.is_alone();
         has_reason && self.carrier.state().can_carry()
     }
@@ -395,7 +398,7 @@ impl Cable {
             heard: peer.map_or(Instance::NONE, |peer| peer.identity.instance),
             sequence: 0,
             mac: self.repair.mine(),
-            mac_word: peer.map_or(MacWord::None, |_| self.repair.word()),
+            mac_message: peer.map_or(MacMessage::None, |_| self.repair.message()),
         }
     }
 }

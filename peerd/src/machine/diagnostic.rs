@@ -1,4 +1,4 @@
-//! What a person should know about a cable, in words that say the mend.
+//! What a person should know about a cable, in words that say the remedy.
 
 use crate::identity::Name;
 use gamelink_core::time::LocalTime;
@@ -13,7 +13,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Diagnostic {
     /// Both ends of the cable are plugged into this machine; `other` is the interface, where it is known.
-    OneBox { other: Name },
+    SameMachine { other: Name },
     /// The wire gives back what we send.
     Loop,
     /// A machine answers that is linked with another one.
@@ -45,10 +45,10 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Diagnostic::OneBox { other } if other.as_str().is_empty() => {
+            Diagnostic::SameMachine { other } if other.as_str().is_empty() => {
                 f.write_str("both ends of this cable are in this same box: plug one end into the other player's")
             }
-            Diagnostic::OneBox { other } => write!(
+            Diagnostic::SameMachine { other } => write!(
                 f,
                 "both ends of this cable are in this same box (the other is {other}): plug one end into the other player's"
             ),
@@ -64,8 +64,8 @@ impl fmt::Display for Diagnostic {
                 "{name} also answers on this cable, which is taken by {peer}: refused; a cable has two ends, take out the hub or switch"
             ),
             Diagnostic::Version { name, theirs, ours } => {
-                let mend = if theirs < ours { "update Gamelink there" } else { "update Gamelink on this side" };
-                write!(f, "{name} speaks version {theirs} of the handshake and this side {ours}: {mend}")
+                let remedy = if theirs < ours { "update Gamelink there" } else { "update Gamelink on this side" };
+                write!(f, "{name} speaks version {theirs} of the handshake and this side {ours}: {remedy}")
             }
             Diagnostic::HeldDown => f.write_str(
                 "something takes this interface down whenever it is set up: tell that network manager to leave it alone",

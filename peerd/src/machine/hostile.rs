@@ -6,7 +6,7 @@ use super::mac::Seed;
 use super::world::Random;
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::wire::cursor::WireError;
-use crate::wire::frame::{Flags, Frame, Kind, LEN, MacWord, VERSION};
+use crate::wire::frame::{Flags, Frame, Kind, LEN, MacMessage, VERSION};
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn hello(sequence: u32) -> Frame {
         heard: Instance([1; 16]),
         sequence,
         mac: Mac([2; 6]),
-        mac_word: MacWord::None,
+        mac_message: MacMessage::None,
     }
 }
 
@@ -80,13 +80,13 @@ fn frames_survive_the_wire_and_padding() {
     for _ in 0..1000 {
         let mac = Mac([2, 1, random.next() as u8, 4, 5, 6]);
         let word = match random.below(4) {
-            0 => MacWord::None,
-            1 => MacWord::Prepare(random.next() as u8, mac),
-            2 => MacWord::Acknowledge(random.next() as u8, mac),
-            _ => MacWord::Refused,
+            0 => MacMessage::None,
+            1 => MacMessage::Prepare(random.next() as u8, mac),
+            2 => MacMessage::Acknowledge(random.next() as u8, mac),
+            _ => MacMessage::Refused,
         };
         let frame = Frame {
-            mac_word: word,
+            mac_message: word,
             mac,
             sequence: random.next() as u32,
             ..hello(0)
@@ -130,7 +130,7 @@ fn two_daemons_of_different_versions_say_which_side_to_update() {
             }
             while let Some(output) = cable.poll_output() {
                 match output {
-                    Output::Say(diagnostic) => said.push(diagnostic.to_string()),
+                    Output::Report(diagnostic) => said.push(diagnostic.to_string()),
                     Output::PeerUp(..) => panic!("linked across versions"),
                     _ => {}
                 }

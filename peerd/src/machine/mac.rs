@@ -6,7 +6,7 @@
 //! never do both.
 
 use crate::identity::{Instance, Mac};
-use crate::wire::frame::MacWord;
+use crate::wire::frame::MacMessage;
 use gamelink_core::time::LocalTime;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -127,12 +127,12 @@ impl Repair {
     }
 
     /// What our next frame says.
-    pub(crate) fn word(&self) -> MacWord {
+    pub(crate) fn message(&self) -> MacMessage {
         match self.state {
-            State::Preparing { attempt, mac } => MacWord::Prepare(attempt, mac),
-            State::Yielded { attempt, mac, .. } => MacWord::Acknowledge(attempt, mac),
-            State::Refused => MacWord::Refused,
-            State::Distinct | State::Waiting { .. } | State::Changing { .. } => MacWord::None,
+            State::Preparing { attempt, mac } => MacMessage::Prepare(attempt, mac),
+            State::Yielded { attempt, mac, .. } => MacMessage::Acknowledge(attempt, mac),
+            State::Refused => MacMessage::Refused,
+            State::Distinct | State::Waiting { .. } | State::Changing { .. } => MacMessage::None,
         }
     }
 
@@ -143,7 +143,7 @@ impl Repair {
         me: Instance,
         peer: Instance,
         peer_mac: Mac,
-        word: MacWord,
+        word: MacMessage,
     ) -> Option<Action> {
         if peer_mac != self.mine {
             self.forget();
@@ -153,19 +153,19 @@ impl Repair {
             // The change is under way; frames from before it may still arrive.
             (State::Changing { .. }, _) => None,
             // We announced, and the peer agrees to exactly this.
-            (&State::Preparing { attempt, mac }, MacWord::Acknowledge(agreed, agreed_mac))
+            (&State::Preparing { attempt, mac }, MacMessage::Acknowledge(agreed, agreed_mac))
                 if (attempt, mac) == (agreed, agreed_mac) =>
             {
                 self.state = State::Changing { mac };
                 Some(Action::Set(mac))
             }
             // Both announced: the smaller instance goes first.
-            (State::Preparing { .. }, MacWord::Prepare(..)) if me < peer => None,
-            (&State::Yielded { attempt, mac, .. }, MacWord::Prepare(a, m)) if (attempt, mac) == (a, m) => {
+            (State::Preparing { .. }, MacMessage::Prepare(..)) if me < peer => None,
+            (&State::Yielded { attempt, mac, .. }, MacMessage::Prepare(a, m)) if (attempt, mac) == (a, m) => {
                 None
             }
             // The peer announces and we are not committed: it may.
-            (_, MacWord::Prepare(attempt, mac)) => {
+            (_, MacMessage::Prepare(attempt, mac)) => {
                 self.state = State::Yielded {
                     since: now,
                     attempt,
@@ -175,7 +175,7 @@ impl Repair {
             }
             // The driver refuses here, and the peer has been told.
             (State::Refused, _) => None,
-            (State::Waiting { .. } | State::Distinct | State::Yielded { .. }, MacWord::Refused) => {
+            (State::Waiting { .. } | State::Distinct | State::Yielded { .. }, MacMessage::Refused) => {
                 self.prepare(peer_mac);
                 None
             }
@@ -271,7 +271,7 @@ mod tests {
         for step in 0..500 {
             let now = LocalTime(u64::from(step) * 20_000_000);
             for me in 0..2 {
-                let (mac, word) = (ends[1 - me].mine(), ends[1 - me].word());
+                let (mac, word) = (ends[1 - me].mine(), ends[1 - me].message());
                 if lost(step * 2 + me as u32) {
                     continue;
                 }

@@ -258,7 +258,7 @@ impl World {
                     let identity = self.identity(end);
                     self.input(end, Input::Identity(identity));
                 }
-                Output::Follow(_) | Output::Say(_) => {}
+                Output::Follow(_) | Output::Report(_) => {}
             }
         }
     }

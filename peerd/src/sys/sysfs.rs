@@ -1,6 +1,6 @@
 //! Which interfaces are cables: by driver and by USB vendor and product.
 
-use super::udev::Word;
+use super::udev::Mark;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -107,10 +107,10 @@ impl Device {
     }
 
     /// Whether it is a cable; what udev's rules say of it decides, if they say anything.
-    pub(crate) fn certainty_by(&self, word: Option<Word>, cables: &CableList) -> Option<Certainty> {
+    pub(crate) fn certainty_by(&self, word: Option<Mark>, cables: &CableList) -> Option<Certainty> {
         match word {
-            Some(Word::Cable) => Some(Certainty::Sure),
-            Some(Word::NoCable) => None,
+            Some(Mark::Cable) => Some(Certainty::Sure),
+            Some(Mark::NoCable) => None,
             None => self.certainty(cables),
         }
     }
@@ -176,10 +176,10 @@ mod tests {
         let none = CableList::default();
         let gadget = device("cdc_ether", "0525:a4a2");
         assert_eq!(gadget.certainty_by(None, &none), Some(Certainty::Sure));
-        assert_eq!(gadget.certainty_by(Some(Word::NoCable), &none), None);
+        assert_eq!(gadget.certainty_by(Some(Mark::NoCable), &none), None);
         let other = device("r8152", "0bda:8153");
         assert_eq!(
-            other.certainty_by(Some(Word::Cable), &none),
+            other.certainty_by(Some(Mark::Cable), &none),
             Some(Certainty::Sure)
         );
     }

@@ -20,20 +20,20 @@ pub(crate) enum Progress {
 
 /// What udev's rules say of an interface, ours or an owner's: `GAMELINK_CABLE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum Mark {
     Cable,
     NoCable,
 }
 
 /// What udev's rules say of an interface, if they say that it is a cable or none.
-pub(crate) fn word(index: IfIndex) -> Option<Word> {
-    word_in(&fs::read_to_string(format!("/run/udev/data/n{}", index.0)).ok()?)
+pub(crate) fn mark(index: IfIndex) -> Option<Mark> {
+    mark_in(&fs::read_to_string(format!("/run/udev/data/n{}", index.0)).ok()?)
 }
 
-fn word_in(entry: &str) -> Option<Word> {
+fn mark_in(entry: &str) -> Option<Mark> {
     entry.lines().find_map(|line| match line {
-        "E:GAMELINK_CABLE=1" => Some(Word::Cable),
-        "E:GAMELINK_CABLE=0" => Some(Word::NoCable),
+        "E:GAMELINK_CABLE=1" => Some(Mark::Cable),
+        "E:GAMELINK_CABLE=0" => Some(Mark::NoCable),
         _ => None,
     })
 }
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn the_word_of_the_rules_is_read() {
-        assert_eq!(word_in("I:1\nE:GAMELINK_CABLE=1\n"), Some(Word::Cable));
-        assert_eq!(word_in("I:1\nE:GAMELINK_CABLE=0\n"), Some(Word::NoCable));
-        assert_eq!(word_in("I:1\nE:GAMELINK_CABLE=gadget\n"), None);
+        assert_eq!(mark_in("I:1\nE:GAMELINK_CABLE=1\n"), Some(Mark::Cable));
+        assert_eq!(mark_in("I:1\nE:GAMELINK_CABLE=0\n"), Some(Mark::NoCable));
+        assert_eq!(mark_in("I:1\nE:GAMELINK_CABLE=gadget\n"), None);
     }
 
     #[test]

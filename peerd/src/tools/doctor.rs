@@ -19,7 +19,8 @@ struct Finding {
     /// What it is.
     what: String,
     /// What to do, in words or as commands for a root shell.
-    mend: Vec<String>,
+    #[serde(rename = "mend")]
+    remedy: Vec<String>,
 }
 
 /// Asks, judges and prints.
@@ -47,12 +48,12 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
 }
 
 impl Finding {
-    fn new(interface: Option<&str>, is_fault: bool, what: impl Into<String>, mend: Vec<String>) -> Finding {
+    fn new(interface: Option<&str>, is_fault: bool, what: impl Into<String>, remedy: Vec<String>) -> Finding {
         Finding {
             interface: interface.map(str::to_owned),
             is_fault,
             what: what.into(),
-            mend,
+            remedy,
         }
     }
 }
@@ -81,7 +82,7 @@ fn report(findings: &[Finding], as_json: bool) {
         let mark = if finding.is_fault { "fault" } else { "note" };
         let place = finding.interface.iter().map(|name| format!("{name}: "));
         println!("{mark}: {}{}", place.collect::<String>(), finding.what);
-        for line in &finding.mend {
+        for line in &finding.remedy {
             println!("    {line}");
         }
     }
@@ -92,17 +93,17 @@ fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
     let mut findings = vec![];
     let is_none = |cable: &CableStatus| !cable.device.is_certain && cable.peer.is_none();
     if status.cables.iter().all(is_none) {
-        let mend = [
+        let remedy = [
             "plug the cable in; `ip link` should then show one interface more",
             "if it does, name it: peerd run --interface NAME, or list it with --cables-file",
         ];
         let what = "no cable is plugged in, or it is not known as one";
-        findings.push(Finding::new(None, true, what, mend.map(str::to_owned).into()));
+        findings.push(Finding::new(None, true, what, remedy.map(str::to_owned).into()));
     }
     if status.games.is_empty() {
-        let mend = "start RetroArch with the Gamelink core, or `peerd relay` for a stock core";
+        let remedy = "start RetroArch with the Gamelink core, or `peerd relay` for a stock core";
         let what = "no game waits for the link on this machine";
-        findings.push(Finding::new(None, false, what, vec![mend.into()]));
+        findings.push(Finding::new(None, false, what, vec![remedy.into()]));
     }
     for cable in &status.cables {
         judge_state(cable, &mut findings);
@@ -121,13 +122,13 @@ fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
     let name = cable.device.interface.as_str();
     for diagnostic in &cable.diagnostics {
         let culprits = cable.culprits.iter().flatten();
-        let mend = culprits
+        let remedy = culprits
             .map(|culprit| format!("running here: {culprit}"))
             .collect();
         let is_fault = cable.state != CableState::Linked;
-        findings.push(Finding::new(Some(name), is_fault, diagnostic.as_str(), mend));
+        findings.push(Finding::new(Some(name), is_fault, diagnostic.as_str(), remedy));
     }
-    let (what, mend) = match cable.state {
+    let (what, remedy) = match cable.state {
         CableState::Down => ("the interface is down", format!("ip link set {name} up")),
         CableState::NoCarrier => (
             "the other end of the cable is not plugged in, or its machine is off",
@@ -144,7 +145,7 @@ fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
         Some(name),
         cable.device.is_certain,
         what,
-        vec![mend],
+        vec![remedy],
     ));
 }
 
@@ -152,19 +153,19 @@ fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
 fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], findings: &mut Vec<Finding>) {
     let (name, udp, there) = (cable.device.interface.as_str(), cable.udp, &peer.name);
     let mut find =
-        |is_fault, what: String, mend| findings.push(Finding::new(Some(name), is_fault, what, mend));
+        |is_fault, what: String, remedy| findings.push(Finding::new(Some(name), is_fault, what, remedy));
     if !peer.has_game {
-        let mend = "start RetroArch with the Gamelink core there";
+        let remedy = "start RetroArch with the Gamelink core there";
         find(
             false,
             format!("no game waits for the link on {there}"),
-            vec![mend.into()],
+            vec![remedy.into()],
         );
     }
     if udp.blocked_here {
         let what = "this machine's own firewall does not let UDP out on the cable (OUTPUT drops it)";
-        let mend = format!("allow UDP 56400-56401 out on {name} in the OUTPUT chain");
-        find(true, what.into(), vec![mend]);
+        let remedy = format!("allow UDP 56400-56401 out on {name} in the OUTPUT chain");
+        find(true, what.into(), vec![remedy]);
     }
     if udp.blocked_there == Some(true) {
         let what = format!("the firewall of {there} does not let UDP out on the cable");
@@ -172,21 +173,21 @@ fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], fi
     }
     if !udp.heard_here && udp.blocked_there != Some(true) {
         let commands = firewalls.iter().flat_map(|firewall| firewall.commands(name));
-        let mut mend: Vec<String> = commands.collect();
-        if mend.is_empty() {
+        let mut remedy: Vec<String> = commands.collect();
+        if remedy.is_empty() {
             let port = "allow UDP 56400-56401 in on this interface";
-            mend.push(format!("no firewall was found that this program knows: {port}"));
+            remedy.push(format!("no firewall was found that this program knows: {port}"));
         }
         find(
             true,
             "this machine's firewall drops what comes in on the cable".into(),
-            mend,
+            remedy,
         );
     }
     if udp.heard_there == Some(false) && !udp.blocked_here {
         let what = format!("the firewall of {there} drops what comes in on the cable");
-        let mend = "run `peerd doctor` there: it prints the command for that machine's firewall";
-        find(true, what, vec![mend.into()]);
+        let remedy = "run `peerd doctor` there: it prints the command for that machine's firewall";
+        find(true, what, vec![remedy.into()]);
     }
 }
 
@@ -194,8 +195,8 @@ fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], fi
 fn judge_trust(name: &str, believes_routers: bool, routes: &[&str], findings: &mut Vec<Finding>) {
     if believes_routers {
         let what = "this machine takes the other end for a router if it says that it is one";
-        let mend = format!("sysctl -w net/ipv6/conf/{name}/accept_ra=0");
-        findings.push(Finding::new(Some(name), false, what, vec![mend]));
+        let remedy = format!("sysctl -w net/ipv6/conf/{name}/accept_ra=0");
+        findings.push(Finding::new(Some(name), false, what, vec![remedy]));
     }
     if !routes.is_empty() {
         let what = "what this machine sends to the internet may go over the cable";
@@ -265,7 +266,7 @@ mod tests {
         let here = faults(&linked(udp(false, true)), &[Firewall::Iptables(vec!["iptables"])]);
         assert_eq!(here.len(), 1);
         assert!(here[0].what.starts_with("this machine's firewall"));
-        assert!(here[0].mend[0].starts_with("iptables -I INPUT -i usb0 -p udp --dport 56400:56401"));
+        assert!(here[0].remedy[0].starts_with("iptables -I INPUT -i usb0 -p udp --dport 56400:56401"));
         let there = faults(&linked(udp(true, false)), &[]);
         assert!(there[0].what.starts_with("the firewall of bob"));
         assert_eq!(faults(&linked(udp(false, false)), &[]).len(), 2);
@@ -277,7 +278,7 @@ mod tests {
         judge_trust("usb0", false, &[], &mut findings);
         assert!(findings.is_empty());
         judge_trust("usb0", true, &["-6"], &mut findings);
-        let mends: Vec<&String> = findings.iter().flat_map(|of| &of.mend).collect();
+        let mends: Vec<&String> = findings.iter().flat_map(|of| &of.remedy).collect();
         assert_eq!(
             mends,
             [

@@ -73,7 +73,7 @@ impl Flags {
 
 /// What the two sides say to each other about a duplicate MAC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum MacWord {
+pub(crate) enum MacMessage {
     /// Nothing to say.
     #[default]
     None,
@@ -94,17 +94,17 @@ pub(crate) struct Frame {
     pub(crate) heard: Instance,
     pub(crate) sequence: u32,
     pub(crate) mac: Mac,
-    pub(crate) mac_word: MacWord,
+    pub(crate) mac_message: MacMessage,
 }
 
 impl Frame {
     /// The bytes to send after the Ethernet header.
     pub(crate) fn encode(&self) -> [u8; LEN] {
-        let (word, attempt, proposed) = match self.mac_word {
-            MacWord::None => (0, 0, Mac::default()),
-            MacWord::Prepare(attempt, mac) => (1, attempt, mac),
-            MacWord::Acknowledge(attempt, mac) => (2, attempt, mac),
-            MacWord::Refused => (3, 0, Mac::default()),
+        let (word, attempt, proposed) = match self.mac_message {
+            MacMessage::None => (0, 0, Mac::default()),
+            MacMessage::Prepare(attempt, mac) => (1, attempt, mac),
+            MacMessage::Acknowledge(attempt, mac) => (2, attempt, mac),
+            MacMessage::Refused => (3, 0, Mac::default()),
         };
         let kind = match self.kind {
             Kind::Hello => 1,
@@ -153,11 +153,11 @@ impl Frame {
         let [word, attempt] = reader.array()?;
         let proposed = Mac(reader.array()?);
         let [_, _] = reader.array()?;
-        let mac_word = match word {
-            0 => MacWord::None,
-            1 if proposed.is_unicast() => MacWord::Prepare(attempt, proposed),
-            2 if proposed.is_unicast() => MacWord::Acknowledge(attempt, proposed),
-            3 => MacWord::Refused,
+        let mac_message = match word {
+            0 => MacMessage::None,
+            1 if proposed.is_unicast() => MacMessage::Prepare(attempt, proposed),
+            2 if proposed.is_unicast() => MacMessage::Acknowledge(attempt, proposed),
+            3 => MacMessage::Refused,
             _ => return Err(WireError::Malformed),
         };
         let kind = match kind {
@@ -175,7 +175,7 @@ impl Frame {
             heard,
             sequence,
             mac,
-            mac_word,
+            mac_message,
         })
     }
 }

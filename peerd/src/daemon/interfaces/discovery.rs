@@ -173,7 +173,7 @@ impl Interfaces {
         if has_driver && self.udev_settle.must_wait(now, link.index, progress()) {
             return None;
         }
-        let word = has_driver.then(|| udev::word(link.index)).flatten();
+        let word = has_driver.then(|| udev::mark(link.index)).flatten();
         let Some(certainty) = certainty(word) else {
             self.udev_settle.forget(link.index);
             return None;

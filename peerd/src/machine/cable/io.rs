@@ -76,7 +76,7 @@ pub(crate) enum Output {
     /// Another machine has our instance: draw a new one for the whole process.
     Redraw,
     /// A person should know.
-    Say(Diagnostic),
+    Report(Diagnostic),
 }
 
 /// The other end, as it described itself last.

@@ -6,15 +6,15 @@ use crate::wire::netlink::{AddrGenMode, Link, Request};
 
 /// How it was before.
 #[derive(Debug, Default)]
-pub(super) struct Silence {
+pub(super) struct Autoconf {
     gen_mode: Option<AddrGenMode>,
     /// What the kernel let neighbours decide.
     trust: Vec<sysctl::Changed>,
 }
 
-impl Silence {
+impl Autoconf {
     /// Keeps the kernel from making addresses of the MAC, and from letting the other end decide where packets go.
-    pub(super) fn begin(&mut self, link: &Link, route: &mut Route) {
+    pub(super) fn disable(&mut self, link: &Link, route: &mut Route) {
         if self.trust.is_empty() {
             self.trust = sysctl::distrust(link.name.as_str());
         }
@@ -30,7 +30,7 @@ impl Silence {
     }
 
     /// Lets it do as before.
-    pub(super) fn end(&mut self, link: &Link, route: &mut Route) {
+    pub(super) fn restore(&mut self, link: &Link, route: &mut Route) {
         sysctl::restore(link.name.as_str(), std::mem::take(&mut self.trust));
         if let Some(mode) = self.gen_mode.take() {
             let _ = route.change(Request::set_addr_gen_mode(link.index, mode));
