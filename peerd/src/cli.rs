@@ -9,11 +9,11 @@ use log::LevelFilter;
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "Exit codes:
-  0  all is well
-  1  it did not work; the last line says why and what mends it
+  0  success
+  1  failure; the last line says why and how to fix it
   2  the command line is wrong
   3  no daemon answers at the control socket
-  4  something is wrong with the link (doctor), or nothing is linked (status)";
+  4  a fault was found (doctor), or nothing is linked (status)";
 
 /// Turns a USB host-to-host cable into a Game Boy link.
 #[derive(Debug, Parser)]
@@ -31,25 +31,25 @@ enum Command {
     Status {
         #[command(flatten)]
         control: Control,
-        /// As JSON, with everything that the daemon knows.
+        /// Print JSON, with everything that the daemon knows.
         #[arg(long)]
         json: bool,
     },
-    /// Say what is wrong, on which side, and the command that mends it.
+    /// Find what is wrong, on which side, and the command that fixes it.
     Doctor {
         #[command(flatten)]
         control: Control,
-        /// As JSON: a list of findings.
+        /// Print JSON: a list of findings.
         #[arg(long)]
         json: bool,
     },
-    /// Watch the link live.
+    /// Show the link live.
     Monitor(Control),
     /// Link a stock Gambatte core at this end, a "Network Client" of 127.0.0.1 (see `options`); run it as the player.
     Relay {
         #[command(flatten)]
         relay: relay::Relay,
-        /// Say more.
+        /// Log more.
         #[arg(short, long, action = clap::ArgAction::Count)]
         verbose: u8,
     },
@@ -61,7 +61,7 @@ enum Command {
 struct Run {
     #[command(flatten)]
     settings: Settings,
-    /// Say more; twice for everything.
+    /// Log more; twice for everything.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 }

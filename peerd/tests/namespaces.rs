@@ -94,7 +94,7 @@ fn both_ends_in_one_box_are_named_in_words() {
         daemon
             .diagnostics()
             .iter()
-            .any(|words| words.contains("same box (the other is usb1)"))
+            .any(|words| words.contains("this machine (the other is usb1)"))
     });
     eventually("no link", || daemon.states() == [CableState::Trouble; 2]);
 }

@@ -135,7 +135,7 @@ impl Daemon {
                                 Err(error) => {
                                     if !std::mem::replace(has_warned, true) {
                                         journal.note(Level::Warn, || {
-                                            format!("passed over lines of the daemon error={error}")
+                                            format!("ignored malformed lines from the daemon error={error}")
                                         });
                                     }
                                 }
@@ -172,7 +172,7 @@ impl Daemon {
     }
 
     fn lose(&mut self, now: LocalTime, reason: &str, journal: &mut Journal) {
-        journal.note(Level::Warn, || format!("lost the daemon reason={reason}"));
+        journal.note(Level::Warn, || format!("daemon connection lost reason={reason}"));
         self.stream = None;
         self.pause = FIRST_RETRY;
         self.due = now.after(FIRST_RETRY);

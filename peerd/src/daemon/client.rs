@@ -151,7 +151,9 @@ impl Client {
                     } else {
                         "update peerd"
                     };
-                    let reason = format!("it speaks version {version} and this daemon {VERSION}: {remedy}");
+                    let reason = format!(
+                        "it speaks version {version} of the control protocol, this daemon version {VERSION}: {remedy}"
+                    );
                     refuse(&mut self.stream, &reason);
                     return Err(reason);
                 }
@@ -166,7 +168,7 @@ impl Client {
                 request(message);
             }
             // Nothing before a hello.
-            _ if self.role.is_none() => return Err("it did not say hello".into()),
+            _ if self.role.is_none() => return Err("no hello before its first message".into()),
             ToDaemon::Report(mut report) => {
                 // What no interface is called is kept out of the status, which has to fit into a line.
                 report.cable = report.cable.filter(|cable| cable.len() < libc::IFNAMSIZ);
@@ -186,7 +188,7 @@ impl Client {
     /// False if it does not take it: a client that lets its buffer fill is as good as gone.
     pub(super) fn send(&mut self, message: &FromDaemon) -> bool {
         let Ok(line) = control::encode(message) else {
-            log::error!("a message to a client is too long and was not sent");
+            log::error!("message to a client too long, not sent");
             return true;
         };
         self.stream.write(&line).is_ok_and(|len| len == line.len())

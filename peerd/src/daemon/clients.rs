@@ -254,7 +254,7 @@ impl Clients {
             return;
         };
         log::info!(
-            "another game goes before that of pid={} cable={cable}",
+            "cable reassigned to a game of higher precedence pid={} cable={cable}",
             client.credentials.pid
         );
         client.let_go();

@@ -77,7 +77,7 @@ impl Frames {
         self.paused = Some(now.after(FLOOD_PAUSE));
         self.full_batches = self.full_batches.saturating_add(1);
         if self.full_batches >= FLOOD_BATCHES && self.followed.is_some() && self.strict.is_none() {
-            log::warn!("flood of frames, only the peer's are taken for a while interface={name}");
+            log::warn!("frame flood, accepting only the peer's frames interface={name}");
             self.strict = Some(now.after(STRICT_TIME));
             self.apply_filter(name);
         }

@@ -239,7 +239,10 @@ impl Interfaces {
         for (&index, port) in &mut self.ports {
             let leaves_path = clients.plays(port.id(), port.name());
             if leaves_path {
-                log::info!("a game plays on, its addresses stay interface={}", port.name());
+                log::info!(
+                    "stopping while a game is linked, its addresses stay interface={}",
+                    port.name()
+                );
                 played.insert(index);
                 self.firewall.leave(index);
             }

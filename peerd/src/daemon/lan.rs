@@ -37,7 +37,9 @@ impl LanPort {
             let token = tokens.next();
             match LanSocket::open((index, name.as_str()), is_v6, (registry, token)) {
                 Ok(socket) => sockets.push((token, socket)),
-                Err(error) => log::info!("no multicast interface={name} v6={is_v6} error={error}"),
+                Err(error) => {
+                    log::info!("cannot open a multicast socket interface={name} v6={is_v6} error={error}")
+                }
             }
         }
         LanPort {

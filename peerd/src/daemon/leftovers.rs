@@ -92,7 +92,7 @@ impl Leftovers {
             let _ = route.change(request);
         }
         if self.due.take().is_some() {
-            log::info!("removed what an earlier run left index={}", index.0);
+            log::info!("removed addresses of an earlier run index={}", index.0);
         }
     }
 }

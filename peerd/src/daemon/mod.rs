@@ -137,7 +137,7 @@ impl Daemon {
             self.handle_timeouts(now);
             self.settle(now);
             if self.idle_until().is_some_and(|at| now >= at) {
-                return log::info!("stopping: no cable and no client");
+                return log::info!("stopping: idle, no cable and no client");
             }
         }
     }
@@ -267,7 +267,7 @@ impl Daemon {
     fn notice_sleep(&mut self, now: LocalTime) {
         let slept = slept();
         if slept > self.slept + MIN_SLEEP {
-            log::info!("the machine slept seconds={}", (slept - self.slept).as_secs());
+            log::info!("resumed from suspend seconds={}", (slept - self.slept).as_secs());
             self.interfaces.handle_resume(now);
         }
         self.slept = slept;

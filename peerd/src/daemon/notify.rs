@@ -46,6 +46,6 @@ impl Notify {
 fn send(states: &[NotifyState<'_>]) {
     // Without a service manager this does nothing.
     if let Err(error) = sd_notify::notify(states) {
-        log::debug!("service manager not told error={error}");
+        log::debug!("cannot notify the service manager error={error}");
     }
 }

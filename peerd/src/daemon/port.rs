@@ -244,7 +244,7 @@ impl Port {
 
     fn carry(&mut self, now: LocalTime, action: Action, route: &mut Route) {
         if action == Action::Cycle {
-            log::info!("no peer for long, cycling the link interface={}", self.name());
+            log::info!("no peer found, cycling the link interface={}", self.name());
             let _ = route.change(Request::set_up(self.index(), false));
         }
         if let Err(error) = route.change(Request::set_up(self.index(), true)) {
@@ -266,7 +266,7 @@ impl Port {
         let (old, name) = (self.link.mac, self.link.name);
         match (result, read) {
             (Ok(()), Some(read)) => {
-                log::info!("both ends had the same MAC, changed interface={name} from={old} to={read}");
+                log::info!("duplicate MAC changed interface={name} from={old} to={read}");
                 self.cable.handle_input(now, Input::MacSet(Ok(read)));
             }
             (result, _) => {
@@ -341,7 +341,7 @@ impl Port {
         });
         if !is_there {
             log::info!(
-                "address removed by somebody interface={} address={address}",
+                "address removed by another program interface={} address={address}",
                 self.name()
             );
             self.cable.handle_input(now, Input::AddressRemoved(address));

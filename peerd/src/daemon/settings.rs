@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// What `peerd run` was asked to do.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Settings {
-    /// Serve this interface, whatever it is, and no others but those named so; may be given several times.
+    /// Serve this interface, of any kind, and none but those named so; may be given several times.
     #[arg(long = "interface", value_name = "NAME")]
     pub(crate) interfaces: Vec<String>,
     /// Also look for machines on this LAN interface, whose MAC and addresses are never touched; may be given several times.
@@ -27,7 +27,7 @@ pub(crate) struct Settings {
     /// Use IPv4 on the cables, which a stock core without the relay needs.
     #[arg(long)]
     pub(crate) ipv4: bool,
-    /// Let our two UDP ports in on the cables only, in the firewall of this machine; taken back on stop.
+    /// Open two UDP ports on the cables only, in the firewall of this machine; closed on stop.
     #[arg(long)]
     pub(crate) manage_firewall: bool,
     /// Stop after this many seconds without a cable and without a client, for socket activation.

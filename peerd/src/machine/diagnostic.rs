@@ -46,38 +46,38 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Diagnostic::SameMachine { other } if other.as_str().is_empty() => {
-                f.write_str("both ends of this cable are in this same box: plug one end into the other player's")
+                f.write_str("both ends of this cable are plugged into this machine: plug one end into the other player's")
             }
             Diagnostic::SameMachine { other } => write!(
                 f,
-                "both ends of this cable are in this same box (the other is {other}): plug one end into the other player's"
+                "both ends of this cable are plugged into this machine (the other is {other}): plug one end into the other player's"
             ),
             Diagnostic::Loop => {
-                f.write_str("this cable gives back what is sent into it: look for a loop in a hub or switch")
+                f.write_str("frames sent on this cable come back: look for a loop in a hub or switch")
             }
             Diagnostic::Taken { name } => write!(
                 f,
-                "{name} answers on this cable, but is linked with another machine: a cable has two ends, take out the hub or switch"
+                "{name} answers on this cable but is linked with another machine: remove the hub or switch between them"
             ),
             Diagnostic::Claimant { name, peer } => write!(
                 f,
-                "{name} also answers on this cable, which is taken by {peer}: refused; a cable has two ends, take out the hub or switch"
+                "{name} also answers on this cable, which is linked with {peer}: remove the hub or switch between them"
             ),
             Diagnostic::Version { name, theirs, ours } => {
                 let remedy = if theirs < ours { "update Gamelink there" } else { "update Gamelink on this side" };
                 write!(f, "{name} speaks version {theirs} of the handshake and this side {ours}: {remedy}")
             }
             Diagnostic::HeldDown => f.write_str(
-                "something takes this interface down whenever it is set up: tell that network manager to leave it alone",
+                "another program sets this interface down each time it is set up: exclude the interface from that network manager",
             ),
             Diagnostic::Contested => f.write_str(
-                "something removes the address of this interface again and again: tell that network manager to leave it alone",
+                "another program keeps removing the address of this interface: exclude the interface from that network manager",
             ),
             Diagnostic::AddressTaken => f.write_str(
-                "another interface of this machine uses an address of this link: plug the cable again, which draws new ones",
+                "another interface of this machine uses an address of this link: replug the cable to draw new ones",
             ),
             Diagnostic::MacRefused => f.write_str(
-                "both ends have the same MAC address and this driver does not let it be changed; the link works with addresses of its own",
+                "both ends have the same MAC address and the driver refuses to change it; the link works all the same",
             ),
         }
     }

@@ -51,9 +51,9 @@ impl LanLoss {
     /// The same for a person.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            LanLoss::Silent => "it is not on this network any more",
-            LanLoss::Restarted => "its daemon was started again",
-            LanLoss::Left => "it plays with another, or not any more",
+            LanLoss::Silent => "it is no longer on this network",
+            LanLoss::Restarted => "its daemon was restarted",
+            LanLoss::Left => "it plays with another machine, or not any more",
         }
     }
 

@@ -50,14 +50,14 @@ impl fmt::Display for Loss {
             Loss::Unplugged => "the cable was unplugged",
             Loss::TakenDown => "the interface was taken down",
             Loss::Silent => {
-                "nothing has been heard of it for 1.3 s: unplugged at its end, switched off, or without its daemon"
+                "no frame received for 1.3 s: unplugged at its end, switched off, or its daemon is not running"
             }
-            Loss::Deaf => "it does not hear this side any more",
+            Loss::Deaf => "it no longer receives this side's frames",
             Loss::PeerStopped => "its daemon has stopped",
-            Loss::PeerRestarted => "its daemon was started again",
-            Loss::OtherMachine => "another machine answers",
-            Loss::NewIdentity => "this side takes a new identity",
-            Loss::Stopping => "this side's daemon stops",
+            Loss::PeerRestarted => "its daemon was restarted",
+            Loss::OtherMachine => "another machine answered",
+            Loss::NewIdentity => "this side drew a new identity",
+            Loss::Stopping => "this side's daemon is stopping",
         })
     }
 }

@@ -51,12 +51,16 @@ impl fmt::Display for AskError {
                 "no daemon at {}: {error}; start it with `systemctl start peerd`, or `peerd run` as root",
                 path.display()
             ),
-            AskError::Refused(reason) => write!(f, "the daemon refuses: {}", visible(reason)),
+            AskError::Refused(reason) => write!(f, "the daemon refused: {}", visible(reason)),
             AskError::Silent => write!(
                 f,
-                "the daemon does not answer; look at `systemctl status peerd` and `journalctl -u peerd`"
+                "the daemon does not answer; see `systemctl status peerd` and `journalctl -u peerd`"
             ),
-            AskError::Broken(error) => write!(f, "the daemon broke off: {}", visible(&error.to_string())),
+            AskError::Broken(error) => write!(
+                f,
+                "the daemon closed the connection: {}",
+                visible(&error.to_string())
+            ),
             AskError::OtherVersion(daemon, error) => write!(
                 f,
                 "the daemon is peerd {} and this program peerd {}, which cannot read its answer ({}); install one version of \
@@ -161,7 +165,10 @@ mod tests {
         let error = AskError::from(io::Error::from(io::ErrorKind::WouldBlock));
         assert!(error.to_string().contains("journalctl -u peerd"), "{error}");
         let error = AskError::from(io::Error::from(io::ErrorKind::UnexpectedEof));
-        assert!(error.to_string().starts_with("the daemon broke off"), "{error}");
+        assert!(
+            error.to_string().starts_with("the daemon closed the connection"),
+            "{error}"
+        );
     }
 
     #[test]

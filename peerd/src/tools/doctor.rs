@@ -76,7 +76,7 @@ fn report(findings: &[Finding], as_json: bool) {
         return;
     }
     if findings.is_empty() {
-        println!("all is well");
+        println!("no problem found");
     }
     for finding in findings {
         let mark = if finding.is_fault { "fault" } else { "note" };
@@ -94,10 +94,10 @@ fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
     let is_none = |cable: &CableStatus| !cable.device.is_certain && cable.peer.is_none();
     if status.cables.iter().all(is_none) {
         let remedy = [
-            "plug the cable in; `ip link` should then show one interface more",
+            "plug the cable in; `ip link` should then show one more interface",
             "if it does, name it: peerd run --interface NAME, or list it with --cables-file",
         ];
-        let what = "no cable is plugged in, or it is not known as one";
+        let what = "no cable is plugged in, or it is not recognised as one";
         findings.push(Finding::new(None, true, what, remedy.map(str::to_owned).into()));
     }
     if status.games.is_empty() {
@@ -135,7 +135,7 @@ fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
             "plug it in there".to_owned(),
         ),
         CableState::Searching => (
-            "nobody answers at the other end",
+            "no answer from the other end",
             "start Gamelink there: `systemctl status peerd` on that machine".to_owned(),
         ),
         _ => return,
@@ -163,12 +163,12 @@ fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], fi
         );
     }
     if udp.blocked_here {
-        let what = "this machine's own firewall does not let UDP out on the cable (OUTPUT drops it)";
+        let what = "this machine's firewall drops outgoing UDP on the cable (OUTPUT chain)";
         let remedy = format!("allow UDP 56400-56401 out on {name} in the OUTPUT chain");
         find(true, what.into(), vec![remedy]);
     }
     if udp.blocked_there == Some(true) {
-        let what = format!("the firewall of {there} does not let UDP out on the cable");
+        let what = format!("the firewall of {there} drops outgoing UDP on the cable");
         find(true, what, vec!["run `peerd doctor` there".into()]);
     }
     if !udp.heard_here && udp.blocked_there != Some(true) {
@@ -176,16 +176,16 @@ fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], fi
         let mut remedy: Vec<String> = commands.collect();
         if remedy.is_empty() {
             let port = "allow UDP 56400-56401 in on this interface";
-            remedy.push(format!("no firewall was found that this program knows: {port}"));
+            remedy.push(format!("no known firewall was found: {port}"));
         }
         find(
             true,
-            "this machine's firewall drops what comes in on the cable".into(),
+            "this machine's firewall drops incoming traffic on the cable".into(),
             remedy,
         );
     }
     if udp.heard_there == Some(false) && !udp.blocked_here {
-        let what = format!("the firewall of {there} drops what comes in on the cable");
+        let what = format!("the firewall of {there} drops incoming traffic on the cable");
         let remedy = "run `peerd doctor` there: it prints the command for that machine's firewall";
         find(true, what, vec![remedy.into()]);
     }
@@ -194,12 +194,12 @@ fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], fi
 /// Whether the other end of a cable decides where this machine's packets go.
 fn judge_trust(name: &str, believes_routers: bool, routes: &[&str], findings: &mut Vec<Finding>) {
     if believes_routers {
-        let what = "this machine takes the other end for a router if it says that it is one";
+        let what = "this machine accepts router advertisements from the other end";
         let remedy = format!("sysctl -w net/ipv6/conf/{name}/accept_ra=0");
         findings.push(Finding::new(Some(name), false, what, vec![remedy]));
     }
     if !routes.is_empty() {
-        let what = "what this machine sends to the internet may go over the cable";
+        let what = "traffic to the internet may go over the cable (default route)";
         let command = |family: &&str| format!("ip {family} route del default dev {name}");
         findings.push(Finding::new(
             Some(name),

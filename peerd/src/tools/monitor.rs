@@ -124,7 +124,7 @@ fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
         .data(bars.newest(width))
         .block(Block::bordered().title(" bytes exchanged each second "));
     frame.render_widget(line, bottom);
-    frame.render_widget(Paragraph::new("q: leave"), foot);
+    frame.render_widget(Paragraph::new("q: quit"), foot);
 }
 
 fn table<const N: usize>(
@@ -145,9 +145,9 @@ fn cables(status: &Status) -> Table<'static> {
         let layers = match (cable.udp.heard_here, cable.udp.heard_there == Some(true)) {
             _ if peer.is_none() => "",
             (true, true) => "both ways",
-            (true, false) => "not there: firewall?",
-            (false, true) => "not here: firewall?",
-            (false, false) => "neither way: firewall?",
+            (true, false) => "blocked there: firewall?",
+            (false, true) => "blocked here: firewall?",
+            (false, false) => "blocked both ways: firewall?",
         };
         [
             cable.device.interface.clone(),
@@ -197,9 +197,9 @@ fn games(status: &Status) -> Table<'static> {
         "rtt ms",
         "rtt p99",
         "offset ms",
-        "stall p99",
+        "wait p99",
         "timeouts",
-        "holds",
+        "stalls",
         "bytes",
     ];
     table(" games ".to_owned(), header, [Constraint::Fill(1); 10], rows)

@@ -73,7 +73,7 @@ pub(crate) struct Request {
     /// Without the relay: one side is the server, the other its client (needs `peerd run --ipv4` at both ends).
     #[arg(long = "direct")]
     is_direct: bool,
-    /// Put back what was there before.
+    /// Restore the former options.
     #[arg(long = "undo")]
     is_undo: bool,
 }

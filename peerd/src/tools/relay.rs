@@ -84,12 +84,12 @@ fn serve(relay: &Relay) -> Result<(), String> {
                     "it belongs to another user",
                 ));
             }
-            log::info!("the stock core has connected");
+            log::info!("stock core connected");
             join(&link, &stream)
         });
         match result {
-            Ok(()) => log::info!("the stock core has gone"),
-            Err(error) => log::warn!("connection of the stock core ended error={error}"),
+            Ok(()) => log::info!("stock core disconnected"),
+            Err(error) => log::warn!("stock core connection failed error={error}"),
         }
     }
     Ok(())

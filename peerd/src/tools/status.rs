@@ -38,7 +38,7 @@ fn describe(status: &Status) -> String {
         status.daemon, status.name, status.uptime_s
     );
     if status.cables.is_empty() {
-        text.push_str("no cable is plugged in (`peerd run --interface NAME` serves an interface that is not known as one)\n");
+        text.push_str("no cable is plugged in (`peerd run --interface NAME` serves an interface that is not recognised as one)\n");
     }
     for cable in &status.cables {
         // Writing to a string does not fail.

@@ -41,7 +41,9 @@ impl Hub {
     pub(super) fn handle_daemon(&mut self, now: LocalTime, message: FromDaemon) {
         match message {
             FromDaemon::Welcome { version, daemon } => {
-                self.note(Level::Info, || format!("daemon={daemon} version={version}"));
+                self.note(Level::Info, || {
+                    format!("daemon connected version={daemon} protocol={version}")
+                });
             }
             FromDaemon::PeerUp {
                 cable,
@@ -51,11 +53,7 @@ impl Hub {
             } => {
                 let bind = bind.map(|bind| bind.parse()).transpose();
                 let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
-                    let line = || {
-                        format!(
-                            "the daemon told of a peer without a usable address cable={cable} address={address}"
-                        )
-                    };
+                    let line = || format!("peer has no usable address cable={cable} address={address}");
                     return self.note(Level::Warn, line);
                 };
                 let port = self.plug.port();
@@ -66,7 +64,7 @@ impl Hub {
                     || port.is_some_and(|port| port.ip() == address.ip);
                 let may_move = is_same && self.bridge.is_linked();
                 self.note(Level::Info, || {
-                    format!("peer={name} cable={cable} address={address}")
+                    format!("peer discovered name={name} cable={cable} address={address}")
                 });
                 self.told = Some((cable, name));
                 self.is_on_its_own = false;
@@ -84,7 +82,7 @@ impl Hub {
                 if self.told.as_ref().is_none_or(|(told, _)| *told != cable) {
                     return;
                 }
-                self.note(Level::Info, || format!("peer gone cable={cable} reason={reason}"));
+                self.note(Level::Info, || format!("peer lost cable={cable} reason={reason}"));
                 if cause.may_be_daemon_only() && self.bridge.is_linked() {
                     self.is_on_its_own = true;
                 } else {
@@ -94,9 +92,7 @@ impl Hub {
                 }
             }
             FromDaemon::Refused { reason } => {
-                self.note(Level::Error, || {
-                    format!("the daemon refuses to serve this game: {reason}")
-                });
+                self.note(Level::Error, || format!("daemon refused this game: {reason}"));
             }
             FromDaemon::Status(_) => {}
         }

@@ -48,7 +48,7 @@ impl Interfaces {
         if let Err(error) = result {
             // ENOBUFS: the kernel dropped some of what it had to say.
             self.resyncs += 1;
-            log::debug!("reading all interfaces afresh error={error}");
+            log::debug!("netlink messages dropped, reading all interfaces again error={error}");
             flapped.extend(self.ports.keys());
             self.rescan(now);
         }
@@ -189,8 +189,8 @@ impl Interfaces {
             Ok(Claimed::OursAgainst(uid)) => {
                 let uid = uid.map_or("unknown".to_owned(), |uid| uid.to_string());
                 log::warn!(
-                    "a program that is no daemon holds the name of the one that serves interface={name}, of \
-                     user={uid}: serving it all the same"
+                    "claim held by a program that is not a daemon, serving the interface anyway interface={name} \
+                     of user={uid}"
                 );
                 true
             }
@@ -218,14 +218,14 @@ impl Interfaces {
         let Ok(identity) = self.identity() else { return };
         let lan = Lan::new(now, identity, BRIDGE_PORT);
         let port = LanPort::open(link.name, link.index, lan, &self.registry, &mut self.tokens);
-        log::info!("looking for machines lan={}", link.name);
+        log::info!("LAN discovery started lan={}", link.name);
         self.lans.insert(link.index, port);
         self.events.push(Event::New);
     }
 
     fn leave_lan(&mut self, index: IfIndex, reason: &str, cause: DownCause) {
         if let Some(lan) = self.lans.remove(&index) {
-            log::info!("left lan={} reason={reason}", lan.name);
+            log::info!("LAN interface released lan={} reason={reason}", lan.name);
             let down = PeerLoss::new(lan.id(), lan.name, reason, cause);
             self.events.push(Event::Down(down));
         }
@@ -241,11 +241,11 @@ impl Interfaces {
         let Ok(instance) = environment::instance() else {
             return;
         };
-        log::warn!("another machine has this instance, drew a new one");
+        log::warn!("another machine has the same instance, new one drawn");
         self.me.instance = instance;
         // The LANs start anew with it.
         for index in self.lans.keys().copied().collect::<Vec<_>>() {
-            self.leave_lan(index, "this side takes a new identity", DownCause::Restarted);
+            self.leave_lan(index, "this side drew a new identity", DownCause::Restarted);
         }
         self.rescan = Some(now);
         for index in self.ports.keys().copied().collect::<Vec<_>>() {
