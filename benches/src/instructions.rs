@@ -3,7 +3,7 @@
 use crate::contestants::Contestant;
 use anyhow::{Context as _, Result, bail};
 use gamelink_fixtures::frontend::Pace;
-use gamelink_fixtures::netns::Namespace;
+use gamelink_fixtures::netns::{Address, Namespace};
 use gamelink_fixtures::pair::{
     Cores, Launch, Order, PLAYER_COMMAND, PlayerConfig, Settings, Side, Wire, now_ns,
 };
@@ -97,78 +97,32 @@ fn count(player: &Path, case: &Case<'_>, frames: u64) -> Result<(u64, u64)> {
 }
 
 fn count_in(folder: &Path, player: &Path, case: &Case<'_>, frames: u64) -> Result<(u64, u64)> {
-    let is_linked = case.is_linked;
     let wire = Wire::direct()?;
     let out = folder.join("callgrind.out");
-    let game = folder.join("game.gb");
-    std::fs::write(&game, Rom::Tetris.image())?;
     let player = player.display().to_string();
     let out_argument = format!("--callgrind-out-file={}", out.display());
     let under = ["--tool=callgrind", "-q", &out_argument, &player, PLAYER_COMMAND];
-    let (machine_a, peer_b) = wire.a();
-    let (machine_b, peer_a) = wire.b();
-    let start = |name, program: &Path, arguments: &[&str], machine: &Namespace, peer| -> Result<Side> {
-        let cores = match case.environment {
-            Some(_) => Cores::gamelink()?,
-            None => Cores::stock()?,
-        };
-        let Settings {
-            core,
-            mut options,
-            mut environment,
-        } = cores.settings(peer, &folder.join(name));
-        match case.environment {
-            Some(told) => environment.extend(told.iter().cloned()),
-            None => options.clear(),
-        }
-        if !is_linked {
-            environment.retain(|(key, _)| key != "GAMELINK_PEER");
-        }
-        let side = Side::start(&Launch {
-            name,
-            program,
-            arguments,
-            machine,
-            environment,
-            player: PlayerConfig {
-                core,
-                game: game.clone(),
-                options,
-                rhythm: Pace::GAME_BOY.into(),
-                seed: 1,
-                // Reading the game's memory is no part of a frame.
-                frames_per_status: 60,
-            },
-            folder,
-        })?;
-        side.wait_until_loaded()?;
-        Ok(side)
-    };
-    let mut peer = match is_linked {
-        true => Some(start(
-            "peer",
-            Path::new(&player),
-            &[PLAYER_COMMAND],
-            machine_b,
-            peer_a,
-        )?),
+    let mut peer = match case.is_linked {
+        true => Some(start(folder, case, "peer", &[&player, PLAYER_COMMAND], wire.b())?),
         false => None,
     };
-    let mut side = start("counted", Path::new("valgrind"), &under, machine_a, peer_b)?;
+    let mut side = start(
+        folder,
+        case,
+        "counted",
+        &[&["valgrind"], &under[..]].concat(),
+        wire.a(),
+    )?;
     for side in peer.iter_mut().chain([&mut side]) {
         side.order(&Order::Start { at_ns: now_ns() })?;
     }
-    let limit = Duration::from_secs(60);
-    let played = side.wait_for("enough frames", limit, |words| {
+    let played = side.wait_for("enough frames", Duration::from_secs(60), |words| {
         let status = words.statuses.last()?;
         (status.frames >= frames).then_some(())
     });
     played.context("under callgrind")?;
-    if is_linked
-        && side
-            .words(|words| words.message_ns("Link cable connected", 0))
-            .is_none()
-    {
+    let linked_ns = side.words(|words| words.message_ns("Link cable connected", 0));
+    if case.is_linked && linked_ns.is_none() {
         bail!("the game under callgrind never linked");
     }
     side.end_within(Duration::from_secs(20));
@@ -183,4 +137,52 @@ fn count_in(folder: &Path, player: &Path, case: &Case<'_>, frames: u64) -> Resul
         .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
         .context("callgrind has written no sum")?;
     Ok((played, total))
+}
+
+/// Starts one side by this command line on its machine, and waits until its game is loaded.
+fn start(
+    folder: &Path,
+    case: &Case<'_>,
+    name: &str,
+    command: &[&str],
+    (machine, peer): (&Namespace, Address),
+) -> Result<Side> {
+    let cores = match case.environment {
+        Some(_) => Cores::gamelink()?,
+        None => Cores::stock()?,
+    };
+    let Settings {
+        core,
+        mut options,
+        mut environment,
+    } = cores.settings(peer, &folder.join(name));
+    match case.environment {
+        Some(told) => environment.extend(told.iter().cloned()),
+        None => options.clear(),
+    }
+    if !case.is_linked {
+        environment.retain(|(key, _)| key != "GAMELINK_PEER");
+    }
+    let game = folder.join("game.gb");
+    std::fs::write(&game, Rom::Tetris.image())?;
+    let (program, arguments) = command.split_first().context("an empty command line")?;
+    let side = Side::start(&Launch {
+        name,
+        program: Path::new(program),
+        arguments,
+        machine,
+        environment,
+        player: PlayerConfig {
+            core,
+            game,
+            options,
+            rhythm: Pace::GAME_BOY.into(),
+            seed: 1,
+            // Reading the game's memory is no part of a frame.
+            frames_per_status: 60,
+        },
+        folder,
+    })?;
+    side.wait_until_loaded()?;
+    Ok(side)
 }
