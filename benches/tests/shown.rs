@@ -130,7 +130,6 @@ fn every_row_of_a_table_has_all_its_columns() {
         rows += 1;
     }
     assert!(rows > 100, "{rows}");
-    assert!(markdown.contains("nobody") && markdown.contains("it was never built"));
 }
 
 #[test]
