@@ -4,8 +4,8 @@
 //! socket calls could be replaced (`ffi::socket`), they end in the link at once: the direct port. Otherwise
 //! it makes a real connection: the loopback port.
 
-use gamelink_core::driver::{Config, Link, StartError};
 use gamelink_core::serial::SerialControl;
+use gamelink_driver::{Config, Link, StartError};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// One game's end of the cable. Dropping it pulls the plug and joins the link's thread.

@@ -22,8 +22,8 @@ use crate::run_ahead::{Run, RunAhead};
 use crate::safe_state::SafeState;
 use crate::save_ram::SaveRam;
 use crate::settings;
-use gamelink_core::driver::{FrameEnd, FrameStart};
 use gamelink_core::serial::SerialControl;
+use gamelink_driver::{FrameEnd, FrameStart};
 use std::time::Duration;
 
 /// FF02 of a game that uses no link, as after a reset.
@@ -240,7 +240,7 @@ fn handle_blind(cable: &Cable, screen: &mut Screen) {
 mod tests {
     use super::*;
     use crate::ffi::tests::turn;
-    use gamelink_core::driver::Config;
+    use gamelink_driver::Config;
 
     #[test]
     fn after_a_panic_the_cable_is_out_and_no_hook_calls_the_link() {

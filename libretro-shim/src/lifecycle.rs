@@ -14,7 +14,7 @@ use crate::settings::{self, Settings};
 use crate::sync::lock;
 use crate::updates::Updates;
 use crate::windows;
-use gamelink_core::driver::{Config, StartError};
+use gamelink_driver::{Config, StartError};
 use libc::c_char;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
 //! Texts on screen.
 
-use gamelink_core::driver::Notice;
+use gamelink_driver::Notice;
 
 /// Importance of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ mod tests {
 
     /// All texts on screen for a peer without a name.
     fn shown() -> Vec<String> {
-        use gamelink_core::driver::StartError;
+        use gamelink_driver::StartError;
         let versions = Notice::VersionMismatch { ours: 1, theirs: 2 };
         let notices = [
             Notice::Linked,

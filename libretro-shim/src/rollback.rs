@@ -10,9 +10,9 @@ use crate::ffi::{self, Core, Stopwatch};
 use crate::mid_transfer::{Saver, Snapshot};
 use crate::presentation::Presentation;
 use crate::save_ram::SaveRam;
-use gamelink_core::driver::{Cost, Link};
 use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_core::timeline::{Boundary, Step};
+use gamelink_driver::{Cost, Link};
 use std::time::Duration;
 
 /// Limit on the steps of one call: eight corrections of forty frames, each with a snapshot, are about 700.

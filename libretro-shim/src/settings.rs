@@ -3,7 +3,7 @@
 use crate::ffi;
 use crate::options::{self, LinkMode};
 use gamelink_core::control::DEFAULT_SOCKET;
-use gamelink_core::driver::{BindAddress, Config, PeerAddress};
+use gamelink_driver::{BindAddress, Config, PeerAddress};
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! `peerd relay` between a stock core, played by this test, and a link of our own.
 
 use gamelink_core::control::{self, FromDaemon, LinkState};
-use gamelink_core::driver::{Config, FrameEnd, FrameStart, Link};
 use gamelink_core::serial::SerialControl;
+use gamelink_driver::{Config, FrameEnd, FrameStart, Link};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -63,7 +63,7 @@ pub(crate) fn with_cable<T>(otherwise: T, call: impl FnOnce(&Cable) -> T) -> T {
 mod tests {
     use super::*;
     use crate::ffi::tests::turn;
-    use gamelink_core::driver::Config;
+    use gamelink_driver::Config;
 
     #[test]
     fn the_newest_cable_is_reached_as_long_as_its_plug_is_there() {

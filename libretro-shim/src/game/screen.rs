@@ -3,7 +3,7 @@
 use crate::ffi::{self, Stopwatch};
 use crate::messages::{self, Severity};
 use crate::windows::Windows;
-use gamelink_core::driver::{Link, Notice};
+use gamelink_driver::{Link, Notice};
 
 /// Messages of one game.
 pub(super) struct Screen {

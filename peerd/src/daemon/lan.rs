@@ -7,8 +7,8 @@ use crate::machine::discovery::{Lan, Output};
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::{FromDaemon, LanStatus, MachineStatus};
-use gamelink_core::driver::PeerAddress;
 use gamelink_core::time::LocalTime;
+use gamelink_driver::PeerAddress;
 use mio::{Registry, Token};
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,7 +1,7 @@
 //! What the tests send and receive themselves in the machines' networks.
 
 use super::Lab;
-use gamelink_core::driver::PeerAddress;
+use gamelink_driver::PeerAddress;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fs::File;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};

@@ -12,9 +12,9 @@ use super::{Core, exports};
 use crate::lifecycle::session;
 use crate::presentation::Mode;
 use crate::sync::lock;
-use gamelink_core::driver::{FrameEnd, FrameStart, Link};
 use gamelink_core::serial::{Look, SerialControl};
 use gamelink_core::timeline::{Boundary, Step};
+use gamelink_driver::{FrameEnd, FrameStart, Link};
 use libc::{c_uint, c_void};
 use std::ffi::CStr;
 use std::path::Path;
@@ -215,7 +215,7 @@ impl Peer {
     }
 
     fn new(own: &str, other: &str) -> Peer {
-        let link = Link::start(&gamelink_core::driver::Config {
+        let link = Link::start(&gamelink_driver::Config {
             peer: Some(other.parse().unwrap()),
             bind: Some(own.parse().unwrap()),
             ..Default::default()

@@ -2,7 +2,7 @@
 
 use super::journal::Journal;
 use super::thread;
-use crate::serial::{Decoder, GameMessage};
+use gamelink_core::serial::{Decoder, GameMessage};
 use log::Level;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};

@@ -1,12 +1,10 @@
 //! Two links on real sockets, with this test in the place of both cores.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
-
 mod parts;
 
 use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon};
-use gamelink_core::driver::{Config, Link, Notice};
 use gamelink_core::serial::SerialControl;
+use gamelink_driver::{Config, Link, Notice};
 use parts::{ARMED, IDLE, addresses, link_up, until, until_still_heard};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpStream, UdpSocket};

@@ -4,9 +4,6 @@
 //! nobody holds while waiting. A helper thread sleeps until something arrives or is due; the emulation thread hands a
 //! waiting byte to the game itself, between two frames, so that a listening game costs no thread hop.
 
-// The one place where the rules of clippy.toml do not hold.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
-
 mod address;
 mod daemon;
 mod direct;
@@ -20,13 +17,13 @@ mod report;
 mod thread;
 mod time;
 
-pub use crate::bridge::{Cost, Notice};
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
+pub use gamelink_core::bridge::{Cost, Notice};
 pub use report::Report;
 
-use crate::serial::SerialControl;
-use crate::time::LocalTime;
 use crossbeam_channel::Receiver;
+use gamelink_core::serial::SerialControl;
+use gamelink_core::time::LocalTime;
 use gate::Gate;
 use hub::Hub;
 use std::fmt;

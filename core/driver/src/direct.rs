@@ -8,10 +8,10 @@
 use super::gate::{CLOSED, Skipped};
 use super::hub::Hub;
 use super::{HubGuard, Link, Shared, time};
-use crate::bridge::{Cost, Input, Mode, STATES};
-use crate::serial::{GameMessage, Look, UNPLUGGED};
-use crate::time::LocalTime;
-use crate::timeline::{Boundary, Confirmed, Step, Timeline};
+use gamelink_core::bridge::{Cost, Input, Mode, STATES};
+use gamelink_core::serial::{GameMessage, Look, UNPLUGGED};
+use gamelink_core::time::LocalTime;
+use gamelink_core::timeline::{Boundary, Confirmed, Step, Timeline};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -194,7 +194,7 @@ impl Link {
     /// How many buffers for states the owner of the core keeps.
     pub const STATES: usize = STATES;
 
-    /// What is to be done next in this call of `retro_run`: see [`crate::timeline`].
+    /// What is to be done next in this call of `retro_run`: see [`gamelink_core::timeline`].
     #[must_use]
     pub fn step(&self) -> Step {
         self.shared.lock().step()

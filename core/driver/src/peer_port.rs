@@ -2,8 +2,8 @@
 
 use super::address::{BindAddress, PeerAddress};
 use super::{peer_filter, time};
-use crate::protocol::MAX_DATAGRAM;
-use crate::time::LocalTime;
+use gamelink_core::protocol::MAX_DATAGRAM;
+use gamelink_core::time::LocalTime;
 use mio::net::UdpSocket;
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -247,7 +247,7 @@ fn interface_number(name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Header, Writer};
+    use gamelink_core::protocol::{Header, Writer};
 
     #[test]
     fn a_few_useless_datagrams_a_frame_are_no_flood() {

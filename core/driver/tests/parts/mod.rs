@@ -1,8 +1,8 @@
 //! Addresses, frames and waits that both test programs need.
 
 use gamelink_core::control::LinkState;
-use gamelink_core::driver::{FrameEnd, FrameStart, Link};
 use gamelink_core::serial::SerialControl;
+use gamelink_driver::{FrameEnd, FrameStart, Link};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};

@@ -1,12 +1,10 @@
 //! Two links on real sockets whose cores call them directly; each core is a thread of this test.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
-
 mod parts;
 
 use gamelink_core::control::LinkState;
-use gamelink_core::driver::{Config, Link};
 use gamelink_core::serial::Look;
+use gamelink_driver::{Config, Link};
 use parts::{ARMED, IDLE, addresses, frame, link_up, until, until_still_heard};
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};

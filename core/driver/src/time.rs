@@ -1,6 +1,6 @@
 //! The system's clocks.
 
-use crate::time::LocalTime;
+use gamelink_core::time::LocalTime;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;

@@ -4,8 +4,8 @@
 //! is taken again at the same look when its frame is replayed; the next owner of the lock takes them over.
 
 use super::time;
-use crate::serial::Look;
-use crate::time::LocalTime;
+use gamelink_core::serial::Look;
+use gamelink_core::time::LocalTime;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// End of time: a look finds nothing until somebody says otherwise.

@@ -1,9 +1,9 @@
 //! The plug: the UDP port to the peer, and which of the two threads listens to it.
 
-use crate::driver::address::{BindAddress, PeerAddress};
-use crate::driver::journal::Journal;
-use crate::driver::peer_port::PeerPort;
-use crate::driver::{StartError, thread};
+use crate::address::{BindAddress, PeerAddress};
+use crate::journal::Journal;
+use crate::peer_port::PeerPort;
+use crate::{StartError, thread};
 use log::Level;
 use mio::net::UdpSocket;
 use mio::unix::SourceFd;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// The port to the peer, where there is one.
 #[derive(Default)]
-pub(in crate::driver) struct Plug {
+pub(crate) struct Plug {
     port: Option<PeerPort>,
     /// The helper thread's poll watches the port's socket.
     is_watched: bool,
@@ -53,7 +53,7 @@ impl Plug {
         self.port.as_mut()
     }
 
-    pub(in crate::driver) fn socket(&self) -> Option<Arc<UdpSocket>> {
+    pub(crate) fn socket(&self) -> Option<Arc<UdpSocket>> {
         self.port.as_ref().map(PeerPort::socket)
     }
 

@@ -1,12 +1,12 @@
 //! Two bridges joined by a perfect wire, in virtual time: one game clocks a byte a frame, the other listens.
 
 use super::*;
-use crate::bridge::{Input, Output};
-use crate::control::LinkState;
-use crate::protocol::MAX_DATAGRAM;
-use crate::serial::{GamePort, Look, SerialControl, Speed};
-use crate::time::LocalTime;
-use crate::timeline::{Boundary, Step, Timeline};
+use gamelink_core::bridge::{Input, Output};
+use gamelink_core::control::LinkState;
+use gamelink_core::protocol::MAX_DATAGRAM;
+use gamelink_core::serial::{GamePort, Look, SerialControl, Speed};
+use gamelink_core::time::LocalTime;
+use gamelink_core::timeline::{Boundary, Step, Timeline};
 use std::time::Duration;
 
 const FRAME: Duration = Duration::from_millis(16);

@@ -1,9 +1,9 @@
 //! How a link does: the statistics file, and what the daemon is told.
 
-use crate::bridge::{Bridge, Counters, Mode, Policy, Summary};
-use crate::control::{LinkReport, LinkState};
-use crate::serial::GamePort;
-use crate::timeline;
+use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Summary};
+use gamelink_core::control::{LinkReport, LinkState};
+use gamelink_core::serial::GamePort;
+use gamelink_core::timeline;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -1,21 +1,21 @@
 //! Does what the daemon says: who is at the other end of the cable, and where.
 
 use super::Hub;
-use crate::bridge::Notice;
-use crate::control::{DownCause, FromDaemon};
-use crate::driver::address::PeerAddress;
-use crate::driver::daemon::Daemon;
-use crate::driver::time;
-use crate::time::LocalTime;
+use crate::address::PeerAddress;
+use crate::daemon::Daemon;
+use crate::time;
+use gamelink_core::bridge::Notice;
+use gamelink_core::control::{DownCause, FromDaemon};
+use gamelink_core::time::LocalTime;
 use log::Level;
 use std::path::PathBuf;
 
 impl Hub {
-    pub(in crate::driver) fn peer_name(&self) -> Option<String> {
+    pub(crate) fn peer_name(&self) -> Option<String> {
         self.told.as_ref().map(|(_, name)| name.clone())
     }
 
-    pub(in crate::driver) fn follow_daemon(&mut self, path: PathBuf) {
+    pub(crate) fn follow_daemon(&mut self, path: PathBuf) {
         self.daemon = Some(Daemon::new(path, time::now()));
     }
 

@@ -3,9 +3,9 @@
 use super::journal::Journal;
 use super::report::link_report;
 use super::thread;
-use crate::bridge::Bridge;
-use crate::control::{self, FromDaemon, Lines, Role, ToDaemon};
-use crate::time::LocalTime;
+use gamelink_core::bridge::Bridge;
+use gamelink_core::control::{self, FromDaemon, Lines, Role, ToDaemon};
+use gamelink_core::time::LocalTime;
 use log::Level;
 use mio::net::UnixStream;
 use mio::{Interest, Registry};

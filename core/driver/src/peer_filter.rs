@@ -15,7 +15,7 @@ const RETURN: u16 = 0x06;
 /// Length of a UDP header, which the filter sees before the datagram (`man 7 socket`, `SO_ATTACH_FILTER`;
 /// `net/ipv4/udp.c`).
 const UDP_HEADER: u32 = 8;
-/// Where a datagram has its sender's nonce and its receiver's: see the table in [`crate::protocol`].
+/// Where a datagram has its sender's nonce and its receiver's: see the table in [`gamelink_core::protocol`].
 const FROM: u32 = UDP_HEADER + 8;
 const TO: u32 = UDP_HEADER + 16;
 

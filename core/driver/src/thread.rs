@@ -74,7 +74,7 @@ pub(super) fn poll_again(peer: Option<&PeerPort>, registry: &Registry) {
 /// Writes the statistics file.
 struct Reporter {
     path: Option<PathBuf>,
-    due: crate::time::LocalTime,
+    due: gamelink_core::time::LocalTime,
 }
 
 impl Reporter {
