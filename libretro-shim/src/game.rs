@@ -12,7 +12,7 @@ use self::screen::Screen;
 use crate::cable::{Cable, Reason};
 use crate::faults;
 use crate::ffi::presenter::presentation;
-use crate::ffi::{self, Core, Plug, Stopwatch};
+use crate::ffi::{self, Core, Plug, REGISTERS, Stopwatch};
 use crate::messages::{self, Severity};
 use crate::options::LinkMode;
 use crate::presentation::Progress;
@@ -86,7 +86,7 @@ impl Game {
         let is_direct = cable.link().is_direct();
         let way = if is_direct { "direct" } else { "loopback" };
         log::info!("link cable: the core's port is {way}");
-        let proof = match ffi::serial_control() {
+        let proof = match REGISTERS.serial_control() {
             Some(_) => proof::registers(core, state_size),
             None => Proof::Refuted,
         };
@@ -94,7 +94,7 @@ impl Game {
             // A byte may be handed over only where FF02 shows an armed game.
             return handle_blind(cable, &mut self.screen);
         }
-        let probe = || ffi::serial_control().unwrap_or(IDLE);
+        let probe = || REGISTERS.serial_control().unwrap_or(IDLE);
         cable.link().set_serial_probe(Some(Box::new(probe)));
         if settings::link_mode() != LinkMode::Automatic || !is_direct {
             return;
@@ -140,7 +140,7 @@ impl Game {
             faults::place("before_run");
             let number = self.frames;
             self.frames = number.wrapping_add(1);
-            if ffi::poll_disproved() {
+            if REGISTERS.poll_disproved() {
                 handle_blind(cable, &mut self.screen);
             }
             if number.is_multiple_of(NETPLAY_PERIOD) {
@@ -148,7 +148,7 @@ impl Game {
                 unplug_for_netplay(cable, &self.screen, is_active);
             }
             self.screen.show_notice(cable.link(), shows_messages);
-            let serial_control = ffi::serial_control();
+            let serial_control = REGISTERS.serial_control();
             let status = cable.link().status();
             let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
             if !status.is_linked {
@@ -231,7 +231,7 @@ fn unplug_for_netplay(cable: &Cable, screen: &Screen, is_active: bool) {
 /// Unplugs a game whose serial registers cannot be seen, or were taken for others.
 fn handle_blind(cable: &Cable, screen: &mut Screen) {
     cable.link().set_serial_probe(None);
-    ffi::forget_memory_map();
+    REGISTERS.forget();
     cable.set_unplugged(Reason::Blind, true);
     screen.tell_soon(Severity::Error, messages::BLIND);
 }

@@ -3,7 +3,7 @@
 //! One lock guards all of it, and is never held while the core or the frontend is called: both call back.
 
 use crate::cable::{Cable, Reason};
-use crate::ffi::{self, Core, EnvironmentFn, Plug, presenter};
+use crate::ffi::{self, Core, EnvironmentFn, Plug, REGISTERS, presenter};
 use crate::game::Game;
 use crate::locate_core;
 use crate::messages::Severity;
@@ -194,7 +194,7 @@ impl Session {
         self.unload();
         self.with_core((), Core::deinit);
         self.set_stage(Stage::Bare);
-        ffi::forget_memory_map();
+        REGISTERS.forget();
     }
 
     /// `retro_load_game`: plugs in the cable, then `call` has the core load the game; it connects while it
@@ -255,7 +255,7 @@ impl Session {
         });
     }
 
-    /// `retro_serialize_size`: as the core said when it loaded the game.
+    /// `retro_serialize_size`: the size when the game was loaded.
     pub(crate) fn state_size(&self) -> usize {
         let size = self.with_loaded(|loaded| loaded.state_size).flatten();
         size.unwrap_or_else(|| self.with_core(0, Core::serialize_size))
@@ -302,7 +302,7 @@ impl Session {
         }
         // After a panic nothing is in flight.
         let is_safe =
-            ffi::has_failed() || ffi::with_cable(true, |cable| cable.is_safe(ffi::serial_control()));
+            ffi::has_failed() || ffi::with_cable(true, |cable| cable.is_safe(REGISTERS.serial_control()));
         self.with_loaded(|loaded| loaded.updates.poll_update(is_safe)) == Some(true)
     }
 
@@ -358,7 +358,7 @@ pub(crate) fn run_frame() {
 /// Stops reading the core's memory, which is about to go.
 fn release_memory() {
     ffi::with_cable((), |cable| cable.link().set_serial_probe(None));
-    ffi::forget_memory_map();
+    REGISTERS.forget();
 }
 
 /// Makes a new game with the cable that the environment asks for, and its answers to the core.

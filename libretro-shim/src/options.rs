@@ -1,9 +1,8 @@
 //! Core options of the link cable, and the stock core's answers to them.
 //!
 //! Two vocabularies are in use: current builds ask for the server's address digit by digit
-//! (`gambatte_gb_link_network_server_ip_1` to `_12`), older ones by octet (`..._ip_octet1` to `_octet4`). A
-//! build says which one it speaks by the keys that it declares; both are answered, so nothing has to be told
-//! apart here.
+//! (`gambatte_gb_link_network_server_ip_1` to `_12`), older ones by octet (`..._ip_octet1` to `_octet4`).
+//! Both are answered, so they need not be distinguished.
 
 use std::ffi::{CStr, CString};
 use std::net::SocketAddrV4;

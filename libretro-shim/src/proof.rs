@@ -3,7 +3,7 @@
 //! Whether the game is armed, whether a transfer is in flight, and so when a state may be saved: all would go
 //! wrong unseen if another byte were read as FF02. So it is proved once a game, before the cable is in use.
 
-use crate::ffi::{self, Core};
+use crate::ffi::{Core, REGISTERS};
 use crate::mid_transfer::Layout;
 use gamelink_core::serial::SerialControl;
 
@@ -28,7 +28,7 @@ pub(crate) fn registers(core: &Core, size: usize) -> Proof {
     if size == 0 || !core.serialize(&mut state) {
         return Proof::None;
     }
-    let look = || Some((ffi::serial_byte()?, ffi::serial_control()?));
+    let look = || Some((REGISTERS.serial_byte()?, REGISTERS.serial_control()?));
     prove(&state, |state| core.unserialize(state), look)
 }
 

@@ -6,7 +6,7 @@
 
 use crate::faults;
 use crate::ffi::presenter::{self, presentation};
-use crate::ffi::{self, Core, Stopwatch};
+use crate::ffi::{self, Core, REGISTERS, Stopwatch};
 use crate::mid_transfer::{Saver, Snapshot};
 use crate::presentation::Presentation;
 use crate::save_ram::SaveRam;
@@ -152,8 +152,8 @@ impl Rollback {
         faults::place("boundary");
         link.boundary(Boundary {
             has_advanced,
-            serial_control: ffi::serial_control().unwrap_or(SerialControl(0)),
-            serial_byte: ffi::serial_byte().unwrap_or(0),
+            serial_control: REGISTERS.serial_control().unwrap_or(SerialControl(0)),
+            serial_byte: REGISTERS.serial_byte().unwrap_or(0),
         });
     }
 }

@@ -21,7 +21,7 @@ impl SafeState {
         }
     }
 
-    /// Takes another state with `save`, which says whether it is complete.
+    /// Takes another state with `save`, which returns true for a complete one.
     pub(crate) fn take(&mut self, save: impl FnOnce(&mut [u8]) -> bool) {
         if save(&mut self.spare) {
             std::mem::swap(&mut self.newest, &mut self.spare);

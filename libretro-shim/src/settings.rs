@@ -9,14 +9,13 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The variable that names the stock core's file.
+/// Variable for the stock core's file.
 pub(crate) const GAMBATTE: &str = "GAMELINK_GAMBATTE";
 
-/// The variable that says how the core's serial port reaches the link: `loopback`, or `direct`, which is the
-/// default.
+/// Variable for the way from the core's serial port to the link: `loopback`, or `direct`, the default.
 pub(crate) const PORT: &str = "GAMELINK_PORT";
 
-/// The variable that says how the cable is used, before the option does: `automatic`, `strict` or `off`.
+/// Variable for the link mode, before the option: `automatic`, `strict` or `off`.
 pub(crate) const MODE: &str = "GAMELINK_MODE";
 
 /// Link mode of [`MODE`], or of the option where that is not set or not known.

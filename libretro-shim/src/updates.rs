@@ -6,7 +6,7 @@
 
 use std::ffi::CString;
 
-/// The core's own options, and changes that the core has not been told of yet.
+/// The core's own options, and the update that is due.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
     /// Their values, as the frontend had them last.

@@ -50,7 +50,7 @@ pub(crate) fn is_here(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    /// What is said of pauses at these seconds.
+    /// Results of pauses at these seconds.
     fn said(seconds: &[u64]) -> Vec<bool> {
         said_of(true, seconds)
     }

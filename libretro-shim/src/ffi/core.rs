@@ -122,17 +122,19 @@ pub(crate) struct Core {
     _library: Library,
 }
 
-/// A call without pointers: the SAFETY of each is the same.
-macro_rules! plain {
-    ($(#[$doc:meta] $method:ident = $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
-        $(
-            #[$doc]
-            pub(crate) fn $method(&self, $($argument: $kind),*) $(-> $result)? {
-                // SAFETY: a core's function, loaded by its name, with libretro.h's arguments, by value.
-                unsafe { (self.vtable.$name)($($argument),*) }
-            }
-        )*
-    };
+/// Calls of the core as they are; those with pointers want them as libretro.h does.
+macro_rules! calls {
+    ($(
+        #[$doc:meta]
+        [$($unsafe:tt)?] $method:ident = $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;
+    )*) => {$(
+        #[$doc]
+        pub(crate) $($unsafe)? fn $method(&self, $($argument: $kind),*) $(-> $result)? {
+            // SAFETY: a core's function, loaded by its name, with libretro.h's arguments: by value, or as the
+            // caller promises.
+            unsafe { (self.vtable.$name)($($argument),*) }
+        }
+    )*};
 }
 
 impl Core {
@@ -219,25 +221,34 @@ impl Core {
         unsafe { (self.vtable.retro_set_input_state)(presenter::input_state) };
     }
 
-    plain! {
+    calls! {
         /// Starts the core.
-        init = retro_init();
+        [] init = retro_init();
         /// Stops the core.
-        deinit = retro_deinit();
+        [] deinit = retro_deinit();
         /// Presses the reset button.
-        reset = retro_reset();
+        [] reset = retro_reset();
+        /// Loads a game.
+        [unsafe] load_game = retro_load_game(game: *const GameInfo) -> bool;
+        /// Loads a game of several parts.
+        [unsafe] load_game_special
+            = retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize) -> bool;
         /// Unloads the game.
-        unload_game = retro_unload_game();
+        [] unload_game = retro_unload_game();
+        /// Fills in the picture's size and the rates.
+        [unsafe] system_av_info = retro_get_system_av_info(info: *mut SystemAvInfo);
         /// Removes all cheats.
-        cheat_reset = retro_cheat_reset();
+        [] cheat_reset = retro_cheat_reset();
+        /// Sets a cheat.
+        [unsafe] cheat_set = retro_cheat_set(index: c_uint, is_enabled: bool, code: *const c_char);
         /// The television's standard.
-        region = retro_get_region() -> c_uint;
+        [] region = retro_get_region() -> c_uint;
         /// Address of this kind of memory.
-        memory_data = retro_get_memory_data(id: c_uint) -> *mut c_void;
+        [] memory_data = retro_get_memory_data(id: c_uint) -> *mut c_void;
         /// Size of this kind of memory.
-        memory_size = retro_get_memory_size(id: c_uint) -> usize;
+        [] memory_size = retro_get_memory_size(id: c_uint) -> usize;
         /// Plugs in a controller.
-        set_controller_port_device = retro_set_controller_port_device(port: c_uint, device: c_uint);
+        [] set_controller_port_device = retro_set_controller_port_device(port: c_uint, device: c_uint);
     }
 
     /// Emulates about one frame.
@@ -257,7 +268,7 @@ impl Core {
         socket::with_end(End::Silence, || unsafe { (self.vtable.retro_serialize_size)() })
     }
 
-    /// Saves the state into `out`, which is of the size that `serialize_size` said.
+    /// Saves the state into `out`, of the size that `serialize_size` gave.
     pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
         socket::with_end(End::Silence, || unsafe {
@@ -265,8 +276,8 @@ impl Core {
         })
     }
 
-    /// Saves the state into `out`, and the core, whose game listens, takes this byte meanwhile; false where
-    /// it did not.
+    /// Saves the state into `out` while the core, whose game is armed, takes this byte; false where it did
+    /// not.
     pub(crate) fn hand_over(&self, out: &mut [u8], shift: Shift) -> bool {
         socket::with_one_byte(shift, || {
             self.serialize(out);
@@ -279,47 +290,6 @@ impl Core {
         socket::with_end(End::Silence, || unsafe {
             (self.vtable.retro_unserialize)(state.as_ptr().cast(), state.len())
         })
-    }
-
-    /// Loads a game.
-    ///
-    /// # Safety
-    /// `game` is null or as `retro_load_game` wants it.
-    pub(super) unsafe fn load_game(&self, game: *const GameInfo) -> bool {
-        // SAFETY: the caller's promise.
-        unsafe { (self.vtable.retro_load_game)(game) }
-    }
-
-    /// Loads a game of several parts.
-    ///
-    /// # Safety
-    /// The arguments are as `retro_load_game_special` wants them.
-    pub(super) unsafe fn load_game_special(
-        &self,
-        kind: c_uint,
-        games: *const GameInfo,
-        count: usize,
-    ) -> bool {
-        // SAFETY: the caller's promise.
-        unsafe { (self.vtable.retro_load_game_special)(kind, games, count) }
-    }
-
-    /// Fills in the picture's size and the rates.
-    ///
-    /// # Safety
-    /// `info` can be written to.
-    pub(super) unsafe fn system_av_info(&self, info: *mut SystemAvInfo) {
-        // SAFETY: the caller's promise.
-        unsafe { (self.vtable.retro_get_system_av_info)(info) };
-    }
-
-    /// Sets a cheat.
-    ///
-    /// # Safety
-    /// `code` is a C string.
-    pub(super) unsafe fn cheat_set(&self, index: c_uint, is_enabled: bool, code: *const c_char) {
-        // SAFETY: the caller's promise.
-        unsafe { (self.vtable.retro_cheat_set)(index, is_enabled, code) };
     }
 }
 
@@ -343,7 +313,7 @@ fn identity(vtable: &Vtable) -> Identity {
     }
 }
 
-/// The dynamic linker's own words, which the error keeps one level down.
+/// Text of the dynamic linker, which the error keeps one level down.
 fn linker_words(error: &libloading::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }

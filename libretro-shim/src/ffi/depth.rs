@@ -1,4 +1,4 @@
-//! From where in its code the stock core looks for a byte, told by how deep in the stack that is.
+//! Origin of the stock core's looks for a byte, by their depth in the stack.
 //!
 //! A core looks at each turn of its event loop, and inside the game's own accesses to SB, SC and IF
 //! ([`Look`]). The event loop is what calls the code of those accesses, so its own looks are the least deep

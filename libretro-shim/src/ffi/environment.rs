@@ -44,8 +44,7 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
             // SAFETY: the command takes a `retro_variable`.
             unsafe { get_variable(data.cast()) }
         }
-        // A frame that is emulated again or is taken back changes no option, and the former tells the player
-        // nothing.
+        // A frame that is replayed or taken back changes no option, and a replay shows no message.
         GET_VARIABLE_UPDATE
             if !data.is_null() && matches!(presentation().mode(), Mode::Replay | Mode::Ahead) =>
         {

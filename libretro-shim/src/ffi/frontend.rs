@@ -50,7 +50,7 @@ pub(crate) fn can_repeat() -> bool {
     unsafe { ask(GET_CAN_DUPE, false) == Some(true) }
 }
 
-/// The file that the frontend loaded us from, where it says so.
+/// File that the frontend loaded us from, where it tells.
 pub(crate) fn libretro_path() -> Option<PathBuf> {
     // SAFETY: the command takes a `const char *`.
     let path: *const c_char = unsafe { ask(GET_LIBRETRO_PATH, std::ptr::null()) }?;

@@ -8,7 +8,7 @@
 //! library's own data, as with libraries for pages of 4 KiB on a machine with larger ones, that page stays
 //! writable, slots and all.
 
-use libc::{c_int, c_void};
+use libc::{PT_DYNAMIC, PT_GNU_RELRO, PT_LOAD, c_int, c_void};
 use std::ffi::CStr;
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -71,10 +71,6 @@ struct Dynamic {
     tag: isize,
     value: usize,
 }
-
-const PT_DYNAMIC: u32 = 2;
-const PT_LOAD: u32 = 1;
-const PT_GNU_RELRO: u32 = 0x6474_e552;
 
 const DT_NULL: isize = 0;
 const DT_PLTRELSZ: isize = 2;

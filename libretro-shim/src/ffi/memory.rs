@@ -1,7 +1,7 @@
 //! Reads the game's serial registers out of the stock core's memory map.
 //!
 //! Current builds describe FF00 to FF7F. The 2023 builds describe only FE00 (sprite memory) and FF80 (high
-//! RAM), which lie 0x180 apart in one array, so FF00 is 0x100 behind FE00. A map is a core's word only: at
+//! RAM), which lie 0x180 apart in one array, so FF00 is 0x100 behind FE00. A map alone is not trusted: at
 //! load a state proves it ([`proof`](crate::proof)), and from then on each byte that the core sends must be
 //! what FF01 holds. Besides, a reading is believed only while the unused bits of FF02 are all ones, as the
 //! hardware and every build show them.
@@ -12,14 +12,15 @@ use libretro_sys::MemoryDescriptor;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
 /// Addresses of FF01 and FF02 in the core's memory.
-struct Registers {
+pub(crate) struct Registers {
     /// FF02, null while unknown.
     control: AtomicPtr<u8>,
     /// The core has sent another byte than FF01 held; nobody has asked yet.
     is_disproved: AtomicBool,
 }
 
-static REGISTERS: Registers = Registers::unknown();
+/// Those of the core that is loaded.
+pub(crate) static REGISTERS: Registers = Registers::unknown();
 
 /// The serial control register's address (Pan Docs, Serial Data Transfer); the serial byte's is the one
 /// before.
@@ -44,18 +45,25 @@ impl Registers {
         self.is_disproved.store(false, Ordering::Relaxed);
     }
 
-    fn serial_control(&self) -> Option<SerialControl> {
+    /// FF02 as the game left it; between frames, or on another thread while the core waits.
+    pub(crate) fn serial_control(&self) -> Option<SerialControl> {
         let control = self.control.load(Ordering::Relaxed);
         if control.is_null() {
             return None;
         }
-        // SAFETY: the map promised this byte until the game is unloaded, and before that `forget_memory_map`
+        // SAFETY: the map promised this byte until the game is unloaded, and before that `forget`
         // runs. The core writes it only while it runs, so never during this.
         let value = unsafe { AtomicU8::from_ptr(control) }.load(Ordering::Relaxed);
         (value & UNUSED_BITS == UNUSED_BITS).then_some(SerialControl(value))
     }
 
-    fn serial_byte(&self) -> Option<u8> {
+    /// FF01, the serial byte; where and when FF02 can be read.
+    pub(crate) fn serial_byte(&self) -> Option<u8> {
+        self.serial_control()?;
+        self.byte()
+    }
+
+    fn byte(&self) -> Option<u8> {
         let control = self.control.load(Ordering::Relaxed);
         if control.is_null() {
             return None;
@@ -64,41 +72,24 @@ impl Registers {
         Some(unsafe { AtomicU8::from_ptr(control.wrapping_sub(1)) }.load(Ordering::Relaxed))
     }
 
-    /// Takes the byte that the core sends, which is what FF01 holds; else what was found is not FF01, and is
-    /// read no more.
-    fn handle_sent(&self, byte: u8) {
-        if self.serial_byte().is_some_and(|held| held != byte) {
+    /// Compares the byte that the core sends with FF01; where they differ, that was not FF01, and is read no
+    /// more.
+    pub(super) fn handle_sent(&self, byte: u8) {
+        if self.byte().is_some_and(|held| held != byte) {
             self.control.store(std::ptr::null_mut(), Ordering::Relaxed);
             self.is_disproved.store(true, Ordering::Relaxed);
         }
     }
-}
 
-/// FF02 as the game left it; on the thread that runs frames, between them, or on another while that one waits
-/// inside the core.
-pub(crate) fn serial_control() -> Option<SerialControl> {
-    REGISTERS.serial_control()
-}
+    /// True once after the registers turned out not to be where the map said; they are read no more.
+    pub(crate) fn poll_disproved(&self) -> bool {
+        self.is_disproved.swap(false, Ordering::Relaxed)
+    }
 
-/// FF01, the serial byte; where and when that can be read.
-pub(crate) fn serial_byte() -> Option<u8> {
-    REGISTERS.serial_control()?;
-    REGISTERS.serial_byte()
-}
-
-/// Compares FF01 with the byte that the core sends; on the thread that runs the core, in its call.
-pub(super) fn handle_sent(byte: u8) {
-    REGISTERS.handle_sent(byte);
-}
-
-/// True once after the registers turned out not to be where the map said; they are read no more.
-pub(crate) fn poll_disproved() -> bool {
-    REGISTERS.is_disproved.swap(false, Ordering::Relaxed)
-}
-
-/// Stops reading: the memory is about to go.
-pub(crate) fn forget_memory_map() {
-    REGISTERS.set(None);
+    /// Stops reading: the memory is about to go.
+    pub(crate) fn forget(&self) {
+        self.set(None);
+    }
 }
 
 /// Takes the map that the core hands to the frontend.

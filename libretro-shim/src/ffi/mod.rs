@@ -36,5 +36,5 @@ pub(crate) use self::frontend::{
     option_value, savestate_context, show,
 };
 pub(crate) use self::guard::{forget_failure, guard, has_failed};
-pub(crate) use self::memory::{forget_memory_map, poll_disproved, serial_byte, serial_control};
+pub(crate) use self::memory::REGISTERS;
 pub(crate) use self::plug::{Plug, with_cable};

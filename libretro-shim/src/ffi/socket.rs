@@ -1,9 +1,9 @@
 //! The stock core's socket calls, answered in this process; and the wall clock, which must stand in replayed
 //! frames.
 //!
-//! The core opens a socket as before, a real one; when it connects that to the address which we told it, the
-//! socket is left idle and its calls go to the link instead. Every other descriptor, and every call before
-//! that, goes to the system: the core reads and writes files with the same functions.
+//! The core opens a socket as before, a real one; when it connects that to the link's address, the socket is
+//! left idle and its calls go to the link instead. Every other descriptor, and every call before that, goes
+//! to the system: the core reads and writes files with the same functions.
 //!
 //! A core of a 32-bit machine with 64-bit times (glibc, `_TIME_BITS`; Debian's armhf since trixie) imports
 //! some of them under other names: `__ioctl_time64` for `ioctl` and `__time64` for `time`. `clock` and the
@@ -13,7 +13,7 @@
 use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
 use super::plug::with_cable;
-use super::{guard, memory, presenter};
+use super::{REGISTERS, guard, presenter};
 use crate::faults;
 use gamelink_core::serial::{GameMessage, Shift};
 use gamelink_driver::Link;
@@ -45,7 +45,7 @@ static HANDED: AtomicU32 = AtomicU32::new(0);
 /// Answers the socket calls of the library that contains the function `inside`.
 ///
 /// # Errors
-/// As [`imports::replace`]; the library then goes on using real sockets.
+/// As [`imports::replace`]; the library then uses real sockets.
 ///
 /// # Safety
 /// As [`imports::replace`].
@@ -166,8 +166,8 @@ unsafe extern "C" fn write(descriptor: c_int, buffer: *const c_void, len: usize)
     let bytes = unsafe { buffer.cast::<[u8; 2]>().read() };
     // An answer to a byte of `HANDED` goes nowhere.
     if !is_end(End::Silence) {
-        // Both of its words, a request and a reply, begin with the byte.
-        memory::handle_sent(bytes[0]);
+        // Both of its messages, a request and a reply, begin with the byte.
+        REGISTERS.handle_sent(bytes[0]);
         with_link((), |link| link.game_write(bytes));
     }
     2

@@ -1,7 +1,7 @@
 //! Savestates of a game, as the frontend asks for them.
 
 use super::{Game, unplug_for_netplay, working};
-use crate::ffi::{self, Core, SavestateContext};
+use crate::ffi::{self, Core, REGISTERS, SavestateContext};
 use crate::messages::{self, Severity};
 use crate::run_ahead::{self, Load};
 
@@ -36,9 +36,11 @@ impl Game {
             let rollback = self.rollback.as_ref();
             return rollback.is_some_and(|rollback| rollback.confirmed_snapshot(link, out));
         }
-        let is_given =
-            !link.is_linked() || context == SavestateContext::Netplay || cable.is_safe(ffi::serial_control());
-        // Rather no state than one with a garbled byte: the frontend says so, and the next frame is safe.
+        let is_given = !link.is_linked()
+            || context == SavestateContext::Netplay
+            || cable.is_safe(REGISTERS.serial_control());
+        // Rather no state than one with a garbled byte: the frontend shows the failure, and the next frame is
+        // safe.
         match is_given {
             true => core.serialize(out),
             false => self.safe_state.copy_to(out),

@@ -46,7 +46,7 @@ impl Sound {
         self.samples.resize(self.last_len, 0);
         self.is_broken = true;
         self.even_out();
-        // Nor does what follows the silence go on from there.
+        // The sound after the silence does not continue from it either.
         self.is_broken = true;
         std::mem::take(&mut self.samples)
     }

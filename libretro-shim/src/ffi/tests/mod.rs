@@ -199,7 +199,7 @@ impl Drop for Shim {
     }
 }
 
-/// A peer whose game listens, and answers with another byte every few frames, so that guesses go wrong.
+/// A peer whose game listens, and answers with another byte every few frames, so that predictions fail.
 struct Peer {
     link: Link,
 }

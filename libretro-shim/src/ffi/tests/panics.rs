@@ -11,7 +11,7 @@ use std::time::Duration;
 const OWN: &str = "127.0.0.31:56431";
 const OTHER: &str = "127.0.0.32:56431";
 
-/// Calls within which everything must have come about: the link, a wrong guess, the place.
+/// Limit on calls until the link, a wrong prediction and the place have come.
 const CALLS_MAX: u32 = 3000;
 /// Time of one call here.
 const CALL: Duration = Duration::from_millis(2);

@@ -1,4 +1,4 @@
-//! A game that stands still shows its last picture again, whatever the frontend can.
+//! A stalled game shows its last picture again, with any frontend.
 
 use super::{Seen, attach_frontend, seen, turn};
 use crate::ffi::presenter::{self, presentation};
