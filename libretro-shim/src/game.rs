@@ -72,6 +72,7 @@ impl Game {
 
     /// Prepares the link for the game that the core has just loaded, while no transfer can be in flight.
     pub(crate) fn handle_loaded(&mut self, core: &Core, state_size: usize) {
+        faults::place("handle_loaded");
         self.safe_state = SafeState::new(state_size);
         self.prepare(core, state_size);
         // Only now: the first datagram says how this side exchanges bytes.

@@ -139,3 +139,15 @@ fn a_panic_in_any_hook_step_or_callback_leaves_the_game_running() {
         plays_on(place, in_replay);
     }
 }
+
+#[test]
+fn a_panic_while_a_game_is_loaded_leaves_it_playing_unplugged() {
+    let _turn = turn();
+    faults::tests::arm("handle_loaded", always);
+    let shim = Shim::load(&[]);
+    assert!(!faults::tests::is_armed());
+    for frame in 1..10 {
+        assert_eq!(shim.frame(), [[frame, 0, 0xFF]]);
+    }
+    assert_eq!(seen().messages, [messages::BROKEN]);
+}
