@@ -47,23 +47,12 @@ pub(crate) struct Found<C = Core> {
 #[derive(Debug)]
 pub(crate) struct PassedOver {
     path: PathBuf,
-    reason: Reason,
-}
-
-/// Reason not to use a file.
-#[derive(Debug)]
-enum Reason {
-    Unusable(OpenError),
-    NoLink,
+    reason: OpenError,
 }
 
 impl fmt::Display for PassedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: it ", self.path.display())?;
-        match &self.reason {
-            Reason::Unusable(error) => error.fmt(f),
-            Reason::NoLink => f.write_str("has no link cable"),
-        }
+        write!(f, "{}: it {}", self.path.display(), self.reason)
     }
 }
 
@@ -170,9 +159,9 @@ fn choose<C>(
             Ok(core) => {
                 // Kept open, for as long as a later one may be no better.
                 without_link.get_or_insert((core, passed_over.len()));
-                Reason::NoLink
+                OpenError::NoLink
             }
-            Err(error) => Reason::Unusable(error),
+            Err(error) => error,
         };
         passed_over.push(PassedOver {
             path: path.clone(),

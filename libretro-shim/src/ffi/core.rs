@@ -32,6 +32,8 @@ pub(crate) enum OpenError {
     ApiVersion(c_uint),
     /// It is another core.
     NotGambatte(CString),
+    /// It was built without a link.
+    NoLink,
 }
 
 impl fmt::Display for OpenError {
@@ -44,6 +46,7 @@ impl fmt::Display for OpenError {
             OpenError::ApiVersion(version) => {
                 write!(f, "is a core for libretro {version}, not {API_VERSION}")
             }
+            OpenError::NoLink => f.write_str("has no link cable"),
             OpenError::NotGambatte(name) => write!(f, "is {}, not Gambatte", name.to_string_lossy()),
         }
     }
