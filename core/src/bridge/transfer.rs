@@ -1,10 +1,12 @@
 //! Offers and verdicts: which byte of one game meets which byte of the other, decided once.
 //!
-//! The verdict on an offer is given by the side that did not make it, in the order of the offers. Where both sides'
-//! offers cross on the wire, each carries how many of the other's its maker had judged, so both sides pair the same
-//! two. Nothing here knows of time: waiting and giving up are decided outside (the waiting table).
+//! The verdict on an offer is given by the side that did not make it, in the order of the offers. Where both
+//! sides' offers cross on the wire, each carries how many of the other's its maker had judged, so both sides
+//! pair the same two. Nothing here knows of time: waiting and giving up are decided outside (the waiting
+//! table).
 //!
-//! It never does: end one request twice, judge one offer twice, or judge out of order, whatever the network does.
+//! It never does: end one request twice, judge one offer twice, or judge out of order, whatever the network
+//! does.
 
 use crate::protocol::{Offer, Outcome, Verdict};
 use crate::serial::{Speed, UNPLUGGED};
@@ -36,7 +38,8 @@ enum Incoming {
     Delivered { offer: Offer },
 }
 
-/// Frame boundaries without an armed game after which an offer is refused: three of them enclose two whole frames.
+/// Frame boundaries without an armed game after which an offer is refused: three of them enclose two whole
+/// frames.
 const UNARMED_LIMIT: u8 = 3;
 
 /// What a game's request leads to.
@@ -48,7 +51,8 @@ pub enum Request {
     Completed(u8),
     /// The game reads 0xFF: nothing was offered.
     Unplugged,
-    /// The game reads the peer's byte, which the port had already handed to it; nothing more is written to it.
+    /// The game reads the peer's byte, which the port had already handed to it; nothing more is written to
+    /// it.
     TookDelivered,
 }
 
@@ -107,8 +111,8 @@ pub enum Reply {
 impl Transfer {
     /// The game starts a transfer with its internal clock.
     ///
-    /// `may_offer` is what the waiting table says. A request while one is open abandons the older one: a core does
-    /// that only when its connection broke under it.
+    /// `may_offer` is what the waiting table says. A request while one is open abandons the older one: a core
+    /// does that only when its connection broke under it.
     pub fn request(&mut self, byte: u8, speed: Speed, frame: u64, may_offer: bool) -> Request {
         self.give_up();
         match self.incoming {
@@ -135,13 +139,14 @@ impl Transfer {
         }
     }
 
-    /// An offer arrived. Call [`handle_settled`](Self::handle_settled) with the same datagram's header before, and
-    /// [`handle_verdict`](Self::handle_verdict) with its verdicts after.
+    /// An offer arrived. Call [`handle_settled`](Self::handle_settled) with the same datagram's header
+    /// before, and [`handle_verdict`](Self::handle_verdict) with its verdicts after.
     pub fn handle_offer(&mut self, offer: Offer) -> Arrival {
         if offer.id < self.judged {
             return Arrival::Repeated;
         }
-        // The peer makes its next offer only after the one before has ended, and says so in the same datagram.
+        // The peer makes its next offer only after the one before has ended, and says so in the same
+        // datagram.
         if offer.id > self.judged || offer.judged > self.next {
             return Arrival::Nonsense;
         }
@@ -149,7 +154,8 @@ impl Transfer {
             return Arrival::Repeated;
         }
         match self.pending {
-            // The peer made this without having judged ours, and ours was made without having judged this one.
+            // The peer made this without having judged ours, and ours was made without having judged this
+            // one.
             Some(ours) if offer.judged <= ours.id => {
                 self.judge(offer.id, Outcome::Paired { byte: ours.byte });
                 self.pending = None;
@@ -184,7 +190,8 @@ impl Transfer {
         }
     }
 
-    /// The peer says how many of its offers have ended, by a verdict or otherwise. True if it withdrew one that waited.
+    /// The peer says how many of its offers have ended, by a verdict or otherwise. True if it withdrew one
+    /// that waited.
     pub fn handle_settled(&mut self, settled: u64) -> bool {
         if self.verdict.is_some_and(|verdict| verdict.id < settled) {
             self.verdict = None;
@@ -200,7 +207,8 @@ impl Transfer {
         is_withdrawn
     }
 
-    /// The emulation stands between two frames; `is_armed` is what the game's SC says, `None` where it cannot be seen.
+    /// The emulation stands between two frames; `is_armed` is what the game's SC says, `None` where it cannot
+    /// be seen.
     pub fn handle_boundary(&mut self, is_armed: Option<bool>) -> Boundary {
         let Incoming::Waiting { offer, unarmed } = self.incoming else {
             return Boundary::Idle;

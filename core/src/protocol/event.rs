@@ -14,8 +14,8 @@ pub struct Offer {
     pub byte: u8,
     /// The clock that the game chose.
     pub speed: Speed,
-    /// The maker's emulated frame in which it was made. A finer emulated time belongs beside it: see the timeline's
-    /// module.
+    /// The maker's emulated frame in which it was made. A finer emulated time belongs beside it: see the
+    /// timeline's module.
     pub frame: u64,
     /// How many of the receiver's offers the maker had judged by then.
     pub judged: u64,
@@ -94,8 +94,8 @@ pub enum Event<'a> {
 
 /// Consecutive offers: the first one's number, frame and judged count, then four bytes each.
 ///
-/// An entry is the byte, its speed (0 normal, 1 fast), and by how much its frame and its judged count exceed the
-/// entry before.
+/// An entry is the byte, its speed (0 normal, 1 fast), and by how much its frame and its judged count exceed
+/// the entry before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct OfferRun<'a> {
     pub(super) first: u64,
@@ -104,8 +104,8 @@ pub struct OfferRun<'a> {
     pub(super) entries: &'a [u8],
 }
 
-/// Consecutive verdicts: the first one's number, then two bytes each: 0 and the byte given, 1 and 0 for refused, or 2
-/// and the byte of the offer that it was paired with.
+/// Consecutive verdicts: the first one's number, then two bytes each: 0 and the byte given, 1 and 0 for
+/// refused, or 2 and the byte of the offer that it was paired with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct VerdictRun<'a> {
     pub(super) first: u64,
@@ -174,7 +174,8 @@ impl Event<'_> {
                 return position.received <= COUNT_LIMIT && position.sent <= COUNT_LIMIT;
             }
         };
-        // 256 * 1200 bounds the sum of all one-byte steps in a datagram, and of the one two-byte step in a replacement.
+        // 256 * 1200 bounds the sum of all one-byte steps in a datagram, and of the one two-byte step in a
+        // replacement.
         len > 0 && len.is_multiple_of(entry) && numbers.iter().all(|n| n.checked_add(256 * 1200).is_some())
     }
 }

@@ -1,7 +1,7 @@
 //! The datagrams between two bridges: a fixed header, then events.
 //!
-//! Fixed-size integers, little endian, at most [`MAX_DATAGRAM`] bytes; decoding borrows from the datagram and never
-//! allocates. This module is the only place that names `bincode`.
+//! Fixed-size integers, little endian, at most [`MAX_DATAGRAM`] bytes; decoding borrows from the datagram and
+//! never allocates. This module is the only place that names `bincode`.
 //!
 //! | offset | bytes | header field |
 //! |---|---|---|
@@ -30,7 +30,8 @@ use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
 use std::fmt;
 
-/// The longest datagram: stays under the 1232 bytes that IPv6's minimum MTU leaves for UDP (RFC 8200, section 5).
+/// The longest datagram: stays under the 1232 bytes that IPv6's minimum MTU leaves for UDP (RFC 8200, section
+/// 5).
 pub const MAX_DATAGRAM: usize = 1200;
 
 /// Length of the header in bytes; a hello is a header alone.
@@ -42,7 +43,8 @@ pub const MAGIC: [u8; 4] = *b"GBLC";
 /// The version of the protocol that this build speaks.
 pub const VERSION: u16 = 2;
 
-/// No count of transfers reaches this: a thousand a second for 146 million years. What follows a count can still be written.
+/// No count of transfers reaches this: a thousand a second for 146 million years. What follows a count can
+/// still be written.
 const COUNT_LIMIT: u64 = 1 << 62;
 
 type Config = Configuration<LittleEndian, Fixint, Limit<MAX_DATAGRAM>>;
@@ -63,8 +65,8 @@ impl Flags {
     pub const PAUSED: Flags = Flags(1 << 1);
     /// This side can roll back: its peer may replace what it has sent.
     pub const MENDS: Flags = Flags(1 << 3);
-    /// This side waits a little for each verdict on its offers, so the other's listening game should stay in its poll for the next; only
-    /// where both sides roll back.
+    /// This side waits a little for each verdict on its offers, so the other's listening game should stay in
+    /// its poll for the next; only where both sides roll back.
     pub const MEETS: Flags = Flags(1 << 4);
     /// This side unplugs: the last datagram of its session.
     pub const GOODBYE: Flags = Flags(1 << 2);
@@ -101,18 +103,18 @@ pub struct Header {
     pub echo: u64,
     /// Nanoseconds between the arrival of that datagram and the departure of this one.
     pub held: u64,
-    /// Frames that the sender has emulated since its start, and those in which its game stood still for what the receiver had to
-    /// say.
+    /// Frames that the sender has emulated since its start, and those in which its game stood still for what
+    /// the receiver had to say.
     pub frames: u64,
-    /// A frame in which the sender's game clocked is over, and the next begins in so many microseconds, as far as the sender knows: no
-    /// byte comes before that. 0 where nothing is known.
+    /// A frame in which the sender's game clocked is over, and the next begins in so many microseconds, as
+    /// far as the sender knows: no byte comes before that. 0 where nothing is known.
     pub rest: u32,
     /// Counts the sender's replaced histories; 0 in strict mode.
     pub epoch: u32,
     /// The receiver's offers before this number have their verdicts at the sender.
     pub judged: u64,
-    /// The sender's own offers before this number have ended for good: its game has read what became of them, or was
-    /// told that they were given up.
+    /// The sender's own offers before this number have ended for good: its game has read what became of them,
+    /// or was told that they were given up.
     pub settled: u64,
     /// Reserved; zeros.
     pub authenticator: [u8; 16],

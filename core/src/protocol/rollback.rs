@@ -2,7 +2,8 @@
 
 use bincode::{BorrowDecode, Decode, Encode};
 
-/// Where the sender's timeline stands, and how far it knows the receiver's. One in each datagram that speaks of timelines.
+/// Where the sender's timeline stands, and how far it knows the receiver's. One in each datagram that speaks
+/// of timelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
 pub struct Position {
     /// Counts the incarnations of the link, between plugging in and unplugging, at the sender.
@@ -15,12 +16,13 @@ pub struct Position {
     pub received: u64,
     /// How many offers the sender's timeline has made.
     pub sent: u64,
-    /// What the sender's game would answer to the next offer: the one whose number is the header's judged count.
+    /// What the sender's game would answer to the next offer: the one whose number is the header's judged
+    /// count.
     pub announced: Option<u8>,
 }
 
-/// Consecutive epochs: the first one's number, a base, then two bytes each: by how much the number of the first offer
-/// that the epoch replaced exceeds the base, little endian.
+/// Consecutive epochs: the first one's number, a base, then two bytes each: by how much the number of the
+/// first offer that the epoch replaced exceeds the base, little endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct ReplaceRun<'a> {
     pub(super) first: u32,

@@ -80,8 +80,8 @@ impl<'a> Writer<'a> {
         self.put(Event::Position(position))
     }
 
-    /// Appends replacements of consecutive epochs, each with the number of the first offer that it replaced; says how
-    /// many of them fitted. The numbers must lie within 65 536 of each other.
+    /// Appends replacements of consecutive epochs, each with the number of the first offer that it replaced;
+    /// says how many of them fitted. The numbers must lie within 65 536 of each other.
     pub fn replaces(&mut self, replaces: impl Iterator<Item = (u32, u64)> + Clone) -> usize {
         let mut items = replaces.clone().peekable();
         let (Some(base), Some(&(first, _))) = (replaces.map(|(_, from)| from).min(), items.peek()) else {

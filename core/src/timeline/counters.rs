@@ -1,4 +1,4 @@
-//! What a timeline has done, counted.
+//! Counters of a timeline.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ pub struct Counters {
     pub live: u64,
     /// Calls in which the game stood still.
     pub holds: u64,
-    /// Of these, made to empty a queue of offers that stood for no use: the game was ahead of its peer.
+    /// Of these, stalls that empty a standing queue of offers: the game was ahead of its peer.
     pub drained: u64,
     /// Corrections.
     pub corrections: u64,
@@ -33,7 +33,8 @@ pub struct Counters {
     pub hinted: u64,
     /// Predicted by the last verdict.
     pub repeated: u64,
-    /// Predictions that were wrong; each starts a correction, and those behind it in the same one are not counted.
+    /// Predictions that were wrong; each starts a correction, and those behind it in the same one are not
+    /// counted.
     pub wrong: u64,
     /// Epochs begun here.
     pub replaces: u64,
@@ -58,9 +59,9 @@ pub struct Counters {
     pub confirmed: u64,
     /// Takes that a replay could not repeat at the same poll, and took at the first chance after.
     pub late_takes: u64,
-    /// What a replay did differently though its past was the same: the core is not repeatable.
+    /// Differences between a frame and its replay though their past was the same: the core is not repeatable.
     pub unrepeatable: u64,
-    /// Datagrams that came too late to say anything new.
+    /// Datagrams that came too late to be news.
     pub outdated: u64,
     /// Datagrams whose numbers make no sense.
     pub nonsense: u64,

@@ -1,9 +1,9 @@
 //! Dialogue of the two timelines, over a path that loses, doubles and reorders.
 //!
-//! Each datagram tells the whole state of its sender that the receiver may lack: offers that it has not acknowledged,
-//! verdicts that it has not settled, replacements that it has not followed. Only a datagram newer than all before is
-//! looked at, so what is received is a sequence of moments of the other side, some left out: a lost one costs nothing
-//! but its time, and no two of them can be mixed up.
+//! Each datagram tells the whole state of its sender that the receiver may lack: offers that it has not
+//! acknowledged, verdicts that it has not settled, replacements that it has not followed. Only a datagram
+//! newer than all before is looked at, so what is received is a sequence of moments of the other side, some
+//! left out: a lost one costs nothing but its time, and no two of them can be mixed up.
 
 use super::history::History;
 use super::inbound::Theirs;
@@ -12,13 +12,13 @@ use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer}
 use crate::protocol::{Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Position, Verdict, Writer};
 use std::hash::Hash;
 
-/// Calls without news after which only heartbeats speak.
+/// Calls after the last news in which something is still said without need; then heartbeats suffice.
 const NEWS_CALLS: u32 = 16;
 
 /// Verdicts in one datagram: all that can be open. Offers that find no room behind them go into the next one.
 const VERDICTS_PER_DATAGRAM: usize = 400;
 
-/// What the core does while the peer is heard or told something.
+/// Activity of the core while a datagram is read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     /// It stands between two calls.
@@ -35,7 +35,8 @@ pub(super) struct Dialogue {
     is_plugged: bool,
     /// Number of the newest datagram that was looked at.
     newest: u64,
-    /// The newest datagram that came while a frame ran: its header, and how long its events are, checked on arrival.
+    /// The newest datagram that came while a frame ran: its header, and how long its events are, checked on
+    /// arrival.
     waiting: Option<(Header, usize)>,
     bytes: Box<[u8; MAX_DATAGRAM]>,
     /// The first offer that did not fit into the last datagram.
@@ -54,11 +55,11 @@ impl Default for Dialogue {
     }
 }
 
-/// Why a datagram was not followed to its end.
+/// Error of a datagram that contradicts itself or what is known.
 struct Nonsense;
 
 impl Dialogue {
-    /// All that decides how the game goes on.
+    /// Everything that decides how the game goes on.
     pub(super) fn essence(&self) -> impl PartialEq + Hash + '_ {
         let Dialogue {
             is_plugged,
@@ -206,7 +207,7 @@ impl Dialogue {
     }
 }
 
-/// Fills in what the header says of the timeline.
+/// Fills in the header's fields of the timeline.
 pub(super) fn write_header(header: &mut Header, history: &History) {
     (header.epoch, header.judged, header.settled) = if history.link.is_linked() {
         let (outbound, inbound) = (&history.outbound, &history.inbound);
@@ -225,7 +226,7 @@ fn wire(epoch: impl Number) -> u32 {
     u32::try_from(epoch.raw()).unwrap_or(u32::MAX)
 }
 
-/// Where this timeline stands, for the peer.
+/// Position of this timeline, for the peer.
 fn position(history: &History) -> Position {
     let (incarnation, peer_incarnation) = history.link.numbers();
     let numbers = Position {
@@ -246,7 +247,7 @@ fn position(history: &History) -> Position {
     }
 }
 
-/// Whether a word that comes while a frame runs for the player can be followed at once.
+/// Whether a datagram that comes while a live frame runs can be followed at once.
 fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -> bool {
     let epoch = wire(history.inbound.epoch());
     let is_followed = |event| match event {
@@ -262,7 +263,7 @@ fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -
         && events.clone().all(is_followed)
 }
 
-/// Follows the peer to the moment of which it speaks.
+/// Follows the peer to the moment at which it wrote this datagram.
 fn follow(
     header: &Header,
     position: &Position,

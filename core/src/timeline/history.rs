@@ -1,4 +1,5 @@
-//! Knowledge of one game and its link as far back as it may still change: what crossed, how it ended, what is final.
+//! Knowledge of one game and its link as far back as it may still change: what crossed, how it ended, what is
+//! final.
 
 use super::counters::Counters;
 use super::inbound::{Inbound, Void};
@@ -12,7 +13,7 @@ use crate::protocol::Outcome;
 use crate::serial::Speed;
 use std::hash::Hash;
 
-/// What the caller says of its core and its peer.
+/// Settings by the caller, about its core and its peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Settings {
     /// Whether the caller can save a snapshot with a transfer in flight.
@@ -23,7 +24,8 @@ pub(super) struct Settings {
     pub(super) is_leading: bool,
 }
 
-/// One moment of the game's history: the frame at which it stands, and all that is known of the frames before.
+/// One moment of the game's history: the frame at which it stands, and all that is known of the frames
+/// before.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     pub(super) link: Link,
@@ -57,7 +59,7 @@ impl History {
         }
     }
 
-    /// All that decides how the game goes on.
+    /// Everything that decides how the game goes on.
     pub(super) fn essence(&self) -> impl PartialEq + Hash + '_ {
         let History {
             link,
@@ -69,7 +71,7 @@ impl History {
             settings: _, // The caller says them anew.
             frame,
             back_to,
-            quiet: _, // Decides how often an idle game is saved, and how often the peer is told what it knows.
+            quiet: _, // Decides how often an idle game is saved, and what is said without need.
         } = self;
         (link, outbound, inbound, snapshots, frame, back_to)
     }
@@ -79,12 +81,12 @@ impl History {
         self.frame
     }
 
-    /// The frame has been emulated.
+    /// Notes that the frame has been emulated.
     pub(super) fn next_frame(&mut self) {
         self.frame = self.frame.next();
     }
 
-    /// The core stands where this snapshot was saved.
+    /// Goes back to where this snapshot was saved.
     pub(super) fn rewind(&mut self, snapshot: &Snapshot) {
         self.frame = snapshot.frame;
         self.outbound.rewind(snapshot.made);
@@ -92,7 +94,7 @@ impl History {
         self.back_to = None;
     }
 
-    /// Where the core stands, as a snapshot that is to be saved into this buffer.
+    /// A snapshot of where the core stands, to be saved into this slot.
     pub(super) fn snapshot_here(&self, slot: usize, is_whole: bool) -> Snapshot {
         Snapshot {
             slot,
@@ -115,7 +117,7 @@ impl History {
         newest.map_or(0, |snapshot| self.frame.since(snapshot.frame))
     }
 
-    /// Something happened that the peer, or the next calls, should hear of.
+    /// Notes that something happened of which the peer should hear.
     pub(super) fn note_news(&mut self) {
         self.quiet = 0;
     }
@@ -130,12 +132,12 @@ impl History {
         self.back_to
     }
 
-    /// What was taken in this frame is void.
+    /// Asks for a correction from this frame on: a take in it is void.
     pub(super) fn go_back_before(&mut self, frame: OwnFrame) {
         self.back_to = Some(self.back_to.map_or(frame, |before| before.min(frame)));
     }
 
-    /// These judgements are void.
+    /// Follows verdicts that have become void.
     pub(super) fn take_back(&mut self, void: Void) {
         self.counters.taken_back += void.takes;
         if let Some(frame) = void.frame {
@@ -143,7 +145,7 @@ impl History {
         }
     }
 
-    /// The first snapshot of this incarnation has been saved: from here on, everything can be undone. False if the
+    /// Opens the link with its first snapshot: from here on, everything can be undone. False if the
     /// incarnation is over by now.
     pub(super) fn open(&mut self, snapshot: Snapshot) -> bool {
         let is_open = self.link.open();
@@ -154,7 +156,7 @@ impl History {
         is_open
     }
 
-    /// The incarnation is over here: what is open will be replayed as unplugged.
+    /// Ends the incarnation here: what is open will be replayed as unplugged.
     pub(super) fn end(&mut self) {
         let was_linked = self.link.is_linked();
         self.link.end();
@@ -169,7 +171,7 @@ impl History {
         }
     }
 
-    /// What was open has been replayed as unplugged: both games go on, each on its own.
+    /// Closes the link after that replay: both games go on, each on its own.
     pub(super) fn close(&mut self) {
         self.link.close();
         self.outbound.reset();
@@ -178,14 +180,14 @@ impl History {
         self.back_to = None;
     }
 
-    /// The history cannot be kept: as if the cable had been pulled here.
+    /// Gives up a history that cannot be kept, as if the cable had been pulled here.
     pub(super) fn fail(&mut self) {
         self.counters.failures += 1;
         self.end();
         self.close();
     }
 
-    /// The game clocks a transfer in the frame that runs.
+    /// Offers a transfer that the game clocks in the frame that runs.
     pub(super) fn send(&mut self, byte: u8, speed: Speed) -> Sent {
         let sent = self.outbound.send(byte, speed, self.frame, self.inbound.next());
         match sent {
@@ -196,7 +198,7 @@ impl History {
         sent
     }
 
-    /// Lazy cancellation: what the replay and the frame after it did not send again is withdrawn.
+    /// Withdraws what the replay and the frame after it did not send again: lazy cancellation.
     pub(super) fn withdraw_unsent(&mut self) {
         if self.back_to.is_none() && self.outbound.may_replace() {
             let cancelled = self.outbound.withdraw_unsent();
@@ -206,14 +208,14 @@ impl History {
         }
     }
 
-    /// The game took the peer's next offer in this poll of the frame that runs, and gave this byte.
+    /// Takes the peer's next offer in this poll of the frame that runs, for this byte.
     pub(super) fn take(&mut self, poll: u32, byte: u8) {
         let before = self.inbound.judged();
         self.counters.unrepeatable += u64::from(!self.inbound.take(self.frame, poll, byte));
         self.counters.taken += self.inbound.judged().since(before);
     }
 
-    /// At the end of a live frame: what could have been taken for two whole frames, and was not, is refused.
+    /// Refuses, at the end of a live frame, what could have been taken for two whole frames and was not.
     pub(super) fn refuse(&mut self, unarmed_since: OwnFrame) {
         if self.outbound.end() == self.outbound.next() {
             let made = self.outbound.next();
@@ -221,7 +223,7 @@ impl History {
         }
     }
 
-    /// Notes what the game would answer next; nothing where it does not listen.
+    /// Announces the game's answer to the next offer; `None` where it does not listen.
     pub(super) fn announce(&mut self, byte: Option<u8>) {
         let is_next = self.inbound.next() == self.inbound.judged() && self.inbound.head().is_none();
         if self.inbound.announce(byte.filter(|_| is_next)) {
@@ -229,7 +231,8 @@ impl History {
         }
     }
 
-    /// Settles what was predicted right; the frame of the first offer that was not, if there is one.
+    /// Settles the offers that were predicted right; the frame of the first offer that was not, if there is
+    /// one.
     pub(super) fn check(&mut self) -> Option<OwnFrame> {
         let settled = self.outbound.settled();
         let wrong = self.outbound.check(self.link.is_closing());
@@ -238,10 +241,11 @@ impl History {
         frame
     }
 
-    /// Offers of both sides that were made at the same instant are each other's answers.
+    /// Pairs offers of both sides that were made at the same instant: each is the other's answer.
     ///
-    /// The oldest open offer here and the oldest unjudged one of the peer, where neither maker had judged the other's. Both
-    /// must be certain: all before them is final on both sides. Then both sides find the same two, whatever the network does.
+    /// The oldest open offer here and the oldest unjudged one of the peer, where neither maker had judged the
+    /// other's. Both must be certain: all before them is final on both sides. Then both sides find the same
+    /// two, whatever the network does.
     pub(super) fn pair(&mut self) {
         while !self.link.is_closing() && self.back_to.is_none() && self.check().is_none() {
             let (ours, theirs) = (self.outbound.answered(), self.inbound.judged());
@@ -306,7 +310,7 @@ impl History {
         }
     }
 
-    /// Gives up what no correction can reach.
+    /// Releases what no correction can reach.
     pub(super) fn release(&mut self) {
         self.snapshots.release(self.oldest_open());
         if let Some(snapshot) = self.snapshots.oldest() {
@@ -315,7 +319,7 @@ impl History {
         }
     }
 
-    /// A call is over.
+    /// Ends a call.
     pub(super) fn handle_call_end(&mut self) {
         self.window.handle_call_end();
         self.quiet = self.quiet.saturating_add(1);

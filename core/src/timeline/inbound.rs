@@ -1,4 +1,4 @@
-//! The armed half: the peer's offers, and what this game did with each.
+//! Inbound transfers, those that the peer's game clocks: its offers, and this game's verdict on each.
 
 use super::outbound::RESERVE_DIVISOR;
 use super::ring::Ring;
@@ -8,10 +8,12 @@ use crate::serial::Speed;
 use std::cmp::Ordering;
 use std::iter::successors;
 
-/// Offers behind the oldest snapshot that are kept all the same: the spacing of takes looks back over the frame's own.
+/// Offers before the oldest snapshot that are kept: the spacing of takes looks back over their frame. Bytes
+/// of one frame at the normal clock are 17 at most (70 224 T-cycles, 4096 a byte).
 const SPACING_LOOKBACK: u64 = 64;
 
-/// Whole frames without listening after which an offer that could have been taken is refused.
+/// Whole frames without listening after which an offer that could have been taken is refused, as in the
+/// strict exchange.
 const UNARMED_FRAMES: u64 = 2;
 
 /// One transfer that the peer's game clocks.
@@ -30,14 +32,15 @@ pub(super) struct Theirs {
 /// Verdict on one offer of the peer, and when it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Judgement {
-    /// Our frame in which it was judged; a refusal belongs to its end, a pair to the instant of our own offer.
+    /// Our frame in which it was judged; a refusal belongs to its end, a pair to the instant of our own
+    /// offer.
     pub(super) frame: OwnFrame,
     /// The poll of that frame in which it was taken, the first being 1.
     poll: u32,
     outcome: Outcome,
 }
 
-/// What a replay finds in a poll.
+/// Record that a replay finds at a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
     /// The next byte was taken here.
@@ -48,7 +51,7 @@ pub(super) enum Repeat {
     Later,
 }
 
-/// Judgements that hold no more.
+/// Verdicts that have become void.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Void {
     /// The frame in which the first of them was made, if there was one.
@@ -57,7 +60,7 @@ pub(super) struct Void {
     pub(super) takes: u64,
 }
 
-/// All offers of the peer that are still of interest.
+/// Offers of the peer, as far back as they may still matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Inbound {
     /// How many this timeline has judged, as far as it has been emulated.
@@ -72,7 +75,7 @@ pub(super) struct Inbound {
     sent: PeerOffer,
     /// Judgements before this one are pairs or older than one: both sides know them.
     paired: PeerOffer,
-    /// What the game would answer next: number of the peer's offer, byte.
+    /// The game's answer to the next offer, announced before that has come: number of the offer, byte.
     announced: Option<(PeerOffer, u8)>,
 }
 
@@ -102,12 +105,12 @@ impl Inbound {
         self.announced = None;
     }
 
-    /// How many this timeline has judged, as far as it has been emulated.
+    /// Number of the next offer that this timeline judges, where the core stands.
     pub(super) fn next(&self) -> PeerOffer {
         self.next
     }
 
-    /// The core goes back to where this was the next number.
+    /// Goes back to where this was the next number.
     pub(super) fn rewind(&mut self, to: PeerOffer) {
         self.next = to;
     }
@@ -146,21 +149,21 @@ impl Inbound {
         self.list.get(self.next.previous()?)
     }
 
-    /// What the peer is told of this number.
+    /// The verdict on this offer, for the wire.
     pub(super) fn verdict(&self, number: PeerOffer) -> Option<Verdict> {
         let outcome = self.judgements.get(number)?.outcome;
         let id = number.raw();
         Some(Verdict { id, outcome })
     }
 
-    /// What the game would answer to the next offer of the peer, if that is the next for both sides.
+    /// The game's answer to the next offer of the peer, if that is the next for both sides.
     pub(super) fn announced(&self) -> Option<u8> {
         self.announced
             .filter(|(number, _)| *number == self.judged())
             .map(|(_, byte)| byte)
     }
 
-    /// Notes what the game would answer next; true if that is news.
+    /// Announces the game's answer to the next offer; true if that is news.
     pub(super) fn announce(&mut self, byte: Option<u8>) -> bool {
         let announced = byte.map(|byte| (self.next, byte));
         std::mem::replace(&mut self.announced, announced) != announced
@@ -188,9 +191,11 @@ impl Inbound {
             .flatten()
     }
 
-    /// A replay comes to this poll of this frame: what it did here, nothing where this timeline has judged no more.
+    /// The record of the next take, at this poll of this frame of a replay; `None` where nothing more was
+    /// judged.
     ///
-    /// A core that was restored need not look at the same moments; then it takes the byte at the first chance after.
+    /// A core that was restored need not look at the same moments; then it takes the byte at the first chance
+    /// after.
     pub(super) fn repeat_take(&mut self, frame: OwnFrame, poll: u32) -> Option<Repeat> {
         let judgement = self.judgements.get_mut(self.next)?;
         if !matches!(judgement.outcome, Outcome::Taken { .. }) {
@@ -205,13 +210,14 @@ impl Inbound {
         })
     }
 
-    /// The game has read the next offer in a transfer of its own: the two are, or are predicted to be, a pair.
+    /// Passes the next offer, which the game has read in a transfer of its own: the two are, or are predicted
+    /// to be, a pair.
     pub(super) fn pass_pair(&mut self) {
         self.next = self.next.next();
     }
 
-    /// The game takes the next offer in this poll and gives this byte, or does again what was recorded. False if it
-    /// gave another byte than it had.
+    /// Takes the next offer in this poll for this byte, anew or as recorded. False if the record has another
+    /// byte.
     pub(super) fn take(&mut self, frame: OwnFrame, poll: u32, byte: u8) -> bool {
         let outcome = Outcome::Taken { byte };
         let is_same = match self.judgements.get(self.next) {
@@ -226,19 +232,20 @@ impl Inbound {
         self.judgements.push(Judgement { frame, poll, outcome })
     }
 
-    /// Whether the oldest unjudged offer is certain, should it be half of a pair: all before it is final at its maker.
+    /// Whether the oldest unjudged offer is certain, should it be half of a pair: all before it is final at
+    /// its maker.
     pub(super) fn is_pairable(&self) -> bool {
         self.settled >= self.judged() && self.sent > self.judged() && self.room() > 0
     }
 
-    /// The next offer met one of ours that was made at the same instant.
+    /// Judges the next offer as met by one of ours that was made at the same instant.
     pub(super) fn judge_pair(&mut self, frame: OwnFrame, byte: u8) {
         let is_kept = self.judge(frame, 0, Outcome::Paired { byte });
         debug_assert!(is_kept, "the room was looked at before");
         self.paired = self.judged();
     }
 
-    /// A replay comes to the end of a frame: what was refused there is refused again.
+    /// Refuses again what was refused up to the end of this frame, in a replay.
     pub(super) fn replay_refusals(&mut self, frame: OwnFrame) {
         while let Some(judgement) = self.judgements.get(self.next)
             && judgement.outcome == Outcome::Refused
@@ -248,9 +255,11 @@ impl Inbound {
         }
     }
 
-    /// Refuses what could have been taken for two whole frames, at the end of `frame`; how many that were.
+    /// Refuses the offers that could have been taken for two whole frames, at the end of `frame`; how many
+    /// they were.
     ///
-    /// `unarmed_since` is the first frame since which the game has not listened, or could not have been given a byte.
+    /// `unarmed_since` is the first frame since which the game has not listened, or could not have been given
+    /// a byte.
     pub(super) fn refuse(&mut self, frame: OwnFrame, unarmed_since: OwnFrame, made: OwnOffer) -> u64 {
         let mut refused = 0;
         while let Some(head) = self.head()
@@ -266,8 +275,8 @@ impl Inbound {
 
     /// Whether the game may take one more in this frame, in which it has taken so many.
     ///
-    /// The peer's game made its offers with pauses between them that cannot be seen from here. So no more are taken in
-    /// a frame than the peer made in the densest of the frames that they come from.
+    /// The peer's game made its offers with pauses between them that cannot be seen from here. So no more are
+    /// taken in a frame than the peer made in the densest of the frames that they come from.
     pub(super) fn is_spaced(&self, taken: u64) -> bool {
         let oldest = self.next.before(taken);
         taken == 0 || taken < self.density(self.next).max(self.density(oldest))
@@ -284,11 +293,12 @@ impl Inbound {
         let before = before.zip(0..SPACING_LOOKBACK).count();
         let behind = ahead.take_while(|n| is_of_frame(*n)).count();
         let all = (before + behind + 1) as u64;
-        // So many in one frame need the fast clock: then they follow one another at once, and there is nothing to space.
+        // So many in one frame need the fast clock: then they follow one another at once, and there is
+        // nothing to space.
         if all >= SPACING_LOOKBACK { u64::MAX } else { all }
     }
 
-    /// An offer arrived; false if it is not the next, or has no room.
+    /// Appends an offer that has arrived; false if it is not the next, or has no room.
     pub(super) fn handle_offer(&mut self, number: PeerOffer, offer: Theirs) -> bool {
         number == self.received() && self.list.push(offer)
     }
@@ -317,7 +327,7 @@ impl Inbound {
         self.take_back(from)
     }
 
-    /// The incarnation is over: what was taken of offers that the peer might have replaced never came.
+    /// Ends the incarnation: takes of offers that the peer might have replaced are void.
     pub(super) fn handle_end(&mut self) -> Void {
         // The oldest one that is not settled is certain: all before it is final at its maker.
         self.take_back(self.settled.next().max(self.paired))
@@ -337,7 +347,7 @@ impl Inbound {
         void
     }
 
-    /// Forgets what no replay can reach: the oldest snapshot was saved before this number.
+    /// Releases offers that no replay can reach: the oldest snapshot was saved before this number.
     pub(super) fn release(&mut self, number: PeerOffer) {
         self.list.release(number.before(SPACING_LOOKBACK));
         self.judgements.release(number.min(self.settled));

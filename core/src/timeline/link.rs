@@ -1,8 +1,9 @@
-//! Incarnation of the link, and how far it has got: from one plugging in to the next unplugging, on either side.
+//! Incarnation of the link, and how far it has got: from one plugging in to the next unplugging, on either
+//! side.
 //!
-//! A cable that is pulled ends the histories of both sides at places that they cannot agree on any more. So each side
-//! counts its incarnations of the link, says its own number and the other's as it knows it, and numbers begin at 0
-//! where both are new.
+//! A cable that is pulled ends the histories of both sides at places that they cannot agree on any more. So
+//! each side counts its incarnations of the link, says its own number and the other's as it knows it, and
+//! numbers begin at 0 where both are new.
 
 /// One side's view of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,7 +13,7 @@ pub(super) struct Link {
     state: State,
 }
 
-/// How far the link has got.
+/// State of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     /// The peer does not mean this incarnation yet.
@@ -74,7 +75,8 @@ impl Link {
         matches!(self.state, State::Closing | State::Rejoining)
     }
 
-    /// The peer says its number, and ours as it knows it. Hand over only numbers that are newer than those before.
+    /// The peer says its number, and ours as it knows it. Hand over only numbers that are newer than those
+    /// before.
     pub(super) fn handle_numbers(&mut self, theirs: u32, ours: u32) -> Heard {
         let is_new = self.theirs.replace(theirs) != Some(theirs);
         let joined = match self.state {

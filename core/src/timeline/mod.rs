@@ -1,45 +1,57 @@
-//! Rollback: a game that clocks runs on with a predicted byte, and is corrected if the prediction was wrong.
+//! Rollback of one game's link: a game that clocks reads a predicted byte at once and runs on; a wrong
+//! prediction is corrected by replaying the frames since.
 //!
-//! Waiting for a verdict costs a round trip a byte. Here the game reads a prediction at once and goes on. The timeline of one
-//! game keeps a short history: for each emulated frame what crossed its serial port, and now and then a snapshot of the
-//! whole core. When the truth arrives and differs, the game is taken back to a snapshot before the prediction and the frames
-//! since are replayed, unseen, with all that is known by then. This is optimistic simulation (Jefferson, "Virtual Time",
-//! 1985) with lazy cancellation (Gafni, 1988): what a replay sends again needs no word; only what it sends differently
-//! is *replaced*, under a new *epoch*.
+//! Waiting for a verdict would cost a round trip a byte. The timeline of one game keeps a short history
+//! instead: for each emulated frame what crossed the serial port, and now and then a snapshot of the whole
+//! core. When a verdict arrives and differs from the prediction, the caller loads a snapshot from before it,
+//! and the frames since are replayed, unseen, with all that is known by then. This is optimistic simulation
+//! (Jefferson, "Virtual Time", 1985) with lazy cancellation (Gafni, 1988): offers that a replay sends again
+//! unchanged are not mentioned; those that it sends differently are *replaced*, under a new *epoch*.
 //!
-//! It knows nothing of cores, sockets and clocks. It says what is to be done ([`Step`]); whoever owns the core does it.
+//! The timeline knows nothing of cores, sockets, threads and clocks. It says what is to be done ([`Step`]);
+//! the owner of the core does it. The session (who the peer is) and the strict exchange, in which nothing is
+//! ever replaced, are elsewhere.
+//!
+//! `history` is what is known. Three machines work on it: `port` inside a frame, `scheduler` between frames,
+//! `dialogue` with the peer.
 //!
 //! # How a corrected frame travels
 //!
-//! 1. In frame 40 A's game clocks a byte: *offer* 7. Its verdict is a round trip away, so the game reads the best prediction
-//!    ([`Timeline::request`]) and runs on; at the end of the call one datagram carries all offers that B has not
-//!    acknowledged. Frames 41 to 45 follow, with offers 8 to 12.
-//! 2. B's game listens and has no open byte of its own: its next poll takes offer 7, at a frame and a poll that are
-//!    recorded. What it answers is the verdict; B's next datagram carries it.
-//! 3. Before frame 46 A compares: the game read something else. The call begins with a correction: the newest snapshot
-//!    at or before frame 40 is loaded, and the frames up to 45 run again, unseen; request 7 reads the verdict, the others their
-//!    verdicts or better predictions. Takes are repeated at their recorded polls.
-//! 4. Offers 8 and 9 come out as before: nothing is said of them, and verdicts on them stay good. Offer 10 differs: it and
-//!    all behind it are replaced, a new epoch begins, and the verdicts that were known for them become predictions.
-//! 5. B follows the epoch: what it took from offer 10 on is void, so it goes back to before that take in the same way.
-//! 6. A's verdicts up to 9 are read by its game: they are *settled*, A says so, and both let go of what lies before.
+//! 1. In frame 40 A's game clocks a byte: *offer* 7. Its verdict is a round trip away, so the game reads the
+//!    best prediction ([`Timeline::request`]) and runs on; at the end of the call one datagram carries all
+//!    offers that B has not acknowledged. Frames 41 to 45 follow, with offers 8 to 12.
+//! 2. B's game listens and has no open byte of its own: its next poll takes offer 7, at a frame and a poll
+//!    that are recorded. Its answer is the verdict; B's next datagram carries it.
+//! 3. Before frame 46 A compares: the game read something else. The call begins with a correction: the newest
+//!    snapshot at or before frame 40 is loaded, and the frames up to 45 run again, unseen; request 7 reads
+//!    the verdict, the others their verdicts or better predictions. Takes are repeated at their recorded
+//!    polls.
+//! 4. Offers 8 and 9 come out as before: they are not mentioned, and verdicts on them stay good. Offer 10
+//!    differs: it and all behind it are replaced, a new epoch begins, and the verdicts that were known for
+//!    them become predictions.
+//! 5. B follows the epoch: whatever it took from offer 10 on is void, so it goes back to before that take in
+//!    the same way.
+//! 6. A's verdicts up to 9 are read by its game: they are *settled*, A says so, and both let go of the
+//!    history before.
 //!
-//! What makes it sound: a game takes a byte only where all its own have their verdicts, and an offer is taken only where
-//! exactly as many offers were sent as its maker had judged. So whatever is taken depends on nothing that the taker might still
-//! change, and the oldest open offer of all can always be judged. Where both sides' oldest open offers stand against
-//! each other, neither having judged the other, they are a *pair*: each is the other's answer.
+//! # Why it is sound
 //!
-//! An offer says the emulated frame in which it was made, and a verdict keeps the frame and the poll in which it was given, so that
-//! a replay gives it there again. Offers with a finer emulated time, each taken at that time of the taker's own, have their place
-//! here: where one arrives whose time has passed, the history goes back to before that frame, as for a replacement
-//! (`History::go_back_before`), and the replay takes it in its poll.
+//! A game takes a byte only where all its own have their verdicts, and an offer is taken only where exactly
+//! as many offers were sent as its maker had judged. So a byte that is taken depends on nothing that the
+//! taker might still change, and the oldest open offer of all can always be judged. Where both sides' oldest
+//! open offers stand against each other, neither having judged the other, they are a *pair*: each is the
+//! other's answer.
 //!
-//! What is not here: sockets, clocks, threads; the session (who the peer is); the strict exchange, in which nothing is
-//! ever replaced.
+//! # The place of a finer emulated time
 //!
-//! # The face towards the port
+//! An offer names the emulated frame in which it was made, and a verdict keeps the frame and the poll in
+//! which it was given, so that a replay gives it there again. Offers that are to be taken at an emulated time
+//! of the taker's own have their place here: one whose time has passed on arrival leads back to before that
+//! frame, as a replacement does (`History::go_back_before`), and the replay takes it in its poll.
 //!
-//! **Inside a running core**, the three hooks of the serial port; none of them waits, allocates or fails:
+//! # Calls
+//!
+//! **Inside a running core**, at the serial port; none of these waits, allocates or fails:
 //!
 //! | the core | call | answer |
 //! |---|---|---|
@@ -47,56 +59,61 @@
 //! | has taken it and gives its own SB | [`Timeline::taken`] | |
 //! | starts a transfer with its own clock (`NetSerial::send`) | [`Timeline::request`] | the byte that the game reads |
 //!
-//! A caller that has a rendezvous with its peer splits two of them: a poll that found nothing may last a little and be looked at again
-//! ([`Timeline::poll_again`]), and between [`Timeline::offer`] and [`Timeline::answer`] the verdict may come
-//! ([`Timeline::is_answered`]). Words of the peer that take nothing back are followed at once then, in the middle of a live frame.
+//! A caller that has a rendezvous with its peer splits two of them: a poll that found nothing may last a
+//! little and be looked at again ([`Timeline::poll_again`]), and between [`Timeline::offer`] and
+//! [`Timeline::answer`] the verdict may come ([`Timeline::is_answered`]). Datagrams that take nothing back
+//! are followed at once then, inside a live frame.
 //!
-//! Call them only from inside a frame that [`Step::Live`] or [`Step::Replay`] asked for. Elsewhere (the core polls while
-//! it serialises) a poll finds nothing, and is not counted.
+//! These belong inside a frame that [`Step::Live`] or [`Step::Replay`] asked for. Elsewhere (the core polls
+//! while it serialises) a poll finds nothing, and is not counted.
 //!
-//! **Between frames**, in each call of `retro_run`: ask [`Timeline::step`] and do what it says until it says
+//! **Between frames**, in each call of `retro_run`: ask [`Timeline::step`] and do what it says, up to
 //! [`Step::Done`]:
 //!
 //! ```text
 //! loop {
 //!     match timeline.step() {
-//!         Step::Load { slot }    => unserialise the buffer `slot`,
-//!         Step::Replay { frame } => run one frame with the inputs kept for `frame`: no picture, no sound, no side effect;
-//!                                   timeline.frame_end(boundary),
-//!         Step::Save { slot, .. } => timeline.saved(serialise into the buffer `slot`),
-//!         Step::Live { frame }   => run one frame for the player and keep its inputs under `frame`;
-//!                                   timeline.frame_end(boundary),
-//!         Step::Hold             => show the last picture again, with silence,
-//!         Step::Done             => break,
+//!         Step::Load { slot }     => unserialise the snapshot in `slot`,
+//!         Step::Replay { frame }  => run one frame with the inputs kept for `frame`, without any effect;
+//!                                    timeline.frame_end(boundary),
+//!         Step::Save { slot, .. } => timeline.saved(serialise into `slot`),
+//!         Step::Live { frame }    => run one frame for the player and keep its inputs under `frame`;
+//!                                    timeline.frame_end(boundary),
+//!         Step::Hold              => show the last picture again, with silence,
+//!         Step::Done              => break,
 //!     }
 //! }
 //! if timeline.must_transmit(), write a datagram, and another while write_events says that there is more
 //! ```
 //!
-//! A call is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live` or one
-//! `Hold`, then perhaps a `Save`. A `Live` that is followed by a `Hold` in the same call is undone: its picture and sound
-//! are dropped. Frames are numbered from 0 as emulated, live; a replay has the number of the frame that it repeats. A call
-//! that emulated nothing (the core repeated its picture) keeps the number for the next. The caller owns inputs and buffers:
-//! inputs of frames before [`Timeline::oldest_frame`] are not asked for again, and snapshot slots are numbers below the count
-//! given to [`Timeline::new`].
+//! A call is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live`
+//! or one `Hold` (a stall), then perhaps a `Save`. A `Live` that is followed by a `Hold` in the same call is
+//! undone: its picture and sound are dropped. Frames are numbered from 0 as emulated, live; a replay has the
+//! number of the frame that it repeats. A call that emulated nothing (the core repeated its picture) keeps
+//! the number for the next. The caller owns inputs and snapshot slots: inputs of frames before
+//! [`Timeline::oldest_frame`] are not asked for again, and slots are numbers below the count given to
+//! [`Timeline::new`].
 //!
-//! [`Timeline::confirmed`] says up to which frame nothing can change any more, and which buffer holds a snapshot of that past: the
-//! only one whose save RAM may reach a disk.
+//! [`Timeline::confirmed`] names the frame up to which nothing can change any more, and the slot that holds a
+//! snapshot of that past: the only one whose save RAM may reach a disk.
 //!
-//! **Towards the peer**: [`Timeline::plug`] when a session is up and the peer's [`Flags::MENDS`](crate::protocol::Flags::MENDS)
-//! is set, [`Timeline::unplug`] when it is over, [`Timeline::handle_datagram`] with each datagram of the session,
-//! [`Timeline::write_header`] and [`Timeline::write_events`] into each that leaves. All of these may be called at any time,
-//! from a helper thread's turn of the lock too: what arrives while a frame runs and takes something back is kept and looked at in the
-//! next call, and while a replay runs nothing is said. Without that flag nothing here is used: towards such a peer the strict path
-//! serves, which never replaces what it has sent.
+//! **Towards the peer**: [`Timeline::plug`] when a session is up and the peer's
+//! [`Flags::MENDS`](crate::protocol::Flags::MENDS) is set, [`Timeline::unplug`] when it is over,
+//! [`Timeline::handle_datagram`] with each datagram of the session, [`Timeline::write_header`] and
+//! [`Timeline::write_events`] into each that leaves. All of these may be called at any time, from another
+//! thread that has the lock too: a datagram that takes something back while a frame runs is kept for the next
+//! call, and nothing is said while a replay runs. Towards a peer without that flag the strict exchange
+//! serves.
 //!
-//! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set how far the game may run ahead: the
-//! round trip and three frames, at most 30, and less on a machine on which so long a replay would cost more than a quarter of a frame.
+//! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set the prediction window:
+//! the round trip and three frames, at most 30, and less where so long a replay would cost more than a
+//! quarter of a frame.
 //!
-//! **Snapshots** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core whose snapshots can be
-//! repaired ([`Timeline::set_repairs`]) has shorter replays. Whatever the core does, a game that listens gets no byte for a
-//! frame when no boundary was safe for twenty; a game that clocks across every boundary, on a core that cannot be repaired, cannot
-//! be corrected: its incarnation ends ([`Counters::failures`]), and the strict path is the better one for it.
+//! **Snapshots** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core
+//! whose snapshots can be repaired ([`Timeline::set_repairs`]) has shorter replays. A game that listens gets
+//! no byte for a frame when no boundary was safe for twenty; a game that clocks across every boundary, on a
+//! core whose snapshots cannot be repaired, cannot be corrected: its incarnation of the link ends
+//! ([`Counters::failures`]), and the strict exchange is the better one for it.
 
 mod counters;
 mod dialogue;
@@ -127,12 +144,12 @@ use scheduler::Scheduler;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-/// Transfers that may be kept: those open, and those since the oldest snapshot. At 13 a frame that is two seconds.
+/// Capacity for transfers: those open, and those since the oldest snapshot. At 13 a frame, two seconds.
 const MAX_TRANSFERS: usize = 2048;
 
-/// The history of one game and of its link, as far back as it may still change, and the machines that work on it.
+/// History of one game and its link as far back as it may still change, and the machines that work on it.
 ///
-/// Nothing in it allocates after it was made.
+/// Allocates nothing after it was made.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     history: History,
@@ -141,7 +158,8 @@ pub struct Timeline {
     dialogue: Dialogue,
 }
 
-/// Two timelines are alike between two calls if they go on alike: counts and measures do not matter.
+/// Equality between two calls: timelines are alike if they go on alike, whatever they have counted and
+/// measured.
 impl PartialEq for Timeline {
     fn eq(&self, other: &Timeline) -> bool {
         self.essence() == other.essence()
@@ -157,13 +175,14 @@ impl Hash for Timeline {
 }
 
 impl Timeline {
-    /// A timeline that is not plugged in, for a caller with so many buffers for snapshots; 48 are enough.
+    /// A timeline that is not plugged in, for a caller with so many snapshot slots; 48 are enough.
     #[must_use]
     pub fn new(slots: usize) -> Timeline {
         Timeline::with_places(slots, MAX_TRANSFERS)
     }
 
-    /// The same for so many transfers, a power of two: for a model that explores every state of a small one.
+    /// A timeline with capacity for so many transfers, a power of two: small ones can be explored
+    /// exhaustively.
     #[must_use]
     pub fn with_places(slots: usize, places: usize) -> Timeline {
         Timeline {
@@ -174,7 +193,8 @@ impl Timeline {
         }
     }
 
-    /// All that decides how the game goes on. Each part names every field of its own, so that a new one is weighed.
+    /// Everything that decides how the game goes on. Each part destructures all its fields, so that a new one
+    /// does not build before it is weighed.
     fn essence(&self) -> impl PartialEq + Hash + '_ {
         let Timeline {
             history,
@@ -190,18 +210,19 @@ impl Timeline {
         )
     }
 
-    /// A session with a peer that rolls back is up. `is_new_peer`: not the one of the last session, or it restarted.
+    /// Begins a session with a peer that rolls back too. `is_new_peer`: not the one of the last session, or
+    /// it restarted.
     pub fn plug(&mut self, is_new_peer: bool) {
         self.dialogue.plug(is_new_peer, &mut self.history);
     }
 
-    /// The session is over: what is not confirmed reads 0xFF, from the next call on.
+    /// Ends the session: transfers that are not confirmed read 0xFF, from the next call on.
     pub fn unplug(&mut self) {
         self.dialogue.unplug(&mut self.history);
     }
 
-    /// The game has left its own history, by a loaded snapshot or a reset: what is open is given up as it stands, and a
-    /// new incarnation of the link begins with the peer from here.
+    /// Gives up all that is open as it stands, because the game was reset or the player loaded a state; a new
+    /// incarnation of the link begins with the peer from here.
     pub fn abandon(&mut self) {
         if self.is_open() {
             self.history.end();
@@ -217,14 +238,15 @@ impl Timeline {
         self.history.link.is_linked()
     }
 
-    /// Whether anything may still change: also after the cable has been pulled, until what was open has been replayed
-    /// as unplugged.
+    /// Whether anything may still change: also after the cable has been pulled, until what was open has been
+    /// replayed as unplugged.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.history.link.is_open()
     }
 
-    /// The numbers of this incarnation of the link, ours and the peer's: while linked, both sides mean the same.
+    /// The numbers of this incarnation of the link, ours and the peer's: while linked, both sides mean the
+    /// same.
     #[must_use]
     pub fn stretch(&self) -> (u32, u32) {
         self.history.link.numbers()
@@ -242,46 +264,48 @@ impl Timeline {
         self.history.confirmed()
     }
 
-    /// How long a word and its answer take now, with all but rare delays.
+    /// Sets how long a datagram and its answer take now, all but rare delays included.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
         self.history.window.set_round_trip(round_trip);
     }
 
-    /// What one replayed frame cost on this machine, its snapshot included.
+    /// Records the cost of one replayed frame on this machine, its snapshot included.
     pub fn handle_replay_cost(&mut self, cost: Duration) {
         self.history.window.handle_cost(cost);
     }
 
-    /// Whether a snapshot saved with a transfer in flight can be repaired; replays get shorter where it can.
+    /// Sets whether a snapshot saved with a transfer in flight can be repaired; replays get shorter where it
+    /// can.
     pub fn set_repairs(&mut self, has_repairs: bool) {
         self.history.settings.has_repairs = has_repairs;
     }
 
-    /// Whether the caller waits a little for each verdict: then a frame begins only where none is open, so that the
-    /// next can come at once.
+    /// Sets whether the caller waits a little for each verdict: then a frame begins only where none is open,
+    /// so that the next can come at once.
     pub fn set_meeting(&mut self, is_meeting: bool) {
         self.history.settings.has_rendezvous = is_meeting;
     }
 
-    /// Whether the game is so far ahead of its peer's frames that it should stand still: see the bridge's module `lead`.
+    /// Sets whether the game is so far ahead of its peer's frames that it should stall: see the bridge's
+    /// module `lead`.
     pub fn set_leading(&mut self, is_leading: bool) {
         self.history.settings.is_leading = is_leading;
     }
 
-    /// Whether predictions stall the game here: this machine replays too slowly to run as far ahead as the path would
-    /// have it.
+    /// Whether predictions stall the game here: this machine replays too slowly to run as far ahead as the
+    /// path would have it.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
         self.history.window.is_cut_short()
     }
 
-    /// What has been counted.
+    /// Counts since the start.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.history.counters
     }
 
-    /// What is to be done next; see the module.
+    /// Decides what is to be done next; see the module.
     pub fn step(&mut self) -> Step {
         if self.scheduler.is_between() {
             self.dialogue.read_kept(&mut self.history);
@@ -289,28 +313,29 @@ impl Timeline {
         self.scheduler.step(&mut self.history, &mut self.port)
     }
 
-    /// The frame that the last step asked for has been emulated.
+    /// Ends the frame that the last step asked for.
     pub fn frame_end(&mut self, boundary: Boundary) {
         self.scheduler
             .frame_end(boundary, &mut self.history, &mut self.port);
     }
 
-    /// The snapshot that the last step asked for has been kept, or could not be.
+    /// Ends the save that the last step asked for: the snapshot is kept, or could not be.
     pub fn saved(&mut self, is_kept: bool) {
         self.scheduler.saved(is_kept, &mut self.history);
     }
 
-    /// The core looks for a byte of the peer. `Some`: it takes it, and calls [`taken`](Self::taken) before anything else.
+    /// Looks for a byte of the peer. `Some`: the core takes it, and calls [`taken`](Self::taken) before
+    /// anything else.
     ///
-    /// Nothing is taken anew inside an [access](Look::Access). Such a poll is counted all the same, and repeats what was
-    /// taken in it: a replay must not depend on how its looks are told apart. Nor is a call taken in a frame's first
-    /// poll: the game's own code of each frame comes right after that, and at a title it writes SB and SC, or calls
-    /// itself.
+    /// Nothing is taken anew inside an [access](Look::Access). Such a poll is counted all the same, and
+    /// repeats what was taken in it: a replay must not depend on how its looks are told apart. Nor is the
+    /// first byte of a conversation taken in a frame's first poll: the game's own code of each frame comes
+    /// right after that, and at a title it writes SB and SC, or begins a conversation itself.
     pub fn poll(&mut self, look: Look) -> Option<(u8, Speed)> {
         self.port.poll(look, &mut self.history)
     }
 
-    /// The same poll has been prolonged, and something may have arrived.
+    /// Looks again in the same poll, which has been prolonged: something may have arrived.
     pub fn poll_again(&mut self) -> Option<(u8, Speed)> {
         self.port.poll_again(&mut self.history)
     }
@@ -327,54 +352,56 @@ impl Timeline {
         self.port.skip(polls);
     }
 
-    /// The core took the byte that [`poll`](Self::poll) gave, and this is its own SB.
+    /// Takes the core's own SB, after the byte that [`poll`](Self::poll) gave.
     pub fn taken(&mut self, byte: u8) {
         self.port.taken(byte, &mut self.history);
     }
 
-    /// The game starts a transfer with its own clock; the byte that it reads.
+    /// Starts a transfer with the game's own clock, and answers the byte that it reads.
     pub fn request(&mut self, byte: u8, speed: Speed) -> u8 {
         self.offer(byte, speed);
         self.answer()
     }
 
-    /// The game starts a transfer with its own clock, and what it reads is asked for next: [`answer`](Self::answer).
-    /// The two are [`request`](Self::request), with time between them for the verdict to come.
+    /// Starts a transfer with the game's own clock; [`answer`](Self::answer) comes next. The two are
+    /// [`request`](Self::request), with time between them for the verdict to come.
     pub fn offer(&mut self, byte: u8, speed: Speed) {
         self.port.offer(byte, speed, &mut self.history);
     }
 
-    /// Whether nothing better can be known of what the game reads next.
+    /// Whether nothing better can be known of the byte that the game reads next.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.port.is_answered(&self.history)
     }
 
-    /// What the game reads in the transfer that it has started: the verdict, or the best prediction.
+    /// The byte that the game reads in the transfer that it has started: the verdict's, or the best
+    /// prediction.
     pub fn answer(&mut self) -> u8 {
         self.port.answer(&mut self.history)
     }
 
-    /// A datagram of the session, older ones too.
+    /// Follows a datagram of the session; older ones may come too.
     pub fn handle_datagram(&mut self, header: &Header, events: Events<'_>) {
         let moment = self.moment();
         self.dialogue
             .handle_datagram(header, events, moment, &mut self.history);
     }
 
-    /// Whether the peer should hear of something now.
+    /// Whether there is something to say to the peer now.
     #[must_use]
     pub fn must_transmit(&self) -> bool {
         self.dialogue.must_transmit(&self.history)
     }
 
-    /// Fills in what the header says of the timeline.
+    /// Fills in the header's fields of the timeline.
     pub fn write_header(&self, header: &mut Header) {
         dialogue::write_header(header, &self.history);
     }
 
-    /// Appends what the peer has not acknowledged, as much as fits; call [`write_header`](Self::write_header) for the
-    /// same datagram. True if there was more: then another datagram at once goes on with it.
+    /// Appends everything that the peer has not acknowledged, as much as fits; call
+    /// [`write_header`](Self::write_header) for the same datagram. True if there was more: then another
+    /// datagram at once goes on with it.
     pub fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
         let moment = self.moment();
         self.dialogue.write_events(writer, moment, &self.history)

@@ -1,20 +1,21 @@
-//! The clocking half: what this game offers, what it read, and what is known of it by now.
+//! Outbound transfers, those that this game clocks: what it offered, what it read, which verdicts are known.
 
 use super::ring::Ring;
 use crate::number::{Number, OwnEpoch, OwnFrame, OwnOffer, PeerOffer};
 use crate::protocol::{Offer, Outcome};
 use crate::serial::{Speed, UNPLUGGED};
 
-/// Of the places, this part is kept free for a frame's transfers: of 2048 more than any game makes, with the fast clock too.
+/// Fraction of the capacity held in reserve for one frame's transfers: a third of 2048 is more than the 548
+/// bytes of a frame at 262 144 Hz (70 224 T-cycles, 128 a byte; Pan Docs, Serial Data Transfer).
 pub(super) const RESERVE_DIVISOR: usize = 3;
 
-/// Replacements that the peer may not have acknowledged; while none fits, nothing is corrected.
+/// Capacity for replacements that the peer has not acknowledged; while none fits, nothing is corrected.
 const MAX_REPLACEMENTS: usize = 32;
 
-/// What is predicted before anything is known.
+/// Prediction before any verdict is known.
 const FIRST_PREDICTION: Outcome = Outcome::Taken { byte: UNPLUGGED };
 
-/// Whether the game and the pairing go on alike after both.
+/// Whether the game and the pairing go on alike after both outcomes.
 fn are_alike(one: Outcome, other: Outcome) -> bool {
     one.reads() == other.reads() && one.is_paired() == other.is_paired()
 }
@@ -32,20 +33,20 @@ pub(super) struct Own {
     pub(super) used: Outcome,
 }
 
-/// Where an answer came from.
+/// Source of the outcome that a game reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// The verdict itself.
     Known,
     /// An offer of the peer that waits.
     Crossing,
-    /// The announcement, or the verdict before a replacement.
+    /// The peer's announcement, or the verdict before a replacement.
     Predicted,
     /// The last verdict.
     Last,
 }
 
-/// What a request did to the list of offers.
+/// Effect of a request on the list of offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
     /// A replay sent what had been sent before.
@@ -60,7 +61,7 @@ pub(super) enum Sent {
     Full,
 }
 
-/// All offers of this game that are still of interest.
+/// Offers of this game, as far back as they may still matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Outbound {
     /// How many this timeline has made, as far as it has been emulated.
@@ -71,7 +72,7 @@ pub(super) struct Outbound {
     /// Offers before this one are final: the verdict is known and the game has read it.
     settled: OwnOffer,
     last: Outcome,
-    /// What is believed of some numbers; two that share a place are more than the list's length apart.
+    /// Predictions, each with its number; numbers that share a place are at least the capacity apart.
     predictions: Box<[Option<(OwnOffer, Outcome)>]>,
     /// From which number the epoch behind each replaced its offers, the newest ones.
     replaces: Ring<OwnEpoch, OwnOffer>,
@@ -105,12 +106,12 @@ impl Outbound {
         self.acknowledged = OwnOffer::default();
     }
 
-    /// How many this timeline has made, as far as it has been emulated.
+    /// Number of the next offer that this timeline makes, where the core stands.
     pub(super) fn next(&self) -> OwnOffer {
         self.next
     }
 
-    /// The core goes back to where this was the next number.
+    /// Goes back to where this was the next number.
     pub(super) fn rewind(&mut self, to: OwnOffer) {
         self.next = to;
     }
@@ -124,7 +125,7 @@ impl Outbound {
         self.list.get(number)
     }
 
-    /// What the peer is told of this number.
+    /// This offer for the wire.
     pub(super) fn offer(&self, number: OwnOffer) -> Option<Offer> {
         let own = self.list.get(number)?;
         Some(Offer {
@@ -136,7 +137,8 @@ impl Outbound {
         })
     }
 
-    /// The number behind the last offer that the peer may know; more than [`next`](Self::next) while some were not sent again.
+    /// The number behind the last offer that the peer may know; more than [`next`](Self::next) while some
+    /// were not sent again.
     pub(super) fn end(&self) -> OwnOffer {
         self.list.end()
     }
@@ -224,7 +226,8 @@ impl Outbound {
         sent
     }
 
-    /// What the game reads in the transfer that it has just begun; `crossing` is the byte of an offer that waits here.
+    /// The outcome that the game reads in the transfer that it has just begun; `crossing` is the byte of an
+    /// offer that waits here.
     pub(super) fn answer(&mut self, crossing: Option<u8>) -> (Outcome, Source) {
         let number = self.next.before(1);
         let mut answered = self.best(number);
@@ -239,7 +242,7 @@ impl Outbound {
         answered
     }
 
-    /// The best that is known of this number.
+    /// The best outcome that is known of this number, and where it came from.
     pub(super) fn best(&self, number: OwnOffer) -> (Outcome, Source) {
         if let Some(answer) = self.answers.get(number) {
             return (*answer, Source::Known);
@@ -250,7 +253,7 @@ impl Outbound {
         }
     }
 
-    /// Withdraws what this timeline has not sent again; how many that were.
+    /// Withdraws the offers that this timeline has not sent again; how many they were.
     pub(super) fn withdraw_unsent(&mut self) -> u64 {
         if self.end() <= self.next {
             return 0;
@@ -261,7 +264,8 @@ impl Outbound {
     /// Everything from this number on is void; how many offers that were. Their verdicts become predictions.
     fn replace_from(&mut self, number: OwnOffer) -> u64 {
         let cancelled = self.end().since(number);
-        // Nothing is corrected while none fits, but when the incarnation ends and the peer is told nothing more.
+        // Nothing is corrected while none fits, but when the incarnation ends and the peer is told nothing
+        // more.
         self.replaces.push(number);
         for void in number.until(self.answered()) {
             if let Some(answer) = self.answers.get(void).copied() {
@@ -274,7 +278,7 @@ impl Outbound {
         cancelled
     }
 
-    /// What is believed of a number until its verdict comes.
+    /// Predicts this outcome until the verdict comes.
     pub(super) fn predict(&mut self, number: OwnOffer, answer: Outcome) {
         let place = self.place(number);
         if let Some(prediction) = self.predictions.get_mut(place) {
@@ -291,7 +295,7 @@ impl Outbound {
         usize::try_from(number.raw() % self.predictions.len() as u64).unwrap_or_default()
     }
 
-    /// The verdict on the oldest offer without one.
+    /// Notes the verdict on the oldest offer without one; false if there is no such offer, or no room.
     pub(super) fn handle_answer(&mut self, answer: Outcome) -> bool {
         let is_kept = self.answered() < self.end() && self.answers.push(answer);
         if is_kept {
@@ -344,12 +348,13 @@ impl Outbound {
             .filter(|(later, _)| *later > epoch)
             .map(|(_, from)| from)
             .fold(received, OwnOffer::min);
-        // What is no longer kept had been acknowledged before: a peer that takes that back gets what there is.
+        // What is no longer kept had been acknowledged before: a peer that takes that back gets what there
+        // is.
         self.acknowledged = valid.clamp(self.list.start(), self.end());
         self.replaces.release(epoch);
     }
 
-    /// Forgets what no replay can reach: the oldest snapshot was saved before this number.
+    /// Releases offers that no replay can reach: the oldest snapshot was saved before this number.
     pub(super) fn release(&mut self, number: OwnOffer) {
         self.list.release(number.min(self.acknowledged));
         self.answers.release(number.min(self.acknowledged));

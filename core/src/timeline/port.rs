@@ -1,4 +1,4 @@
-//! The serial port inside a running core.
+//! Serial port of the emulated machine, inside a frame.
 
 use super::history::History;
 use super::inbound::{Repeat, Theirs};
@@ -6,20 +6,23 @@ use super::outbound::{Sent, Source};
 use crate::number::{Number, OwnFrame};
 use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
 
-/// Frames without a byte after which the next one is a call: it begins a conversation. Longer than games wait for each other, or stay
-/// silent, within one: up to 20 frames; shorter than a player needs to press START again.
-const CALL_PAUSE_FRAMES: u64 = 30;
+/// Frames without a byte after which the next one is an opening: it begins a conversation. Longer than games
+/// are silent within one, up to 20 frames in the games that were measured; shorter than a player needs to
+/// press START again.
+const OPENING_PAUSE_FRAMES: u64 = 30;
 
-/// Without a snapshot for so many frames a game that is armed gets no byte until a boundary is safe: a shift lasts less than a
-/// frame, so that is the next one. Some games' shifts would cross every boundary for ever.
+/// Age of the newest snapshot, in frames, at which an armed game gets no byte until a boundary is safe: a
+/// shift lasts less than a frame, so that is the next one. Some games' shifts would cross every boundary for
+/// ever.
 const MAX_SNAPSHOT_AGE: u64 = 20;
 
-/// The same without one that was saved with no transfer in flight, in a stream so fast that the game has always armed again when a
-/// frame ends: only such a snapshot is given to the player, who should not lose more than two thirds of a second. Then no byte is taken in
-/// the last quarter of a frame, by what was taken in the one before.
+/// Age of the newest snapshot saved with no transfer in flight, in frames, at which no byte is taken in the
+/// last quarter of a frame, counted by the takes of the frame before. It grows in a stream so fast that the
+/// game has always armed again when a frame ends. Only such a snapshot is given to the player, who should not
+/// lose more than two thirds of a second.
 const MAX_WHOLE_SNAPSHOT_AGE: u64 = 24;
 
-/// The frame that the core runs.
+/// Frame that the core runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Run {
     /// None: the core polls while it serialises, too.
@@ -31,7 +34,7 @@ pub(super) enum Run {
     Replay { takes_from: OwnFrame },
 }
 
-/// The transfer that the port is at.
+/// Transfer under way at the port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Transfer {
     #[default]
@@ -42,11 +45,12 @@ enum Transfer {
     Shifting,
     /// The game has started one with its own clock, the newest offer, and has not been given its byte.
     Offered(Speed),
-    /// The same, and it is no offer: the cable is unplugged, or the frame will be undone. The game reads this byte.
+    /// The same, and it is no offer: the cable is unplugged, or the frame will be undone. The game reads this
+    /// byte.
     Instead(u8, Speed),
 }
 
-/// What has happened at the port in the frame that runs.
+/// Events at the port in the frame that runs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Frame {
     run: Run,
@@ -57,15 +61,15 @@ struct Frame {
     incoming: Option<Shift>,
     /// Nothing is taken anew in the poll that runs.
     is_closed: bool,
-    /// The peer's call has arrived since the last frame began.
-    is_called: bool,
+    /// The peer's opening has arrived since the last frame began.
+    is_opened: bool,
     /// What follows in the frame is worth nothing: it will be undone.
     is_spoiled: bool,
     /// Whether a byte could have been given when the frame began.
     was_ready: bool,
 }
 
-/// The port, and what it remembers of the live frames before.
+/// The port, with its memory of the live frames before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Port {
     frame: Frame,
@@ -76,12 +80,12 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// All that decides how the game goes on.
+    /// Everything that decides how the game goes on.
     pub(super) fn essence(&self) -> impl PartialEq + std::hash::Hash + use<> {
         let Port {
             frame: _, // Begins anew with each frame.
             unarmed_since,
-            last_takes: _, // Weighs only in streams that leave no whole snapshot for MAX_WHOLE_SNAPSHOT_AGE frames.
+            last_takes: _, // Weighs only where MAX_WHOLE_SNAPSHOT_AGE is reached.
         } = self;
         *unarmed_since
     }
@@ -138,8 +142,8 @@ impl Port {
         }
         self.frame.polls = self.frame.polls.saturating_add(1);
         let is_first = self.frame.polls == 1 && look == Look::EventLoop;
-        self.frame.is_called |= is_first && is_called(history);
-        self.frame.is_closed = look == Look::Access || (is_first && self.frame.is_called);
+        self.frame.is_opened |= is_first && is_opened(history);
+        self.frame.is_closed = look == Look::Access || (is_first && self.frame.is_opened);
         self.poll_again(history)
     }
 
@@ -211,14 +215,15 @@ impl Port {
         byte
     }
 
-    /// Makes the next offer, or does so again in a replay; what is read where there can be none.
+    /// Makes the next offer, or makes it again in a replay. `Err`: there can be none, and the game reads this
+    /// byte.
     fn clock(&mut self, byte: u8, speed: Speed, history: &mut History) -> Result<(), u8> {
         if self.frame.run == Run::Nothing || !history.link.is_open() {
             return Err(UNPLUGGED);
         }
         let next = history.outbound.next();
         if !self.frame.is_spoiled {
-            // The game was listening, and the peer called first.
+            // The game was listening, and the peer's opening came first.
             let yields = self.yields(history);
             // Unplugged: what has no verdict never gets one.
             if yields || (history.link.is_closing() && next >= history.outbound.answered()) {
@@ -232,19 +237,21 @@ impl Port {
         Ok(())
     }
 
-    /// Whether the transfer that the game starts is a call that the peer's call has forestalled: on a cable the game would have heard
-    /// that before. It reads what an unplugged cable reads, and takes the peer's call when it listens again.
+    /// Whether the transfer that the game starts is an opening that the peer's has forestalled: on a cable
+    /// the game would have heard that before. It reads what an unplugged cable reads, and takes the peer's
+    /// when it listens again.
     ///
-    /// An offer that was made here all the same, before the call was known, is made again.
+    /// An offer that was made here all the same, before the peer's was known, is made again.
     fn yields(&self, history: &History) -> bool {
         let made = history.outbound.get(history.outbound.next());
         let is_repeated = made.is_some_and(|own| own.frame == history.frame());
-        self.frame.is_called && self.frame.takes == 0 && !is_repeated
+        self.frame.is_opened && self.frame.takes == 0 && !is_repeated
     }
 
-    /// The game reads what is known of the newest offer.
+    /// Reads the best outcome that is known of the newest offer.
     fn read_newest(&mut self, history: &mut History) -> u8 {
-        // A game that clocks while an offer waits takes it in the same act: the two will be found to be each other's.
+        // A game that clocks while an offer waits takes it in the same act: the two will be found to be each
+        // other's.
         let made = history.outbound.next().before(1);
         let crossing = history
             .inbound
@@ -269,9 +276,10 @@ impl Port {
 
     /// Whether the peer's next offer may be taken anew, here in this timeline.
     ///
-    /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change. And only an offer
-    /// whose maker had judged exactly these: one that had judged more was made after bytes that this timeline has not sent,
-    /// and one that had judged fewer is void, since nobody judges while an own byte is open.
+    /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change.
+    /// And only an offer whose maker had judged exactly these: one that had judged more was made after bytes
+    /// that this timeline has not sent, and one that had judged fewer is void, since nobody judges while an
+    /// own byte is open.
     fn may_take(&self, history: &mut History) -> bool {
         let has_begun = match self.frame.run {
             Run::Nothing => false,
@@ -283,24 +291,26 @@ impl Port {
             && history.stale() < MAX_SNAPSHOT_AGE
             && (history.stale_whole() < MAX_WHOLE_SNAPSHOT_AGE || self.frame.takes < self.last_takes * 3 / 4)
             && history.outbound.are_all_answered()
-            // A live frame in which the game has read what is known to be false by now will be emulated again.
+            // A live frame in which the game has read what is known to be false by now will be emulated
+            // again.
             && (self.frame.run != Run::Live || history.check().is_none())
             && history.inbound.room() > 0
             && history.inbound.head().is_some_and(|head| head.judged == history.outbound.next())
     }
 }
 
-/// Whether the peer's first byte after a pause has arrived since the last frame began: it may have come after that one's last poll.
-fn is_called(history: &History) -> bool {
+/// Whether the peer's opening, its first byte after a pause, has arrived since the last frame began: it may
+/// have come after that frame's last poll.
+fn is_opened(history: &History) -> bool {
     let frame = history.frame();
-    let is_long_ago = |other: OwnFrame| frame.since(other) >= CALL_PAUSE_FRAMES;
+    let is_long_ago = |other: OwnFrame| frame.since(other) >= OPENING_PAUSE_FRAMES;
     let made = history.outbound.next();
     let last_of_ours = made.previous().and_then(|last| history.outbound.get(last));
-    let is_new = |call: &Theirs| frame.since(call.arrived) <= 1 && call.judged == made;
+    let is_new = |opening: &Theirs| frame.since(opening.arrived) <= 1 && opening.judged == made;
     history.inbound.upcoming().is_some_and(is_new)
         && last_of_ours.is_none_or(|own| is_long_ago(own.frame))
         && history
             .inbound
             .previous()
-            .is_none_or(|call| is_long_ago(call.arrived))
+            .is_none_or(|theirs| is_long_ago(theirs.arrived))
 }

@@ -3,7 +3,8 @@
 use crate::time::TCycles;
 use std::time::Duration;
 
-/// Frames beyond the round trip that the clocking side may be ahead of its verdicts: the peer's game needs a frame or two to listen.
+/// Frames beyond the round trip that the clocking side may be ahead of its verdicts: the peer's game needs a
+/// frame or two to listen.
 const LISTEN_FRAMES: u64 = 3;
 /// As long as offers are refused, each verdict comes this many frames later.
 const REFUSAL_FRAMES: u64 = 3;
@@ -13,13 +14,15 @@ const MAX_CLOCKING_FRAMES: u64 = 30;
 const MAX_ARMED_FRAMES: u64 = 40;
 /// Replays whose costs are smoothed: one that another program held up says nothing of the machine.
 const COST_SAMPLES: u32 = 32;
-/// One replay counts as at most so many times what replays cost lately: a machine that has become slower shows it in several.
+/// One replay counts as at most so many times what replays cost lately: a machine that has become slower
+/// shows it in several.
 const MAX_COST_GROWTH: u32 = 2;
 /// What replays cost follows a dearer one by this part of the difference, and a cheaper one by that.
 const COST_RISE_DIVISOR: u32 = 4;
 const COST_FALL_DIVISOR: u32 = 16;
-/// In a call without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a game that predicts right
-/// replays nothing, and would be held back for ever by what was measured in a bad moment. Half a second, and ten.
+/// In a call without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a
+/// game that predicts right replays nothing, and would be held back for ever by what was measured in a bad
+/// moment. Half a second, and ten.
 const COST_DECAY_DIVISOR: u32 = 32;
 const MEAN_DECAY_DIVISOR: u32 = 1024;
 /// A machine so slow that not even this fits must wait in other ways.
@@ -115,9 +118,10 @@ impl PredictionWindow {
 
     /// Whether the game should stand still for one frame although it need not.
     ///
-    /// A game whose clock is a little faster than its peer's, or whose words were once held up, runs ahead of the peer for no use:
-    /// its offers stand in a queue, and every correction goes further back. Frontends plan a frame from the last one's due
-    /// time, so no short sleep would slow them; one frame shown twice does.
+    /// A game whose clock is a little faster than its peer's, or whose words were once held up, runs ahead of
+    /// the peer for no use: its offers stand in a queue, and every correction goes further back. Frontends
+    /// plan a frame from the last one's due time, so no short sleep would slow them; one frame shown twice
+    /// does.
     pub(super) fn must_drain(&mut self) -> bool {
         let standing = self.standing();
         let limits_are_at_work = self.running < RATE_CALLS as u32;
@@ -177,7 +181,8 @@ impl PredictionWindow {
             .min(affordable(self.cost))
     }
 
-    /// Whether this machine replays slower than this path would have it: a game that predicts is held up for that.
+    /// Whether this machine replays slower than this path would have it: a game that predicts is held up for
+    /// that.
     pub(super) fn is_cut_short(&self) -> bool {
         self.measured == COST_SAMPLES
             && affordable(self.mean) < (self.round_trip + LISTEN_FRAMES).min(MAX_CLOCKING_FRAMES)
@@ -194,8 +199,8 @@ impl PredictionWindow {
         u64::from(best) * self.round_trip + SPARE_OFFERS
     }
 
-    /// Frames back before which a replay takes nothing anew: else each replacement is taken at the old place, and the
-    /// open past never gets shorter.
+    /// Frames back before which a replay takes nothing anew: else each replacement is taken at the old place,
+    /// and the open past never gets shorter.
     pub(super) fn floor(&self) -> u64 {
         self.round_trip + 1
     }
@@ -298,8 +303,8 @@ mod tests {
         assert_eq!(window.standing(), 0, "it was empty once");
     }
 
-    /// Plays so many calls, one exchange each; how often the game stood still. `helps`: by how much a stall shortens the queue;
-    /// a frame is gained on the peer every `gains` calls.
+    /// Plays so many calls, one exchange each; how often the game stood still. `helps`: by how much a stall
+    /// shortens the queue; a frame is gained on the peer every `gains` calls.
     fn play(calls: u64, helps: u64, gains: u64) -> (u64, u64) {
         let mut window = PredictionWindow::default();
         let (mut stalls, mut queue) = (0, 0);

@@ -3,7 +3,8 @@
 use crate::number::Number;
 use std::hash::{Hash, Hasher};
 
-/// The values numbered `start..end`, at most as many as there are places; nothing is allocated after it was made.
+/// The values numbered `start..end`, at most as many as there are places; nothing is allocated after it was
+/// made.
 #[derive(Clone, Debug)]
 pub(super) struct Ring<N, T> {
     places: Box<[T]>,

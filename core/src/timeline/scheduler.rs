@@ -1,4 +1,4 @@
-//! Order of what is done in one call: corrections, the live frame or a stall, snapshots.
+//! Schedule of one call: corrections, the live frame or a stall, snapshots.
 
 use super::history::History;
 use super::port::{Port, Run};
@@ -8,21 +8,24 @@ use crate::number::{Number, OwnFrame};
 use crate::serial::Shift;
 use std::hash::Hash;
 
-/// Corrections in one call; more wait for the next one.
+/// Corrections in one call; further ones wait for the next.
 const MAX_CORRECTIONS: u32 = 8;
 
 /// Calls of a core that only repeats its picture, in a row, before a replay goes on without the frame.
 const MAX_REPEATED_PICTURES: u32 = 4;
 
-/// Without a snapshot for so many frames even a live one with a transfer in flight is saved and repaired, where that can be done.
+/// Age of the newest snapshot, in frames, at which a live one is saved with a transfer in flight and
+/// repaired, where that can be done.
 const LIVE_REPAIR_AGE: u64 = 8;
 
-/// Calls without news after which nobody counts as using the cable, and of so many boundaries one is saved: the first transfer then
-/// goes back a little further, and an idle link costs next to nothing.
+/// Calls without news after which the cable counts as idle, a second; then one of `IDLE_SNAPSHOT_PERIOD`
+/// boundaries is saved: the first transfer goes back a little further, and an idle link costs next to
+/// nothing.
 const IDLE_CALLS: u32 = 60;
 const IDLE_SNAPSHOT_PERIOD: u64 = 4;
 
-/// One correction under way: frames are replayed up to `until`, and nothing is taken anew before `takes_from`.
+/// One correction under way: frames are replayed up to `until`, and nothing is taken anew before
+/// `takes_from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Correction {
     until: OwnFrame,
@@ -31,7 +34,7 @@ struct Correction {
     repeats: u32,
 }
 
-/// Where a call stands.
+/// Phase of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Phase {
     /// No call is under way.
@@ -57,7 +60,7 @@ enum Phase {
     Ending,
 }
 
-/// Where a save leads to.
+/// Phase that follows a save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Then {
     Decide,
@@ -75,7 +78,7 @@ impl From<Then> for Phase {
     }
 }
 
-/// What has been done in the call that runs.
+/// Record of the call that runs; begins anew with each.
 #[derive(Clone, Copy, Debug, Default)]
 struct Call {
     /// Corrections.
@@ -104,7 +107,7 @@ impl Default for Scheduler {
 }
 
 impl Scheduler {
-    /// All that decides how the game goes on.
+    /// Everything that decides how the game goes on.
     pub(super) fn essence(&self) -> impl PartialEq + Hash + use<> {
         let Scheduler {
             phase,
@@ -267,7 +270,7 @@ impl Scheduler {
         Some(Step::Load { slot })
     }
 
-    /// A replayed frame is over; where a snapshot saved here would lead to.
+    /// Ends a replayed frame; `Some` where a snapshot may be saved, with what follows that.
     fn end_replay(
         &mut self,
         mut correction: Correction,
@@ -296,7 +299,7 @@ impl Scheduler {
         Some(Then::Correct(correction))
     }
 
-    /// The live frame is over; where a snapshot saved here would lead to.
+    /// Ends the live frame; `Some` where a snapshot may be saved, with what follows that.
     fn end_live(&mut self, boundary: Boundary, history: &mut History, port: &mut Port) -> Option<Then> {
         self.phase = Phase::Ending;
         if !boundary.has_advanced {
@@ -315,7 +318,7 @@ impl Scheduler {
         Some(Then::End)
     }
 
-    /// Keeps a snapshot of this boundary if it is safe, or can be made so.
+    /// Asks for a snapshot at this boundary if it is safe, or can be made so by repair.
     fn keep(&mut self, boundary: Boundary, then: Then, history: &mut History, port: &Port) {
         let is_in_flight = port.is_in_flight(boundary.serial_control);
         self.is_here_safe = !is_in_flight;

@@ -1,14 +1,15 @@
-//! Which buffers of the caller hold snapshots of the core, and of which moments.
+//! Snapshots of the core: which slots of the caller hold them, and of which frames.
 
 use crate::number::{Number, OwnFrame, OwnOffer, PeerOffer};
 
-/// Frames after which a whole snapshot is let go although none has followed it: the history since it has to be kept too.
+/// Age, in frames, at which a whole snapshot is released although none has followed it: the history since it
+/// has to be kept as well.
 const MAX_CONFIRMED_AGE: u64 = 60;
 
 /// A snapshot of the core between two frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Snapshot {
-    /// The caller's buffer.
+    /// The caller's slot.
     pub(super) slot: usize,
     /// The frame that starts from it.
     pub(super) frame: OwnFrame,
@@ -44,7 +45,8 @@ impl Snapshots {
         self.kept.first().copied()
     }
 
-    /// The newest one of those from which this frame can be emulated that was saved with no transfer in flight.
+    /// The newest one of those from which this frame can be emulated that was saved with no transfer in
+    /// flight.
     pub(super) fn newest_whole(&self, frame: OwnFrame) -> Option<Snapshot> {
         let mut old = self.kept.iter().rev().filter(|snapshot| snapshot.frame <= frame);
         old.find(|snapshot| snapshot.is_whole).copied()
@@ -54,10 +56,11 @@ impl Snapshots {
         self.kept.last().copied()
     }
 
-    /// A buffer for the next snapshot; one that is least missed is given up if none is free.
+    /// A slot for the next snapshot; evicts the snapshot whose loss costs the least replay if none is free.
     pub(super) fn free_slot(&mut self) -> Option<usize> {
         if self.free.is_empty() {
-            // The oldest is the only way back to what is still open. Of the others, the one whose loss leaves the smallest gap.
+            // The oldest is the only way back to what is still open. Of the others, the one whose loss leaves
+            // the smallest gap.
             let (place, _) = self
                 .kept
                 .windows(3)
@@ -69,7 +72,7 @@ impl Snapshots {
         self.free.last().copied()
     }
 
-    /// The buffer that [`free_slot`](Self::free_slot) named holds this snapshot now.
+    /// Notes that the slot that [`free_slot`](Self::free_slot) named holds this snapshot now.
     pub(super) fn keep(&mut self, snapshot: Snapshot) {
         if self.free.last() == Some(&snapshot.slot) {
             self.free.pop();
@@ -86,8 +89,8 @@ impl Snapshots {
         self.kept.last().copied()
     }
 
-    /// Gives up all snapshots but the newest one from which this frame can be emulated, and those after it; and, unless it is
-    /// too old, the newest whole one before them, which the player may be given.
+    /// Gives up all snapshots but the newest one from which this frame can be emulated, and those after it;
+    /// and, unless it is too old, the newest whole one before them, which the player may be given.
     pub(super) fn release(&mut self, frame: OwnFrame) {
         let Some(newest) = self.kept.iter().rposition(|snapshot| snapshot.frame <= frame) else {
             return;

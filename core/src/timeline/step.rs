@@ -2,17 +2,17 @@
 
 use crate::serial::{SerialControl, Shift};
 
-/// What is to be done next in this call.
+/// Request to the owner of the core: what is to be done next in this call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Load the snapshot that this buffer holds.
+    /// Load the snapshot in this slot.
     Load {
-        /// Number of the buffer.
+        /// Number of the snapshot slot.
         slot: usize,
     },
-    /// Save the core's snapshot into this buffer, then call [`Timeline::saved`](super::Timeline::saved).
+    /// Save a snapshot of the core into this slot, then call [`Timeline::saved`](super::Timeline::saved).
     Save {
-        /// Number of the buffer.
+        /// Number of the snapshot slot.
         slot: usize,
         /// A transfer is in flight: repair the snapshot and load it again. Only where
         /// [`Timeline::set_repairs`](super::Timeline::set_repairs) allowed it.
@@ -34,7 +34,7 @@ pub enum Step {
     Done,
 }
 
-/// What the caller sees of the core at the end of a frame.
+/// State of the core at the end of a frame, as its owner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Boundary {
     /// Whether the call emulated anything.
@@ -45,12 +45,12 @@ pub struct Boundary {
     pub serial_byte: u8,
 }
 
-/// Limit up to which nothing can change any more.
+/// Part of the history that nothing can change any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Confirmed {
     /// Frames before this one are final.
     pub frame: u64,
-    /// The buffer of the newest kept snapshot that is final and was saved with no transfer in flight, and the frame that
-    /// starts from it.
+    /// The slot of the newest kept snapshot that is final and was saved with no transfer in flight, and the
+    /// frame that starts from it.
     pub state: Option<(usize, u64)>,
 }

@@ -289,14 +289,14 @@ fn a_frame_with_more_transfers_than_can_be_kept_is_undone() {
     assert_eq!(a.timeline.counters().undone, 1);
 }
 
-/// A call, once.
-fn calling(frame: u64, _: &[u8]) -> Vec<u8> {
+/// An opening, once.
+fn opening(frame: u64, _: &[u8]) -> Vec<u8> {
     if frame == 0 { vec![0x29] } else { vec![] }
 }
 
 #[test]
-fn a_call_waits_for_the_games_own_code_of_its_frame() {
-    let (mut a, mut b) = linked(Toy::new(0, calling), Toy::new(1, nothing));
+fn an_opening_waits_for_the_games_own_code_of_its_frame() {
+    let (mut a, mut b) = linked(Toy::new(0, opening), Toy::new(1, nothing));
     a.slot();
     a.tell(&mut b);
     b.slot();
@@ -305,7 +305,7 @@ fn a_call_waits_for_the_games_own_code_of_its_frame() {
     b.slot();
     assert_eq!(b.memory, [0x29], "nor the first of the next, but no later");
 
-    let (mut a, mut b) = linked(Toy::new(0, calling), Toy::new(2, nothing));
+    let (mut a, mut b) = linked(Toy::new(0, opening), Toy::new(2, nothing));
     a.slot();
     a.tell(&mut b);
     b.slot();
@@ -313,8 +313,8 @@ fn a_call_waits_for_the_games_own_code_of_its_frame() {
 }
 
 #[test]
-fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
-    let (mut a, mut b) = linked(Toy::new(0, calling), Toy::new(1, calling));
+fn a_game_that_hears_an_opening_in_the_frame_of_its_own_answers() {
+    let (mut a, mut b) = linked(Toy::new(0, opening), Toy::new(1, opening));
     a.slot();
     a.tell(&mut b);
     b.slot();
@@ -322,7 +322,7 @@ fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
     assert_eq!(
         b.timeline.history.outbound.next().raw(),
         0,
-        "nobody hears of its call"
+        "nobody hears of its own opening"
     );
     play(&mut a, &mut b, 4);
     assert_eq!(b.memory, [UNPLUGGED, 0x29]);
@@ -334,8 +334,8 @@ fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
 }
 
 #[test]
-fn calls_that_cross_are_each_others() {
-    let (mut a, mut b) = linked(Toy::new(1, calling), Toy::new(1, calling));
+fn openings_that_cross_are_each_others() {
+    let (mut a, mut b) = linked(Toy::new(1, opening), Toy::new(1, opening));
     a.slot();
     b.slot();
     play(&mut a, &mut b, 6);
