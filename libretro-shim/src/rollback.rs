@@ -87,9 +87,10 @@ impl Rollback {
                         link.jump();
                     }
                 }
-                Step::Save { slot, in_flight } => {
+                Step::Save { token, in_flight } => {
                     faults::place("save");
-                    link.saved(self.save(core, slot, in_flight));
+                    let is_kept = self.save(core, token.slot(), in_flight);
+                    link.saved(token, is_kept);
                 }
                 Step::Replay { frame } => {
                     let begin = |presentation: &mut Presentation<_>| presentation.begin_replay(frame);

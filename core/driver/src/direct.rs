@@ -11,7 +11,7 @@ use super::{HubGuard, Link, Shared, time};
 use gamelink_core::bridge::{Cost, Input, Mode, STATES};
 use gamelink_core::serial::{GameMessage, Look, UNPLUGGED};
 use gamelink_core::time::LocalTime;
-use gamelink_core::timeline::{Boundary, Confirmed, Step, Timeline};
+use gamelink_core::timeline::{Boundary, Confirmed, SaveToken, Step, Timeline};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -206,8 +206,8 @@ impl Link {
     }
 
     /// The state that the last step asked for has been kept, or could not be.
-    pub fn saved(&self, is_kept: bool) {
-        self.with_history(|history| history.saved(is_kept));
+    pub fn saved(&self, token: SaveToken, is_kept: bool) {
+        self.with_history(|history| history.saved(token, is_kept));
     }
 
     /// So many frames were replayed before the frame that comes next, at this cost, states included.

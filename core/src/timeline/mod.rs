@@ -76,7 +76,7 @@
 //!         Step::Load { slot }     => unserialise the snapshot in `slot`,
 //!         Step::Replay { frame }  => run one frame with the inputs kept for `frame`, without any effect;
 //!                                    timeline.frame_end(boundary),
-//!         Step::Save { slot, .. } => timeline.saved(serialise into `slot`),
+//!         Step::Save { token, .. } => timeline.saved(token, serialise into `token.slot()`),
 //!         Step::Live { frame }    => run one frame for the player and keep its inputs under `frame`;
 //!                                    timeline.frame_end(boundary),
 //!         Step::Hold              => show the last picture again, with silence,
@@ -132,7 +132,7 @@ mod step;
 mod tests;
 
 pub use counters::Counters;
-pub use step::{Boundary, Confirmed, Step};
+pub use step::{Boundary, Confirmed, SaveToken, Step};
 
 use crate::number::Number;
 use crate::protocol::{Events, Header, Writer};
@@ -320,8 +320,8 @@ impl Timeline {
     }
 
     /// Ends the save that the last step asked for: the snapshot is kept, or could not be.
-    pub fn saved(&mut self, is_kept: bool) {
-        self.scheduler.saved(is_kept, &mut self.history);
+    pub fn saved(&mut self, token: SaveToken, is_kept: bool) {
+        self.scheduler.saved(token, is_kept, &mut self.history);
     }
 
     /// Looks for a byte of the peer. `Some`: the core takes it, and calls [`taken`](Self::taken) before

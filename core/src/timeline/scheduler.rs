@@ -3,7 +3,7 @@
 use super::history::History;
 use super::port::{Port, Run};
 use super::snapshots::Snapshot;
-use super::step::{Boundary, Step};
+use super::step::{Boundary, SaveToken, Step};
 use crate::number::{Number, OwnFrame};
 use crate::serial::Shift;
 use std::hash::Hash;
@@ -155,11 +155,11 @@ impl Scheduler {
                     then,
                 } => {
                     self.phase = Phase::Saving { snapshot, then };
-                    let slot = snapshot.slot;
-                    return Step::Save { slot, in_flight };
+                    let token = SaveToken::new(snapshot);
+                    return Step::Save { token, in_flight };
                 }
                 // The caller did not say how its last step ended: nothing came of it.
-                Phase::Saving { .. } => self.saved(false, history),
+                Phase::Saving { .. } => self.end_save(false, history),
                 Phase::Replaying(correction) => self.phase = Phase::Correcting(correction),
                 Phase::Running => self.phase = Phase::Ending,
                 Phase::Ending => {
@@ -187,7 +187,15 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn saved(&mut self, is_kept: bool, history: &mut History) {
+    /// Ends a save; one that was asked for in a call that is over is passed over.
+    pub(super) fn saved(&mut self, token: SaveToken, is_kept: bool, history: &mut History) {
+        let saved = token.into_snapshot();
+        if matches!(self.phase, Phase::Saving { snapshot, .. } if snapshot == saved) {
+            self.end_save(is_kept, history);
+        }
+    }
+
+    fn end_save(&mut self, is_kept: bool, history: &mut History) {
         let Phase::Saving { snapshot, then } = self.phase else {
             return;
         };

@@ -1,19 +1,20 @@
 //! Vocabulary between a timeline and the owner of the core.
 
+use super::snapshots::Snapshot;
 use crate::serial::{SerialControl, Shift};
 
 /// Request to the owner of the core: what is to be done next in this call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Load the snapshot in this slot.
     Load {
         /// Number of the snapshot slot.
         slot: usize,
     },
-    /// Save a snapshot of the core into this slot, then call [`Timeline::saved`](super::Timeline::saved).
+    /// Save a snapshot of the core, then call [`Timeline::saved`](super::Timeline::saved).
     Save {
-        /// Number of the snapshot slot.
-        slot: usize,
+        /// Names the snapshot slot, and is handed back when the snapshot is saved.
+        token: SaveToken,
         /// A transfer is in flight: repair the snapshot and load it again. Only where
         /// [`Timeline::set_repairs`](super::Timeline::set_repairs) allowed it.
         in_flight: Option<Shift>,
@@ -32,6 +33,27 @@ pub enum Step {
     Hold,
     /// The call is over.
     Done,
+}
+
+/// One save that was asked for; it can be answered once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SaveToken(Snapshot);
+
+impl SaveToken {
+    pub(super) fn new(snapshot: Snapshot) -> SaveToken {
+        SaveToken(snapshot)
+    }
+
+    /// The snapshot that is saved, or is not.
+    pub(super) fn into_snapshot(self) -> Snapshot {
+        self.0
+    }
+
+    /// Number of the snapshot slot.
+    #[must_use]
+    pub fn slot(&self) -> usize {
+        self.0.slot
+    }
 }
 
 /// State of the core at the end of a frame, as its owner sees it.

@@ -59,16 +59,19 @@ impl Toy {
         self.steps.clear();
         loop {
             let step = self.timeline.step();
-            self.steps.push(step);
             match step {
                 Step::Load { slot } => self.memory = self.states[slot].clone(),
-                Step::Save { slot, .. } => {
-                    self.states[slot] = self.memory.clone();
-                    self.timeline.saved(true);
+                Step::Save { token, .. } => {
+                    self.states[token.slot()] = self.memory.clone();
+                    self.timeline.saved(token, true);
+                    continue;
                 }
                 Step::Replay { frame } | Step::Live { frame } => self.frame(frame),
-                Step::Hold => {}
-                Step::Done => return &self.steps,
+                Step::Hold | Step::Done => {}
+            }
+            self.steps.push(step);
+            if self.steps.last() == Some(&Step::Done) {
+                return &self.steps;
             }
         }
     }

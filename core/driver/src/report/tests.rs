@@ -91,7 +91,7 @@ impl Pair {
         loop {
             match self.bridges[side].step() {
                 Step::Load { .. } | Step::Hold => {}
-                Step::Save { .. } => self.history(side).saved(true),
+                Step::Save { token, .. } => self.history(side).saved(token, true),
                 Step::Replay { frame } | Step::Live { frame } => {
                     self.frame(side, frame, clocked);
                     self.history(side).frame_end(Boundary {

@@ -249,7 +249,7 @@ impl Peer {
                         serial_byte: 0,
                     });
                 }
-                Step::Save { .. } => self.link.saved(true),
+                Step::Save { token, .. } => self.link.saved(token, true),
                 Step::Load { .. } | Step::Hold => {}
                 Step::Done => break,
             }
