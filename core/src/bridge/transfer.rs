@@ -8,6 +8,7 @@
 //! It never does: end one request twice, judge one offer twice, or judge out of order, whatever the network
 //! does.
 
+use crate::number::{Number, OwnOffer, PeerOffer};
 use crate::protocol::{Offer, Outcome, Verdict};
 use crate::serial::{Speed, UNPLUGGED};
 
@@ -15,13 +16,13 @@ use crate::serial::{Speed, UNPLUGGED};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Transfer {
     /// Number of this side's next offer.
-    next: u64,
+    next: OwnOffer,
     /// This side's open offer; its game waits for the byte.
     pending: Option<Offer>,
     /// This side's newest offer that ended without a verdict.
-    given_up: Option<u64>,
+    given_up: Option<OwnOffer>,
     /// Number of the peer's next offer to be judged.
-    judged: u64,
+    judged: PeerOffer,
     incoming: Incoming,
     /// The newest verdict, repeated until the peer has settled its offer.
     verdict: Option<Verdict>,
@@ -126,13 +127,13 @@ impl Transfer {
             }
             Incoming::None if may_offer => {
                 self.pending = Some(Offer {
-                    id: self.next,
+                    id: self.next.raw(),
                     byte,
                     speed,
                     frame,
-                    judged: self.judged,
+                    judged: self.judged.raw(),
                 });
-                self.next = self.next.saturating_add(1);
+                self.next = self.next.next();
                 Request::Offered
             }
             Incoming::None => Request::Unplugged,
@@ -142,12 +143,13 @@ impl Transfer {
     /// An offer arrived. Call [`handle_settled`](Self::handle_settled) with the same datagram's header
     /// before, and [`handle_verdict`](Self::handle_verdict) with its verdicts after.
     pub fn handle_offer(&mut self, offer: Offer) -> Arrival {
-        if offer.id < self.judged {
+        let (id, judged) = (PeerOffer::new(offer.id), OwnOffer::new(offer.judged));
+        if id < self.judged {
             return Arrival::Repeated;
         }
         // The peer makes its next offer only after the one before has ended, and says so in the same
         // datagram.
-        if offer.id > self.judged || offer.judged > self.next {
+        if id > self.judged || judged > self.next {
             return Arrival::Nonsense;
         }
         if self.incoming != Incoming::None {
@@ -156,7 +158,7 @@ impl Transfer {
         match self.pending {
             // The peer made this without having judged ours, and ours was made without having judged this
             // one.
-            Some(ours) if offer.judged <= ours.id => {
+            Some(ours) if judged <= OwnOffer::new(ours.id) => {
                 self.judge(offer.id, Outcome::Paired { byte: ours.byte });
                 self.pending = None;
                 Arrival::Paired(offer.byte)
@@ -170,6 +172,7 @@ impl Transfer {
 
     /// A verdict arrived.
     pub fn handle_verdict(&mut self, verdict: Verdict) -> Judgement {
+        let id = OwnOffer::new(verdict.id);
         match self.pending {
             Some(ours) if ours.id == verdict.id => {
                 self.pending = None;
@@ -178,8 +181,8 @@ impl Transfer {
                     .byte()
                     .map_or(Judgement::Refused, Judgement::Completed)
             }
-            _ if verdict.id >= self.next => Judgement::Nonsense,
-            _ if self.given_up == Some(verdict.id) => {
+            _ if id >= self.next => Judgement::Nonsense,
+            _ if self.given_up == Some(id) => {
                 self.given_up = None;
                 match verdict.outcome {
                     Outcome::Taken { .. } | Outcome::Paired { .. } => Judgement::TooLate,
@@ -193,14 +196,15 @@ impl Transfer {
     /// The peer says how many of its offers have ended, by a verdict or otherwise. True if it withdrew one
     /// that waited.
     pub fn handle_settled(&mut self, settled: u64) -> bool {
-        if self.verdict.is_some_and(|verdict| verdict.id < settled) {
+        let is_settled = |id| PeerOffer::new(id) < PeerOffer::new(settled);
+        if self.verdict.is_some_and(|verdict| is_settled(verdict.id)) {
             self.verdict = None;
         }
-        if settled <= self.judged {
+        if PeerOffer::new(settled) <= self.judged {
             return false;
         }
-        self.judged = settled;
-        let is_withdrawn = matches!(self.incoming, Incoming::Waiting { offer, .. } if offer.id < settled);
+        self.judged = PeerOffer::new(settled);
+        let is_withdrawn = matches!(self.incoming, Incoming::Waiting { offer, .. } if is_settled(offer.id));
         if is_withdrawn {
             self.incoming = Incoming::None;
         }
@@ -238,7 +242,7 @@ impl Transfer {
         let Incoming::Delivered { offer } = self.incoming else {
             return Reply::Stray;
         };
-        let is_late = offer.id < self.judged;
+        let is_late = PeerOffer::new(offer.id) < self.judged;
         self.judge(offer.id, Outcome::Taken { byte });
         if is_late { Reply::TooLate } else { Reply::Taken }
     }
@@ -246,14 +250,14 @@ impl Transfer {
     /// Ends the open request, if there is one: the game reads [`UNPLUGGED`] now.
     pub fn give_up(&mut self) -> Option<u8> {
         let ours = self.pending.take()?;
-        self.given_up = Some(ours.id);
+        self.given_up = Some(OwnOffer::new(ours.id));
         Some(UNPLUGGED)
     }
 
     /// The core's connection was replaced: what had been delivered to it is delivered again.
     pub fn redeliver(&mut self) {
         if let Incoming::Delivered { offer } = self.incoming {
-            self.incoming = if offer.id < self.judged {
+            self.incoming = if PeerOffer::new(offer.id) < self.judged {
                 Incoming::None
             } else {
                 Incoming::Waiting { offer, unarmed: 0 }
@@ -283,13 +287,13 @@ impl Transfer {
     /// How many of the peer's offers have been judged here.
     #[must_use]
     pub fn judged(&self) -> u64 {
-        self.judged
+        self.judged.raw()
     }
 
     /// How many of this side's offers have ended.
     #[must_use]
     pub fn settled(&self) -> u64 {
-        self.next - u64::from(self.pending.is_some())
+        self.next.before(u64::from(self.pending.is_some())).raw()
     }
 
     /// Whether an offer of the peer waits for the game.
@@ -306,7 +310,7 @@ impl Transfer {
 
     fn judge(&mut self, id: u64, outcome: Outcome) {
         self.incoming = Incoming::None;
-        self.judged = self.judged.max(id.saturating_add(1));
+        self.judged = self.judged.max(PeerOffer::new(id).next());
         self.verdict = Some(Verdict { id, outcome });
     }
 }

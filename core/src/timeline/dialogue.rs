@@ -110,10 +110,8 @@ impl Dialogue {
     }
 
     fn keep(&mut self, header: &Header, events: &[u8]) {
-        let is_newer = self
-            .waiting
-            .is_none_or(|(other, _)| header.sequence > other.sequence);
-        if is_newer && let Some(place) = self.bytes.get_mut(..events.len()) {
+        let is_old = matches!(&self.waiting, Some((other, _)) if header.sequence <= other.sequence);
+        if !is_old && let Some(place) = self.bytes.get_mut(..events.len()) {
             place.copy_from_slice(events);
             self.waiting = Some((*header, events.len()));
         }
@@ -143,10 +141,8 @@ impl Dialogue {
         });
         let Some(position) = position else { return };
         self.newest = header.sequence;
-        match history
-            .link
-            .handle_numbers(position.incarnation, position.peer_incarnation)
-        {
+        let (theirs, ours) = (position.incarnation, position.peer_incarnation);
+        match history.link.handle_numbers(theirs, ours) {
             Heard::Joined if !history.link.is_closing() => {
                 if follow(header, &position, events, history).is_err() {
                     history.counters.nonsense += 1;

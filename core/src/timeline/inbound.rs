@@ -186,9 +186,7 @@ impl Inbound {
 
     /// The next offer of the peer, if this timeline has judged all before it and never judged this one.
     pub(super) fn head(&self) -> Option<&Theirs> {
-        (self.next == self.judged())
-            .then(|| self.list.get(self.next))
-            .flatten()
+        self.upcoming().filter(|_| self.next == self.judged())
     }
 
     /// The record of the next take, at this poll of this frame of a replay; `None` where nothing more was

@@ -174,16 +174,13 @@ impl Outbound {
 
     /// The oldest offer that may still change, if this timeline has made it.
     pub(super) fn first_open(&self) -> Option<&Own> {
-        (self.settled < self.next)
-            .then(|| self.list.get(self.settled))
-            .flatten()
+        self.list.get(self.settled).filter(|_| self.settled < self.next)
     }
 
     /// The oldest offer without a verdict, if this timeline has made it.
     pub(super) fn first_unanswered(&self) -> Option<&Own> {
-        (self.answered() < self.next)
-            .then(|| self.list.get(self.answered()))
-            .flatten()
+        let number = self.answered();
+        self.list.get(number).filter(|_| number < self.next)
     }
 
     /// Whether so little room is left that the next frame's transfers might not fit.
@@ -207,11 +204,9 @@ impl Outbound {
             used: Outcome::Refused,
         };
         let mut sent = Sent::New;
-        let before = self.list.get_mut(number);
-        if let Some(before) = before {
-            let is_same = (before.byte, before.speed, before.judged) == (own.byte, own.speed, own.judged);
-            if is_same {
-                before.frame = own.frame;
+        if let Some(before) = self.list.get_mut(number) {
+            if (before.byte, before.speed, before.judged) == (byte, speed, judged) {
+                before.frame = frame;
                 sent = Sent::Again;
             } else if number < self.settled {
                 sent = Sent::Unrepeatable;

@@ -165,16 +165,11 @@ impl Port {
         if self.frame.run == Run::Nothing || !history.link.is_open() || self.frame.is_spoiled {
             return None;
         }
-        let is_due = match history.inbound.repeat_take(history.frame(), self.frame.polls) {
-            Some(Repeat::Due) => true,
-            Some(Repeat::Late) => {
-                history.counters.late_takes += 1;
-                true
-            }
-            Some(Repeat::Later) => false,
-            None => {
-                !self.frame.is_closed && self.may_take(history) && history.inbound.is_spaced(self.frame.takes)
-            }
+        let repeat = history.inbound.repeat_take(history.frame(), self.frame.polls);
+        history.counters.late_takes += u64::from(repeat == Some(Repeat::Late));
+        let is_due = match repeat {
+            Some(repeat) => repeat != Repeat::Later,
+            None => self.may_take(history) && history.inbound.is_spaced(self.frame.takes),
         };
         let offer = is_due.then(|| history.inbound.upcoming()).flatten()?;
         let (byte, speed) = (offer.byte, offer.speed);
@@ -287,6 +282,7 @@ impl Port {
             Run::Replay { takes_from } => history.frame() >= takes_from,
         };
         has_begun
+            && !self.frame.is_closed
             && !history.link.is_closing()
             && history.stale() < MAX_SNAPSHOT_AGE
             && (history.stale_whole() < MAX_WHOLE_SNAPSHOT_AGE || self.frame.takes < self.last_takes * 3 / 4)

@@ -78,9 +78,8 @@ impl<N: Number, T: Copy + Default> Ring<N, T> {
     }
 
     pub(super) fn get(&self, number: N) -> Option<&T> {
-        self.contains(number)
-            .then(|| self.places.get(self.place(number)))
-            .flatten()
+        let place = self.place(number);
+        self.places.get(place).filter(|_| self.contains(number))
     }
 
     pub(super) fn get_mut(&mut self, number: N) -> Option<&mut T> {
