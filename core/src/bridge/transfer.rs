@@ -5,7 +5,7 @@
 //! pair the same two. Nothing here knows of time: waiting and giving up are decided outside (the waiting
 //! table).
 //!
-//! It never does: end one request twice, judge one offer twice, or judge out of order, whatever the network
+//! No request is ended twice, no offer judged twice or out of order, whatever the network
 //! does.
 
 use crate::number::{Number, OwnOffer, PeerOffer};
@@ -28,12 +28,12 @@ pub struct Transfer {
     verdict: Option<Verdict>,
 }
 
-/// Where the peer's open offer is.
+/// State of the peer's open offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 enum Incoming {
     #[default]
     None,
-    /// It waits for the game to arm; `unarmed` frame boundaries have passed meanwhile.
+    /// Waits for the game to arm; `unarmed` frame boundaries have passed meanwhile.
     Waiting { offer: Offer, unarmed: u8 },
     /// The game has it and answers next.
     Delivered { offer: Offer },
@@ -43,7 +43,7 @@ enum Incoming {
 /// frames.
 const UNARMED_LIMIT: u8 = 3;
 
-/// What a game's request leads to.
+/// Effect of a game's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// An offer is open: transmit it, the game waits.
@@ -57,20 +57,20 @@ pub enum Request {
     TookDelivered,
 }
 
-/// What an incoming offer leads to.
+/// Effect of an incoming offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// It waits for the game.
+    /// Waits for the game.
     Waiting,
     /// Known already: the peer lacks something, so answer it.
     Repeated,
-    /// It crossed this side's open offer: the game reads this byte now.
+    /// Crossed this side's open offer: the game reads this byte now.
     Paired(u8),
     /// Its numbers make no sense.
     Nonsense,
 }
 
-/// What an incoming verdict leads to.
+/// Effect of an incoming verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// The game reads this byte now.
@@ -85,7 +85,7 @@ pub enum Judgement {
     Nonsense,
 }
 
-/// What a frame boundary leads to.
+/// Effect of a frame boundary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Boundary {
     /// Nothing waits.
@@ -98,12 +98,12 @@ pub enum Boundary {
     Refused,
 }
 
-/// What the game's answer leads to.
+/// Effect of the game's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The delivered offer is judged.
     Taken,
-    /// It is judged, but the peer had ended it before: the two games may now disagree.
+    /// Judged, but the peer had ended it before: the two games may now disagree.
     TooLate,
     /// Nothing had been delivered.
     Stray,
@@ -284,25 +284,25 @@ impl Transfer {
         self.verdict
     }
 
-    /// How many of the peer's offers have been judged here.
+    /// Number of the peer's offers that have been judged here.
     #[must_use]
     pub fn judged(&self) -> u64 {
         self.judged.raw()
     }
 
-    /// How many of this side's offers have ended.
+    /// Number of this side's offers that have ended.
     #[must_use]
     pub fn settled(&self) -> u64 {
         self.next.before(u64::from(self.pending.is_some())).raw()
     }
 
-    /// Whether an offer of the peer waits for the game.
+    /// True if an offer of the peer waits for the game.
     #[must_use]
     pub fn is_offer_waiting(&self) -> bool {
         matches!(self.incoming, Incoming::Waiting { .. })
     }
 
-    /// Whether a byte has been handed to the game and not yet answered.
+    /// True if a byte has been handed to the game and not yet answered.
     #[must_use]
     pub fn is_delivered(&self) -> bool {
         matches!(self.incoming, Incoming::Delivered { .. })

@@ -1,4 +1,5 @@
-//! What a datagram carries behind its header: runs of offers and of verdicts, and what timelines say.
+//! Events of a datagram, behind its header: runs of offers, verdicts and replacements, and a timeline's
+//! position.
 
 use super::rollback::{Position, REPLACE_LEN, ReplaceRun};
 use super::{CONFIG, COUNT_LIMIT, DecodeError};
@@ -17,7 +18,7 @@ pub struct Offer {
     /// The maker's emulated frame in which it was made. A finer emulated time belongs beside it: see the
     /// timeline's module.
     pub frame: u64,
-    /// How many of the receiver's offers the maker had judged by then.
+    /// Number of the receiver's offers that the maker had judged by then.
     pub judged: u64,
 }
 
@@ -32,7 +33,7 @@ pub enum Outcome {
     /// The receiver's game had its chance and was not listening: the maker reads 0xFF.
     #[default]
     Refused,
-    /// It met an offer of the receiver, made at the same instant: each game reads the other's byte.
+    /// The offer met one of the receiver, made at the same instant: each game reads the other's byte.
     Paired {
         /// The byte of the receiver's offer.
         byte: u8,
@@ -55,7 +56,7 @@ impl Outcome {
         self.byte().unwrap_or(UNPLUGGED)
     }
 
-    /// Whether the offer met one of the receiver's.
+    /// True if the offer met one of the receiver's.
     #[must_use]
     pub fn is_paired(self) -> bool {
         matches!(self, Outcome::Paired { .. })
@@ -75,7 +76,7 @@ impl Outcome {
 pub struct Verdict {
     /// Number of the offer.
     pub id: u64,
-    /// How it ended.
+    /// Its end.
     pub outcome: Outcome,
 }
 
@@ -86,7 +87,7 @@ pub enum Event<'a> {
     Offers(OfferRun<'a>),
     /// Consecutive verdicts on offers of the receiver.
     Verdicts(VerdictRun<'a>),
-    /// Where the sender's timeline stands.
+    /// Position of the sender's timeline.
     Position(Position),
     /// Consecutive epochs of the sender, and from where each replaced its offers.
     Replaces(ReplaceRun<'a>),
@@ -164,7 +165,7 @@ fn step(bytes: &[u8]) -> Option<(Event<'_>, &[u8])> {
 }
 
 impl Event<'_> {
-    /// Whether the entries are whole and no number in them overflows.
+    /// True if the entries are whole and no number in them overflows.
     fn is_sound(&self) -> bool {
         let (len, entry, numbers) = match self {
             Event::Offers(run) => (run.entries.len(), OFFER_LEN, [run.first, run.frame, run.judged]),

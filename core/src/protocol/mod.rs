@@ -63,12 +63,12 @@ impl Flags {
     pub const ARMED: Flags = Flags(1);
     /// No frame has been emulated for a while: a menu, a pause.
     pub const PAUSED: Flags = Flags(1 << 1);
-    /// This side can roll back: its peer may replace what it has sent.
+    /// The sender can roll back: its peer may replace what it has sent.
     pub const MENDS: Flags = Flags(1 << 3);
-    /// This side waits a little for each verdict on its offers, so the other's listening game should stay in
+    /// The sender waits a little for each verdict on its offers, so the other's listening game should stay in
     /// its poll for the next; only where both sides roll back.
     pub const MEETS: Flags = Flags(1 << 4);
-    /// This side unplugs: the last datagram of its session.
+    /// The sender unplugs: the last datagram of its session.
     pub const GOODBYE: Flags = Flags(1 << 2);
 
     /// These flags and `other`, if `condition` holds.
@@ -77,14 +77,14 @@ impl Flags {
         if condition { Flags(self.0 | other.0) } else { self }
     }
 
-    /// Whether all of `other` are set; bits without a meaning yet are ignored.
+    /// True if all of `other` are set; bits without a meaning yet are ignored.
     #[must_use]
     pub fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }
 }
 
-/// What every datagram says of its sender. See the module for the byte layout.
+/// Header of every datagram: the state of its sender. See the module for the byte layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
 pub struct Header {
     /// States of the sender.
@@ -120,7 +120,7 @@ pub struct Header {
     pub authenticator: [u8; 16],
 }
 
-/// Why a datagram cannot be used.
+/// Error of a datagram that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// Not one of ours, or cut, or too long, or damaged.

@@ -2,8 +2,8 @@
 
 use bincode::{BorrowDecode, Decode, Encode};
 
-/// Where the sender's timeline stands, and how far it knows the receiver's. One in each datagram that speaks
-/// of timelines.
+/// Position of the sender's timeline, and of the receiver's as the sender knows it. One in each datagram that
+/// speaks of timelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
 pub struct Position {
     /// Counts the incarnations of the link, between plugging in and unplugging, at the sender.
@@ -12,12 +12,12 @@ pub struct Position {
     pub peer_incarnation: u32,
     /// The receiver's newest epoch that the sender has followed.
     pub peer_epoch: u32,
-    /// How many of the receiver's offers the sender has, in that epoch.
+    /// Number of the receiver's offers that the sender has, in that epoch.
     pub received: u64,
-    /// How many offers the sender's timeline has made.
+    /// Number of offers that the sender's timeline has made.
     pub sent: u64,
-    /// What the sender's game would answer to the next offer: the one whose number is the header's judged
-    /// count.
+    /// The sender's game's answer to the next offer, announced before that comes: the one whose number is the
+    /// header's judged count.
     pub announced: Option<u8>,
 }
 

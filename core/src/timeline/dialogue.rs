@@ -21,11 +21,11 @@ const VERDICTS_PER_DATAGRAM: usize = 400;
 /// Activity of the core while a datagram is read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// It stands between two calls.
+    /// None: the core stands between two calls.
     Between,
-    /// It runs a frame for the player that will stay.
+    /// A frame for the player, which will stay.
     Live,
-    /// Anything else: the history is half of one and half of another.
+    /// Another: the history is half of one and half of another.
     Busy,
 }
 
@@ -243,7 +243,7 @@ fn position(history: &History) -> Position {
     }
 }
 
-/// Whether a datagram that comes while a live frame runs can be followed at once.
+/// True if a datagram that comes while a live frame runs can be followed at once.
 fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -> bool {
     let epoch = wire(history.inbound.epoch());
     let is_followed = |event| match event {

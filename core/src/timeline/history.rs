@@ -16,11 +16,11 @@ use std::hash::Hash;
 /// Settings by the caller, about its core and its peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Settings {
-    /// Whether the caller can save a snapshot with a transfer in flight.
+    /// True if the caller can save a snapshot with a transfer in flight.
     pub(super) has_repairs: bool,
-    /// Whether the caller waits for verdicts.
+    /// True if the caller waits for verdicts.
     pub(super) has_rendezvous: bool,
-    /// Whether the game is so far ahead of its peer that the peer should have its turn first.
+    /// True if the game is so far ahead of its peer that the peer should have its turn first.
     pub(super) is_leading: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct History {
     pub(super) settings: Settings,
     /// Frames emulated in this timeline; in a replay, the number of the frame that is repeated.
     frame: OwnFrame,
-    /// What was taken in this frame has been replaced.
+    /// Oldest frame with a take that has become void.
     back_to: Option<OwnFrame>,
     /// Calls since anything happened.
     quiet: u32,

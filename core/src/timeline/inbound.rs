@@ -23,7 +23,7 @@ pub(super) struct Theirs {
     pub(super) speed: Speed,
     /// The peer's frame in which it was made.
     pub(super) frame: PeerFrame,
-    /// How many of our offers its maker had judged before it.
+    /// Our next offer to be judged by its maker when it was made.
     pub(super) judged: OwnOffer,
     /// Our first frame that could see it.
     pub(super) arrived: OwnFrame,
@@ -45,9 +45,9 @@ pub(super) struct Judgement {
 pub(super) enum Repeat {
     /// The next byte was taken here.
     Due,
-    /// It was taken before, at a moment at which this core has not looked.
+    /// The next byte was taken before, at a poll that this core has not made.
     Late,
-    /// It is judged later.
+    /// The next offer is judged later, or not by a take.
     Later,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Void {
 /// Offers of the peer, as far back as they may still matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Inbound {
-    /// How many this timeline has judged, as far as it has been emulated.
+    /// Next offer that this timeline judges, where the core stands.
     next: PeerOffer,
     list: Ring<PeerOffer, Theirs>,
     judgements: Ring<PeerOffer, Judgement>,
@@ -125,12 +125,12 @@ impl Inbound {
         self.settled
     }
 
-    /// How many offers have been received, in this epoch.
+    /// Next offer to be received, in this epoch.
     pub(super) fn received(&self) -> PeerOffer {
         self.list.end()
     }
 
-    /// How many have been judged for good, as far as is known here.
+    /// Next offer to be judged for the first time.
     pub(super) fn judged(&self) -> PeerOffer {
         self.judgements.end()
     }
@@ -174,12 +174,12 @@ impl Inbound {
         self.judgements.get(self.settled)
     }
 
-    /// How many offers more can be judged.
+    /// Capacity for further verdicts.
     pub(super) fn room(&self) -> usize {
         self.judgements.room()
     }
 
-    /// Whether so little room is left that the next frame's transfers might not fit.
+    /// True if so little room is left that the next frame's transfers might not fit.
     pub(super) fn is_nearly_full(&self) -> bool {
         self.judgements.room() < self.judgements.places() / RESERVE_DIVISOR
     }
@@ -230,7 +230,7 @@ impl Inbound {
         self.judgements.push(Judgement { frame, poll, outcome })
     }
 
-    /// Whether the oldest unjudged offer is certain, should it be half of a pair: all before it is final at
+    /// True if the oldest unjudged offer is certain, should it be half of a pair: all before it is final at
     /// its maker.
     pub(super) fn is_pairable(&self) -> bool {
         self.settled >= self.judged() && self.sent > self.judged() && self.room() > 0
@@ -271,7 +271,7 @@ impl Inbound {
         refused
     }
 
-    /// Whether the game may take one more in this frame, in which it has taken so many.
+    /// True if the game may take one more in this frame, in which it has taken so many.
     ///
     /// The peer's game made its offers with pauses between them that cannot be seen from here. So no more are
     /// taken in a frame than the peer made in the densest of the frames that they come from.
@@ -280,7 +280,7 @@ impl Inbound {
         taken == 0 || taken < self.density(self.next).max(self.density(oldest))
     }
 
-    /// How many offers the peer made in the frame of this one.
+    /// Number of offers that the peer made in the frame of this one.
     fn density(&self, number: PeerOffer) -> u64 {
         let Some(own) = self.list.get(number) else {
             return 0;
@@ -313,7 +313,7 @@ impl Inbound {
         self.sent = sent;
     }
 
-    /// Whether the peer may still replace from this number on.
+    /// True if the peer may still replace from this number on.
     pub(super) fn is_replaceable(&self, from: PeerOffer) -> bool {
         from >= self.paired && from >= self.settled.min(self.judged())
     }

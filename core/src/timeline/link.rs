@@ -24,7 +24,7 @@ enum State {
     Open,
     /// The incarnation is over; what was open has not yet been replayed as unplugged.
     Closing,
-    /// The same, and both sides mean the next one already.
+    /// Closing, while both sides mean the next incarnation already.
     Rejoining,
 }
 
@@ -55,22 +55,22 @@ impl Link {
         (self.ours, self.theirs.unwrap_or(0))
     }
 
-    /// Whether both sides mean this incarnation, and a first snapshot is wanted.
+    /// True if both sides mean this incarnation, and a first snapshot is wanted.
     pub(super) fn is_joining(&self) -> bool {
         self.state == State::Joining
     }
 
-    /// Whether anything may still change.
+    /// True if anything may still change.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Open | State::Closing | State::Rejoining)
     }
 
-    /// Whether bytes can cross.
+    /// True if bytes can cross.
     pub(super) fn is_linked(&self) -> bool {
         self.state == State::Open
     }
 
-    /// Whether what is open reads as unplugged.
+    /// True if what is open reads as unplugged.
     pub(super) fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing | State::Rejoining)
     }
@@ -113,7 +113,7 @@ impl Link {
         self.ours = self.ours.saturating_add(u32::from(is_over));
     }
 
-    /// What was open has been given up; [`end`](Self::end) came before.
+    /// Gives up what was open; [`end`](Self::end) came before.
     pub(super) fn close(&mut self) {
         self.state = match self.state {
             State::Joining | State::Rejoining => State::Joining,

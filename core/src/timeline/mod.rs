@@ -64,8 +64,8 @@
 //! [`Timeline::answer`] the verdict may come ([`Timeline::is_answered`]). Datagrams that take nothing back
 //! are followed at once then, inside a live frame.
 //!
-//! These belong inside a frame that [`Step::Live`] or [`Step::Replay`] asked for. Elsewhere (the core polls
-//! while it serialises) a poll finds nothing, and is not counted.
+//! Such calls belong inside a frame that [`Step::Live`] or [`Step::Replay`] asked for. Elsewhere (the core
+//! polls while it serialises) a poll finds nothing, and is not counted.
 //!
 //! **Between frames**, in each call of `retro_run`: ask [`Timeline::step`] and do what it says, up to
 //! [`Step::Done`]:
@@ -158,8 +158,7 @@ pub struct Timeline {
     dialogue: Dialogue,
 }
 
-/// Equality between two calls: timelines are alike if they go on alike, whatever they have counted and
-/// measured.
+/// Equality between two calls: timelines are alike if they go on alike, whatever they have counted.
 impl PartialEq for Timeline {
     fn eq(&self, other: &Timeline) -> bool {
         self.essence() == other.essence()
@@ -181,7 +180,7 @@ impl Timeline {
         Timeline::with_places(slots, MAX_TRANSFERS)
     }
 
-    /// A timeline with capacity for so many transfers, a power of two: small ones can be explored
+    /// A timeline with capacity for so many transfers, a power of two: a small one can be explored
     /// exhaustively.
     #[must_use]
     pub fn with_places(slots: usize, places: usize) -> Timeline {
@@ -232,21 +231,19 @@ impl Timeline {
         }
     }
 
-    /// Whether bytes can cross now.
+    /// True if bytes can cross now.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.history.link.is_linked()
     }
 
-    /// Whether anything may still change: also after the cable has been pulled, until what was open has been
-    /// replayed as unplugged.
+    /// True if anything may still change: after an unplug, until what was open is replayed as unplugged.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.history.link.is_open()
     }
 
-    /// The numbers of this incarnation of the link, ours and the peer's: while linked, both sides mean the
-    /// same.
+    /// Numbers of this incarnation of the link, ours and the peer's: while linked, both sides mean the same.
     #[must_use]
     pub fn stretch(&self) -> (u32, u32) {
         self.history.link.numbers()
@@ -258,7 +255,7 @@ impl Timeline {
         self.history.oldest_frame().raw()
     }
 
-    /// Up to where nothing can change any more.
+    /// The part of the history that nothing can change any more.
     #[must_use]
     pub fn confirmed(&self) -> Confirmed {
         self.history.confirmed()
@@ -274,26 +271,23 @@ impl Timeline {
         self.history.window.handle_cost(cost);
     }
 
-    /// Sets whether a snapshot saved with a transfer in flight can be repaired; replays get shorter where it
-    /// can.
+    /// Sets whether a snapshot saved with a transfer in flight can be repaired: then replays get shorter.
     pub fn set_repairs(&mut self, has_repairs: bool) {
         self.history.settings.has_repairs = has_repairs;
     }
 
-    /// Sets whether the caller waits a little for each verdict: then a frame begins only where none is open,
-    /// so that the next can come at once.
+    /// Sets whether the caller waits a little for each verdict: no frame begins while one is open.
     pub fn set_meeting(&mut self, is_meeting: bool) {
         self.history.settings.has_rendezvous = is_meeting;
     }
 
     /// Sets whether the game is so far ahead of its peer's frames that it should stall: see the bridge's
-    /// module `lead`.
+    /// `lead`.
     pub fn set_leading(&mut self, is_leading: bool) {
         self.history.settings.is_leading = is_leading;
     }
 
-    /// Whether predictions stall the game here: this machine replays too slowly to run as far ahead as the
-    /// path would have it.
+    /// True if this machine replays too slowly for the prediction window that the path asks for.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
         self.history.window.is_cut_short()
@@ -369,14 +363,13 @@ impl Timeline {
         self.port.offer(byte, speed, &mut self.history);
     }
 
-    /// Whether nothing better can be known of the byte that the game reads next.
+    /// True if nothing better can be known of the byte that the game reads next.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.port.is_answered(&self.history)
     }
 
-    /// The byte that the game reads in the transfer that it has started: the verdict's, or the best
-    /// prediction.
+    /// Ends that: the byte that the game reads, by the verdict or the best prediction.
     pub fn answer(&mut self) -> u8 {
         self.port.answer(&mut self.history)
     }
@@ -388,7 +381,7 @@ impl Timeline {
             .handle_datagram(header, events, moment, &mut self.history);
     }
 
-    /// Whether there is something to say to the peer now.
+    /// True if there is something to say to the peer now.
     #[must_use]
     pub fn must_transmit(&self) -> bool {
         self.dialogue.must_transmit(&self.history)

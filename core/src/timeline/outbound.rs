@@ -15,7 +15,7 @@ const MAX_REPLACEMENTS: usize = 32;
 /// Prediction before any verdict is known.
 const FIRST_PREDICTION: Outcome = Outcome::Taken { byte: UNPLUGGED };
 
-/// Whether the game and the pairing go on alike after both outcomes.
+/// True if the game and the pairing go on alike after both outcomes.
 fn are_alike(one: Outcome, other: Outcome) -> bool {
     one.reads() == other.reads() && one.is_paired() == other.is_paired()
 }
@@ -27,9 +27,9 @@ pub(super) struct Own {
     pub(super) speed: Speed,
     /// The frame in which this timeline made it.
     pub(super) frame: OwnFrame,
-    /// How many of the peer's offers this timeline had judged before it.
+    /// The peer's next offer to be judged by this timeline when it was made.
     pub(super) judged: PeerOffer,
-    /// What the game read.
+    /// Outcome that the game read.
     pub(super) used: Outcome,
 }
 
@@ -64,7 +64,7 @@ pub(super) enum Sent {
 /// Offers of this game, as far back as they may still matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Outbound {
-    /// How many this timeline has made, as far as it has been emulated.
+    /// Next offer that this timeline makes, where the core stands.
     next: OwnOffer,
     list: Ring<OwnOffer, Own>,
     /// Verdicts, in order; the list of offers may be shorter than that while a replay goes on.
@@ -125,7 +125,7 @@ impl Outbound {
         self.list.get(number)
     }
 
-    /// This offer for the wire.
+    /// An offer for the wire.
     pub(super) fn offer(&self, number: OwnOffer) -> Option<Offer> {
         let own = self.list.get(number)?;
         Some(Offer {
@@ -148,7 +148,7 @@ impl Outbound {
         self.next.min(self.end())
     }
 
-    /// How many verdicts are known.
+    /// Next offer to get its verdict.
     pub(super) fn answered(&self) -> OwnOffer {
         self.answers.end()
     }
@@ -162,12 +162,12 @@ impl Outbound {
         self.replaces.end()
     }
 
-    /// Whether the newest verdict is a refusal.
+    /// True if the newest verdict is a refusal.
     pub(super) fn is_refused(&self) -> bool {
         self.last == Outcome::Refused
     }
 
-    /// Whether every offer of this timeline has its verdict, and no more than these are known.
+    /// True if every offer of this timeline has its verdict, and no more than these are known.
     pub(super) fn are_all_answered(&self) -> bool {
         self.next == self.answered()
     }
@@ -183,12 +183,12 @@ impl Outbound {
         self.list.get(number).filter(|_| number < self.next)
     }
 
-    /// Whether so little room is left that the next frame's transfers might not fit.
+    /// True if so little room is left that the next frame's transfers might not fit.
     pub(super) fn is_nearly_full(&self) -> bool {
         self.list.room().min(self.answers.room()) < self.list.places() / RESERVE_DIVISOR
     }
 
-    /// Whether a correction could replace offers now.
+    /// True if a correction could replace offers now.
     pub(super) fn may_replace(&self) -> bool {
         self.replaces.room() >= 4
     }
@@ -318,7 +318,7 @@ impl Outbound {
         None
     }
 
-    /// How many of the settled offers from this number on ended with a byte of the peer's game.
+    /// Number of settled offers, from this one on, that ended with a byte of the peer's game.
     pub(super) fn exchanged_since(&self, number: OwnOffer) -> u64 {
         let has_byte = |n: &OwnOffer| self.answers.get(*n).is_some_and(|answer| answer.byte().is_some());
         number.until(self.settled).filter(has_byte).count() as u64
@@ -330,7 +330,7 @@ impl Outbound {
         before.filter_map(|epoch| Some((epoch.next(), *self.replaces.get(epoch)?)))
     }
 
-    /// Whether a verdict that the peer gave in this epoch of ours is void for this number.
+    /// True if a verdict that the peer gave in this epoch of ours is void for this number.
     pub(super) fn is_void(&self, epoch: OwnEpoch, number: OwnOffer) -> bool {
         self.replaces()
             .any(|(later, from)| later > epoch && from <= number)

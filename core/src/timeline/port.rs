@@ -45,8 +45,8 @@ enum Transfer {
     Shifting,
     /// The game has started one with its own clock, the newest offer, and has not been given its byte.
     Offered(Speed),
-    /// The same, and it is no offer: the cable is unplugged, or the frame will be undone. The game reads this
-    /// byte.
+    /// A transfer of the game's own clock that is no offer: the cable is unplugged, or the frame will be
+    /// undone. The game reads this byte.
     Instead(u8, Speed),
 }
 
@@ -57,15 +57,15 @@ struct Frame {
     polls: u32,
     takes: u64,
     transfer: Transfer,
-    /// What was shifted in last.
+    /// Byte that was shifted in last.
     incoming: Option<Shift>,
     /// Nothing is taken anew in the poll that runs.
     is_closed: bool,
     /// The peer's opening has arrived since the last frame began.
     is_opened: bool,
-    /// What follows in the frame is worth nothing: it will be undone.
+    /// The frame will be undone: nothing that follows in it counts.
     is_spoiled: bool,
-    /// Whether a byte could have been given when the frame began.
+    /// True if a byte could have been given when the frame began.
     was_ready: bool,
 }
 
@@ -104,22 +104,22 @@ impl Port {
         self.frame.run = Run::Nothing;
     }
 
-    /// Whether a frame for the player runs, and will stay.
+    /// True if a frame for the player runs, and will stay.
     pub(super) fn is_live(&self) -> bool {
         self.frame.run == Run::Live && !self.frame.is_spoiled
     }
 
-    /// Whether the frame that runs, or ran last, must be undone.
+    /// True if the frame that runs, or ran last, must be undone.
     pub(super) fn is_spoiled(&self) -> bool {
         self.frame.is_spoiled
     }
 
-    /// Whether a transfer is in flight at a frame's end, where FF02 is this.
+    /// True if a transfer is in flight at a frame's end, where FF02 is this.
     pub(super) fn is_in_flight(&self, control: SerialControl) -> bool {
         control.is_clocking() || (self.frame.transfer == Transfer::Shifting && control.0 & 0x80 != 0)
     }
 
-    /// What was shifted in last, in the frame that ran last.
+    /// Byte that was shifted in last, in the frame that ran last.
     pub(super) fn incoming(&self) -> Option<Shift> {
         self.frame.incoming
     }
@@ -232,7 +232,7 @@ impl Port {
         Ok(())
     }
 
-    /// Whether the transfer that the game starts is an opening that the peer's has forestalled: on a cable
+    /// True if the transfer that the game starts is an opening that the peer's has forestalled: on a cable
     /// the game would have heard that before. It reads what an unplugged cable reads, and takes the peer's
     /// when it listens again.
     ///
@@ -269,7 +269,7 @@ impl Port {
         answer.reads()
     }
 
-    /// Whether the peer's next offer may be taken anew, here in this timeline.
+    /// True if the peer's next offer may be taken anew, here in this timeline.
     ///
     /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change.
     /// And only an offer whose maker had judged exactly these: one that had judged more was made after bytes
@@ -295,7 +295,7 @@ impl Port {
     }
 }
 
-/// Whether the peer's opening, its first byte after a pause, has arrived since the last frame began: it may
+/// True if the peer's opening, its first byte after a pause, has arrived since the last frame began: it may
 /// have come after that frame's last poll.
 fn is_opened(history: &History) -> bool {
     let frame = history.frame();

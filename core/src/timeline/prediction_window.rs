@@ -1,4 +1,4 @@
-//! How far a game may run ahead of what is known.
+//! Prediction window: the frames and offers by which a game may run ahead of the verdicts.
 
 use crate::time::TCycles;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const COST_SAMPLES: u32 = 32;
 /// One replay counts as at most so many times what replays cost lately: a machine that has become slower
 /// shows it in several.
 const MAX_COST_GROWTH: u32 = 2;
-/// What replays cost follows a dearer one by this part of the difference, and a cheaper one by that.
+/// Divisors of the difference by which the cost follows a dearer replay, and a cheaper one.
 const COST_RISE_DIVISOR: u32 = 4;
 const COST_FALL_DIVISOR: u32 = 16;
 /// In a call without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a
@@ -33,23 +33,23 @@ const SPARE_OFFERS: u64 = 10;
 const RATE_CALLS: usize = 60;
 /// Least distance of two stalls that shorten a queue, in calls: fewer than one frame in a hundred.
 const DRAIN_PERIOD: u32 = 120;
-/// That grows by this power of two at most while they do not help.
+/// Largest power of two by which that distance grows while such stalls do not help.
 const MAX_DRAIN_BACKOFF: u32 = 6;
 
-/// What limits running ahead, measured.
+/// Measures that limit the prediction window.
 #[derive(Clone, Debug)]
 pub(super) struct PredictionWindow {
     round_trip: u64,
-    /// What one replayed frame costs lately; follows increases soon.
+    /// Cost of one replayed frame lately; follows increases soon.
     cost: Duration,
-    /// The same, all of them alike, and how many there were.
+    /// Mean cost of one replayed frame, and the number of samples in it.
     mean: Duration,
     measured: u32,
     /// A cost was measured in this call.
     has_measured: bool,
     /// Verdicts that arrived in each of the last calls.
     rates: [u32; RATE_CALLS],
-    /// How many frames after its offer the quickest verdict of each of these calls came.
+    /// Age of the quickest verdict of each of these calls, in frames since its offer.
     ages: [Option<u64>; RATE_CALLS],
     call: usize,
     /// Calls since the game last stood still.
@@ -57,12 +57,12 @@ pub(super) struct PredictionWindow {
     drain: Drain,
 }
 
-/// What has been done about a queue that stands for no use.
+/// Actions taken against a standing queue.
 #[derive(Clone, Copy, Debug, Default)]
 struct Drain {
     /// Calls until the next stall for it.
     next_stall_in: u32,
-    /// How long the queue was before the last one, until that has shown.
+    /// Length of the queue before the last such stall, until its effect has shown.
     before: Option<u64>,
     failures: u32,
 }
@@ -116,7 +116,7 @@ impl PredictionWindow {
         }
     }
 
-    /// Whether the game should stand still for one frame although it need not.
+    /// True if the game should stand still for one frame although it need not.
     ///
     /// A game whose clock is a little faster than its peer's, or whose words were once held up, runs ahead of
     /// the peer for no use: its offers stand in a queue, and every correction goes further back. Frontends
@@ -181,7 +181,7 @@ impl PredictionWindow {
             .min(affordable(self.cost))
     }
 
-    /// Whether this machine replays slower than this path would have it: a game that predicts is held up for
+    /// True if this machine replays slower than this path would have it: a game that predicts is held up for
     /// that.
     pub(super) fn is_cut_short(&self) -> bool {
         self.measured == COST_SAMPLES

@@ -67,12 +67,12 @@ impl<N: Number, T: Copy + Default> Ring<N, T> {
         self.end
     }
 
-    /// How many values fit.
+    /// Capacity.
     pub(super) fn places(&self) -> usize {
         self.places.len()
     }
 
-    /// How many more values fit.
+    /// Capacity for further values.
     pub(super) fn room(&self) -> usize {
         self.places.len() - self.len()
     }

@@ -40,7 +40,7 @@ enum Phase {
     /// No call is under way.
     #[default]
     Between,
-    /// What comes next has to be found.
+    /// The next step has to be found.
     Deciding,
     /// A correction, between two of its frames.
     Correcting(Correction),
@@ -92,7 +92,7 @@ struct Call {
 pub(super) struct Scheduler {
     phase: Phase,
     call: Call,
-    /// Whether the core is between two frames with no transfer in flight.
+    /// True if the core is between two frames with no transfer in flight.
     is_here_safe: bool,
 }
 
@@ -117,7 +117,7 @@ impl Scheduler {
         (*phase, *is_here_safe)
     }
 
-    /// Whether no call is under way.
+    /// True if no call is under way.
     pub(super) fn is_between(&self) -> bool {
         self.phase == Phase::Between
     }
@@ -362,7 +362,7 @@ fn correction(history: &mut History) -> Option<OwnFrame> {
     Some(wrong)
 }
 
-/// Whether the next frame would be too far ahead of what is known.
+/// True if the next frame would be too far ahead of what is known.
 fn must_stall(history: &mut History) -> bool {
     if !history.link.is_open() {
         return false;

@@ -15,9 +15,9 @@ pub(super) struct Snapshot {
     pub(super) frame: OwnFrame,
     /// No transfer was in flight.
     pub(super) is_whole: bool,
-    /// How many offers the timeline had made.
+    /// Next offer that the timeline makes from here.
     pub(super) made: OwnOffer,
-    /// How many of the peer's it had judged.
+    /// Next offer of the peer that it judges from here.
     pub(super) judged: PeerOffer,
 }
 

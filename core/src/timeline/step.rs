@@ -59,7 +59,7 @@ impl SaveToken {
 /// State of the core at the end of a frame, as its owner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Boundary {
-    /// Whether the call emulated anything.
+    /// True if the call emulated anything.
     pub has_advanced: bool,
     /// FF02 as it is stored.
     pub serial_control: SerialControl,
