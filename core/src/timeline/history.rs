@@ -26,7 +26,7 @@ pub(super) struct Settings {
 
 /// One moment of the game's history: the frame at which it stands, and all that is known of the frames
 /// before.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct History {
     pub(super) link: Link,
     pub(super) outbound: Outbound,
@@ -46,16 +46,10 @@ pub(super) struct History {
 impl History {
     pub(super) fn new(slots: usize, places: usize) -> History {
         History {
-            link: Link::default(),
             outbound: Outbound::new(places),
             inbound: Inbound::new(places),
             snapshots: Snapshots::new(slots),
-            window: PredictionWindow::default(),
-            counters: Counters::default(),
-            settings: Settings::default(),
-            frame: OwnFrame::default(),
-            back_to: None,
-            quiet: 0,
+            ..History::default()
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Void {
 }
 
 /// Offers of the peer, as far back as they may still matter.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Inbound {
     /// Next offer that this timeline judges, where the core stands.
     next: PeerOffer,
@@ -82,27 +82,19 @@ pub(super) struct Inbound {
 impl Inbound {
     pub(super) fn new(places: usize) -> Inbound {
         Inbound {
-            next: PeerOffer::default(),
             list: Ring::new(places),
             judgements: Ring::new(places),
-            epoch: PeerEpoch::default(),
-            settled: PeerOffer::default(),
-            sent: PeerOffer::default(),
-            paired: PeerOffer::default(),
-            announced: None,
+            ..Inbound::default()
         }
     }
 
     /// Begins anew, as with a peer that knows of nothing.
     pub(super) fn reset(&mut self) {
-        self.next = PeerOffer::default();
-        self.list.reset();
-        self.judgements.reset();
-        self.epoch = PeerEpoch::default();
-        self.settled = PeerOffer::default();
-        self.sent = PeerOffer::default();
-        self.paired = PeerOffer::default();
-        self.announced = None;
+        *self = Inbound {
+            list: self.list.emptied(),
+            judgements: self.judgements.emptied(),
+            ..Inbound::default()
+        };
     }
 
     /// Number of the next offer that this timeline judges, where the core stands.

@@ -62,7 +62,7 @@ pub(super) enum Sent {
 }
 
 /// Offers of this game, as far back as they may still matter.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Outbound {
     /// Next offer that this timeline makes, where the core stands.
     next: OwnOffer,
@@ -71,7 +71,8 @@ pub(super) struct Outbound {
     answers: Ring<OwnOffer, Outcome>,
     /// Offers before this one are final: the verdict is known and the game has read it.
     settled: OwnOffer,
-    last: Outcome,
+    /// The newest verdict.
+    last: Option<Outcome>,
     /// Predictions, each with its number; numbers that share a place are at least the capacity apart.
     predictions: Box<[Option<(OwnOffer, Outcome)>]>,
     /// From which number the epoch behind each replaced its offers, the newest ones.
@@ -83,27 +84,24 @@ pub(super) struct Outbound {
 impl Outbound {
     pub(super) fn new(places: usize) -> Outbound {
         Outbound {
-            next: OwnOffer::default(),
             list: Ring::new(places),
             answers: Ring::new(places),
-            settled: OwnOffer::default(),
-            last: FIRST_PREDICTION,
             predictions: vec![None; places].into_boxed_slice(),
             replaces: Ring::new(MAX_REPLACEMENTS),
-            acknowledged: OwnOffer::default(),
+            ..Outbound::default()
         }
     }
 
     /// Begins anew, as with a peer that knows of nothing.
     pub(super) fn reset(&mut self) {
-        self.next = OwnOffer::default();
-        self.list.reset();
-        self.answers.reset();
-        self.settled = OwnOffer::default();
-        self.last = FIRST_PREDICTION;
         self.predictions.fill(None);
-        self.replaces.reset();
-        self.acknowledged = OwnOffer::default();
+        *self = Outbound {
+            list: self.list.emptied(),
+            answers: self.answers.emptied(),
+            predictions: std::mem::take(&mut self.predictions),
+            replaces: self.replaces.emptied(),
+            ..Outbound::default()
+        };
     }
 
     /// Number of the next offer that this timeline makes, where the core stands.
@@ -164,7 +162,7 @@ impl Outbound {
 
     /// True if the newest verdict is a refusal.
     pub(super) fn is_refused(&self) -> bool {
-        self.last == Outcome::Refused
+        self.last == Some(Outcome::Refused)
     }
 
     /// True if every offer of this timeline has its verdict, and no more than these are known.
@@ -244,7 +242,7 @@ impl Outbound {
         }
         match self.prediction(number) {
             Some(answer) => (answer, Source::Predicted),
-            None => (self.last, Source::Last),
+            None => (self.last.unwrap_or(FIRST_PREDICTION), Source::Last),
         }
     }
 
@@ -294,7 +292,7 @@ impl Outbound {
     pub(super) fn handle_answer(&mut self, answer: Outcome) -> bool {
         let is_kept = self.answered() < self.end() && self.answers.push(answer);
         if is_kept {
-            self.last = answer;
+            self.last = Some(answer);
         }
         is_kept
     }

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 /// The values numbered `start..end`, at most as many as there are places; nothing is allocated after it was
 /// made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ring<N, T> {
     places: Box<[T]>,
     start: N,
@@ -47,14 +47,16 @@ impl<N: Number, T: Copy + Default> Ring<N, T> {
         debug_assert!(places.is_power_of_two());
         Ring {
             places: vec![T::default(); places].into_boxed_slice(),
-            start: N::default(),
-            end: N::default(),
+            ..Ring::default()
         }
     }
 
-    /// Empties the window; numbers begin at 0 again.
-    pub(super) fn reset(&mut self) {
-        (self.start, self.end) = (N::default(), N::default());
+    /// This window, emptied: numbers begin at 0 again.
+    pub(super) fn emptied(&mut self) -> Ring<N, T> {
+        Ring {
+            places: std::mem::take(&mut self.places),
+            ..Ring::default()
+        }
     }
 
     /// The number of the oldest value.

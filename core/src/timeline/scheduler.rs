@@ -88,22 +88,12 @@ struct Call {
 }
 
 /// The machine that says what the caller does next.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scheduler {
     phase: Phase,
     call: Call,
-    /// True if the core is between two frames with no transfer in flight.
-    is_here_safe: bool,
-}
-
-impl Default for Scheduler {
-    fn default() -> Self {
-        Scheduler {
-            phase: Phase::Between,
-            call: Call::default(),
-            is_here_safe: true,
-        }
-    }
+    /// No snapshot can be saved where the core stands: a transfer is in flight there, or it could not be kept.
+    is_here_unsafe: bool,
 }
 
 impl Scheduler {
@@ -112,9 +102,9 @@ impl Scheduler {
         let Scheduler {
             phase,
             call: _, // Begins anew with each call.
-            is_here_safe,
+            is_here_unsafe,
         } = self;
-        (*phase, *is_here_safe)
+        (*phase, *is_here_unsafe)
     }
 
     /// True if no call is under way.
@@ -182,7 +172,7 @@ impl Scheduler {
         self.keep(boundary, then, history, port);
         if then == Then::End {
             let control = boundary.serial_control;
-            let listens = control.is_armed() && self.is_here_safe && history.link.is_open();
+            let listens = control.is_armed() && !self.is_here_unsafe && history.link.is_open();
             history.announce(listens.then_some(boundary.serial_byte));
         }
     }
@@ -209,7 +199,7 @@ impl Scheduler {
             history.counters.repaired += u64::from(!snapshot.is_whole);
         } else {
             // A later boundary may be better.
-            self.is_here_safe = false;
+            self.is_here_unsafe = true;
         }
     }
 
@@ -229,7 +219,7 @@ impl Scheduler {
             history.release();
         }
         if history.link.is_joining()
-            && self.is_here_safe
+            && !self.is_here_unsafe
             && let Some(slot) = history.snapshots.free_slot()
         {
             self.phase = Phase::Keeping {
@@ -329,7 +319,7 @@ impl Scheduler {
     /// Asks for a snapshot at this boundary if it is safe, or can be made so by repair.
     fn keep(&mut self, boundary: Boundary, then: Then, history: &mut History, port: &Port) {
         let is_in_flight = port.is_in_flight(boundary.serial_control);
-        self.is_here_safe = !is_in_flight;
+        self.is_here_unsafe = is_in_flight;
         let is_live = then == Then::End;
         let is_idle = is_live && history.quiet() >= IDLE_CALLS && history.oldest_open() == history.frame();
         if is_idle && history.stale() < IDLE_SNAPSHOT_PERIOD {

@@ -22,7 +22,7 @@ pub(super) struct Snapshot {
 }
 
 /// The snapshots that are kept, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Snapshots {
     kept: Vec<Snapshot>,
     free: Vec<usize>,
