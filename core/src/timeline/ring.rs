@@ -15,7 +15,12 @@ pub(super) struct Ring<N, T> {
 /// Two windows are alike where they hold the same values under the same numbers.
 impl<N: Number, T: PartialEq> PartialEq for Ring<N, T> {
     fn eq(&self, other: &Ring<N, T>) -> bool {
-        (self.start, self.end) == (other.start, other.end) && self.values().eq(other.values())
+        let Ring {
+            places: _,
+            start,
+            end,
+        } = self;
+        (*start, *end) == (other.start, other.end) && self.values().eq(other.values())
     }
 }
 
@@ -23,7 +28,12 @@ impl<N: Number, T: Eq> Eq for Ring<N, T> {}
 
 impl<N: Number, T: Hash> Hash for Ring<N, T> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (self.start, self.end).hash(hasher);
+        let Ring {
+            places: _,
+            start,
+            end,
+        } = self;
+        (start, end).hash(hasher);
         self.values().for_each(|value| value.hash(hasher));
     }
 }
