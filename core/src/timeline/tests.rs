@@ -365,6 +365,22 @@ fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
 }
 
 #[test]
+fn a_save_of_a_call_that_was_broken_off_is_passed_over() {
+    let (mut a, mut b) = linked(Toy::new(0, nothing), Toy::new(4, nothing));
+    play(&mut a, &mut b, 1);
+    let token = loop {
+        match a.timeline.step() {
+            Step::Save { token, .. } => break token,
+            Step::Live { frame } => a.frame(frame),
+            step => assert_ne!(step, Step::Done),
+        }
+    };
+    a.timeline.abandon();
+    a.timeline.saved(token, true);
+    assert_eq!(a.timeline.history.snapshots.newest(), None);
+}
+
+#[test]
 fn hooks_outside_a_frame_do_nothing() {
     let (mut a, mut b) = linked(Toy::new(4, nothing), Toy::new(0, counting));
     play(&mut a, &mut b, 1);
