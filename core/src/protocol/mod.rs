@@ -290,6 +290,19 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_numbers_can_be_written() {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut writer = Writer::new(&mut buffer, &header()).unwrap();
+        let verdicts = [u64::MAX - 1, u64::MAX].map(|id| Verdict {
+            id,
+            outcome: Outcome::Refused,
+        });
+        assert_eq!(writer.verdicts(verdicts.into_iter()), 2);
+        assert_eq!(writer.replaces([(u32::MAX, 5)].into_iter()), 1);
+        assert_eq!(writer.offers([offer(u64::MAX, 1)].into_iter()), 1);
+    }
+
+    #[test]
     fn another_version_is_told_from_noise() {
         let mut buffer = [0; MAX_DATAGRAM];
         let len = Writer::new(&mut buffer, &header()).unwrap().finish();

@@ -61,9 +61,12 @@ impl<'a> Writer<'a> {
         let mut verdicts = verdicts.peekable();
         let mut written = 0;
         while let Some(&Verdict { id: first, .. }) = verdicts.peek() {
-            let mut numbers = first..=u64::MAX;
-            let encode =
-                |verdict: &Verdict| (numbers.next() == Some(verdict.id)).then(|| verdict.outcome.encode());
+            let mut expected = Some(first);
+            let encode = |verdict: &Verdict| {
+                let is_next = expected == Some(verdict.id);
+                expected = verdict.id.checked_add(1);
+                is_next.then(|| verdict.outcome.encode())
+            };
             let more = self.run(&mut verdicts, VERDICT_RUN_LEN, encode, |entries| {
                 Event::Verdicts(VerdictRun { first, entries })
             });
@@ -87,10 +90,12 @@ impl<'a> Writer<'a> {
         let (Some(base), Some(&(first, _))) = (replaces.map(|(_, from)| from).min(), items.peek()) else {
             return 0;
         };
-        let mut epochs = first..=u32::MAX;
+        let mut expected = Some(first);
         let encode = |(epoch, from): &(u32, u64)| {
             let step = u16::try_from(from - base).ok()?;
-            (epochs.next() == Some(*epoch)).then(|| step.to_le_bytes())
+            let is_next = expected == Some(*epoch);
+            expected = epoch.checked_add(1);
+            is_next.then(|| step.to_le_bytes())
         };
         self.run(&mut items, REPLACE_RUN_LEN, encode, |entries| {
             Event::Replaces(ReplaceRun { first, base, entries })
