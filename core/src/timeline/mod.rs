@@ -369,7 +369,7 @@ impl Timeline {
         self.port.is_answered(&self.history)
     }
 
-    /// Ends that: the byte that the game reads, by the verdict or the best prediction.
+    /// Ends the started transfer: the byte that the game reads, by the verdict or the best prediction.
     pub fn answer(&mut self) -> u8 {
         self.port.answer(&mut self.history)
     }
@@ -392,9 +392,9 @@ impl Timeline {
         dialogue::write_header(header, &self.history);
     }
 
-    /// Appends everything that the peer has not acknowledged, as much as fits; call
-    /// [`write_header`](Self::write_header) for the same datagram. True if there was more: then another
-    /// datagram at once goes on with it.
+    /// Appends everything that the peer has not acknowledged, as far as it fits; call
+    /// [`write_header`](Self::write_header) for the same datagram. True if there was more: write another
+    /// datagram at once, which goes on with it.
     pub fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
         let moment = self.moment();
         self.dialogue.write_events(writer, moment, &self.history)

@@ -6,26 +6,26 @@ use std::time::Duration;
 /// Frames beyond the round trip that the clocking side may be ahead of its verdicts: the peer's game needs a
 /// frame or two to listen.
 const LISTEN_FRAMES: u64 = 3;
-/// As long as offers are refused, each verdict comes this many frames later.
+/// Frames by which each verdict comes later as long as offers are refused.
 const REFUSAL_FRAMES: u64 = 3;
-/// The clocking side is never further ahead than this, however long the path.
+/// Limit of the clocking side's window, in frames, however long the path.
 const MAX_CLOCKING_FRAMES: u64 = 30;
 /// Frames that the armed side may be ahead of the peer's word that a take is final.
 const MAX_ARMED_FRAMES: u64 = 40;
 /// Replays whose costs are smoothed: one that another program held up says nothing of the machine.
 const COST_SAMPLES: u32 = 32;
-/// One replay counts as at most so many times what replays cost lately: a machine that has become slower
-/// shows it in several.
+/// Limit of one replay's weight, as a multiple of the cost lately: a machine that has become slower shows it
+/// in several.
 const MAX_COST_GROWTH: u32 = 2;
 /// Divisors of the difference by which the cost follows a dearer replay, and a cheaper one.
 const COST_RISE_DIVISOR: u32 = 4;
 const COST_FALL_DIVISOR: u32 = 16;
-/// In a call without a replay, the cost comes nearer to the mean by this part, and the mean falls by that: a
-/// game that predicts right replays nothing, and would be held back for ever by what was measured in a bad
-/// moment. Half a second, and ten.
+/// Divisors, in a call without a replay, of the distance by which the cost comes nearer to the mean, and of the
+/// mean, which falls: a game that predicts right replays nothing, and would stall for ever by the measure of a
+/// bad moment. Half a second, and ten.
 const COST_DECAY_DIVISOR: u32 = 32;
 const MEAN_DECAY_DIVISOR: u32 = 1024;
-/// A machine so slow that not even this fits must wait in other ways.
+/// Least window, in frames: a machine too slow for it must wait in other ways.
 const MIN_FRAMES: u64 = 2;
 /// Offers that may be open beyond what the peer takes in a round trip.
 const SPARE_OFFERS: u64 = 10;
