@@ -75,7 +75,7 @@ pub enum LinkState {
 }
 
 impl LinkState {
-    /// Whether both sides know each other.
+    /// True if both sides know each other.
     #[must_use]
     pub fn is_linked(self) -> bool {
         matches!(self, LinkState::Linked | LinkState::PeerPaused)
@@ -192,7 +192,7 @@ pub enum DownCause {
 }
 
 impl DownCause {
-    /// Whether the daemons only lost sight of each other, so that two games that hear each other may go on.
+    /// True if the daemons only lost sight of each other, so that two games that hear each other may go on.
     #[must_use]
     pub fn may_be_daemon_only(self) -> bool {
         matches!(self, DownCause::Silent | DownCause::Restarted)

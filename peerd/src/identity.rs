@@ -1,17 +1,17 @@
-//! Who is who: instances, boxes, MAC addresses.
+//! Identities: instances, nonces, names, MAC addresses.
 
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// 128 random bits, drawn fresh by each process: the only thing about a machine that must be unique.
+/// 128 random bits, drawn by each process: the only property of a machine that must be unique.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Instance(pub(crate) [u8; 16]);
 
 impl Instance {
-    /// Stands for nobody.
+    /// No instance.
     pub(crate) const NONE: Instance = Instance([0; 16]);
 
-    /// A number that two instances agree on, whoever computes it: pairs that are chosen by it form no circles.
+    /// A number that two instances compute alike: pairs chosen by it form no circles.
     pub(crate) fn pair_key(self, other: Instance) -> [u8; 16] {
         let mut key = [0; 16];
         for ((key, a), b) in key.iter_mut().zip(self.0).zip(other.0) {
@@ -41,7 +41,7 @@ pub(crate) struct IfIndex(pub(crate) u32);
 pub(crate) struct Mac(pub(crate) [u8; 6]);
 
 impl Mac {
-    /// Whether a machine may have it: unicast, and not all zeros.
+    /// True if an interface may have it: unicast, and not all zeros.
     pub(crate) fn is_unicast(self) -> bool {
         let [first, ..] = self.0;
         first & 1 == 0 && self != Mac::default()
@@ -55,7 +55,7 @@ impl fmt::Display for Mac {
     }
 }
 
-/// What a machine calls itself: at most 31 bytes of printable UTF-8, stored without allocation.
+/// Name of a machine: at most 31 bytes of printable UTF-8, stored without allocation.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Name {
     len: u8,
@@ -66,7 +66,7 @@ impl Name {
     /// The most bytes that fit into a frame.
     pub(crate) const MAX: usize = 31;
 
-    /// Keeps what fits and can be shown on a terminal.
+    /// Keeps the characters that fit and can be shown on a terminal.
     pub(crate) fn new(text: &str) -> Name {
         let mut name = Name::default();
         for c in text.chars().filter(|&c| !c.is_control() && !is_unseen(c)) {
@@ -82,7 +82,7 @@ impl Name {
         name
     }
 
-    /// From a stranger's bytes.
+    /// Reads a name from a frame.
     pub(crate) fn from_wire(bytes: &[u8]) -> Name {
         Name::new(std::str::from_utf8(bytes).unwrap_or("?"))
     }
@@ -93,9 +93,9 @@ impl Name {
     }
 }
 
-/// Whether a character shows nothing of its own, or changes the order of what follows: two names that look the same must be the
-/// same, and none may rewrite the line that it stands in (Unicode, `Default_Ignorable_Code_Point` and `Bidi_Control`, and the
-/// separators of lines).
+/// True if a character has no shape of its own, or changes the order of others: two names that look alike
+/// must be equal, and none may rewrite its line (Unicode, `Default_Ignorable_Code_Point` and `Bidi_Control`,
+/// and the line separators).
 fn is_unseen(c: char) -> bool {
     matches!(u32::from(c),
         0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
@@ -118,18 +118,18 @@ impl fmt::Debug for Name {
     }
 }
 
-/// What one end of one cable says of itself.
+/// Identity of one end of one cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// The process.
+    /// Instance of the process.
     pub(crate) instance: Instance,
-    /// The cable within the process.
+    /// Nonce of the cable.
     pub(crate) nonce: Nonce,
-    /// The running system, the same for all processes that share a network namespace: a hash, not the boot id itself.
+    /// Hash of the boot id and network namespace: the same for all processes that share them.
     pub(crate) box_id: u64,
-    /// When the process started, in milliseconds since the box booted.
+    /// Start of the process, in milliseconds since boot.
     pub(crate) started_ms: u64,
-    /// What people call the machine.
+    /// Name of the machine.
     pub(crate) name: Name,
 }
 

@@ -1,19 +1,19 @@
-//! What the kernel does on a cable by itself, switched off while the cable is served.
+//! IPv6 autoconfiguration by the kernel, switched off on a cable while it is served.
 
 use crate::sys::netlink::Route;
 use crate::sys::sysctl;
 use crate::wire::netlink::{AddrGenMode, Link, Request};
 
-/// How it was before.
+/// The former settings of one interface.
 #[derive(Debug, Default)]
 pub(super) struct Autoconf {
     gen_mode: Option<AddrGenMode>,
-    /// What the kernel let neighbours decide.
+    /// Sysctls that let neighbours configure this machine.
     trust: Vec<sysctl::Changed>,
 }
 
 impl Autoconf {
-    /// Keeps the kernel from making addresses of the MAC, and from letting the other end decide where packets go.
+    /// Stops the kernel from deriving addresses from the MAC, and from accepting routes of the other end.
     pub(super) fn disable(&mut self, link: &Link, route: &mut Route) {
         if self.trust.is_empty() {
             self.trust = sysctl::distrust(link.name.as_str());
@@ -29,7 +29,7 @@ impl Autoconf {
         }
     }
 
-    /// Lets it do as before.
+    /// Restores the former settings.
     pub(super) fn restore(&mut self, link: &Link, route: &mut Route) {
         sysctl::restore(link.name.as_str(), std::mem::take(&mut self.trust));
         if let Some(mode) = self.gen_mode.take() {

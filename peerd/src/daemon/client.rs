@@ -1,4 +1,4 @@
-//! One client of the control socket: what it says and is told.
+//! One client of the control socket: its connection, role and assignment.
 
 use super::link::LinkId;
 use super::precedence::Rank;
@@ -9,12 +9,12 @@ use mio::net::UnixStream;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-/// How long a client may take to say what it is.
+/// Time in which a client must send its hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a client that has said it may be silent. A game reports once a second, a monitor asks twice, and
-/// a game that was stopped for longer connects again.
+/// Silence after which a client is dropped. A game reports once a second, a monitor asks twice, and a game
+/// that was stopped for longer reconnects.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Reads of one client in a row, so that none keeps the others waiting.
+/// Reads of one client in a row, so that none delays the others.
 const MAX_READS: usize = 4;
 
 #[derive(Debug)]
@@ -23,21 +23,21 @@ pub(super) struct Client {
     pub(super) lines: Lines,
     pub(super) credentials: Credentials,
     pub(super) since: LocalTime,
-    /// When it said something last.
+    /// Time of the last message.
     pub(super) heard: LocalTime,
     pub(super) role: Option<Role>,
     pub(super) report: Option<LinkReport>,
-    /// How often it has reported.
+    /// Number of reports.
     pub(super) reports: u64,
     pub(super) reported: LocalTime,
-    /// The link whose peer this game was told of.
+    /// The link that this game was assigned.
     pub(super) link: Option<LinkId>,
-    /// What it was told of that peer last.
+    /// The assignment it was sent last.
     pub(super) assignment: Option<FromDaemon>,
-    /// Nothing is heard of that peer's daemon, but the two games may hear each other: until this one says
-    /// that they do not.
+    /// The daemons have lost each other, but the two games may still be linked: the game keeps its link until
+    /// it reports otherwise.
     pub(super) is_held: bool,
-    /// A read was cut short by [`MAX_READS`]; the poll will not say so again.
+    /// A read was cut short by [`MAX_READS`]; the poll is edge-triggered.
     pub(super) has_more: bool,
 }
 
@@ -60,7 +60,7 @@ impl Client {
         }
     }
 
-    /// When it is dropped, unless it says something.
+    /// When it is dropped for silence.
     pub(super) fn deadline(&self) -> LocalTime {
         match self.role {
             None => self.since.after(HELLO_TIMEOUT),
@@ -81,7 +81,7 @@ impl Client {
         }
     }
 
-    /// The cable by which this game says that it is linked.
+    /// The cable over which this game reports to be linked.
     pub(super) fn plays_on(&self) -> Option<&str> {
         self.report.as_ref()?.cable.as_deref()
     }
@@ -89,7 +89,7 @@ impl Client {
     pub(super) fn let_go(&mut self) {
         self.link = None;
         self.is_held = false;
-        // What it said of that cable holds no more.
+        // Its report of that cable is out of date.
         if let Some(report) = &mut self.report {
             report.cable = None;
         }
@@ -167,10 +167,10 @@ impl Client {
                 }
                 request(message);
             }
-            // Nothing before a hello.
+            // A hello must come first.
             _ if self.role.is_none() => return Err("no hello before its first message".into()),
             ToDaemon::Report(mut report) => {
-                // What no interface is called is kept out of the status, which has to fit into a line.
+                // A name no interface can have is dropped: the status must fit into a line.
                 report.cable = report.cable.filter(|cable| cable.len() < libc::IFNAMSIZ);
                 self.report = Some(report.clone());
                 self.reports += 1;
@@ -185,7 +185,7 @@ impl Client {
         Ok(())
     }
 
-    /// False if it does not take it: a client that lets its buffer fill is as good as gone.
+    /// False if the line does not fit into its socket buffer: the client is as good as gone.
     pub(super) fn send(&mut self, message: &FromDaemon) -> bool {
         let Ok(line) = control::encode(message) else {
             log::error!("message to a client too long, not sent");

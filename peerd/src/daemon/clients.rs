@@ -1,4 +1,4 @@
-//! The clients of the control socket: games, which are told of peers, and tools, which are answered.
+//! Clients of the control socket: games, which are assigned peers, and tools, which are answered.
 
 use super::client::{Client, refuse};
 use super::link::{LinkId, PeerLoss};
@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-/// Clients taken from one listener in a row, so that a flood of connections keeps neither cables nor other
-/// clients waiting.
+/// Clients accepted from one listener in a row, so that a flood of connections delays neither cables nor
+/// other clients.
 const MAX_ACCEPTS: usize = 8;
 
-/// How long a game that goes on by itself may be silent about it: three reports.
+/// Silence after which a game whose daemon link is lost gives up its cable: three reports.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the daemon has to do for a client.
+/// Work for the daemon on behalf of a client.
 #[derive(Debug)]
 pub(super) enum Request {
     /// Answer a status request of this client.
@@ -30,7 +30,7 @@ pub(super) enum Request {
     Games,
 }
 
-/// All clients.
+/// The clients, by token.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     clients: BTreeMap<usize, Client>,
@@ -38,7 +38,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Takes some of those who wait at a listener; `next` numbers them. True if more may wait.
+    /// Accepts clients that wait at a listener; `next` numbers them. True if more may wait.
     pub(super) fn accept(
         &mut self,
         now: LocalTime,
@@ -93,28 +93,28 @@ impl Clients {
         self.games().map(game).collect()
     }
 
-    /// Whether any game waits for this link or for none yet.
+    /// True if a game waits for this link, or for any.
     pub(super) fn wants(&self, link: LinkId) -> bool {
         self.games().any(|game| game.link.is_none_or(|of| of == link))
     }
 
-    /// Whether a game goes on by itself on this link.
+    /// True if a game keeps this link while its daemons have lost each other.
     pub(super) fn holds(&self, link: LinkId) -> bool {
         self.games().any(|game| game.is_held && game.link == Some(link))
     }
 
-    /// Whether a game has this link.
+    /// True if a game has this link.
     pub(super) fn has(&self, link: LinkId) -> bool {
         self.games().any(|game| game.link == Some(link))
     }
 
-    /// Whether a game is linked over this cable, as it says itself.
+    /// True if a game is linked over this cable, as it says itself.
     pub(super) fn plays(&self, link: LinkId, name: &str) -> bool {
         self.games()
             .any(|game| game.link == Some(link) && game.plays_on() == Some(name))
     }
 
-    /// Reads what one client wrote.
+    /// Reads messages of one client.
     pub(super) fn receive(&mut self, now: LocalTime, token: Token, mut request: impl FnMut(Request)) {
         let Some(client) = self.clients.get_mut(&token.0) else {
             return;
@@ -137,7 +137,7 @@ impl Clients {
         }
     }
 
-    /// Those whose read was cut short.
+    /// Clients whose read was cut short.
     pub(super) fn unfinished(&self) -> Vec<Token> {
         self.clients
             .iter()
@@ -146,8 +146,8 @@ impl Clients {
             .collect()
     }
 
-    /// Drops those that never said what they are, and those that say nothing more. True if a game has let go
-    /// of its cable so, or by saying nothing of it.
+    /// Drops clients that sent no hello, and silent ones. True if a game has lost its link so, or by not
+    /// reporting it.
     pub(super) fn handle_timeout(&mut self, now: LocalTime) -> bool {
         let mut has_changed = false;
         self.clients.retain(|_, client| {
@@ -182,8 +182,8 @@ impl Clients {
         }
     }
 
-    /// Tells the game that has this cable that its peer is gone. Where only the daemons may have lost each other, the game
-    /// keeps the cable until it says that it does not hear its peer either.
+    /// Tells the game on this link that its peer is gone. Where only the daemons may have lost each other,
+    /// the game keeps the link until it reports that it has lost its peer too.
     pub(super) fn take_back(&mut self, loss: &PeerLoss) {
         let message = loss.message();
         self.clients.retain(|_, client| {
@@ -198,7 +198,7 @@ impl Clients {
         });
     }
 
-    /// Takes over the games that play on one of these cables since before this daemon was there.
+    /// Takes over games that were linked over one of these interfaces before this daemon started.
     pub(super) fn adopt(&mut self, now: LocalTime, links: &[(LinkId, Name)], player: Option<u32>) {
         for &(link, name) in links {
             if self.clients.values().any(|client| client.link == Some(link)) {
@@ -217,10 +217,9 @@ impl Clients {
         }
     }
 
-    /// Gives each game without a peer one of the `linked` cables that no other game has: a box with three
-    /// cables plays three games. Where several wait, and where another user's game has a cable that it does
-    /// not play on, the first in [precedence](super::precedence::Rank) gets it; `player` is the user at this
-    /// machine's screen.
+    /// Assigns each game without a peer one of the `linked` interfaces that no other game has. Where several
+    /// wait, and where another user's game holds a link without using it, the first in
+    /// [precedence](super::precedence::Rank) gets it; `player` is the user at this machine's screen.
     pub(super) fn assign(&mut self, linked: &[(LinkId, FromDaemon)], player: Option<u32>) {
         for (link, message) in linked {
             let find = |(&token, client): (&usize, &Client)| (token, client.rank(player), client.is_held);
@@ -248,7 +247,7 @@ impl Clients {
         }
     }
 
-    /// Takes the cable of a game, which another one goes before.
+    /// Takes the link from a game, for one of higher precedence.
     fn displace(&mut self, token: usize, up: &FromDaemon) {
         let (Some(client), FromDaemon::PeerUp { cable, .. }) = (self.clients.get_mut(&token), up) else {
             return;
@@ -268,10 +267,10 @@ impl Clients {
         }
     }
 
-    /// The address of a cable's peer changed.
+    /// Sends the new address of a link's peer.
     pub(super) fn update(&mut self, link: LinkId, message: &FromDaemon) {
         self.clients.retain(|_, client| {
-            // Not what it was told already, when the cable became its own.
+            // The same assignment is not sent twice.
             let is_known = !client.is_held && client.assignment.as_ref() == Some(message);
             if client.link != Some(link) || is_known {
                 return true;

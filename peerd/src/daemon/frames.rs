@@ -1,4 +1,4 @@
-//! The frames of one cable, and what bounds a flood of them.
+//! Frames of one cable, with a bound on floods.
 
 use crate::identity::{IfIndex, Instance, Name};
 use crate::sys::packet::PacketSocket;
@@ -10,13 +10,13 @@ use mio::{Registry, Token};
 use std::io;
 use std::time::Duration;
 
-/// Frames read at once.
+/// Frames read in one batch.
 const BATCH: usize = 16;
-/// How long the socket is left alone after a full batch: bounds a flood to 16 frames in 10 ms.
+/// Pause after a full batch: bounds a flood to 16 frames in 10 ms.
 const FLOOD_PAUSE: Duration = Duration::from_millis(10);
-/// Full batches in a row that make a flood.
+/// Full batches in a row that count as a flood.
 const FLOOD_BATCHES: u8 = 3;
-/// How long the kernel then passes only the peer's frames and a sample of others.
+/// Time for which the kernel then passes only the peer's frames and a sample of others.
 const STRICT_TIME: Duration = Duration::from_secs(10);
 
 /// A cable's packet socket.
@@ -24,10 +24,10 @@ const STRICT_TIME: Duration = Duration::from_secs(10);
 pub(super) struct Frames {
     pub(super) token: Token,
     socket: PacketSocket,
-    /// The socket was left with frames in it.
+    /// Frames were left in the socket until then.
     paused: Option<LocalTime>,
     full_batches: u8,
-    /// Whom the kernel lets through when there is a flood.
+    /// The only sender that passes in a flood.
     followed: Option<Instance>,
     /// Until when the filter is strict.
     strict: Option<LocalTime>,
@@ -35,7 +35,7 @@ pub(super) struct Frames {
 
 impl Frames {
     /// # Errors
-    /// Why the socket cannot be opened.
+    /// When the socket cannot be opened.
     pub(super) fn open(index: IfIndex, registry: &Registry, token: Token) -> io::Result<Frames> {
         Ok(Frames {
             token,
@@ -69,7 +69,8 @@ impl Frames {
                     self.full_batches = 0;
                     return;
                 }
-                // ENETDOWN once after each down; ENXIO for good after a delete, which the monitor tells as well.
+                // ENETDOWN comes once after each down; ENXIO for good after a delete, which the monitor
+                // reports as well.
                 Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
                 Err(_) => return,
             }
@@ -83,7 +84,7 @@ impl Frames {
         }
     }
 
-    /// Everybody is heard as long as they are few: a restarted peer, a second claimant.
+    /// Without a flood all senders pass, such as a restarted peer or a second claimant.
     fn apply_filter(&self, name: Name) {
         let peer = self.followed.filter(|_| self.strict.is_some());
         if let Err(error) = self.socket.set_filter(&filter::program(peer)) {
@@ -102,7 +103,7 @@ impl Frames {
         self.paused.into_iter().chain(self.strict).min()
     }
 
-    /// Ends a strict filter; true when frames are to be read that were left.
+    /// Lifts the strict filter when it is due; true when the pause is over.
     pub(super) fn handle_timeout(&mut self, now: LocalTime, name: Name) -> bool {
         if self.strict.is_some_and(|at| at <= now) {
             self.strict = None;

@@ -1,4 +1,4 @@
-//! The interfaces of the machine that are served: cables and LANs.
+//! Interfaces that are served: cables and LANs.
 
 mod discovery;
 
@@ -22,7 +22,7 @@ use mio::{Registry, Token};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-/// All of them, and what they share.
+/// The interfaces and the sockets they share.
 pub(super) struct Interfaces {
     settings: Settings,
     /// The operator's own cables.
@@ -36,7 +36,7 @@ pub(super) struct Interfaces {
     claims: Claims,
     udev_settle: UdevSettle,
     firewall: Keeper,
-    /// Everything but the nonce, which each link draws for itself.
+    /// The identity of this process; each link draws its own nonce.
     me: Identity,
     rescan: Option<LocalTime>,
     resyncs: u64,
@@ -44,7 +44,7 @@ pub(super) struct Interfaces {
 }
 
 impl Interfaces {
-    /// Takes all into service that are there. The kernel's changes come at `monitor`.
+    /// Takes all cables and LANs into service. `monitor` is the token of the kernel's messages.
     pub(super) fn open(
         settings: Settings,
         registry: Registry,
@@ -78,7 +78,7 @@ impl Interfaces {
             events: vec![],
         };
         interfaces.rescan(clock::now());
-        // Holes of a run that was killed; those of cables are taken over as these are linked.
+        // Rules of a killed run; those of cables are taken over when these link.
         let ports = interfaces.ports.values();
         let cables = ports.filter(|port| port.certainty == Certainty::Sure);
         let cables = cables.map(|port| port.name().to_owned()).collect();
@@ -122,7 +122,7 @@ impl Interfaces {
         }
     }
 
-    /// Reads what has come at one of their sockets; false if it is none of these.
+    /// Reads from the socket of that token; false if it is not ours.
     pub(super) fn handle_ready(&mut self, now: LocalTime, token: Token) -> bool {
         let nonces = self.nonces();
         let mut ports = self.ports.iter_mut();
@@ -136,12 +136,12 @@ impl Interfaces {
         self.ports.values().map(of).collect()
     }
 
-    /// Whether something has happened since the last [`drain`](Self::drain) that clients have to be told.
+    /// True if events wait for [`drain`](Self::drain).
     pub(super) fn has_events(&self) -> bool {
         !self.events.is_empty()
     }
 
-    /// Carries out what cables and LANs want, until they want nothing more.
+    /// Performs the outputs of all links; returns the events.
     pub(super) fn drain(&mut self, now: LocalTime) -> Vec<Event> {
         let mut must_redraw = false;
         for index in self.ports.keys().copied().collect::<Vec<_>>() {
@@ -157,7 +157,7 @@ impl Interfaces {
         events
     }
 
-    /// True when another machine has our instance.
+    /// True when another machine has the same instance.
     fn drain_port(&mut self, now: LocalTime, index: IfIndex) -> bool {
         let Some(port) = self.ports.get_mut(&index) else {
             return false;
@@ -181,7 +181,7 @@ impl Interfaces {
         must_redraw
     }
 
-    /// All links, with the names of their interfaces.
+    /// All links with the names of their interfaces.
     pub(super) fn names(&self) -> Vec<(LinkId, Name)> {
         let ports = self.ports.values().map(|port| (port.id(), port.link.name));
         ports
@@ -189,27 +189,27 @@ impl Interfaces {
             .collect()
     }
 
-    /// What games are told of the peers at the other ends of cables.
+    /// Assignments over cables.
     pub(super) fn cables_up(&self) -> impl Iterator<Item = (LinkId, FromDaemon)> {
         self.ports.values().filter_map(Port::peer_up)
     }
 
-    /// What games are told of the machines chosen on LANs.
+    /// Assignments over LANs.
     pub(super) fn lans_up(&self) -> impl Iterator<Item = (LinkId, FromDaemon)> {
         self.lans.values().filter_map(LanPort::peer_up)
     }
 
-    /// What a game of a LAN is told when a cable takes the LAN's place.
+    /// Losses of all LANs, which a plugged cable replaces.
     pub(super) fn replaced_lans(&self) -> impl Iterator<Item = PeerLoss> {
         let reason = "a cable is plugged in";
         let lans = self.lans.values();
         lans.map(move |lan| PeerLoss::new(lan.id(), lan.name, reason, DownCause::Replaced))
     }
 
-    /// Tells each link whether anybody wants to play there.
+    /// Tells each link whether a game waits there.
     pub(super) fn tell_games(&mut self, now: LocalTime, clients: &Clients) {
         for port in self.lans.values_mut() {
-            // Not one that goes on by itself with a machine that is not heard: nobody else should choose it.
+            // A game that keeps its link without hearing the other daemon must not be chosen by others.
             let wants = clients.wants(port.id()) && !clients.holds(port.id());
             port.lan.set_game(now, wants);
         }
@@ -220,20 +220,20 @@ impl Interfaces {
         }
     }
 
-    /// Whether there is nothing to serve. What may be a phone keeps nobody here.
+    /// True if there is nothing to serve. A possible phone does not count.
     pub(super) fn is_idle(&self) -> bool {
         let is_cable = |port: &Port| port.certainty == Certainty::Sure || port.cable.has_peer();
         !self.ports.values().any(is_cable) && self.udev_settle.is_empty() && self.lans.is_empty()
     }
 
-    /// The machine slept, or stood still.
+    /// Handles a resume from suspend.
     pub(super) fn handle_resume(&mut self, now: LocalTime) {
         for port in self.ports.values_mut() {
             port.cable.handle_input(now, Input::Resumed);
         }
     }
 
-    /// The daemon stops. Gives the cables that keep their addresses, as a game says that it plays on over them.
+    /// Stops all cables. Returns those that keep their addresses, since a game is linked over them.
     pub(super) fn stop(&mut self, now: LocalTime, clients: &Clients) -> BTreeSet<IfIndex> {
         let mut played = BTreeSet::new();
         for (&index, port) in &mut self.ports {
@@ -251,7 +251,7 @@ impl Interfaces {
         played
     }
 
-    /// Leaves all interfaces but those as they were found.
+    /// Restores all interfaces but those.
     pub(super) fn close(&mut self, played: &BTreeSet<IfIndex>) {
         for (index, port) in &mut self.ports {
             if !played.contains(index) {

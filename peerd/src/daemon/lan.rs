@@ -1,4 +1,4 @@
-//! One LAN interface: its machine with its two sockets. Its MAC and addresses are never touched.
+//! The state machine of one LAN interface with its two sockets. Its MAC and addresses are never touched.
 
 use super::link::{Event, LinkId, PeerLoss};
 use super::tokens::Tokens;
@@ -15,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 /// Beacons read at once.
 const BATCH: usize = 32;
 
-/// One LAN.
+/// One LAN interface.
 #[derive(Debug)]
 pub(super) struct LanPort {
     pub(super) name: Name,
@@ -54,7 +54,7 @@ impl LanPort {
         LinkId::Lan(self.index)
     }
 
-    /// Reads what came, if the token is one of ours.
+    /// Reads beacons, if the token is one of ours.
     pub(super) fn receive(&mut self, now: LocalTime, token: Token) -> bool {
         let Some((_, socket)) = self.sockets.iter().find(|(of, _)| *of == token) else {
             return false;
@@ -71,17 +71,17 @@ impl LanPort {
                 Err(_) => return true,
             }
         }
-        // What else is there waits for the next beacon: an edge-triggered poll tells of that one.
+        // The remaining beacons wait for the next one: the poll is edge-triggered.
         true
     }
 
-    /// Carries out what the machine wants.
+    /// Performs the outputs of the machine.
     pub(super) fn drain(&mut self, events: &mut Vec<Event>) {
         while let Some(output) = self.lan.poll_output() {
             match output {
                 Output::Announce(beacon) => {
                     for (_, socket) in &self.sockets {
-                        // No address yet, or no network: the next one may pass.
+                        // Fails while there is no address or network.
                         let _ = socket.announce(&beacon.encode());
                     }
                 }
@@ -104,7 +104,7 @@ impl LanPort {
         }
     }
 
-    /// What a game is told of the peer, if there is one.
+    /// The assignment for a game, if there is a peer.
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let (name, address) = self.lan.linked_address()?;
         let message = FromDaemon::PeerUp {

@@ -1,4 +1,4 @@
-//! Addresses and neighbours that an earlier run left on an interface: it was killed, or stopped under a game that plays on.
+//! Addresses and neighbours of an earlier run, which was killed or stopped while a game was linked.
 
 use crate::identity::IfIndex;
 use crate::machine::address::Plan;
@@ -8,21 +8,22 @@ use gamelink_core::time::LocalTime;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// How long they stay for a game that plays over them and has yet to say so: it looks for a daemon ten times a second.
+/// Time they stay for a game that is linked over them and has not connected yet: games look for a daemon ten
+/// times a second.
 const KEEP_TIME: Duration = Duration::from_secs(3);
 
-/// What is left on one interface.
+/// Leftovers on one interface.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     index: IfIndex,
-    /// Each with its partner.
+    /// Addresses with their partners.
     addresses: Vec<(IpAddr, IpAddr)>,
     neighbours: Vec<IpAddr>,
     due: Option<LocalTime>,
 }
 
 impl Leftovers {
-    /// Looks for them. With `is_marked`, addresses count that have the form of ours: older kernels keep no mark of them.
+    /// Finds them. With `is_marked`, addresses of our form count too: older kernels keep no mark of ours.
     pub(super) fn find(now: LocalTime, index: IfIndex, is_marked: bool, route: &mut Route) -> Leftovers {
         let (mut addresses, mut neighbours) = (vec![], vec![]);
         let _ = route.ask(Request::all_addresses(), |message| {
@@ -64,7 +65,8 @@ impl Leftovers {
         self.due
     }
 
-    /// Removes them when it is time. A game that has the cable plays over just these, as long as the other daemon is silent.
+    /// Removes them when due. A game that has the cable may be linked over just these while the other daemon
+    /// is silent.
     pub(super) fn handle_timeout(&mut self, now: LocalTime, is_played: bool, route: &mut Route) {
         if self.due.is_none_or(|at| now < at) {
             return;
@@ -76,7 +78,7 @@ impl Leftovers {
         }
     }
 
-    /// Removes them, but for what `plan` wants there.
+    /// Removes all but those of `plan`.
     pub(super) fn remove(&mut self, plan: Option<&Plan>, route: &mut Route) {
         let index = self.index;
         let addresses = self.addresses.drain(..);
@@ -88,7 +90,7 @@ impl Leftovers {
             .filter(|ip| plan.is_none_or(|plan| plan.peer != *ip))
             .map(|ip| Request::remove_neighbour(index, ip));
         for request in addresses.chain(neighbours) {
-            // Gone already where the interface went down or away.
+            // Fails where the interface went down or away.
             let _ = route.change(request);
         }
         if self.due.take().is_some() {

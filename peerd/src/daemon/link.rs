@@ -1,27 +1,27 @@
-//! The links that games are given, and how a game is told that one is gone.
+//! Links that games are assigned, and their loss.
 
 use crate::identity::{IfIndex, Name};
 use gamelink_core::control::{DownCause, FromDaemon};
 
-/// A cable, or a LAN with the one machine that was chosen there.
+/// A cable, or a LAN with the one machine chosen there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LinkId {
     Cable(IfIndex),
     Lan(IfIndex),
 }
 
-/// What the clients have to be told.
+/// Events for the clients.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// An interface is served that was not.
+    /// A new interface is served.
     New,
-    /// The peer of a link can be reached, or by another address or name.
+    /// The peer of a link can be reached, or its address or name changed.
     Up(LinkId),
-    /// It cannot any more.
+    /// The peer of a link is lost.
     Down(PeerLoss),
 }
 
-/// A peer that is gone, as a game is told.
+/// A lost peer, as a game is told.
 #[derive(Debug)]
 pub(super) struct PeerLoss {
     pub(super) link: LinkId,

@@ -1,4 +1,4 @@
-//! The daemon: all cables of the box on one poll.
+//! The daemon: all cables of this machine on one poll.
 
 mod autoconf;
 mod client;
@@ -38,14 +38,14 @@ const SIGNALS: Token = Token(0);
 const MONITOR: Token = Token(1);
 const FIRST_LISTENER: usize = 2;
 
-/// A clock difference that grew by this much means that the machine slept.
+/// Growth of the difference between the clocks that means a suspend.
 const MIN_SLEEP: Duration = Duration::from_millis(500);
 
 struct Daemon {
     poll: Poll,
     signals: Signals,
     listeners: Listeners,
-    /// Listeners at which more wait than were taken in one turn; the poll will not say so again.
+    /// Listeners that still had clients waiting: the poll is edge-triggered.
     unaccepted: BTreeSet<Token>,
     tokens: Tokens,
     clients: Clients,
@@ -57,7 +57,7 @@ struct Daemon {
     slept: Duration,
 }
 
-/// Runs until a signal, or until idle if asked to.
+/// Runs until a signal, or until idle if the settings say so.
 ///
 /// # Errors
 /// When it cannot start.
@@ -77,7 +77,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), RunError> {
 impl Daemon {
     fn start(settings: Settings) -> Result<Daemon, RunError> {
         let system = |what| move |error: io::Error| RunError::System(what, error);
-        // First of all, as it takes over numbered descriptors.
+        // First, since it takes over numbered descriptors.
         let listeners = Listeners::open(&settings.control);
         let mut listeners = listeners.map_err(|error| RunError::Control(settings.control.clone(), error))?;
         let poll = Poll::new().map_err(system("a poll"))?;
@@ -191,7 +191,7 @@ impl Daemon {
         }
     }
 
-    /// Everything, small enough for one line of the control socket: about 800 bytes a cable.
+    /// The status, cut to one line of the control socket: about 800 bytes a cable.
     fn status(&self, now: LocalTime) -> Status {
         let (me, names) = (self.interfaces.me(), self.interfaces.names());
         let name = |link: LinkId| {
@@ -218,12 +218,12 @@ impl Daemon {
         })
     }
 
-    /// Tells the links whether anybody wants to play, and the games of the peers.
+    /// Assigns links to games, and tells the links whether a game waits.
     fn serve_games(&mut self, now: LocalTime) {
         let player = environment::player();
         self.clients.adopt(now, &self.interfaces.names(), player);
         let mut linked: Vec<_> = self.interfaces.cables_up().collect();
-        // A cable that somebody plugs in means more than a LAN that happens to be there.
+        // A plugged cable goes before a LAN.
         if linked.iter().any(|(cable, _)| !self.clients.has(*cable)) {
             let replaced = self.interfaces.replaced_lans();
             replaced.for_each(|down| self.clients.take_back(&down));
@@ -233,9 +233,9 @@ impl Daemon {
         self.interfaces.tell_games(now, &self.clients);
     }
 
-    /// Carries out what the links want, and tells the games.
+    /// Performs the outputs of all links, and tells the games.
     fn settle(&mut self, now: LocalTime) {
-        // What is new is to know whether anybody wants to play before it says its first word.
+        // New links learn whether a game waits before they send their first frame.
         if self.interfaces.has_events() {
             self.serve_games(now);
         }
@@ -246,7 +246,7 @@ impl Daemon {
         });
         downs.for_each(|down| self.clients.take_back(down));
         if !events.is_empty() {
-            // A game that has the link already is told of the new address.
+            // A game on this link is sent the new address.
             let is_up = |id| {
                 events
                     .iter()
@@ -282,7 +282,7 @@ impl Daemon {
     }
 }
 
-/// The time that this machine has slept since it booted.
+/// Time this machine has been suspended since boot.
 fn slept() -> Duration {
     clock::since_boot().saturating_sub(Duration::from_nanos(clock::now().0))
 }

@@ -1,10 +1,10 @@
-//! What systemd is told.
+//! Notifications to systemd.
 
 use gamelink_core::time::LocalTime;
 use sd_notify::NotifyState;
 use std::time::Duration;
 
-/// The way to the service manager, if there is one.
+/// Connection to the service manager, if there is one.
 #[derive(Debug)]
 pub(super) struct Notify {
     watchdog: Option<(Duration, LocalTime)>,
@@ -12,7 +12,7 @@ pub(super) struct Notify {
 
 impl Notify {
     pub(super) fn from_environment(now: LocalTime) -> Notify {
-        // Twice as often as asked, as its manual advises (sd_watchdog_enabled(3)).
+        // Twice as often as required, as sd_watchdog_enabled(3) advises.
         let watchdog = sd_notify::watchdog_enabled().map(|every| (every / 2, now));
         Notify { watchdog }
     }
@@ -44,7 +44,7 @@ impl Notify {
 }
 
 fn send(states: &[NotifyState<'_>]) {
-    // Without a service manager this does nothing.
+    // Does nothing without a service manager.
     if let Err(error) = sd_notify::notify(states) {
         log::debug!("cannot notify the service manager error={error}");
     }

@@ -1,4 +1,4 @@
-//! One cable's machine with its sockets: carries out what the machine wants.
+//! The state machine of one cable with its sockets: performs its outputs.
 
 use super::autoconf::Autoconf;
 use super::frames::Frames;
@@ -24,16 +24,16 @@ use nix::errno::Errno;
 use std::io;
 use std::net::IpAddr;
 
-/// What the rest of the daemon has to do about a cable.
+/// Events for the rest of the daemon.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// Its peer can be reached.
+    /// The peer can be reached.
     PeerUp,
-    /// It cannot any more.
+    /// The peer is lost.
     PeerDown(Loss),
-    /// A new instance is to be drawn.
+    /// Another machine has our instance.
     Redraw,
-    /// The interface has another name.
+    /// The interface was renamed.
     Renamed,
 }
 
@@ -43,26 +43,25 @@ pub(super) struct Port {
     pub(super) link: Link,
     pub(super) certainty: Certainty,
     pub(super) cable: Cable,
-    /// A game has this cable.
+    /// A game is assigned to this cable.
     pub(super) is_played: bool,
     device: Device,
     frames: Frames,
-    /// While there are addresses.
+    /// Open while there are addresses.
     prober: Option<Prober>,
     prober_token: Token,
     autoconf: Autoconf,
     leftovers: Leftovers,
     link_up_since: Option<LocalTime>,
-    /// Its game knows it, and its peer's address, by the old name.
+    /// The rename has not been reported yet.
     is_renamed: bool,
 }
 
 impl Port {
-    /// Takes an interface into service: looks for what an earlier run left on it, which goes when there is something new, or
-    /// soon; and keeps the kernel and the other end out of it.
+    /// Takes an interface into service: finds leftovers of an earlier run, and disables autoconfiguration.
     ///
     /// # Errors
-    /// Why its socket cannot be opened.
+    /// When its socket cannot be opened.
     pub(super) fn open(
         now: LocalTime,
         link: Link,
@@ -72,7 +71,7 @@ impl Port {
         route: &mut Route,
     ) -> io::Result<Port> {
         let frames = Frames::open(link.index, registry, tokens[0])?;
-        // That mode is what we leave behind, too; nobody else sets it on a cable.
+        // An earlier run left that mode; no other program sets it on a cable.
         let is_marked = link.addr_gen_mode == Some(AddrGenMode::NONE);
         let mut port = Port {
             cable: Cable::new(now, config, link.mac),
@@ -107,7 +106,7 @@ impl Port {
         self.link.index
     }
 
-    /// Something happened to the interface: looks at it as it is now. False if it is gone.
+    /// Reads the interface as it is now. False if it is gone.
     pub(super) fn refresh(&mut self, now: LocalTime, route: &mut Route) -> bool {
         let Some(link) = route.link(self.index()) else {
             self.cable.handle_input(now, Input::Gone);
@@ -126,8 +125,8 @@ impl Port {
         true
     }
 
-    /// Reads what has come, if the token is one of ours. `sibling` finds the cable of this box that a frame with our own
-    /// instance came from.
+    /// Reads from the socket of that token, if it is ours. `sibling` finds the cable of this machine that
+    /// sent a frame with our own instance.
     pub(super) fn handle_ready(
         &mut self,
         now: LocalTime,
@@ -171,7 +170,7 @@ impl Port {
             .min()
     }
 
-    /// Does what is due.
+    /// Performs what is due.
     pub(super) fn handle_timeout(
         &mut self,
         now: LocalTime,
@@ -191,7 +190,7 @@ impl Port {
         }
     }
 
-    /// Carries out what the machine wants.
+    /// Performs the outputs of the machine.
     pub(super) fn drain(
         &mut self,
         now: LocalTime,
@@ -258,7 +257,7 @@ impl Port {
 
     fn set_mac(&mut self, now: LocalTime, mac: Mac, route: &mut Route) {
         let index = self.index();
-        // usbnet refuses while up (EBUSY), so always down first; and up again whatever came of it.
+        // usbnet refuses while up (EBUSY), so down first, and up again whatever the result.
         let _ = route.change(Request::set_up(index, false));
         let result = route.change(Request::set_mac(index, mac));
         let _ = route.change(Request::set_up(index, true));
@@ -324,12 +323,13 @@ impl Port {
     fn remove(&mut self, plan: &Plan, route: &mut Route) {
         let index = self.index();
         self.prober = None;
-        // Gone already where the interface went down or away.
+        // Fails where the interface went down or away.
         let _ = route.change(Request::remove_neighbour(index, plan.peer));
         let _ = route.change(Request::remove_address(index, plan.local, plan.peer));
     }
 
-    /// Whether the kernel really has this address no more: an old event may tell of one that has been put back since.
+    /// Reports a removed address, if it is still missing: an old event may concern one that was restored
+    /// since.
     pub(super) fn check_removed(&mut self, now: LocalTime, address: IpAddr, route: &mut Route) {
         let installed = self.cable.addresses().installed();
         if installed.is_none_or(|plan| plan.local != address) {
@@ -348,7 +348,7 @@ impl Port {
         }
     }
 
-    /// What a game is told of the peer, if there is one.
+    /// The assignment for a game, if there is a peer.
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let (name, plan) = self.cable.assignment()?;
         let address = |ip: IpAddr| PeerAddress {
@@ -382,7 +382,7 @@ impl Port {
         status
     }
 
-    /// Leaves the interface as it was found, but up.
+    /// Restores the interface as it was found, but up.
     pub(super) fn close(&mut self, route: &mut Route) {
         self.prober = None;
         self.leftovers.remove(None, route);

@@ -1,15 +1,15 @@
-//! Which of several clients goes first: every user of this machine may connect, and most of them do not play.
+//! Precedence of clients: every user of this machine may connect, and most are not playing.
 
 use gamelink_core::time::LocalTime;
 
-/// Clients at once: more than anybody plays, and a bound on what strangers can cost.
+/// Clients at once: more than a machine has players, and a bound on the cost of strangers.
 const MAX_CLIENTS: usize = 32;
-/// Of these, so many for one user: three games with a relay or a tool each.
+/// Clients of one user: three games with a relay or a tool each.
 const MAX_PER_USER: usize = 6;
-/// Places beyond these, for root, whose status request must be answered when others have all places.
+/// Further clients of root, whose status request must be answered when all places are taken.
 const MAX_FOR_ROOT: usize = 32;
 
-/// Whether a client of this user is taken, beside those of the `others`.
+/// True if there is room for a client of this user beside the `others`.
 pub(super) fn has_room(uid: u32, others: impl Iterator<Item = u32>) -> bool {
     let (mut all, mut own) = (0, 0);
     for other in others {
@@ -23,11 +23,10 @@ pub(super) fn has_room(uid: u32, others: impl Iterator<Item = u32>) -> bool {
     }
 }
 
-/// A game's place in the row: the player's own goes first, of two alike the newest, which somebody has just
-/// started.
+/// Rank of a game: the player's own goes first, of equals the newest, which was just started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    /// Of root, or of the user at this machine's screen.
+    /// The game of root, or of the user at the screen.
     pub(super) is_players: bool,
     /// When it connected.
     pub(super) since: LocalTime,
@@ -36,10 +35,10 @@ pub(super) struct Rank {
 }
 
 impl Rank {
-    /// Whether a game that waits takes the cable of another one.
+    /// True if a waiting game takes the link of another one.
     ///
-    /// Never of its own user's: the second game of a player waits for a second cable. Of a stranger's, and of
-    /// any that has a peer and does not play with it: that one may only want to be in the way.
+    /// Never from the same user: a player's second game waits for a second cable. From a stranger's game, and
+    /// from one that has a peer and is not linked, which may only block the cable.
     pub(super) fn displaces(self, holder: Rank) -> bool {
         let is_worth_more = self.is_players && !holder.is_players;
         let is_idle = self.is_players == holder.is_players && !holder.is_linked && self.since > holder.since;

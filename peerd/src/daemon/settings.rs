@@ -1,4 +1,4 @@
-//! What the daemon is asked to do, and why it may not be able to.
+//! Settings of the daemon, and errors of its start.
 
 use clap::Args;
 use gamelink_core::control::DEFAULT_SOCKET;
@@ -6,19 +6,20 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// What `peerd run` was asked to do.
+/// Options of `peerd run`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Settings {
     /// Serve this interface, of any kind, and none but those named so; may be given several times.
     #[arg(long = "interface", value_name = "NAME")]
     pub(crate) interfaces: Vec<String>,
-    /// Also look for machines on this LAN interface, whose MAC and addresses are never touched; may be given several times.
+    /// Also look for machines on this LAN interface, whose MAC and addresses are never touched; may be given
+    /// several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) lan: Vec<String>,
     /// Where games and tools connect.
     #[arg(long, value_name = "PATH", env = "GAMELINK_CONTROL", default_value = DEFAULT_SOCKET)]
     pub(crate) control: PathBuf,
-    /// What the other player sees as this machine's name [default: the host's name].
+    /// Name of this machine that the other player sees [default: the host's name].
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// A list of further cables: a driver's name or VENDOR:PRODUCT a line, `#` starts a comment.
@@ -35,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) exit_idle: Option<u64>,
 }
 
-/// Why the daemon cannot run.
+/// Errors of the start.
 #[derive(Debug)]
 pub(crate) enum RunError {
     CablesFile(io::Error),

@@ -1,12 +1,11 @@
-//! What the daemon says of itself, in one line of the control socket.
+//! Limits on the size of the status.
 
 use gamelink_core::control::{MAX_LINE, Status};
 
-/// Many games or machines with long names must not cost the answer: the least important goes first, a piece
-/// at a time.
+/// Drops entries until the status fits: LANs first, then idle games, then cables.
 pub(super) fn cut_short(mut status: Status) -> Status {
     let fits = |status: &Status| serde_json::to_vec(status).is_ok_and(|line| line.len() < MAX_LINE - 256);
-    // Any user may connect any number of games; those that play are to be seen.
+    // Games without a link go first: any user may connect any number.
     status.games.sort_by_key(|game| game.cable.is_none());
     while !fits(&status)
         && (status.lans.pop().is_some() || status.games.pop().is_some() || status.cables.pop().is_some())

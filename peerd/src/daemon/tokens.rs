@@ -1,11 +1,11 @@
-//! Numbers for what is polled.
+//! Tokens of polled sockets.
 
 use mio::Token;
 
-/// Those below are fixed.
+/// The first free number; lower ones are fixed.
 const FIRST_DYNAMIC: usize = 16;
 
-/// Fresh numbers: interfaces have the even ones, clients the odd.
+/// A supply of tokens: interfaces take the even numbers, clients the odd.
 #[derive(Debug)]
 pub(super) struct Tokens(usize);
 

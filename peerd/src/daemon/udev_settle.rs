@@ -1,4 +1,4 @@
-//! New interfaces that udev has not given their names yet: they are left alone until then, but not for long.
+//! New interfaces that udev has not renamed yet: they wait for it, within a limit.
 
 use crate::identity::IfIndex;
 use crate::sys::udev::Progress;
@@ -6,23 +6,22 @@ use gamelink_core::time::LocalTime;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long udev is waited for where it does nothing: it has failed or was stopped, and the players are not to wait.
+/// Wait for an idle udev, which has failed or was stopped.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long while it is at work. It takes some 50 ms, many times that on a small machine under load.
+/// Wait for a busy udev. It takes some 50 ms, many times that on a small machine under load.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often is looked. The rename itself is heard of, but udev writes its entry only after that.
+/// Poll interval. The rename itself is reported, but udev writes its entry only after that.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Interfaces that wait for udev.
+/// Interfaces that wait for udev, since when.
 #[derive(Debug, Default)]
 pub(super) struct UdevSettle {
-    /// Since when.
     waiting: BTreeMap<IfIndex, LocalTime>,
     look: Option<LocalTime>,
 }
 
 impl UdevSettle {
-    /// Whether an interface is to be left alone for now.
+    /// True if an interface must still wait.
     pub(super) fn must_wait(&mut self, now: LocalTime, index: IfIndex, udev: Progress) -> bool {
         let since = *self.waiting.entry(index).or_insert(now);
         let patience = match udev {
@@ -41,7 +40,7 @@ impl UdevSettle {
         self.waiting.is_empty()
     }
 
-    /// The interface is served, or gone.
+    /// Forgets an interface that is served or gone.
     pub(super) fn forget(&mut self, index: IfIndex) {
         self.waiting.remove(&index);
     }
@@ -50,7 +49,7 @@ impl UdevSettle {
         self.look
     }
 
-    /// Those to look at again, once it is time.
+    /// Interfaces to look at again, when due.
     pub(super) fn due(&mut self, now: LocalTime) -> Vec<IfIndex> {
         if self.look.is_none_or(|at| now < at) {
             return vec![];

@@ -1,37 +1,37 @@
-//! The addresses of the two ends: made from what the handshake told, so that nobody has to wait for them or be asked.
+//! Addresses of the two ends: both compute them from the handshake, without DHCP or probing.
 
 use crate::identity::{Identity, Mac, hash64};
 use gamelink_core::time::LocalTime;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// How often an address that somebody else removes is put back before we name the culprit and slow down.
+/// Removals by others before the cause is reported and the pace slows.
 const MAX_LOSSES: u8 = 3;
-/// Losses further apart than this are no fight.
+/// Removals further apart than this are unrelated.
 const FIGHT_WINDOW: Duration = Duration::from_secs(60);
-/// How long the first loss is left alone: `ip address flush` goes on until it finds nothing more. The next ones ten times as long
-/// each.
+/// Delay before a removed address is restored: `ip address flush` repeats until it finds nothing. The second
+/// delay is ten times as long.
 const RESTORE_DELAY: Duration = Duration::from_millis(30);
-/// How long we then leave it.
+/// Delay once the address is contested.
 const CONTESTED_DELAY: Duration = Duration::from_secs(20);
-/// Between two looks whether an address that another interface has is free: as long as a diagnostic is shown, and less.
+/// Interval at which an address of another interface is tried again: within the time a diagnostic is shown.
 const TAKEN_RETRY: Duration = Duration::from_secs(4);
-/// Between two tries after the kernel refused.
+/// Interval of retries after the kernel refused.
 const REFUSED_RETRY: Duration = Duration::from_millis(250);
 
-/// What is to be in place so that both ends reach each other.
+/// Addresses and neighbour that connect both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// Ours: link-local `/64` for IPv6, `/32` with the peer's as its partner for IPv4.
+    /// Our address: link-local `/64` for IPv6, `/32` with the peer's as its partner for IPv4.
     pub(crate) local: IpAddr,
-    /// The peer's.
+    /// The peer's address.
     pub(crate) peer: IpAddr,
-    /// The peer's MAC, for a permanent neighbour entry: nothing is to be asked, so no firewall can be in the way.
+    /// The peer's MAC, for a permanent neighbour entry: no resolution, which a firewall could drop.
     pub(crate) peer_mac: Mac,
 }
 
 impl Plan {
-    /// The plan that both ends come to by themselves.
+    /// The plan that both ends compute independently.
     pub(crate) fn new(me: &Identity, peer: &Identity, peer_mac: Mac, with_v6: bool) -> Plan {
         let (local, remote) = if with_v6 {
             (IpAddr::V6(v6(me)), IpAddr::V6(v6(peer)))
@@ -82,35 +82,35 @@ fn v4(me: &Identity, peer: &Identity) -> (Ipv4Addr, Ipv4Addr) {
     }
 }
 
-/// Where a machine in a cloud finds its keys: no peer may get what is sent there.
+/// The metadata service of cloud machines, whose traffic no peer may get.
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 impl Plan {
-    /// Whether one of its addresses is another's already, of those that `has` knows. IPv4 alone has one room for all interfaces;
-    /// there are 32 512 pairs, of which a peer can try as many as it likes until it has the one that it wants.
+    /// True if one of its addresses is in use, according to `has`. IPv4 link-local addresses are shared by
+    /// all interfaces; there are 32 512 pairs, and a peer can try until it has the one that it wants.
     pub(crate) fn is_taken(&self, has: impl Fn(IpAddr) -> bool) -> bool {
         let is_taken = |ip: IpAddr| ip == IpAddr::V4(METADATA) || has(ip);
         self.local.is_ipv4() && (is_taken(self.local) || is_taken(self.peer))
     }
 }
 
-/// Why the kernel did not take the addresses.
+/// Reasons why addresses could not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// One of them is another interface's, or that of somebody who is reached by another interface.
+    /// An address belongs to another interface, or to a host reached by one.
     Taken,
-    /// IPv6 is switched off on this interface.
+    /// IPv6 is disabled on this interface.
     NoV6,
-    /// Anything that may pass: no buffers, the link just went down.
+    /// A temporary failure: no buffers, the link just went down.
     Passing,
 }
 
-/// What is to be done.
+/// Actions for the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Put these in place, over what is there; then [`Addresses::handle_installed`].
+    /// Set these, over existing ones; then [`Addresses::handle_installed`].
     Install(Plan),
-    /// Take these away.
+    /// Remove these.
     Remove(Plan),
 }
 
@@ -119,7 +119,7 @@ pub(crate) enum Action {
 pub(crate) struct Addresses {
     wanted: Option<Plan>,
     installed: Option<Plan>,
-    /// Something of this plan may be in place.
+    /// The plan that may be partly in place.
     touched: Option<Plan>,
     has_v6: bool,
     losses: u8,
@@ -148,7 +148,7 @@ impl Addresses {
         self.installed.as_ref()
     }
 
-    /// Somebody removes them faster than we put them back.
+    /// Another program removes them faster than they are restored.
     pub(crate) fn is_contested(&self) -> bool {
         self.losses >= MAX_LOSSES
     }
@@ -160,7 +160,7 @@ impl Addresses {
         }
     }
 
-    /// The kernel took the last [`Action::Install`], or did not.
+    /// Handles the result of the last [`Action::Install`].
     pub(crate) fn handle_installed(&mut self, now: LocalTime, result: Result<(), Failure>) {
         match result {
             Ok(()) => self.installed = self.wanted,
@@ -173,13 +173,13 @@ impl Addresses {
         }
     }
 
-    /// The link was down, by our own doing: the kernel has forgotten them.
+    /// Handles a link that was down: the kernel has dropped the addresses.
     pub(crate) fn handle_flushed(&mut self) {
         self.installed = None;
         self.retry = None;
     }
 
-    /// An address is gone from the interface.
+    /// Handles an address that was removed from the interface.
     pub(crate) fn handle_removed(&mut self, now: LocalTime, address: IpAddr) {
         if self.installed.is_none_or(|plan| plan.local != address) {
             return;
@@ -200,7 +200,7 @@ impl Addresses {
         self.retry = Some(now.after(pause));
     }
 
-    /// What to do now.
+    /// The next action.
     pub(crate) fn poll(&mut self, now: LocalTime) -> Option<Action> {
         if let Some(old) = self.touched
             && self.wanted.is_none_or(|wanted| !wanted.has_addresses_of(&old))

@@ -21,9 +21,9 @@ use outbox::Outbox;
 use peering::{Admission, Peering};
 use std::time::Duration;
 
-/// How long a datagram of the peer proves that IP works.
+/// Time for which a datagram of the peer proves that UDP works.
 const UDP_FRESH: Duration = Duration::from_secs(4);
-/// How often a new instance is drawn because another machine has ours, before it is taken for a loop.
+/// New instances drawn because another machine has ours, before a loop is assumed.
 const MAX_REDRAWS: u8 = 3;
 
 /// One end of one cable.
@@ -45,12 +45,12 @@ pub(crate) struct Cable {
     outbox: Outbox,
 }
 
-/// What is known of the layers above Ethernet.
+/// UDP on this cable.
 #[derive(Debug, Default)]
 struct Udp {
-    /// When a datagram of the peer came last.
+    /// Time the last datagram of the peer came.
     heard: Option<LocalTime>,
-    /// This system does not let us send.
+    /// This system refuses to send.
     is_blocked: bool,
 }
 
@@ -82,7 +82,7 @@ impl Cable {
         self.peering.peer.is_some()
     }
 
-    /// What the games were told, while it holds.
+    /// The peer's name and addresses, while games are assigned to it.
     pub(crate) fn assignment(&self) -> Option<&(Name, Plan)> {
         self.peering.assigned.as_ref()
     }
@@ -91,7 +91,7 @@ impl Cable {
         &self.addresses
     }
 
-    /// When an input is due even if nothing happens.
+    /// Next deadline for an input.
     pub(crate) fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {
         if self.is_stopped {
             return None;
@@ -105,12 +105,12 @@ impl Cable {
             .min()
     }
 
-    /// The next thing to do; drain to `None` after each input.
+    /// The next output; drain to `None` after each input.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outbox.poll()
     }
 
-    /// Takes what happened.
+    /// Handles an input.
     pub(crate) fn handle_input(&mut self, now: LocalTime, input: Input<'_>) {
         if self.is_stopped {
             return;
@@ -206,10 +206,11 @@ impl Cable {
         });
         self.heartbeat.handle_heard(now, hears_us);
         if !hears_us && self.peering.assigned.is_some() {
-            // It lost us, or missed a frame: tell it again before it searches.
+            // It lost us, or missed a frame: an immediate frame keeps it from searching.
             self.heartbeat.speak();
         }
-        // Only once both ends play: a change of the MAC takes the link down for a moment, and play must not wait for it.
+        // Only once both ends are linked: changing a MAC takes the link down for a moment, and games must not
+        // wait for it.
         if hears_us && self.peering.assigned.is_some() {
             let (me, peer) = (self.me.instance, frame.sender.instance);
             match self
@@ -226,7 +227,7 @@ impl Cable {
         }
     }
 
-    /// Our own instance came from elsewhere: a machine cloned with its random numbers, or a loop in the wire.
+    /// Handles our own instance from elsewhere: a machine cloned with its random numbers, or a loop.
     fn handle_duplicate(&mut self, now: LocalTime) {
         if self.redraws >= MAX_REDRAWS {
             return self.report(now, Diagnostic::Loop);
@@ -237,7 +238,7 @@ impl Cable {
         }
     }
 
-    /// Whether this frame is of the one peer that the cable has, or may become it.
+    /// True if this frame is of the peer, or of a machine that becomes the peer.
     fn admit(&mut self, now: LocalTime, frame: &Frame) -> bool {
         let is_quiet = self.heartbeat.has_missed_a_beat(now);
         match self.peering.judge(self.me.instance, frame, is_quiet) {
@@ -256,7 +257,7 @@ impl Cable {
         false
     }
 
-    /// Brings everything in line with what is known now.
+    /// Applies all that is known now.
     fn settle(&mut self, now: LocalTime) {
         self.udp.heard = self.udp.heard.filter(|&at| now.since(at) < UDP_FRESH);
         if !self.peering.is_alone() {
@@ -272,7 +273,7 @@ impl Cable {
         if self.repair.handle_timeout(now) {
             self.heartbeat.speak();
         }
-        // A cable by which a game plays is not shaken.
+        // A cable with a linked game is not cycled.
         let jitter = (self.me.nonce.0 ^ u64::from(self.outbox.sequence())) as u8;
         if let Some(action) = self.carrier.poll(now, self.peering.is_alone(), jitter) {
             self.outbox.push(Output::Carrier(action));
@@ -298,7 +299,7 @@ impl Cable {
         }
         while let Some(action) = self.addresses.poll(now) {
             match action {
-                // Its outcome is an input of its own.
+                // Its result is an input of its own.
                 address::Action::Install(plan) => return self.outbox.push(Output::Install(plan)),
                 address::Action::Remove(plan) => self.outbox.push(Output::Remove(plan)),
             }
@@ -349,7 +350,7 @@ impl Cable {
 
     fn say_goodbye(&mut self) {
         if self.can_send() {
-            // Twice, as nobody answers a goodbye.
+            // Twice, as a goodbye is not answered.
             self.send(Kind::Goodbye);
             self.send(Kind::Goodbye);
         }
@@ -368,7 +369,7 @@ impl Cable {
         }
     }
 
-    /// Whether frames can go out, and there is somebody or something to say them for.
+    /// True if frames can be sent, and there is a reason to.
     fn can_send(&self) -> bool {
         let has_reason = self.is_certain || self.has_game || !self.peering.is_alone();
         has_reason && self.carrier.state().can_carry()
@@ -382,7 +383,7 @@ impl Cable {
     fn frame(&self, kind: Kind) -> Frame {
         let peer = self.peering.peer.as_ref();
         let is_mutual = self.peering.mutual().is_some();
-        // Those of a peer that is held are in place before the next one hears us.
+        // The addresses of a held peer are in place before the next one hears us.
         let is_ready = is_mutual && self.addresses.installed().is_some();
         let flags = Flags::default()
             .with(Flags::V6, self.addresses.has_v6())

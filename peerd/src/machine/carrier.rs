@@ -1,14 +1,14 @@
-//! Whether the interface can carry frames, and what to do when it cannot.
+//! Carrier of an interface, and its recovery.
 
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 
-/// What the kernel says of an interface, read afresh each time: an event only says that something changed.
+/// Link state by the kernel, read again after each event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LinkState {
     /// Administratively up.
     pub(crate) is_up: bool,
-    /// The driver sees a carrier, or cannot tell and says that it does.
+    /// The driver reports a carrier, or cannot tell and reports one.
     pub(crate) has_carrier: bool,
 }
 
@@ -18,36 +18,36 @@ impl LinkState {
     }
 }
 
-/// How long a cable is silent before the driver is thought to be confused, the first time.
+/// Silence after which a confused driver is cycled the first time.
 const FIRST_CYCLE: Duration = Duration::from_secs(15);
-/// And the longest pause between two attempts: a cable that leads nowhere must not be shaken all day.
+/// Longest pause between two cycles: a cable that leads nowhere must not be cycled all day.
 const MAX_CYCLE_PAUSE: Duration = Duration::from_secs(300);
-/// How often an interface that somebody takes down is brought up again before we take the hint.
+/// Times an interface that another program sets down is set up again.
 const MAX_RAISES: u8 = 3;
-/// A raise that held this long was not undone by anybody.
+/// Time after which a raise was not undone by anybody.
 const STABLE_AFTER: Duration = Duration::from_secs(60);
 
-/// How long the link may take to come back after an announced change of a MAC, or a cycle.
+/// Time for the link to come back after an announced change of a MAC, or a cycle.
 const FLAP_GRACE: Duration = Duration::from_secs(2);
 
-/// What is to be done with the interface.
+/// Actions for the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Set it up.
     Raise,
-    /// Down and up again: some drivers are confused when one end is plugged again.
+    /// Set it down and up: some drivers are confused when one end is replugged.
     Cycle,
 }
 
-/// One interface's carrier.
+/// The carrier of one interface.
 #[derive(Clone, Debug)]
 pub(crate) struct Carrier {
     state: LinkState,
     raises: u8,
     raised: Option<LocalTime>,
-    /// It is ours to set up.
+    /// The interface is ours to set up.
     is_ours: bool,
-    /// Carrier loss before this moment is our own or the peer's doing, and no unplug.
+    /// Carrier loss before this moment is due to our own or the peer's change, and no unplug.
     grace: Option<LocalTime>,
     recovery: Option<Recovery>,
 }
@@ -59,7 +59,8 @@ struct Recovery {
 }
 
 impl Carrier {
-    /// With `is_ours` for one that is set up when it is down; with `recovers` for a driver that is cycled when no peer answers.
+    /// With `is_ours` an interface that is down is set up; with `recovers` a driver is cycled when no peer
+    /// answers.
     pub(crate) fn new(is_ours: bool, recovers: bool) -> Carrier {
         Carrier {
             state: LinkState::default(),
@@ -78,12 +79,12 @@ impl Carrier {
         self.state
     }
 
-    /// Whether frames can pass, or will again in a moment.
+    /// True if frames can pass, or will again in a moment.
     pub(crate) fn is_plugged(&self, now: LocalTime) -> bool {
         self.state.can_carry() || self.grace.is_some_and(|until| now < until)
     }
 
-    /// True where frames could not pass before, and can now.
+    /// Handles a link state. True if frames can pass again.
     pub(crate) fn handle_state(&mut self, now: LocalTime, state: LinkState) -> bool {
         let was = std::mem::replace(&mut self.state, state);
         if state.is_up && self.raised.is_some_and(|at| now.since(at) > STABLE_AFTER) {
@@ -92,17 +93,17 @@ impl Carrier {
         state.can_carry() && !was.can_carry()
     }
 
-    /// The link is about to go down and come back.
+    /// Announces that the link goes down and comes back.
     pub(crate) fn expect_flap(&mut self, now: LocalTime) {
         self.grace = Some(now.after(FLAP_GRACE));
     }
 
-    /// Somebody else takes the interface down whenever we set it up.
+    /// True if another program keeps setting the interface down.
     pub(crate) fn is_held_down(&self) -> bool {
         !self.state.is_up && self.raises >= MAX_RAISES
     }
 
-    /// A peer answers, so the driver is well.
+    /// Handles a peer that answers: the driver is well.
     pub(crate) fn handle_peer(&mut self) {
         if let Some(recovery) = &mut self.recovery {
             *recovery = Recovery {
@@ -112,7 +113,7 @@ impl Carrier {
         }
     }
 
-    /// What to do now. `jitter` is in 0..=255: two ends that shake the cable in step would never meet.
+    /// The next action. `jitter` is in 0..=255: two ends that cycle in step would never link.
     pub(crate) fn poll(&mut self, now: LocalTime, is_alone: bool, jitter: u8) -> Option<Action> {
         self.grace = self.grace.filter(|&until| now < until);
         if !self.state.is_up && self.grace.is_none() {

@@ -1,4 +1,4 @@
-//! What a person should know about a cable, in words that say the remedy.
+//! Diagnostics of a cable for a person, with the remedy.
 
 use crate::identity::Name;
 use gamelink_core::time::LocalTime;
@@ -6,15 +6,15 @@ use std::fmt;
 use std::mem::discriminant;
 use std::time::Duration;
 
-/// How long a diagnostic is shown after it was last seen.
+/// Time a diagnostic is shown after it was last seen.
 const SHOWN_FOR: Duration = Duration::from_secs(5);
 
-/// One thing that is not as it should be.
+/// One diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Diagnostic {
-    /// Both ends of the cable are plugged into this machine; `other` is the interface, where it is known.
+    /// Both ends are plugged into this machine; `other` is the interface, where it is known.
     SameMachine { other: Name },
-    /// The wire gives back what we send.
+    /// Our own frames come back.
     Loop,
     /// A machine answers that is linked with another one.
     Taken { name: Name },
@@ -22,18 +22,18 @@ pub(crate) enum Diagnostic {
     Claimant { name: Name, peer: Name },
     /// The other end runs another version.
     Version { name: Name, theirs: u8, ours: u8 },
-    /// Something takes the interface down again and again.
+    /// Another program keeps setting the interface down.
     HeldDown,
-    /// Something removes our address again and again.
+    /// Another program keeps removing our address.
     Contested,
-    /// The driver does not let the MAC be changed.
+    /// The driver refuses to change the MAC.
     MacRefused,
     /// An address of the link is in use on another interface.
     AddressTaken,
 }
 
 impl Diagnostic {
-    /// Whether play goes on all the same.
+    /// True if games can be linked all the same.
     pub(crate) fn is_harmless(&self) -> bool {
         matches!(
             self,
@@ -88,7 +88,7 @@ impl fmt::Display for Diagnostic {
 pub(crate) struct Diagnostics(Vec<(LocalTime, Diagnostic)>);
 
 impl Diagnostics {
-    /// Keeps it. True if it is new, and so worth a line in the log.
+    /// Notes a diagnostic. True if it is new, and worth a log line.
     pub(crate) fn note(&mut self, now: LocalTime, diagnostic: Diagnostic) -> bool {
         let is_like = |(_, of): &&mut (LocalTime, Diagnostic)| discriminant(of) == discriminant(&diagnostic);
         let old = match self.0.iter_mut().find(is_like) {
@@ -101,7 +101,7 @@ impl Diagnostics {
         old.is_none_or(|(at, _)| now.since(at) >= SHOWN_FOR)
     }
 
-    /// Those that hold now. A refused change of the MAC holds until the cable is plugged again.
+    /// Current diagnostics. A refused change of the MAC holds until the cable is replugged.
     pub(crate) fn iter(&self, now: LocalTime) -> impl Iterator<Item = Diagnostic> {
         let holds = move |(at, of): &&(LocalTime, Diagnostic)| {
             *of == Diagnostic::MacRefused || now.since(*at) < SHOWN_FOR

@@ -1,10 +1,11 @@
-//! Who else is on a LAN, and with whom to play.
+//! Discovery of machines on a LAN, and the choice of a partner.
 //!
-//! A LAN has many machines and no cable that says who belongs together. Each announces itself; of those with a game that waits and
-//! that have not chosen somebody else, the nearest is chosen. Two that choose each other are linked. Near means by round trip, in
-//! steps of four, and within a step by a number that both ends compute alike, so that choices do not run in circles.
+//! A LAN has many machines and no cable that says who belongs together. Each sends beacons; of those with a
+//! game that waits and that have chosen nobody else, the nearest is chosen. Two that choose each other are
+//! linked. Distance is the round trip in steps of four, and within a step a number that both ends compute
+//! alike, so that choices do not run in circles.
 //!
-//! What is believed of whom is [`Roster`]'s business: an announcement is a hint, an answer counts.
+//! [`Roster`] decides which statements count: a beacon is a hint, an answer is believed.
 
 pub(crate) use super::roster::Machine;
 use super::roster::Roster;
@@ -15,40 +16,40 @@ use gamelink_core::time::LocalTime;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Between two beacons while a game waits, and while none does.
+/// Beacon interval while a game waits, and while none does.
 const GAME_INTERVAL: Duration = Duration::from_secs(1);
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
-/// Between two beacons in any case: no stranger makes us speak more often.
+/// Least distance of two beacons: strangers cannot cause more.
 const MIN_SPACING: Duration = Duration::from_millis(20);
-/// How long a choice that is not returned stands, and then is avoided.
+/// Time a choice may stay unreturned; then it is avoided for as long.
 const CHOICE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// What is to be done.
+/// Outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// Send this to everybody.
+    /// Multicast a beacon.
     Announce(Beacon),
-    /// Send this to one.
+    /// Send a beacon to one address.
     Tell(SocketAddr, Beacon),
-    /// This machine and ours have chosen each other; its bridge is at this address. Said again when it has moved.
+    /// This machine and ours have chosen each other; its bridge is at this address. Repeated when it moves.
     PeerUp(Name, SocketAddr),
-    /// They have not any more.
+    /// The partner is lost.
     PeerDown(LanLoss),
 }
 
-/// Why a machine is given up.
+/// Reasons why a partner is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LanLoss {
-    /// No beacon for long.
+    /// No beacons.
     Silent,
-    /// Its daemon was started again.
+    /// Its daemon was restarted.
     Restarted,
-    /// It plays with another, or not at all; or this side does not.
+    /// It chose another machine or none, or this side did.
     Left,
 }
 
 impl LanLoss {
-    /// The same for a person.
+    /// The reason for a person.
     pub(crate) fn words(self) -> &'static str {
         match self {
             LanLoss::Silent => "it is no longer on this network",
@@ -57,7 +58,7 @@ impl LanLoss {
         }
     }
 
-    /// The same for a program.
+    /// The cause for a program.
     pub(crate) fn cause(self) -> DownCause {
         match self {
             LanLoss::Silent => DownCause::Silent,
@@ -75,7 +76,7 @@ pub(crate) struct Lan {
     has_game: bool,
     roster: Roster,
     chosen: Option<(Instance, LocalTime)>,
-    /// With whom ours plays, and what was told of where it is.
+    /// The partner, and its bridge's address as assigned.
     linked: Option<(Instance, SocketAddr)>,
     announced: Option<LocalTime>,
     due: LocalTime,
@@ -98,19 +99,19 @@ impl Lan {
         }
     }
 
-    /// The machines known, those with a game first, the nearest first.
+    /// The known machines, those with a game first, the nearest first.
     pub(crate) fn machines(&self) -> Vec<Machine> {
         let mut machines: Vec<Machine> = self.roster.iter().copied().collect();
         machines.sort_by_key(|machine| (!machine.has_game, self.rank(machine)));
         machines
     }
 
-    /// With whom ours plays.
+    /// The partner.
     pub(crate) fn linked(&self) -> Option<&Machine> {
         self.roster.find(self.linked?.0)
     }
 
-    /// Where the linked machine's bridge receives.
+    /// Name and bridge address of the partner.
     pub(crate) fn linked_address(&self) -> Option<(Name, SocketAddr)> {
         self.linked().map(|machine| (machine.name, self.bridge(machine)))
     }
@@ -129,11 +130,11 @@ impl Lan {
     }
 
     pub(crate) fn handle_beacon(&mut self, now: LocalTime, from: SocketAddr, beacon: &Beacon) {
-        // Ourselves, by any interface, or another daemon of this box.
+        // Our own, by any interface, or of another daemon of this machine.
         if beacon.sender == self.me.instance || beacon.box_id == self.me.box_id {
             return;
         }
-        // All bridges have the same port; a stranger must not say which one our game binds.
+        // All bridges have the same port; a stranger must not choose the one that our game binds.
         if beacon.port != self.port {
             return;
         }
@@ -143,7 +144,7 @@ impl Lan {
         ];
         let outcome = self.roster.handle_beacon(now, from, beacon, kept);
         if outcome.is_new {
-            // A newcomer should hear of us before our next turn.
+            // A newcomer is answered before our next turn.
             self.hurry(now);
         }
         let loss = if outcome.has_replaced {
@@ -178,7 +179,7 @@ impl Lan {
         }
         self.choose(now, LanLoss::Silent);
         if now >= self.due {
-            // Apart from the others, who may have started at the same moment.
+            // Jitter: others may have started at the same moment.
             let jitter = Duration::from_millis((self.me.nonce.0 ^ now.0) % 200);
             self.due = now.after(
                 if self.has_game {
@@ -197,7 +198,7 @@ impl Lan {
         self.roster.poll_timeout().map_or(self.due, |at| at.min(self.due))
     }
 
-    /// The next thing to do.
+    /// The next output.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         (!self.outputs.is_empty()).then(|| self.outputs.remove(0))
     }
@@ -211,7 +212,7 @@ impl Lan {
         self.outputs.push(Output::Tell(to, question));
     }
 
-    /// Speaks soon.
+    /// Moves the next beacon forward.
     fn hurry(&mut self, now: LocalTime) {
         let soonest = self.announced.map_or(now, |at| at.after(MIN_SPACING).max(now));
         self.due = self.due.min(soonest);
@@ -248,7 +249,7 @@ impl Lan {
         address
     }
 
-    /// Chooses anew. `loss` is why the linked machine is not known any more, if it is not.
+    /// Chooses a partner. `loss` is why the last one is unknown, if it is.
     fn choose(&mut self, now: LocalTime, loss: LanLoss) {
         let me = self.me.instance;
         let linked = self.linked.map(|(linked, _)| linked);
@@ -257,7 +258,7 @@ impl Lan {
         };
         let best = if self.has_game {
             let candidates = self.roster.players().filter(may);
-            // Who has chosen us comes first, and a link that stands is not left for a nearer one.
+            // Machines that have chosen us come first, and a link is not left for a nearer one.
             candidates.min_by_key(|machine| {
                 (
                     Some(machine.instance) != linked,
@@ -272,7 +273,7 @@ impl Lan {
         let chosen = best.map(|machine| machine.instance);
         if self.chosen.map(|(chosen, _)| chosen) != chosen {
             self.chosen = chosen.map(|chosen| (chosen, now));
-            // It should know soon.
+            // The chosen machine is to learn of it soon.
             self.hurry(now);
         }
         let mutual = best.filter(|machine| machine.chosen == me);

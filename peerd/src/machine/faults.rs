@@ -1,4 +1,5 @@
-//! What the shaken world must show: random steps, faults after every single step of a plug, and the promised times.
+//! What the shaken world must show: random steps, faults after every single step of a plug, and the promised
+//! times.
 
 use super::cable::Input;
 use super::world::World;

@@ -1,39 +1,40 @@
-//! Whether the peer is alive, and when to speak.
+//! Liveness of the peer, and the times of our frames.
 //!
-//! Some cables show no carrier, so only silence tells that the far end is gone. An idle link costs three frames a second each
-//! way; a peer that misses two of ours is asked more often before it is given up.
+//! Some cables report no carrier, so only silence tells that the far end is gone. An idle link costs three
+//! frames a second each way; a peer that misses two heartbeats is queried more often before it is given up.
 
 use super::loss::Loss;
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 
-/// Between two frames while nobody answers: a plug at the other end is answered at once, so this bounds only the first wait.
+/// Interval while nobody answers: a plug at the other end is answered at once, so this bounds only the first
+/// wait.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(20);
-/// How long that lasts after something happened; then every [`IDLE_INTERVAL`].
+/// Time of that interval after an event; then every [`IDLE_INTERVAL`].
 const SEARCH_TIME: Duration = Duration::from_secs(5);
-/// Between two frames on a cable that leads nowhere.
+/// Interval on a cable that leads nowhere.
 const IDLE_INTERVAL: Duration = Duration::from_millis(200);
-/// The same where it may be no cable at all.
+/// Interval on an interface that may be no cable.
 const UNCERTAIN_INTERVAL: Duration = Duration::from_secs(1);
-/// Between two frames while linked.
+/// Interval while linked.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
-/// Between two frames while the peer is suspect.
+/// Interval while the peer is suspect.
 const SUSPECT_INTERVAL: Duration = Duration::from_millis(60);
 /// Silence after which the peer is suspect: two heartbeats and some scheduling.
 const SUSPECT_AFTER: Duration = Duration::from_millis(700);
 /// Silence after which it is gone: under the promised 1.5 s.
 const LOST_AFTER: Duration = Duration::from_millis(1300);
-/// No two frames closer than this, so that answering at once cannot be made into a flood.
+/// Least distance of two frames, so that immediate answers cannot become a flood.
 const MIN_SPACING: Duration = Duration::from_millis(2);
 
-/// How the peer does.
+/// Health of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// Nobody has been heard.
+    /// No peer has been heard.
     Silent,
-    /// Heard lately.
+    /// The peer was heard recently.
     Alive,
-    /// Not heard for two heartbeats.
+    /// The peer has missed two heartbeats.
     Suspect,
 }
 
@@ -41,7 +42,7 @@ pub(crate) enum Health {
 #[derive(Clone, Debug)]
 pub(crate) struct Heartbeat {
     heard: Option<LocalTime>,
-    /// Since when frames of the peer do not name us.
+    /// Time since which the peer's frames do not name us.
     unheard: Option<LocalTime>,
     search_until: LocalTime,
     sent: Option<LocalTime>,
@@ -50,7 +51,7 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// With `is_sparing`, few words are made as long as nobody has been heard.
+    /// With `is_sparing`, one frame a second is sent until a peer is heard.
     pub(crate) fn new(now: LocalTime, is_sparing: bool) -> Heartbeat {
         Heartbeat {
             heard: None,
@@ -62,20 +63,20 @@ impl Heartbeat {
         }
     }
 
-    /// Something happened: search eagerly again.
+    /// Searches eagerly again, after an event.
     pub(crate) fn wake(&mut self, now: LocalTime) {
         self.search_until = now.after(SEARCH_TIME);
         self.is_urgent = true;
     }
 
-    /// The machine slept: the silence meanwhile says nothing about the peer.
+    /// Handles a resume: the silence during suspend says nothing about the peer.
     pub(crate) fn handle_resume(&mut self, now: LocalTime) {
         self.heard = self.heard.map(|_| now);
         self.unheard = self.unheard.map(|_| now);
         self.wake(now);
     }
 
-    /// The peer was heard, and says whether it hears us.
+    /// Handles a frame of the peer, which says whether it hears us.
     pub(crate) fn handle_heard(&mut self, now: LocalTime, hears_us: bool) {
         self.heard = Some(now);
         self.unheard = if hears_us {
@@ -91,7 +92,7 @@ impl Heartbeat {
         self.wake(now);
     }
 
-    /// The peer should know at once what we have to say now.
+    /// Makes the next frame urgent.
     pub(crate) fn speak(&mut self) {
         self.is_urgent = true;
     }
@@ -104,13 +105,13 @@ impl Heartbeat {
         }
     }
 
-    /// Whether a living peer would have been heard by now: somebody who claims to be its successor may be.
+    /// True if a live peer would have been heard by now: another sender may be its successor.
     pub(crate) fn has_missed_a_beat(&self, now: LocalTime) -> bool {
         self.heard
             .is_none_or(|at| now.since(at) > HEARTBEAT_INTERVAL + HEARTBEAT_INTERVAL / 4)
     }
 
-    /// Why the peer is to be given up, if it is.
+    /// The reason to give the peer up, if there is one.
     pub(crate) fn poll_lost(&self, now: LocalTime) -> Option<Loss> {
         if self.heard.is_some_and(|at| now.since(at) >= LOST_AFTER) {
             Some(Loss::Silent)
@@ -149,7 +150,7 @@ impl Heartbeat {
         is_due
     }
 
-    /// When something is due next: a frame where frames can go out, a verdict on the silence in any case.
+    /// Next deadline: a frame where frames can be sent, a verdict on the silence in any case.
     pub(crate) fn poll_timeout(&self, now: LocalTime, is_linked: bool, can_send: bool) -> Option<LocalTime> {
         let turns = [
             (self.heard, SUSPECT_AFTER),

@@ -65,7 +65,8 @@ fn a_flood_in_a_friends_name_moves_nobody() {
 fn a_lost_question_gives_nobody_else_the_friends_place() {
     let mut lan = Lan::new(LocalTime(0), identity(1), BRIDGE_PORT);
     let mut asked = vec![];
-    // The friend and the liar speak by turns, ten times a second, and our words to the friend are lost at first.
+    // The friend and the liar speak by turns, ten times a second, and our words to the friend are lost at
+    // first.
     for n in 0..100 {
         let now = LocalTime(n * 100_000_000);
         let from = [v4(2), v4(9)][n as usize % 2];

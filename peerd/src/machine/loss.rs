@@ -1,24 +1,24 @@
-//! Why a peer is given up.
+//! Reasons why a peer is given up.
 
 use gamelink_core::control::DownCause;
 use std::fmt;
 
-/// Why a peer is given up.
+/// Reasons why a peer is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// No carrier, or no interface.
     Unplugged,
-    /// Somebody took the interface down.
+    /// The interface was set down.
     TakenDown,
-    /// No frame of it.
+    /// No frame was received from it.
     Silent,
-    /// Its frames do not name us any more.
+    /// Its frames no longer name us.
     Deaf,
-    /// Its daemon said goodbye.
+    /// Its daemon sent a goodbye.
     PeerStopped,
-    /// The same machine speaks with another daemon's number.
+    /// Its machine sent frames with a new instance or nonce.
     PeerRestarted,
-    /// Another machine answers, before this one ever heard us.
+    /// Another machine answered before this one ever heard us.
     OtherMachine,
     /// This side draws a new instance.
     NewIdentity,
@@ -27,7 +27,7 @@ pub(crate) enum Loss {
 }
 
 impl Loss {
-    /// The same for a program.
+    /// The cause for a program.
     pub(crate) fn cause(self) -> DownCause {
         match self {
             Loss::Unplugged | Loss::TakenDown => DownCause::Unplugged,
@@ -38,7 +38,7 @@ impl Loss {
         }
     }
 
-    /// Whether the two games may still reach each other: then what they need for it stays in place.
+    /// True if the two games may still reach each other: then addresses stay in place.
     pub(crate) fn leaves_the_path(self) -> bool {
         matches!(self, Loss::Silent | Loss::Deaf)
     }

@@ -1,9 +1,9 @@
-//! Two ends with one MAC address, and how exactly one of them changes its own.
+//! Repair of a MAC that both ends share: exactly one of them changes its own.
 //!
-//! The end with the smaller instance is the one to move. It announces the new MAC, waits for the acknowledgement, and only
-//! then takes the link down for the change; so the other end expects the flap. The other end moves only when the first says
-//! that its driver refuses, or says nothing for two seconds. An acknowledgement commits: who has given one does not move, so
-//! never do both.
+//! The end with the smaller instance moves. It announces the new MAC, waits for the acknowledgement, and only
+//! then takes the link down for the change, so that the other end expects the flap. The other end moves only
+//! when the first reports that its driver refuses, or is silent for two seconds. An acknowledgement commits:
+//! the end that has given one does not move, so never do both.
 
 use crate::identity::{Instance, Mac};
 use crate::wire::frame::MacMessage;
@@ -12,20 +12,20 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use std::time::Duration;
 
-/// How long the larger instance leaves it to the smaller one; also how long a promised change may take.
+/// Time the larger instance leaves to the smaller one; also the limit of an announced change.
 pub(crate) const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is tried with different attempts before giving up.
+/// Proposals before the repair is given up.
 const MAX_ATTEMPTS: u8 = 8;
 
-/// What a machine's own new MAC is made of.
+/// Material of a machine's new MAC.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seed {
-    /// The machine id: the key, as it must not be guessed from the outcome.
+    /// The machine id: the key, which the result must not reveal.
     pub(crate) machine_id: Vec<u8>,
-    /// What tells cloned images apart: serial numbers of the board and the card.
+    /// Serial numbers of the board and the card, which cloned images do not share.
     pub(crate) hardware: Vec<u8>,
-    /// The USB path, so that each cable of a box has its own.
+    /// The USB path, so that each cable of a machine has its own.
     pub(crate) usb_path: String,
 }
 
@@ -54,10 +54,10 @@ impl Seed {
     }
 }
 
-/// Where the repair stands.
+/// States of the repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// No duplicate is known.
+    /// The MACs differ, as far as is known.
     Distinct,
     /// Duplicate; the other end is to move.
     Waiting { since: LocalTime },
@@ -71,12 +71,12 @@ pub(crate) enum State {
     Refused,
 }
 
-/// What is to be done.
+/// Actions for the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Take the link down, set this MAC, take it up, read it back; then [`Repair::handle_set`].
     Set(Mac),
-    /// The other end is about to do so.
+    /// The other end is about to change its own.
     ExpectFlap,
 }
 
@@ -113,12 +113,12 @@ impl Repair {
         &self.state
     }
 
-    /// The kernel says which MAC the interface has.
+    /// Takes the MAC that the kernel reports.
     pub(crate) fn handle_mine(&mut self, mac: Mac) {
         self.mine = mac;
     }
 
-    /// The peer is gone, and with it all that was agreed.
+    /// Forgets the peer and all that was agreed.
     pub(crate) fn forget(&mut self) {
         self.attempts = 0;
         if self.state != State::Refused {
@@ -126,7 +126,7 @@ impl Repair {
         }
     }
 
-    /// What our next frame says.
+    /// The message of our next frame.
     pub(crate) fn message(&self) -> MacMessage {
         match self.state {
             State::Preparing { attempt, mac } => MacMessage::Prepare(attempt, mac),
@@ -136,7 +136,7 @@ impl Repair {
         }
     }
 
-    /// A frame of the peer came.
+    /// Handles a frame of the peer.
     pub(crate) fn handle_frame(
         &mut self,
         now: LocalTime,
@@ -204,7 +204,7 @@ impl Repair {
         self.state = State::Refused;
     }
 
-    /// The driver was asked: `Ok` with the MAC read back, `Err` if it refused.
+    /// Handles the driver's result: `Ok` with the MAC read back, `Err` if it refused.
     pub(crate) fn handle_set(&mut self, result: Result<Mac, ()>) {
         let State::Changing { mac } = self.state else {
             return;
@@ -223,7 +223,7 @@ impl Repair {
         }
     }
 
-    /// Time passes. Whether there is something new to say.
+    /// Handles a timeout; true if there is a new message.
     pub(crate) fn handle_timeout(&mut self, now: LocalTime) -> bool {
         match self.state {
             // The smaller instance has said nothing, or did not do what it announced.
@@ -260,7 +260,8 @@ mod tests {
         }
     }
 
-    /// Runs both ends over lossy frames; `refuses` says whose driver does. Returns the end MACs and the number of changes.
+    /// Runs both ends over lossy frames; `refuses` says whose driver does. Returns the end MACs and the
+    /// number of changes.
     fn run(refuses: [bool; 2], mut lost: impl FnMut(u32) -> bool, ids: [&str; 2]) -> ([Mac; 2], u32) {
         let mut ends = [
             Repair::new(seed(ids[0]), SAME, false),

@@ -1,4 +1,4 @@
-//! Pure machines: what happened goes in, what is to be done comes out. No system call, clock or hidden randomness.
+//! Pure state machines: inputs in, outputs out. No system call, clock or hidden randomness.
 
 pub(crate) mod address;
 pub(crate) mod cable;

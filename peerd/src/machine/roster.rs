@@ -1,10 +1,11 @@
-//! The machines on a LAN, and whose word about them counts.
+//! The machines on a LAN, and which addresses speak for them.
 //!
-//! Anybody on a LAN can send a beacon in anybody's name, so a beacon is only a hint. A machine belongs to the address from which it
-//! was first heard, and what it says of itself counts only in an answer to a question: the question goes to that address alone,
-//! and its stamp, which the answer gives back, is known to nobody else. Another address, of either family, takes its place only
-//! when the old one is silent and leaves questions unanswered, and when the new one answers. Whoever can receive what is sent
-//! to a machine's address can still speak for it: only keys would change that.
+//! Anybody on a LAN can send a beacon in any name, so a beacon is only a hint. A machine belongs to the
+//! address from which it was first heard, and its statements count only in an answer to a question: the
+//! question goes to that address alone, and the answer returns its unguessable stamp. Another address, of
+//! either family, takes its place only when the old one is silent and leaves questions unanswered, and the
+//! new one answers. Who can receive traffic to a machine's address can still speak for it: only keys would
+//! change that.
 
 use crate::identity::{Instance, Name, hash64};
 use crate::wire::beacon::Beacon;
@@ -12,29 +13,29 @@ use gamelink_core::time::LocalTime;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Machines remembered at once: more than anybody plays with, and all that a flood of beacons can cost.
+/// Machines known at once: more than any player has, and a bound on a flood of beacons.
 pub(super) const MAX_MACHINES: usize = 32;
-/// Of those, at one address: a daemon that was started again, and some room.
+/// Machines at one address: a restarted daemon, and some room.
 const MAX_AT_ADDRESS: usize = 4;
-/// New machines looked at in a second: bounds what a flood of names makes this side send.
+/// New machines in a second: bounds the questions that a flood of names causes.
 const MAX_NEW: u32 = 200;
 /// Silence after which a machine with a game is gone: three beacons.
 pub(super) const GONE_AFTER: Duration = Duration::from_millis(3500);
-/// The same for one without, whose beacons come every five seconds.
+/// Silence after which one without a game is gone: its beacons come every five seconds.
 const IDLE_GONE_AFTER: Duration = Duration::from_secs(16);
-/// How long a machine that is heard elsewhere is kept for that, when its own address is silent: two beacons and a bit.
+/// Time for which a silent machine is kept after another address used its name: two beacons and a margin.
 const MOVE_WINDOW: Duration = Duration::from_millis(2500);
-/// Silence after which a machine is asked whether it is still there, when another address uses its name.
+/// Silence after which a machine is questioned when another address uses its name.
 const DOUBT_AFTER: Duration = Duration::from_millis(1500);
-/// Questions that its address leaves unanswered before another one may have its place.
+/// Questions an address may leave unanswered before another one may take its place.
 const MAX_UNANSWERED: u8 = 2;
-/// How often the round trip is measured while nothing changes.
+/// Interval of round trip measurements.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(4);
-/// How long an answer may take before the question is put again: far longer than any round trip on a LAN.
+/// Time before a question is repeated: far longer than any round trip on a LAN.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
-/// How often one that has answered before is asked again, with nothing heard of it meanwhile.
+/// Repetitions of a question to a machine that has answered before.
 const MAX_RETRIES: u8 = 3;
-/// Questions to, and answers for, one machine in a second: beacons in its name must not be made into a flood.
+/// Questions to, and answers for, one machine in a second: forged beacons must not cause a flood.
 const MAX_PER_SECOND: u32 = 20;
 
 /// A machine on the LAN.
@@ -42,30 +43,30 @@ const MAX_PER_SECOND: u32 = 20;
 pub(crate) struct Machine {
     pub(crate) instance: Instance,
     pub(crate) name: Name,
-    /// Where it is, and the only place that speaks for it.
+    /// Its address, the only one that speaks for it.
     pub(crate) address: SocketAddr,
     pub(crate) has_game: bool,
     /// The shortest round trip so far.
     pub(crate) round_trip: Option<Duration>,
-    /// With whom it wants to play.
+    /// Its chosen partner.
     pub(super) chosen: Instance,
-    /// Its choice was not returned: others come first until then.
+    /// Ranked last until then: it did not return our choice.
     pub(super) avoided_until: LocalTime,
     box_id: u64,
-    /// When its address was heard last.
+    /// Time its address was last heard.
     heard: LocalTime,
-    /// When another address used its name last.
+    /// Time another address last used its name.
     heard_elsewhere: Option<LocalTime>,
     question: Option<Question>,
     retries: u8,
-    /// Questions to its address since that was heard, or since it first was where it never answers.
+    /// Questions to its address since that was last heard, or first seen where it never answers.
     unanswered: u8,
     budgets: Budgets,
-    /// When it answered last; never for one that is only rumoured.
+    /// Time of its last answer; `None` for a rumoured machine.
     confirmed: Option<LocalTime>,
 }
 
-/// A question that waits for its answer.
+/// An unanswered question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Question {
     to: SocketAddr,
@@ -73,7 +74,7 @@ struct Question {
     sent: LocalTime,
 }
 
-/// Counts what was done within the second that began at a moment.
+/// A budget per second.
 #[derive(Clone, Copy, Debug, Default)]
 struct Budget {
     since: LocalTime,
@@ -81,7 +82,7 @@ struct Budget {
 }
 
 impl Budget {
-    /// False when it is used up.
+    /// Takes one; false when the budget is used up.
     fn take(&mut self, now: LocalTime, most: u32) -> bool {
         if now.since(self.since) >= Duration::from_secs(1) {
             *self = Budget { since: now, used: 0 };
@@ -92,23 +93,23 @@ impl Budget {
     }
 }
 
-/// What may be said to one machine.
+/// Budgets of one machine.
 #[derive(Clone, Copy, Debug, Default)]
 struct Budgets {
     questions: Budget,
     answers: Budget,
 }
 
-/// What a beacon led to.
+/// Result of a beacon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// Nobody has heard of this machine before.
+    /// The machine was unknown.
     pub(super) is_new: bool,
-    /// To be asked of this address, with this stamp.
+    /// A question to send: address and stamp.
     pub(super) question: Option<(SocketAddr, u64)>,
-    /// What it asks may be answered.
+    /// The beacon's question may be answered.
     pub(super) may_answer: bool,
-    /// It has taken the place of an earlier process on the same machine.
+    /// It replaced an earlier process of the same machine.
     pub(super) has_replaced: bool,
 }
 
@@ -138,7 +139,7 @@ impl Machine {
         now.since(self.heard) >= if is_idle { IDLE_GONE_AFTER } else { GONE_AFTER }
     }
 
-    /// Whether it is to be forgotten. One that is heard elsewhere may just be about to answer from there.
+    /// True if it is to be forgotten. One that is heard elsewhere may be about to answer from there.
     fn is_gone(&self, now: LocalTime) -> bool {
         let may_move = self.confirmed.is_some()
             && now.since(self.heard) < IDLE_GONE_AFTER
@@ -146,27 +147,27 @@ impl Machine {
         self.is_silent(now) && !may_move
     }
 
-    /// Whether another address may answer in its place.
+    /// True if another address may answer in its place.
     fn has_left(&self, now: LocalTime) -> bool {
-        // Where nobody has ever answered, one who is heard may be out of reach: by a family that carries no more than beacons.
+        // Before its first answer a machine may be out of reach by a family that only carries beacons.
         let is_out_of_reach = self.confirmed.is_none() || now.since(self.heard) >= GONE_AFTER;
         is_out_of_reach && self.unanswered >= MAX_UNANSWERED
     }
 
-    /// The order in which machines make room: those that nobody has confirmed, those without a game, the longest silent.
+    /// Order of eviction: unconfirmed machines, those without a game, the longest silent.
     fn worth(&self) -> (bool, bool, LocalTime) {
         (self.confirmed.is_some(), self.has_game, self.heard)
     }
 
-    /// When a question that was lost is put again.
+    /// Time to repeat a lost question.
     fn retry_due(&self) -> Option<LocalTime> {
         let question = self.question?;
         let may_retry = self.confirmed.is_some() && question.to == self.address && self.retries < MAX_RETRIES;
         may_retry.then(|| question.sent.after(ANSWER_TIMEOUT))
     }
 
-    /// Takes the answer to the question that was put last; false for anything else. The sender's own clock is never compared:
-    /// what answers the newest question is newest.
+    /// Takes the answer to the last question; false for anything else. The sender's clock is never compared:
+    /// the answer to the newest question is newest.
     fn handle_answer(&mut self, now: LocalTime, me: Instance, from: SocketAddr, beacon: &Beacon) -> bool {
         let Some(question) = self.question.filter(|of| of.to == from) else {
             return false;
@@ -193,12 +194,12 @@ impl Machine {
         true
     }
 
-    /// Whether it has answered since this moment.
+    /// True if it has answered since this moment.
     fn has_answered(&self, since: LocalTime) -> bool {
         self.confirmed.is_some_and(|at| at >= since)
     }
 
-    /// Whether something is to be asked of `from` after this beacon; answers from before `renewed` are out of date.
+    /// True if `from` is to be questioned after this beacon; answers before `renewed` are out of date.
     fn wants_question(&self, now: LocalTime, renewed: LocalTime, from: SocketAddr, beacon: &Beacon) -> bool {
         if self
             .question
@@ -211,7 +212,8 @@ impl Machine {
         from != self.address || !is_known || is_due || !self.has_answered(renewed)
     }
 
-    /// Puts a question; gives where and with which stamp: a time, but for its lowest bits, a millisecond, which nobody can guess.
+    /// Sends a question; returns its address and stamp: a time whose lowest bits, a millisecond, are
+    /// unguessable.
     fn ask(&mut self, now: LocalTime, secret: u64, to: SocketAddr) -> Option<(SocketAddr, u64)> {
         if !self.budgets.questions.take(now, MAX_PER_SECOND) {
             return None;
@@ -219,7 +221,7 @@ impl Machine {
         let parts = [&secret.to_be_bytes(), &self.instance.0[..], &now.0.to_be_bytes()];
         let stamp = now.0 & !0xF_FFFF | hash64("gamelink question", &parts) & 0xF_FFFF;
         self.question = Some(Question { to, stamp, sent: now });
-        // After one to another address it is this one's turn again.
+        // A question to another address resets the count.
         self.unanswered = match to == self.address {
             true => self.unanswered.saturating_add(1),
             false => 0,
@@ -228,14 +230,14 @@ impl Machine {
     }
 }
 
-/// All machines that are known.
+/// The known machines.
 #[derive(Debug)]
 pub(super) struct Roster {
     me: Instance,
-    /// Makes stamps that nobody can guess.
+    /// Key of the stamps.
     secret: u64,
     machines: Vec<Machine>,
-    /// Answers from before this moment are out of date.
+    /// Answers before this moment are out of date.
     renewed: LocalTime,
     /// New ones in this second.
     admitted: Budget,
@@ -260,13 +262,13 @@ impl Roster {
         self.machines.iter().find(|machine| machine.instance == instance)
     }
 
-    /// Those that a game may be linked with, by an answer that is not out of date.
+    /// Candidates for a game, by answers that are up to date.
     pub(super) fn players(&self) -> impl Iterator<Item = &Machine> {
         let is_player = |of: &&Machine| of.has_game && of.has_answered(self.renewed);
         self.machines.iter().filter(is_player)
     }
 
-    /// Has everybody asked anew: what was true before may have changed while nobody needed to know.
+    /// Questions all machines: their answers may be out of date.
     pub(super) fn renew(&mut self, now: LocalTime) -> Vec<(SocketAddr, u64)> {
         self.renewed = now;
         let (secret, known) = (self.secret, self.machines.iter_mut());
@@ -275,14 +277,14 @@ impl Roster {
             .collect()
     }
 
-    /// Lets others come before this one for a while.
+    /// Ranks a machine last for a while.
     pub(super) fn avoid(&mut self, instance: Instance, until: LocalTime) {
         if let Some(machine) = self.machines.iter_mut().find(|of| of.instance == instance) {
             machine.avoided_until = until;
         }
     }
 
-    /// Takes a beacon of another machine. Those in `kept` never make room.
+    /// Takes a beacon of another machine. Machines in `kept` are never evicted.
     pub(super) fn handle_beacon(
         &mut self,
         now: LocalTime,
@@ -313,13 +315,13 @@ impl Roster {
         outcome.may_answer = beacon.asks && machine.budgets.answers.take(now, MAX_PER_SECOND);
         if from == machine.address {
             machine.heard = now;
-            // It is heard, after all.
+            // It is in reach again.
             if was_confirmed {
                 machine.unanswered = 0;
             }
             machine.retries = 0;
             let is_others_turn = machine.has_left(now) && machine.heard_elsewhere.is_some();
-            // Its own words, but who may have said them: what they change is asked.
+            // The sender may be forged: changes are questioned.
             if !is_others_turn && machine.wants_question(now, renewed, from, beacon) {
                 outcome.question = machine.ask(now, secret, from);
             }
@@ -338,7 +340,7 @@ impl Roster {
         outcome
     }
 
-    /// Makes room for a new machine; false if there is none.
+    /// Adds a new machine, evicting another if needed; false if there is no room.
     fn admit(
         &mut self,
         now: LocalTime,
@@ -365,7 +367,7 @@ impl Roster {
         true
     }
 
-    /// Forgets the earlier processes of a machine that was started again: its address and its box are the same.
+    /// Forgets earlier processes of a restarted machine, of the same address and machine.
     fn replace(&mut self, instance: Instance, address: SocketAddr, box_id: u64) -> bool {
         let before = self.machines.len();
         self.machines
@@ -378,7 +380,7 @@ impl Roster {
         self.machines.iter().filter_map(Machine::retry_due).min()
     }
 
-    /// Forgets those that are gone; gives what is to be asked again.
+    /// Forgets machines that are gone; returns questions to repeat.
     pub(super) fn handle_timeout(&mut self, now: LocalTime) -> Vec<(SocketAddr, u64)> {
         self.machines.retain(|machine| !machine.is_gone(now));
         let (secret, known) = (self.secret, self.machines.iter_mut());

@@ -1,4 +1,5 @@
-//! Two ends, a wire and two kernels in virtual time, shaken at random: it always comes to a link, and nothing is left over.
+//! Two ends, a wire and two kernels in virtual time, shaken at random: it always comes to a link, and nothing
+//! is left over.
 
 use super::address::{Failure, Plan};
 use super::cable::{Cable, Config, Input, Output};
@@ -69,7 +70,7 @@ pub(super) struct World {
     /// The driver shows whether the far end is there.
     pub(super) has_carrier_sense: bool,
     pub(super) loss_percent: u64,
-    /// Whether games that hear each other go on without their daemons.
+    /// True if games that hear each other go on without their daemons.
     pub(super) games_hold: bool,
     pub(super) next_instance: u64,
     pub(super) mac_changes: u32,

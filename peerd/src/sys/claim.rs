@@ -27,7 +27,7 @@ pub(crate) enum Claimed {
     OursAgainst(Option<u32>),
     /// Another daemon serves it. `is_new`: it was not known yet.
     Theirs {
-        /// Whether this is the first time that it is found.
+        /// True if this is the first time that it is found.
         is_new: bool,
     },
 }
@@ -118,7 +118,7 @@ fn holder(name: &str) -> Result<(UnixStream, u32), Errno> {
     Ok((stream, uid))
 }
 
-/// Whether the other end is still open: it says nothing.
+/// True if the other end is still open: it says nothing.
 fn is_there(holder: &mut UnixStream) -> bool {
     let read = holder.read(&mut [0]);
     read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)

@@ -49,7 +49,7 @@ pub(crate) fn hardware_ids() -> Vec<u8> {
     ids
 }
 
-/// Whether IPv6 is switched on for an interface, as far as one can see before trying.
+/// True if IPv6 is switched on for an interface, as far as one can see before trying.
 pub(crate) fn has_v6(interface: &str) -> bool {
     let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
     fs::read_to_string(path).is_ok_and(|word| word.trim() == "0")

@@ -161,7 +161,7 @@ impl Route {
     }
 }
 
-/// Whether the first message of a datagram is part of a list (`NLM_F_MULTI`).
+/// True if the first message of a datagram is part of a list (`NLM_F_MULTI`).
 fn is_multi(bytes: &[u8]) -> bool {
     bytes
         .get(6..8)

@@ -49,7 +49,7 @@ pub(crate) fn restore(interface: &str, changed: Vec<Changed>) {
     }
 }
 
-/// Whether a router advertisement that comes in there is believed.
+/// True if a router advertisement that comes in there is believed.
 pub(crate) fn believes_routers(interface: &str) -> bool {
     let is_router = || read(interface, "forwarding").is_some_and(|word| word != "0");
     match read(interface, "accept_ra").as_deref() {

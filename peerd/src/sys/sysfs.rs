@@ -106,7 +106,7 @@ impl Device {
         }
     }
 
-    /// Whether it is a cable; what udev's rules say of it decides, if they say anything.
+    /// True if it is a cable; what udev's rules say of it decides, if they say anything.
     pub(crate) fn certainty_by(&self, word: Option<Mark>, cables: &CableList) -> Option<Certainty> {
         match word {
             Some(Mark::Cable) => Some(Certainty::Sure),
@@ -115,7 +115,7 @@ impl Device {
         }
     }
 
-    /// Whether it is a cable, by itself.
+    /// True if it is a cable, by itself.
     fn certainty(&self, cables: &CableList) -> Option<Certainty> {
         let driver = self.driver.as_deref().unwrap_or_default();
         let id = self.usb_id.as_deref().unwrap_or_default();
@@ -132,7 +132,7 @@ impl Device {
         }
     }
 
-    /// Whether its driver is confused when one end is plugged again.
+    /// True if its driver is confused when one end is plugged again.
     pub(crate) fn recovers(&self) -> bool {
         self.driver.as_deref() == Some("plusb")
     }

@@ -51,7 +51,7 @@ pub(crate) fn progress(index: IfIndex) -> Progress {
     }
 }
 
-/// Whether udev's entry of a device is the one written last.
+/// True if udev's entry of a device is the one written last.
 ///
 /// There may be one before the rename; only the last tells when the device was initialised (systemd,
 /// `device_update_db`).

@@ -58,7 +58,7 @@ impl Prober {
         self.socket.send(PROBE).is_err_and(is_blocked)
     }
 
-    /// Whether a probe of the peer has come.
+    /// True if a probe of the peer has come.
     pub(crate) fn receive(&self) -> bool {
         let (mut bytes, mut has_heard) = ([0; 64], false);
         for _ in 0..BATCH {

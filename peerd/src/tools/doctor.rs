@@ -14,7 +14,7 @@ use std::process::ExitCode;
 struct Finding {
     /// The interface, or nothing for the machine as a whole.
     interface: Option<String>,
-    /// Whether play is impossible because of it.
+    /// True if play is impossible because of it.
     is_fault: bool,
     /// What it is.
     what: String,
@@ -191,7 +191,7 @@ fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], fi
     }
 }
 
-/// Whether the other end of a cable decides where this machine's packets go.
+/// True if the other end of a cable decides where this machine's packets go.
 fn judge_trust(name: &str, believes_routers: bool, routes: &[&str], findings: &mut Vec<Finding>) {
     if believes_routers {
         let what = "this machine accepts router advertisements from the other end";

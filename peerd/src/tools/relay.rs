@@ -148,7 +148,7 @@ impl Frames {
         Frames { next: now }
     }
 
-    /// Whether the bridge is told of a boundary now, and whether a frame has passed before it.
+    /// True if the bridge is told of a boundary now, and whether a frame has passed before it.
     fn poll(&mut self, now: Instant, is_owing: bool) -> Option<bool> {
         if is_owing {
             return None;
@@ -180,7 +180,7 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream, is_over: &AtomicBool, tell: im
     is_over.store(true, Ordering::Release);
 }
 
-/// Whether the other end of a loopback connection belongs to whoever runs this.
+/// True if the other end of a loopback connection belongs to whoever runs this.
 fn is_of_this_user(stream: &TcpStream) -> io::Result<bool> {
     let (SocketAddr::V4(from), SocketAddr::V4(to)) = (stream.peer_addr()?, stream.local_addr()?) else {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! Which interfaces are ours to serve, and what happens to them.
+//! Discovery of interfaces, and the kernel's messages about them.
 
 use super::Interfaces;
 use crate::daemon::lan::LanPort;
@@ -19,11 +19,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-/// How soon an interface that another daemon held is tried again.
+/// Interval at which an interface that another daemon claims is tried again.
 const CLAIM_RETRY: Duration = Duration::from_secs(1);
 
 impl Interfaces {
-    /// Reads what the kernel has to say.
+    /// Reads the kernel's messages.
     pub(in crate::daemon) fn receive_monitor(&mut self, now: LocalTime) {
         let mut buffer = [0; 16 * 1024];
         let (mut links, mut removed, mut flapped) = (BTreeSet::new(), vec![], BTreeSet::new());
@@ -46,7 +46,7 @@ impl Interfaces {
             _ => {}
         });
         if let Err(error) = result {
-            // ENOBUFS: the kernel dropped some of what it had to say.
+            // ENOBUFS: the kernel dropped messages.
             self.resyncs += 1;
             log::debug!("netlink messages dropped, reading all interfaces again error={error}");
             flapped.extend(self.ports.keys());
@@ -67,13 +67,13 @@ impl Interfaces {
         }
     }
 
-    /// Looks at an interface as it is now.
+    /// Reads an interface as it is now.
     pub(super) fn refresh(&mut self, now: LocalTime, index: IfIndex) {
         if let Some(port) = self.ports.get_mut(&index) {
             if port.refresh(now, &mut self.route) {
                 return;
             }
-            // What it still has to say is said before it goes.
+            // Its last outputs are performed before it goes.
             self.drain_port(now, index);
             if let Some(mut port) = self.ports.remove(&index) {
                 log::info!("interface gone interface={}", port.name());
@@ -91,7 +91,7 @@ impl Interfaces {
         }
     }
 
-    /// Looks at all interfaces.
+    /// Reads all interfaces.
     pub(super) fn rescan(&mut self, now: LocalTime) {
         self.rescan = None;
         let mut indices: BTreeSet<IfIndex> = self.ports.keys().chain(self.lans.keys()).copied().collect();
@@ -148,8 +148,8 @@ impl Interfaces {
         }
     }
 
-    /// Whether an interface is a cable, as far as the operator, its driver and udev say; nothing if it is none, or if udev is
-    /// yet to speak.
+    /// Certainty that an interface is a cable, by the operator's word, driver and udev; `None` if it is not,
+    /// or if udev has not settled.
     fn judge(&mut self, now: LocalTime, link: &Link) -> Option<(Device, Certainty)> {
         let (name, settings) = (link.name.as_str(), &self.settings);
         let is_named = settings.interfaces.iter().any(|of| of == name);
@@ -163,11 +163,11 @@ impl Interfaces {
             true => Some(Certainty::Sure),
             false => device.certainty_by(word, &self.cables),
         };
-        // Of any USB device a rule may say that it is a cable.
+        // A udev rule may make any USB device a cable.
         if device.usb_id.is_none() && certainty(None).is_none() {
             return None;
         }
-        // What has no driver (veth) is none of udev's business, and what is in another namespace it does not see.
+        // Devices without a driver (veth) and those in other namespaces are unknown to udev.
         let has_driver = device.driver.is_some();
         let progress = || udev::progress(link.index);
         if has_driver && self.udev_settle.must_wait(now, link.index, progress()) {
@@ -181,7 +181,7 @@ impl Interfaces {
         Some((device, certainty))
     }
 
-    /// Whether this daemon is the one that serves this cable.
+    /// True if this daemon has claimed the interface.
     fn claim(&mut self, now: LocalTime, link: &Link) -> bool {
         let name = link.name;
         match self.claims.take(link.index) {
@@ -243,7 +243,7 @@ impl Interfaces {
         };
         log::warn!("another machine has the same instance, new one drawn");
         self.me.instance = instance;
-        // The LANs start anew with it.
+        // LAN discovery starts again with it.
         for index in self.lans.keys().copied().collect::<Vec<_>>() {
             self.leave_lan(index, "this side drew a new identity", DownCause::Restarted);
         }

@@ -1,11 +1,11 @@
-//! The outputs of a cable's machine, and the frame that the other end was sent last.
+//! Outputs of a cable's machine, and the last frame sent.
 
 use super::io::Output;
 use crate::identity::Instance;
 use crate::wire::frame::Frame;
 use std::collections::VecDeque;
 
-/// Outputs in their order.
+/// A queue of outputs.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     outputs: VecDeque<Output>,
@@ -30,12 +30,12 @@ impl Outbox {
         }
     }
 
-    /// The number of the last frame.
+    /// Number of the last frame.
     pub(super) fn sequence(&self) -> u32 {
         self.sequence
     }
 
-    /// Whether the other end was sent just this, but for its number.
+    /// True if the last frame said the same.
     pub(super) fn has_sent(&self, frame: Frame) -> bool {
         let sequence = self.sequence;
         self.sent == Some(Frame { sequence, ..frame })

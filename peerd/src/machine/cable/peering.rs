@@ -1,4 +1,4 @@
-//! The other end of a cable: who it is, what games were told of it, and which frames are its own.
+//! The peer of a cable, and the admission of frames.
 
 use super::io::Peer;
 use crate::identity::{Instance, Name};
@@ -7,33 +7,33 @@ use crate::machine::diagnostic::Diagnostic;
 use crate::machine::loss::Loss;
 use crate::wire::frame::{Flags, Frame, Kind};
 
-/// The other end.
+/// The peer.
 #[derive(Debug, Default)]
 pub(super) struct Peering {
     pub(super) peer: Option<Peer>,
-    /// What the games were told.
+    /// Name and addresses that games are assigned.
     pub(super) assigned: Option<(Name, Plan)>,
-    /// A peer whose daemon has fallen silent, while a game goes on with it.
+    /// A peer whose daemon fell silent, while a game is linked with it.
     pub(super) held: Option<Name>,
 }
 
-/// What becomes of a frame.
+/// Admission of a frame.
 #[derive(Debug, PartialEq)]
 pub(super) enum Admission {
-    /// It is of the one peer that the cable has, or may become it.
+    /// Of the peer, or of a machine that becomes the peer.
     Admitted,
-    /// The same, once the peer before it is given up.
+    /// Of a machine that becomes the peer, once the former one is given up.
     Succeeds(Loss),
     /// Replayed, or overtaken.
     Stale,
-    /// Of a machine that is not the peer; a person should know of some.
+    /// Of another machine, with a diagnostic for some.
     Foreign(Option<Diagnostic>),
-    /// Neither known nor an introduction.
+    /// Of an unknown machine, and no hello.
     Ignored,
 }
 
 impl Peering {
-    /// Nobody answers, and no game goes on with a peer that fell silent.
+    /// True if there is no peer, heard or held.
     pub(super) fn is_alone(&self) -> bool {
         self.peer.is_none() && self.held.is_none()
     }
@@ -43,7 +43,7 @@ impl Peering {
         self.peer.as_ref().filter(|peer| peer.hears_us)
     }
 
-    /// Whose frame it is. `is_quiet`: a living peer would have been heard by now.
+    /// Admission of a frame. `is_quiet`: a live peer would have been heard by now.
     pub(super) fn judge(&self, me: Instance, frame: &Frame, is_quiet: bool) -> Admission {
         let sender = &frame.sender;
         let is_taken = frame.flags.has(Flags::LINKED) && frame.heard != me;
@@ -67,7 +67,8 @@ impl Peering {
             return Admission::Ignored;
         }
         if known.box_id == sender.box_id {
-            // Plugged again, or its daemon was started again: at most one serves a cable, so the old one is silent.
+            // Replugged, or its daemon was restarted: at most one daemon serves a cable, so the old one is
+            // silent.
             let is_later = sender.started_ms >= known.started_ms;
             return match is_later && (self.assigned.is_none() || is_quiet) {
                 true => Admission::Succeeds(Loss::PeerRestarted),

@@ -1,4 +1,4 @@
-//! A cable's part of the daemon's status.
+//! The status of a cable.
 
 use super::{Cable, UDP_FRESH};
 use crate::machine::health::Health;
@@ -8,7 +8,7 @@ use gamelink_core::control::{CableState, CableStatus, MacRepair, MacStatus, Peer
 use gamelink_core::time::LocalTime;
 
 impl Cable {
-    /// Everything that this machine knows; what only the system knows is left empty.
+    /// Status of the link; fields that only the system knows are left empty.
     pub(crate) fn status(&self, now: LocalTime) -> CableStatus {
         let peer = self.peering.peer.as_ref();
         let plan = self.peering.assigned.map(|(_, plan)| plan);

@@ -120,7 +120,7 @@ impl Backup {
         )
     }
 
-    /// Whether a file still says what was written into it. One that was deleted and made anew, or in which
+    /// True if a file still says what was written into it. One that was deleted and made anew, or in which
     /// the player has chosen otherwise since, does not: what was there before is then no more.
     fn is_of(&self, text: &str) -> bool {
         let is_kept = |(key, value): &(String, String)| value_of(text, key).is_none_or(|of| of == *value);

@@ -92,7 +92,7 @@ fn parse_route(body: &[u8]) -> Option<Message> {
     Some(Message::HostRoute { index, to })
 }
 
-/// Whether it has the form of ours: before Linux 5.18 the kernel keeps no mark.
+/// True if it has the form of ours: before Linux 5.18 the kernel keeps no mark.
 fn is_like_ours(local: IpAddr, partner: IpAddr, flags: u32) -> bool {
     match (local, partner) {
         (IpAddr::V4(local), IpAddr::V4(partner)) => {
