@@ -1,8 +1,8 @@
-//! What the shim and other tools say to the daemon, and it to them.
+//! The control protocol between clients and the daemon.
 //!
-//! A Unix stream socket carries one JSON object a line, at most [`MAX_LINE`] bytes with its newline. The client speaks
-//! first: [`ToDaemon::Hello`]. A message of a type that the reader does not know is passed over, so that either side may
-//! learn new ones; a change that cannot be passed over raises [`VERSION`].
+//! A Unix stream socket carries one JSON object a line, of at most [`MAX_LINE`] bytes with its newline. The
+//! client sends [`ToDaemon::Hello`] first. Messages of unknown type are ignored, so that either side may
+//! learn new ones; an incompatible change raises [`VERSION`].
 
 mod status;
 
@@ -18,23 +18,23 @@ use std::fmt;
 /// The version of these messages.
 pub const VERSION: u16 = 1;
 
-/// The longest line, newline included. A status of several cables fits; a buffer of this size is all that a client costs.
+/// Longest line, newline included: a status of several cables. A client costs one buffer of this size.
 pub const MAX_LINE: usize = 16 * 1024;
 
-/// Where the daemon listens unless `GAMELINK_CONTROL` says otherwise.
+/// Path of the control socket unless `GAMELINK_CONTROL` names another.
 pub const DEFAULT_SOCKET: &str = "/run/gamelink/control.sock";
 
-/// The UDP port of the bridges at both ends of a cable. Both use the same one, so that what one side sends opens a stateful
-/// firewall for what the other side sends.
+/// UDP port of the bridges at both ends of a cable: the same, so that outgoing datagrams open a stateful
+/// firewall for incoming ones.
 pub const BRIDGE_PORT: u16 = 56_400;
 
-/// What a client is.
+/// Roles of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// A game that wants to be linked: is told of peers.
+    /// A game, which is assigned peers.
     Game,
-    /// A person's tool: is answered only.
+    /// A tool, which is answered only.
     Tool,
 }
 
@@ -46,29 +46,29 @@ pub enum ToDaemon {
     Hello {
         /// The client's [`VERSION`].
         version: u16,
-        /// What it is.
+        /// The client's role.
         role: Role,
     },
-    /// How the link does, once a second.
+    /// State of the link, once a second.
     Report(LinkReport),
-    /// Asks for the daemon's status, once.
+    /// Requests the daemon's status, once.
     Status,
 }
 
-/// Where a session stands.
+/// States of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
     /// No peer is known, or the link is switched off.
     Unplugged,
-    /// A peer's address is known and nothing is heard from there.
+    /// A peer's address is known, but nothing is received from there.
     Searching,
     /// Both sides know each other.
     Linked,
-    /// The same, and the peer's emulation stands still.
+    /// Linked, but the peer's emulation stands still.
     #[serde(rename = "peer paused")]
     PeerPaused,
-    /// Something that this side does not know.
+    /// A value of another version.
     #[default]
     #[serde(other)]
     Unknown,
@@ -81,7 +81,7 @@ impl LinkState {
         matches!(self, LinkState::Linked | LinkState::PeerPaused)
     }
 
-    /// The same in words, as it is on the wire and in the statistics.
+    /// The name on the wire and in the statistics.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -94,12 +94,12 @@ impl LinkState {
     }
 }
 
-/// How a link does, as its own side sees it; times in microseconds.
+/// State of a link, as its own side sees it; times in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinkReport {
-    /// Where the session stands.
+    /// State of the session.
     pub state: LinkState,
-    /// The cable by which it is linked now, as a daemon named it: one that was started again leaves the game there.
+    /// Interface of the link, as a daemon named it: a restarted daemon leaves the game there.
     #[serde(deserialize_with = "Option::deserialize")]
     pub cable: Option<String>,
     /// Frames emulated.
@@ -108,11 +108,11 @@ pub struct LinkReport {
     pub taken: u64,
     /// Transfers of the peer that this side's game answered.
     pub peer_taken: u64,
-    /// Waits that ended without an answer.
+    /// Waits that timed out.
     pub timeouts: u64,
-    /// Frames in which this side's game stood still for its peer instead of waiting for a byte.
+    /// Stalls: frames that were not emulated, to wait for the peer.
     pub holds: u64,
-    /// How long this side's game waited for each byte.
+    /// Time this side's game waited for each byte.
     pub wait_us: Summary,
     /// Round trips between the two bridges.
     pub round_trip_us: Summary,
@@ -122,8 +122,7 @@ pub struct LinkReport {
 }
 
 impl LinkReport {
-    /// Bytes exchanged, whoever clocked them. A client may say any numbers: their sum ends at the largest
-    /// there is.
+    /// Bytes exchanged in both directions. Saturates, as a client may send any numbers.
     #[must_use]
     pub fn exchanged(&self) -> u64 {
         self.taken.saturating_add(self.peer_taken)
@@ -141,70 +140,70 @@ pub enum FromDaemon {
         /// The daemon's own version, for people.
         daemon: String,
     },
-    /// A peer can be reached from now on, or can be reached at another address.
+    /// A peer can be reached, or its address has changed.
     PeerUp {
         /// The interface that leads to it.
         cable: String,
-        /// What the peer calls itself.
+        /// Name of the peer.
         name: String,
-        /// Where it receives, as `GAMELINK_PEER` is written.
+        /// Address of the peer, in the form of `GAMELINK_PEER`.
         address: String,
-        /// Where to receive, as `GAMELINK_BIND` is written.
+        /// Local address, in the form of `GAMELINK_BIND`.
         bind: Option<String>,
     },
-    /// The peer on this cable cannot be reached any more.
+    /// The peer on this interface is lost.
     PeerDown {
         /// The interface that led to it.
         cable: String,
-        /// Why, in words for a person.
+        /// The reason, for a person.
         reason: String,
-        /// Why, for a program; a daemon that does not say so means the worst.
+        /// The cause, for a program; unknown if the daemon does not send one.
         #[serde(default)]
         cause: DownCause,
     },
     /// Answers a status request.
     Status(Status),
-    /// The daemon will not serve this client, and closes.
+    /// The daemon refuses the client, and closes.
     Refused {
-        /// Why, in words for a person, with the mend.
+        /// The reason and the remedy, for a person.
         reason: String,
     },
 }
 
-/// Why a peer cannot be reached any more, as far as the daemon can tell.
+/// Causes of a lost peer, as far as the daemon can tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DownCause {
-    /// The cable is out, or its interface is down or gone.
+    /// The cable is unplugged, or its interface is down or gone.
     Unplugged,
-    /// Nothing is heard of the other daemon. Its machine may be gone, or only that daemon is.
+    /// Nothing is received from the other daemon. Its machine may be gone, or only the daemon.
     Silent,
-    /// A daemon was started again; the peer is told of anew as soon as the two have greeted each other.
+    /// A daemon was restarted; the peer is assigned again after their handshake.
     Restarted,
-    /// A daemon stops, and takes back the addresses that it gave.
+    /// A daemon stops, and removes its addresses.
     Stopped,
-    /// Another way, or another peer, has taken its place.
+    /// Another link, or another peer, has taken its place.
     Replaced,
-    /// Something that this side does not know.
+    /// A value of another version.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
 impl DownCause {
-    /// True if the daemons only lost sight of each other, so that two games that hear each other may go on.
+    /// True if only the daemons may have lost each other, so that the games can stay linked.
     #[must_use]
     pub fn may_be_daemon_only(self) -> bool {
         matches!(self, DownCause::Silent | DownCause::Restarted)
     }
 }
 
-/// Why a line cannot be used.
+/// Reasons why a line cannot be used.
 #[derive(Debug)]
 pub enum LineError {
-    /// Longer than [`MAX_LINE`]: the connection cannot be followed any further.
+    /// Longer than [`MAX_LINE`]: the stream is lost.
     TooLong,
-    /// Not a message. The next line may be one.
+    /// Not a message; the next line may be one.
     Malformed(serde_json::Error),
 }
 
@@ -233,7 +232,7 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, LineError> {
     }
 }
 
-/// Reads one line, without its newline; `None` for a type that this side does not know.
+/// Reads one line, without its newline; `None` for an unknown type.
 ///
 /// # Errors
 /// When it is no message at all.
@@ -241,7 +240,7 @@ pub fn decode<T: for<'a> Deserialize<'a>>(line: &[u8]) -> Result<Option<T>, Line
     match serde_json::from_slice(line) {
         Ok(message) => Ok(Some(message)),
         Err(error) => match serde_json::from_slice::<AnyType>(line) {
-            // Its type is a string, so it is of the right form and only unknown, or known with fields that are not right.
+            // A message of unknown type; known types have wrong fields.
             Ok(any) if !KNOWN_TYPES.contains(&any.r#type.as_str()) => Ok(None),
             _ => Err(LineError::Malformed(error)),
         },
@@ -263,14 +262,14 @@ const KNOWN_TYPES: [&str; 7] = [
     "refused",
 ];
 
-/// Cuts a stream into lines without ever holding more than one of them.
+/// Splits a stream into lines, holding at most one.
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
     partial: Vec<u8>,
 }
 
 impl Lines {
-    /// Takes bytes as they were read and hands each whole line, without its newline, to `take`.
+    /// Takes bytes of the stream, and hands each whole line, without its newline, to `take`.
     ///
     /// # Errors
     /// [`LineError::TooLong`] when a line has no end: drop the connection.

@@ -1,6 +1,6 @@
-//! The daemon that turns a plugged USB host-to-host cable into a Game Boy link, and the tools that go with it.
+//! The daemon that turns a plugged USB host-to-host cable into a Game Boy link, and its tools.
 //!
-//! `machine` decides, `wire` reads and writes bytes, `sys` talks to the system, `daemon` puts them together.
+//! `machine` decides, `wire` encodes, `sys` does I/O, `daemon` and `tools` combine them.
 
 mod cli;
 mod daemon;

@@ -24,14 +24,14 @@ impl Log for Lines {
             Level::Info => "<6>",
             Level::Debug | Level::Trace => "<7>",
         };
-        // Some of it was said by other machines and programs.
+        // Parts come from other machines and programs.
         let words = visible(&record.args().to_string());
         let line = if self.for_journal {
             format!("{priority}{words}\n")
         } else {
             format!("peerd: {}: {words}\n", record.level().as_str().to_lowercase())
         };
-        // Where nobody reads there is nobody to tell.
+        // Without a reader the line is lost.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
@@ -49,11 +49,12 @@ pub(crate) fn start(level: LevelFilter) {
     }
 }
 
-/// Logs what the kernel refused to do. Of an interface that was just pulled out the monitor tells as well.
+/// Logs a refusal of the kernel; quietly for an interface that was just pulled out, which the monitor
+/// reports.
 pub(crate) fn refused(what: fmt::Arguments<'_>, error: impl Into<io::Error>) {
     let error = error.into();
     let level = match error.raw_os_error().map(Errno::from_raw) {
-        // The last one: its own address has gone with it.
+        // EADDRNOTAVAIL: its own address is gone with it.
         Some(Errno::ENODEV | Errno::ENXIO | Errno::ENETDOWN | Errno::EADDRNOTAVAIL) => Level::Debug,
         _ => Level::Warn,
     };

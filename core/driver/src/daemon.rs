@@ -1,4 +1,4 @@
-//! The connection to the daemon, which says where the peer is.
+//! A client of the daemon, which assigns the peer.
 
 use super::journal::Journal;
 use super::report::link_report;
@@ -13,26 +13,26 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How often a daemon that is not there is looked for, and how often it is told how the link does.
+/// Interval of reports, and of attempts to connect.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How soon one that has just gone is looked for; twice as long each time.
+/// First retry after a lost connection; each next one takes twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
-/// How often while a game plays without it. When it is back it takes away the addresses that the link uses and gives new
-/// ones: to be heard of well within the silence that ends a link.
+/// Longest retry while a game is linked. A restarted daemon replaces the addresses of the link: the game must
+/// connect well within the silence that ends a link.
 const PLAYING_RETRY: Duration = Duration::from_millis(100);
 
-/// Reads in one go; a daemon has little to say.
+/// Reads in a row; a daemon sends little.
 const MAX_READS: usize = 16;
 
-/// A client of the daemon's control socket that connects again whenever the daemon comes back.
+/// A client of the control socket, which reconnects whenever the daemon is back.
 pub(super) struct Daemon {
     path: PathBuf,
     stream: Option<UnixStream>,
     lines: Lines,
     due: LocalTime,
-    /// Until the next attempt to find it.
+    /// Time to the next attempt.
     pause: Duration,
     has_warned: bool,
 }
@@ -54,14 +54,14 @@ impl Daemon {
         self.due
     }
 
-    /// The daemon should know at once how the link does now.
+    /// Sends the next report at once.
     pub(super) fn report_soon(&mut self, now: LocalTime) {
         if self.stream.is_some() {
             self.due = now;
         }
     }
 
-    /// Looks for the daemon, or tells it how the link does; `cable` is the one that the link goes over.
+    /// Connects, or reports the state of the link; `cable` is its interface.
     pub(super) fn handle_timeout(
         &mut self,
         now: LocalTime,
@@ -96,7 +96,7 @@ impl Daemon {
                 version: control::VERSION,
                 role: Role::Game,
             };
-            // In one piece: before it offers this game to a cable, it knows of the one that the game has.
+            // In one write: the daemon must know the game's cable before it assigns another one.
             self.send(now, &[hello, report], journal);
         }
     }
@@ -110,7 +110,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Reads what has arrived and hands each message to `take`.
+    /// Reads messages, and hands each to `take`.
     pub(super) fn receive(
         &mut self,
         now: LocalTime,
@@ -150,7 +150,7 @@ impl Daemon {
                 Err(error) => return self.lose(now, &error.to_string(), journal),
             }
         }
-        // More may be waiting, and an edge-triggered poll would not say so again.
+        // Rearms the edge-triggered poll: more may be waiting.
         if let Some(stream) = &mut self.stream
             && let Err(error) = registry.reregister(stream, thread::DAEMON, Interest::READABLE)
         {
@@ -166,7 +166,7 @@ impl Daemon {
         let bytes = lines.concat();
         match stream.write(&bytes) {
             Ok(len) if len == bytes.len() => {}
-            // A daemon that does not read for so long that its buffer is full is as good as gone.
+            // A daemon whose buffer is full does not read: it is as good as gone.
             result => self.lose(now, &format!("it does not read: {result:?}"), journal),
         }
     }

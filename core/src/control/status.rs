@@ -1,7 +1,8 @@
 //! The daemon's status: filled by the daemon, read by the tools and the labs.
 //!
-//! Every key must be present when it is read, those of optional values too, which serde would otherwise take for `None`: a
-//! program of another version is told so instead of being shown zeros. Unknown keys are passed over.
+//! Every key must be present when it is read, those of optional values too, which serde would otherwise take
+//! for `None`: a program of another version is told so instead of being shown zeros. Unknown keys are passed
+//! over.
 
 use super::LinkReport;
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,7 @@ pub struct CableStatus {
     pub peer: Option<PeerStatus>,
     /// Reachability by UDP.
     pub udp: UdpStatus,
-    /// What a person should know, with the remedy.
+    /// Diagnostics for a person, with the remedy.
     #[serde(rename = "troubles")]
     pub diagnostics: Vec<String>,
     /// Network managers that run here, while something removes the address of the interface.
@@ -102,7 +103,7 @@ pub struct MacStatus {
     pub mac: String,
     /// The kernel drew it at random.
     pub mac_was_random: bool,
-    /// Where the repair of a MAC that both ends share stands.
+    /// States of the repair of a MAC that both ends share.
     pub mac_repair: MacRepair,
     /// Times that the daemon changed it.
     pub mac_changes: u64,
@@ -124,8 +125,8 @@ pub struct PeerStatus {
     pub has_game: bool,
 }
 
-/// Reachability by UDP, which firewalls see; the frames of the handshake pass all of them. The other end's view is known
-/// while there is a peer.
+/// Reachability by UDP, which firewalls see; the frames of the handshake pass all of them. The other end's
+/// view is known while there is a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct UdpStatus {
     /// This end hears the other.
@@ -230,7 +231,7 @@ impl fmt::Display for CableState {
     }
 }
 
-/// Where the repair of a MAC that both ends share stands.
+/// States of the repair of a MAC that both ends share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MacRepair {
     /// The two ends have different ones.

@@ -38,7 +38,7 @@ impl LanPort {
             match LanSocket::open((index, name.as_str()), is_v6, (registry, token)) {
                 Ok(socket) => sockets.push((token, socket)),
                 Err(error) => {
-                    log::info!("cannot open a multicast socket interface={name} v6={is_v6} error={error}")
+                    log::info!("cannot open a multicast socket interface={name} v6={is_v6} error={error}");
                 }
             }
         }

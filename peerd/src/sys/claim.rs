@@ -1,8 +1,8 @@
 //! Claims on interfaces: one daemon serves one cable.
 //!
-//! A claim is a listener on an abstract name of this network namespace; it ends with the process, however
-//! that ends. Any program of any user can take such a name, so one that is taken is believed only of whom the
-//! kernel says to be a daemon's user.
+//! A claim is a listener on an abstract name of this network namespace, which ends with the process. Any
+//! program can take such a name, so a foreign claim counts only if the kernel reports a user that may run a
+//! daemon.
 
 use crate::identity::IfIndex;
 use nix::errno::Errno;
@@ -14,35 +14,34 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
-/// The users that systemd gives to units with `DynamicUser=` (systemd, "Users, Groups, UIDs and GIDs on
-/// systemd Systems").
+/// User ids of units with `DynamicUser=` (systemd, "Users, Groups, UIDs and GIDs on systemd Systems").
 const DYNAMIC_USERS: RangeInclusive<u32> = 61_184..=65_519;
 
-/// What came of a claim.
+/// Results of a claim.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Claimed {
     /// This daemon serves the interface.
     Ours,
-    /// The same, though a program that cannot be a daemon has the name; its user, where that is known.
+    /// The same, although a program that is no daemon has the name; its user, where known.
     OursAgainst(Option<u32>),
-    /// Another daemon serves it. `is_new`: it was not known yet.
+    /// Another daemon serves it.
     Theirs {
-        /// True if this is the first time that it is found.
+        /// It was not known yet.
         is_new: bool,
     },
 }
 
-/// The claims of this daemon, and who has those that it could not get.
+/// Claims of this daemon and of others.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
-    /// Nothing where a stranger has the name.
+    /// `None` where a stranger has the name.
     ours: BTreeMap<IfIndex, Option<UnixListener>>,
-    /// A connection to each holder, which ends with it; nothing for one that does not listen yet.
+    /// Connections to the holders, which end with them; `None` for one that does not listen yet.
     theirs: BTreeMap<IfIndex, Option<UnixStream>>,
 }
 
 impl Claims {
-    /// Claims an interface; ask again about one that is theirs.
+    /// Claims an interface; to be repeated for one of theirs.
     ///
     /// # Errors
     /// When no socket can be made.
@@ -73,7 +72,7 @@ impl Claims {
                 Ok(Claimed::Theirs { is_new })
             }
             Ok((_, uid)) => Ok(self.serve_against(index, Some(uid))),
-            // A daemon between its bind and its listen. Nobody is that twice.
+            // A daemon between bind and listen, which a real one is only once.
             Err(Errno::ECONNREFUSED) if !has_waited => {
                 let is_new = self.theirs.insert(index, None).is_none();
                 Ok(Claimed::Theirs { is_new })
@@ -82,7 +81,7 @@ impl Claims {
         }
     }
 
-    /// Gives an interface back.
+    /// Releases an interface.
     pub(crate) fn release(&mut self, index: IfIndex) {
         self.ours.remove(&index);
         self.theirs.remove(&index);
@@ -103,8 +102,8 @@ fn is_daemons(uid: u32) -> bool {
     uid == 0 || uid == nix::unistd::geteuid().as_raw() || DYNAMIC_USERS.contains(&uid)
 }
 
-/// Connects to whoever listens at a name, and asks the kernel for its user. Never waits: a stranger may let
-/// its queue fill.
+/// Connects to the listener at a name; returns its user by the kernel. Never waits: a stranger may fill its
+/// queue.
 fn holder(name: &str) -> Result<(UnixStream, u32), Errno> {
     let socket: OwnedFd = socket(
         AddressFamily::Unix,
@@ -118,7 +117,7 @@ fn holder(name: &str) -> Result<(UnixStream, u32), Errno> {
     Ok((stream, uid))
 }
 
-/// True if the other end is still open: it says nothing.
+/// True if the other end is still open: it sends nothing.
 fn is_there(holder: &mut UnixStream) -> bool {
     let read = holder.read(&mut [0]);
     read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)

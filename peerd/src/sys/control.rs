@@ -1,4 +1,4 @@
-//! The control socket's listeners: a path, or what systemd hands over.
+//! Listeners of the control socket: a path, or sockets passed by systemd.
 #![allow(unsafe_code)]
 
 use mio::net::{UnixListener, UnixStream};
@@ -12,21 +12,21 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
 
-/// The first descriptor that systemd passes (`SD_LISTEN_FDS_START`).
+/// First descriptor passed by systemd (`SD_LISTEN_FDS_START`).
 const FIRST_PASSED: i32 = 3;
 
-/// Who is at the other end of a connection (`SO_PEERCRED`).
+/// Process and user at the other end (`SO_PEERCRED`).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Credentials {
     pub(crate) pid: i32,
     pub(crate) uid: u32,
 }
 
-/// Where clients connect.
+/// The listeners.
 #[derive(Debug)]
 pub(crate) struct Listeners {
     pub(crate) all: Vec<UnixListener>,
-    /// To be removed at the end.
+    /// A file to remove on drop.
     path: Option<PathBuf>,
 }
 
@@ -39,10 +39,10 @@ impl Drop for Listeners {
 }
 
 impl Listeners {
-    /// Takes over those that systemd opened for this process, or else listens at a path.
+    /// Takes over listeners passed by systemd, or else listens at a path.
     ///
     /// # Errors
-    /// As [`listen_at`] has them.
+    /// As of [`listen_at`].
     pub(crate) fn open(path: &Path) -> io::Result<Listeners> {
         let (mut all, mut made) = (passed_listeners(), None);
         if all.is_empty() {
@@ -53,7 +53,7 @@ impl Listeners {
     }
 }
 
-/// Takes over the listeners that systemd opened for this process, if it did.
+/// Takes over listeners passed by systemd.
 fn passed_listeners() -> Vec<UnixListener> {
     let number = |name| std::env::var(name).ok()?.parse::<i32>().ok();
     let (pid, count) = (number("LISTEN_PID"), number("LISTEN_FDS"));
@@ -67,17 +67,17 @@ fn passed_listeners() -> Vec<UnixListener> {
         .filter_map(|fd| {
             // SAFETY: systemd passes these descriptors to this very process, and this runs once, before any is opened.
             let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-            // Not for the firewall's programs that we start.
+            // Firewall programs must not inherit it.
             fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
             from_std(unix::UnixListener::from(fd)).ok()
         })
         .collect()
 }
 
-/// Listens at a path that every user may connect to. A socket left by a daemon that was killed is replaced.
+/// Listens at a path that all users may connect to. The socket of a killed daemon is replaced.
 ///
 /// # Errors
-/// `AddrInUse` when a living daemon has it.
+/// `AddrInUse` when a running daemon has it.
 fn listen_at(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -88,8 +88,7 @@ fn listen_at(path: &Path) -> io::Result<UnixListener> {
         }
         fs::remove_file(path)?;
     }
-    // The mode is there from the start: a change afterwards would follow a link that somebody has put in the
-    // socket's place.
+    // umask sets the mode at once: a later change would follow a link put in the socket's place.
     let before = umask(Mode::from_bits_truncate(0o111));
     let listener = UnixListener::bind(path);
     umask(before);
@@ -101,7 +100,7 @@ fn from_std(listener: unix::UnixListener) -> io::Result<UnixListener> {
     Ok(UnixListener::from_std(listener))
 }
 
-/// Who connected.
+/// Credentials of a client.
 pub(crate) fn credentials(stream: &UnixStream) -> Credentials {
     getsockopt(stream, sockopt::PeerCredentials)
         .map(|peer| Credentials {

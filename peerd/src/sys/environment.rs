@@ -1,22 +1,22 @@
-//! What the process finds out about itself and its machine at the start.
+//! Facts about this process and machine.
 
 use crate::identity::{Instance, hash64};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-/// Random bytes from the kernel; waits for the first entropy after boot, as nothing less is random.
+/// Random bytes from the kernel; waits for the first entropy after boot.
 pub(crate) fn random<const N: usize>() -> std::io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
     Ok(bytes)
 }
 
-/// A fresh instance.
+/// A new instance.
 pub(crate) fn instance() -> std::io::Result<Instance> {
     random().map(Instance)
 }
 
-/// The running system and network namespace that this process is in, hashed.
+/// Hash of the boot id and the network namespace.
 pub(crate) fn box_id() -> u64 {
     let boot = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let namespace = fs::metadata("/proc/self/ns/net").map_or((0, 0), |meta| (meta.dev(), meta.ino()));
@@ -26,7 +26,7 @@ pub(crate) fn box_id() -> u64 {
     )
 }
 
-/// The machine id, secret by custom: used only as a key.
+/// The machine id, confidential by convention (machine-id(5)): used only as a key.
 pub(crate) fn machine_id() -> Vec<u8> {
     ["/etc/machine-id", "/var/lib/dbus/machine-id"]
         .iter()
@@ -34,7 +34,7 @@ pub(crate) fn machine_id() -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// What cloned images do not share: the board's serial number and the memory card's.
+/// Serial numbers of the board and the memory card, which cloned images do not share.
 pub(crate) fn hardware_ids() -> Vec<u8> {
     let mut ids = fs::read("/proc/device-tree/serial-number").unwrap_or_default();
     for card in ["mmc0", "mmc1"] {
@@ -49,7 +49,7 @@ pub(crate) fn hardware_ids() -> Vec<u8> {
     ids
 }
 
-/// True if IPv6 is switched on for an interface, as far as one can see before trying.
+/// True if IPv6 is enabled on an interface, as far as sysctl says.
 pub(crate) fn has_v6(interface: &str) -> bool {
     let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
     fs::read_to_string(path).is_ok_and(|word| word.trim() == "0")
@@ -62,7 +62,7 @@ pub(crate) fn host_name() -> String {
         .unwrap_or_default()
 }
 
-/// The user at this machine's screen, where systemd-logind or elogind says who that is.
+/// The user at the screen, as systemd-logind or elogind reports.
 pub(crate) fn player() -> Option<u32> {
     // As sd_seat_get_active(3) finds it: "ACTIVE_UID=1000".
     active_uid(&fs::read_to_string("/run/systemd/seats/seat0").ok()?)
@@ -75,13 +75,13 @@ fn active_uid(seat: &str) -> Option<u32> {
         .ok()
 }
 
-/// The name of a process's program, where it is still there.
+/// Name of a process's program, if it still runs.
 pub(crate) fn command(pid: i32) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(name.trim_end().to_owned())
 }
 
-/// The capabilities that this process needs and does not have.
+/// Required capabilities that this process lacks.
 pub(crate) fn missing_capabilities() -> Vec<&'static str> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status
@@ -97,7 +97,7 @@ pub(crate) fn missing_capabilities() -> Vec<&'static str> {
         .collect()
 }
 
-/// Network managers that run here and could have taken an address away.
+/// Network managers that run here and may have removed an address.
 pub(crate) fn network_managers() -> Vec<String> {
     const KNOWN: [&str; 7] = [
         "NetworkManager",

@@ -1,7 +1,8 @@
-//! The firewall of this machine: which one it is, and the command that opens it for the link.
+//! The firewall of this machine, and the commands that open it for the link.
 //!
-//! A hole must be in the chain that drops: an accept elsewhere does not outweigh a drop here. Only our two UDP ports on only
-//! our interface; chains of Docker and FORWARD are never touched, and nothing is ever restored from a file.
+//! A rule must be in the chain that drops: an accept elsewhere does not outweigh a drop here. Rules open our
+//! two UDP ports on our interface only; chains of Docker and FORWARD are never touched, and nothing is
+//! restored from a file.
 
 use super::udp;
 use gamelink_core::control::BRIDGE_PORT;
@@ -9,16 +10,16 @@ use serde_json::Value;
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// Marks our rules.
+/// Comment that marks our rules.
 pub(super) const TAG: &str = "gamelink";
 
-/// The zone of firewalld in which a cable is open for our ports and for nothing else.
+/// Zone of firewalld in which only our ports of a cable are open.
 pub(super) const ZONE: &str = "drop";
 
-/// The firewalls that we can speak to.
+/// Supported firewalls.
 ///
-/// Without being root, with `CAP_NET_ADMIN` alone, the nft ones can be changed, and iptables where nft is underneath. The older
-/// iptables wants its lock in /run, ufw wants root and firewalld a person's authority: then the command is said.
+/// With `CAP_NET_ADMIN` but without root, nft can be changed, and iptables over nft. The older iptables needs
+/// its lock in /run, ufw needs root and firewalld authorisation: then the command is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Firewall {
     Firewalld,
@@ -33,7 +34,7 @@ pub(super) fn ports() -> (u16, u16) {
     (BRIDGE_PORT, udp::PORT)
 }
 
-/// Runs a program and gives what it printed, if it succeeded.
+/// Runs a program; returns its output, if it succeeded.
 pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(arguments)
@@ -47,11 +48,12 @@ pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Finds the firewalls of this machine, the most particular first: ufw and firewalld write nft or iptables rules themselves.
+/// Finds the firewalls of this machine, managers first: ufw and firewalld write nft or iptables rules
+/// themselves.
 pub(crate) fn detect() -> Vec<Firewall> {
     let chains = output("nft", &["-j", "list", "chains"]).unwrap_or_default();
     let is_running = || output("firewall-cmd", &["--state"]).is_some_and(|state| state.trim() == "running");
-    // Only root is told whether it runs; its table can be seen.
+    // Only root may ask for its state; its table is visible.
     if has_table(&chains, "firewalld") || is_running() {
         return vec![Firewall::Firewalld];
     }
@@ -63,7 +65,7 @@ pub(crate) fn detect() -> Vec<Firewall> {
     if !chains.is_empty() {
         found.push(Firewall::Nft(chains));
     }
-    // Those that iptables made are iptables' to change, whatever is underneath.
+    // Rules made by iptables are changed with iptables, whatever is underneath.
     let programs: Vec<_> = iptables_programs()
         .into_iter()
         .filter(|program| {
@@ -80,7 +82,7 @@ pub(crate) fn detect() -> Vec<Firewall> {
     found
 }
 
-/// Where `iptables` speaks to nft, the older tables have programs of their own; asking those would make the tables.
+/// Where `iptables` uses nft, the legacy tables have programs of their own; calling those creates the tables.
 fn iptables_programs() -> Vec<&'static str> {
     let mut programs = vec!["iptables", "ip6tables"];
     for (program, tables) in [
@@ -109,7 +111,7 @@ fn has_table(json: &str, name: &str) -> bool {
     objects(&ruleset, "chain").any(|chain| chain.get("table").and_then(Value::as_str) == Some(name))
 }
 
-/// The chains that see what comes in, but for those of iptables and of other managers.
+/// Chains on the input hook, except those of iptables and of other managers.
 fn input_chains(json: &str) -> Vec<[String; 3]> {
     let ruleset = serde_json::from_str::<Value>(json).unwrap_or_default();
     objects(&ruleset, "chain")
@@ -129,13 +131,13 @@ fn input_chains(json: &str) -> Vec<[String; 3]> {
 }
 
 impl Firewall {
-    /// The commands that let the link through on `interface`, ready to be pasted into a root shell.
+    /// Commands that open the firewall on `interface`, for a root shell.
     pub(crate) fn commands(&self, interface: &str) -> Vec<String> {
         self.commands_by(interface, "iifname")
     }
 
-    /// The same as the daemon opens it. nft can bind a rule to the one interface that now has this name, whatever comes after
-    /// it under the same: a phone, when the cable is out. The others know interfaces by name alone.
+    /// Commands of the daemon. nft can bind a rule to the present interface instead of its name, which a
+    /// phone may get after the cable is out. The others know interfaces by name only.
     pub(super) fn own_commands(&self, interface: &str) -> Vec<String> {
         self.commands_by(interface, "iif")
     }
@@ -143,7 +145,7 @@ impl Firewall {
     fn commands_by(&self, interface: &str, nft_key: &str) -> Vec<String> {
         let (first, last) = ports();
         match self {
-            // A zone of its own, as a port is opened for all interfaces of a zone.
+            // A zone of its own, since a port is opened for all interfaces of a zone.
             Firewall::Firewalld => vec![
                 format!("firewall-cmd --zone={ZONE} --change-interface={interface}"),
                 format!("firewall-cmd --zone={ZONE} --add-port={first}-{last}/udp"),
@@ -151,7 +153,7 @@ impl Firewall {
             Firewall::Ufw => vec![format!(
                 "ufw allow in on {interface} to any port {first}:{last} proto udp comment {TAG}"
             )],
-            // The quotes are nft's own, and have to come through the shell.
+            // nft requires the quotes, and a shell has to pass them on.
             Firewall::Nft(chains) => {
                 let rule =
                     format!("{nft_key} \"{interface}\" udp dport {first}-{last} accept comment \"{TAG}\"");
@@ -172,10 +174,10 @@ pub(super) fn iptables_rule(interface: &str) -> String {
     format!("-i {interface} -p udp --dport {first}:{last} -m comment --comment {TAG} -j ACCEPT")
 }
 
-/// Runs a command; what it complained of, if it failed.
+/// Runs a command; its first line of errors, if it failed.
 pub(super) fn run(command: &str) -> Result<(), String> {
     let mut words = command.split(' ');
-    // What nft wants quoted in a shell's line is plain for the program itself, but for its own quotes.
+    // nft accepts quotes in its arguments.
     let output = Command::new(words.next().unwrap_or_default())
         .args(words)
         .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! The holes that `--manage-firewall` makes: opened, closed, left for a game, and cleaned up after a run that was killed.
+//! Rules of `--manage-firewall`: opened, closed, left for a game, and cleaned up after a killed run.
 
 use super::firewall::{Firewall, TAG, ZONE, detect, iptables_rule, objects, output, ports, run};
 use crate::identity::IfIndex;
@@ -9,23 +9,24 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-/// What is to become of an interface's hole.
+/// Orders for the rules of an interface.
 #[derive(Debug)]
 enum Order {
     Open(String),
     Close,
     Leave,
-    /// Close all that are left on other interfaces than these.
+    /// Close rules of earlier runs on other interfaces than these.
     Sweep(Vec<String>),
 }
 
-/// Opens and closes holes on a thread of its own: the firewalls' programs take seconds on a small machine, and a daemon that is
-/// silent for so long is given up by its peer. All holes are closed when this goes. Without a thread it does nothing.
+/// Opens and closes the firewall on a thread of its own: its programs take seconds on a small machine, and a
+/// daemon that is silent for so long is given up by its peer. All rules are removed on drop. Without a thread
+/// it does nothing.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     orders: Option<Sender<(IfIndex, Order)>>,
     thread: Option<JoinHandle<()>>,
-    /// The interfaces that have a hole.
+    /// Interfaces that are open.
     open: BTreeSet<IfIndex>,
 }
 
@@ -33,7 +34,7 @@ impl Keeper {
     /// Starts the thread, if it is wanted.
     ///
     /// # Errors
-    /// When there can be no thread.
+    /// When no thread can be started.
     pub(crate) fn start(is_wanted: bool) -> io::Result<Keeper> {
         let (orders, receiver) = channel();
         let thread = std::thread::Builder::new().name("firewall".into());
@@ -44,33 +45,33 @@ impl Keeper {
         })
     }
 
-    /// Opens one for the interface of that number, if there is none.
+    /// Opens the firewall for an interface, once.
     pub(crate) fn open(&mut self, index: IfIndex, interface: &str) {
         if self.open.insert(index) {
             self.order(index, Order::Open(interface.to_owned()));
         }
     }
 
-    /// Opens one for the interface's new name in place of the old, if there is one.
+    /// Opens it under the interface's new name, if it was open.
     pub(crate) fn rename(&mut self, index: IfIndex, interface: &str) {
         if self.open.contains(&index) {
             self.order(index, Order::Open(interface.to_owned()));
         }
     }
 
-    /// Closes it.
+    /// Closes it for an interface.
     pub(crate) fn close(&mut self, index: IfIndex) {
         if self.open.remove(&index) {
             self.order(index, Order::Close);
         }
     }
 
-    /// Leaves it open for a game that plays on; the next start takes it over.
+    /// Leaves it open for a game that is linked; the next start takes over.
     pub(crate) fn leave(&self, index: IfIndex) {
         self.order(index, Order::Leave);
     }
 
-    /// Closes what an earlier run left on interfaces that are not these cables.
+    /// Closes rules of an earlier run on interfaces that are not these cables.
     pub(crate) fn sweep(&self, cables: Vec<String>) {
         // No interface has this number.
         self.order(IfIndex::default(), Order::Sweep(cables));
@@ -78,7 +79,7 @@ impl Keeper {
 
     fn order(&self, index: IfIndex, order: Order) {
         if let Some(orders) = &self.orders {
-            // It listens until this goes.
+            // The thread runs until drop.
             let _ = orders.send((index, order));
         }
     }
@@ -113,7 +114,7 @@ fn keep(orders: Receiver<(IfIndex, Order)>) {
     }
 }
 
-/// A hole that we made, and that goes when this does.
+/// Rules for one interface, removed on drop.
 #[derive(Debug)]
 struct Hole {
     interface: String,
@@ -130,7 +131,7 @@ impl Hole {
             firewalls: detect(),
         };
         for firewall in &hole.firewalls {
-            // One left by a daemon that was killed is the same hole: closed first, so that there is only one.
+            // Rules of a killed daemon are removed first, so that there is only one set.
             close(firewall, interface, hole.index);
             for command in firewall.own_commands(interface) {
                 match run(&command) {
@@ -156,14 +157,14 @@ impl Drop for Hole {
     }
 }
 
-/// Takes back what may be there.
+/// Removes our rules.
 fn close(firewall: &Firewall, interface: &str, index: IfIndex) {
     let (first, last) = ports();
     match firewall {
         Firewall::Firewalld => {
             let zone = format!("--zone={ZONE}");
             let _ = run(&format!("firewall-cmd {zone} --remove-interface={interface}"));
-            // Of another cable, perhaps.
+            // Another cable may still be there.
             if output("firewall-cmd", &[&zone, "--list-interfaces"])
                 .is_some_and(|list| list.trim().is_empty())
             {
@@ -176,7 +177,7 @@ fn close(firewall: &Firewall, interface: &str, index: IfIndex) {
             ));
         }
         Firewall::Nft(_) => {
-            // One that was bound to it is shown by the name that it has now, or by its number once it is gone.
+            // A bound rule is listed by the present name, or by the number once the interface is gone.
             let number = index.0.to_string();
             let name = if_indextoname(index.0)
                 .ok()
@@ -191,8 +192,8 @@ fn close(firewall: &Firewall, interface: &str, index: IfIndex) {
     }
 }
 
-/// Closes what is left on all interfaces but those kept. firewalld is left alone: what is in its zone is not marked as ours, and
-/// lets in no more than our two ports until it is loaded again.
+/// Removes our rules on all other interfaces. firewalld is left alone: its zone does not mark rules as ours,
+/// and opens no more than our two ports until it is reloaded.
 fn sweep(firewalls: &[Firewall], kept: &[String]) {
     let is_left = |interface: &str| !kept.iter().any(|of| of == interface);
     for firewall in firewalls {
@@ -218,7 +219,7 @@ fn sweep(firewalls: &[Firewall], kept: &[String]) {
     }
 }
 
-/// The interfaces of our rules in a list of rules, one a line; `before` stands before an interface.
+/// Interfaces of our rules in a list of rules, one a line; `before` precedes an interface.
 fn tagged(rules: &str, before: &str) -> Vec<String> {
     let rules = rules.lines().filter(|line| {
         ["--comment ", "comment '", "comment \""]
@@ -229,8 +230,8 @@ fn tagged(rules: &str, before: &str) -> Vec<String> {
     rules.filter_map(interface).collect()
 }
 
-/// Deletes our rules, found by tag, wherever they are, if `is_to_go` says so of their interface: its name, or its number once
-/// it is gone. Without the elements of sets, which can be very many.
+/// Deletes our rules, found by tag, whose interface satisfies `is_to_go`: its name, or its number once it is
+/// gone. Elements of sets, which can be many, are not listed.
 fn close_nft(is_to_go: impl Fn(&str) -> bool) {
     let Some(json) = output("nft", &["-j", "-t", "-a", "list", "ruleset"]) else {
         return;
@@ -254,7 +255,7 @@ fn our_rules(json: &str, is_to_go: impl Fn(&str) -> bool) -> Vec<[String; 4]> {
         .collect()
 }
 
-/// The interface that a rule of nft's is for.
+/// Interface of an nft rule.
 fn interface_of(rule: &Value) -> Option<&str> {
     let matches = rule.get("expr")?.as_array()?.iter();
     matches.filter_map(|part| part.get("match")).find_map(|part| {

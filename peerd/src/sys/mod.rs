@@ -1,4 +1,4 @@
-//! The system: one kind of socket a file. The only place with unsafe code.
+//! System interfaces, one kind of socket a file. The only place with unsafe code.
 
 pub(crate) mod claim;
 pub(crate) mod clock;
@@ -19,7 +19,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use std::os::fd::AsRawFd;
 
-/// Has a poll tell of what comes. A descriptor leaves the poll when it is closed.
+/// Registers a descriptor for input. It leaves the poll when it is closed.
 fn poll_for_input(registry: &Registry, of: &impl AsRawFd, token: Token) -> std::io::Result<()> {
     registry.register(&mut SourceFd(&of.as_raw_fd()), token, Interest::READABLE)
 }

@@ -1,4 +1,4 @@
-//! UDP multicast on one LAN interface, for beacons.
+//! UDP multicast of beacons on one LAN interface.
 
 use super::poll_for_input;
 use super::udp::PORT;
@@ -13,12 +13,12 @@ use std::os::fd::AsRawFd;
 
 /// Our link-local group: transient, so not to be confused with an assigned one (RFC 4291, 2.7).
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0x474c, 0x4e42);
-/// Its like for IPv4, of administrative scope (RFC 2365).
+/// Our IPv4 group, of administrative scope (RFC 2365).
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 71, 76);
-/// What has this hop limit came from the same link: a router would have taken one (RFC 5082).
+/// Hop limit that proves a sender on the same link: a router would have decremented it (RFC 5082).
 const HOPS: u8 = 255;
 
-/// One family's socket on one interface.
+/// Socket of one family on one interface.
 #[derive(Debug)]
 pub(crate) struct LanSocket {
     socket: Socket,
@@ -34,7 +34,7 @@ impl LanSocket {
         let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
         let socket = Socket::new(domain, Type::DGRAM.cloexec().nonblocking(), Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;
-        // Beacons of other interfaces do not come in here, and ours do not go out there.
+        // Bound to the device: beacons stay on their interface.
         socket.bind_device(Some(name.as_bytes()))?;
         let group: SocketAddr = if is_v6 {
             socket.set_only_v6(true)?;
@@ -66,7 +66,7 @@ impl LanSocket {
         self.group.is_ipv6()
     }
 
-    /// Sends to everybody on the link.
+    /// Sends to all on the link.
     pub(crate) fn announce(&self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.send_to(bytes, &self.group)
     }
@@ -75,7 +75,7 @@ impl LanSocket {
         self.socket.send_to(bytes, &to.into())
     }
 
-    /// The next datagram that came from this very link: its length and its sender; `None` for one that did not.
+    /// The next datagram from this link with its length and sender; `None` for one from elsewhere.
     ///
     /// # Errors
     /// `WouldBlock` when there is no more.

@@ -1,4 +1,4 @@
-//! The kernel's route sockets: one that listens, one that asks and is answered at once.
+//! Netlink route sockets: one for events, one for requests.
 
 use super::poll_for_input;
 use crate::identity::IfIndex;
@@ -26,7 +26,7 @@ fn open(groups: u32, flags: SockFlag) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-/// Hears of every change of links and addresses.
+/// Events about links and addresses.
 #[derive(Debug)]
 pub(crate) struct Monitor(OwnedFd);
 
@@ -38,10 +38,10 @@ impl Monitor {
         Ok(Monitor(socket))
     }
 
-    /// Hands what has come to `take`.
+    /// Hands each message to `take`.
     ///
     /// # Errors
-    /// `ENOBUFS` when the kernel dropped some: everything is to be read afresh.
+    /// `ENOBUFS` when the kernel dropped messages: all must be read again.
     pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(Message)) -> Result<(), Errno> {
         let mut result = Ok(());
         loop {
@@ -49,8 +49,8 @@ impl Monitor {
                 Ok(len) => netlink::parse(buffer.get(..len).unwrap_or_default(), |_, message| take(message)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return result,
-                // What did fit is read all the same: until the socket is empty the kernel drops all that follows, and does
-                // not say so again.
+                // The rest is read all the same: until the socket is empty the kernel drops further messages,
+                // and does not repeat the error.
                 Err(Errno::ENOBUFS) => result = Err(Errno::ENOBUFS),
                 Err(error) => return Err(error),
             }
@@ -58,7 +58,7 @@ impl Monitor {
     }
 }
 
-/// Asks the kernel; the answer is there when the request returns.
+/// Requests to the kernel, answered before they return.
 #[derive(Debug)]
 pub(crate) struct Route {
     fd: OwnedFd,
@@ -69,7 +69,7 @@ pub(crate) struct Route {
 impl Route {
     pub(crate) fn open() -> io::Result<Route> {
         let fd = open(0, SockFlag::empty())?;
-        // The kernel answers within the call; this only keeps a fault elsewhere from stopping the daemon.
+        // The kernel answers within the call; the timeout only guards against a fault.
         setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::seconds(2))?;
         Ok(Route {
             fd,
@@ -78,15 +78,15 @@ impl Route {
         })
     }
 
-    /// Carries out a request.
+    /// Performs a request.
     ///
     /// # Errors
-    /// What the kernel said.
+    /// The kernel's error.
     pub(crate) fn change(&mut self, request: Request) -> Result<(), Errno> {
         self.ask(request, |_| {})
     }
 
-    /// One interface as it is now, if it is there.
+    /// Reads one interface, if it is there.
     pub(crate) fn link(&mut self, index: IfIndex) -> Option<Link> {
         let mut found = None;
         self.ask(Request::one_link(index), |message| {
@@ -98,7 +98,7 @@ impl Route {
         found
     }
 
-    /// The single IPv4 addresses that belong to other interfaces than this one, or to somebody who is reached by them.
+    /// IPv4 addresses of other interfaces, and of single hosts reached by them.
     pub(crate) fn addresses_beside(&mut self, index: IfIndex) -> Vec<IpAddr> {
         let mut found = vec![];
         let requests = [
@@ -107,7 +107,7 @@ impl Route {
             Request::all_neighbours(),
         ];
         for request in requests {
-            // Nothing of what the kernel does not say can be minded.
+            // A list that cannot be read is empty.
             let _ = self.ask(request, |message| match message {
                 Message::Address {
                     index: of,
@@ -124,7 +124,7 @@ impl Route {
         found
     }
 
-    /// Hands each answer to `take`.
+    /// Performs a request; hands each answer to `take`.
     pub(crate) fn ask(&mut self, request: Request, mut take: impl FnMut(Message)) -> Result<(), Errno> {
         self.sequence = self.sequence.wrapping_add(1);
         let (sequence, bytes) = (self.sequence, request.finish(self.sequence));
@@ -152,7 +152,7 @@ impl Route {
                     }
                 }
             });
-            // A question for one thing is answered by just that, with nothing after it.
+            // A request for one object is answered by that alone, without an end mark.
             if is_one && !is_list && outcome.is_none() {
                 return Ok(());
             }
@@ -161,7 +161,7 @@ impl Route {
     }
 }
 
-/// True if the first message of a datagram is part of a list (`NLM_F_MULTI`).
+/// True if the first message is part of a list (`NLM_F_MULTI`).
 fn is_multi(bytes: &[u8]) -> bool {
     bytes
         .get(6..8)

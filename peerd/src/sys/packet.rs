@@ -1,4 +1,4 @@
-//! Raw frames on one interface: no firewall on INPUT sees them, and no address is needed.
+//! Raw frames on one interface, below firewalls and IP.
 #![allow(unsafe_code)]
 
 use super::poll_for_input;
@@ -14,10 +14,11 @@ use std::os::fd::AsRawFd;
 /// From `linux/if_packet.h`: what we send ourselves is not given back to us.
 const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
 
-/// A quarter of a second of frames at the rate that is read; what a flood adds is dropped by the kernel.
+/// A quarter of a second of frames at the rate of reading; the kernel drops the rest of a flood.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
-/// A packet socket of our `EtherType`, bound to one interface by its index: it survives renaming, down and up.
+/// A packet socket of our `EtherType`, bound to one interface by its index: it survives renaming, down and
+/// up.
 #[derive(Debug)]
 pub(crate) struct PacketSocket {
     socket: Socket,
@@ -61,7 +62,7 @@ impl PacketSocket {
         match result {
             0 => Ok(()),
             _ => match io::Error::last_os_error() {
-                // Before Linux 4.20: own frames are then told by their nonce.
+                // Before Linux 4.20 own frames are recognised by their nonce.
                 error if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
                 error => Err(error),
             },
@@ -77,7 +78,7 @@ impl PacketSocket {
         self.socket.attach_filter(&filter)
     }
 
-    /// Sends to everybody on the wire: with equal MACs a frame to one could be taken for one's own.
+    /// Broadcasts: with equal MACs a unicast frame could be taken for one's own.
     pub(crate) fn send(&self, frame: &[u8]) -> io::Result<usize> {
         self.socket.send_to(frame, &self.broadcast)
     }

@@ -1,19 +1,20 @@
-//! What the kernel lets a neighbour decide by `ICMPv6` (Linux, `Documentation/networking/ip-sysctl.rst`).
+//! Sysctls that let a neighbour configure this machine by `ICMPv6` (Linux,
+//! `Documentation/networking/ip-sysctl.rst`).
 //!
-//! rtnetlink cannot set this. Writing needs `CAP_NET_ADMIN` and a `/proc/sys` that is not read-only, as it is in the packaged
-//! service: there `sysctl.d` does it.
+//! rtnetlink cannot set them. Writing needs `CAP_NET_ADMIN` and a writable `/proc/sys`; the packaged service
+//! has neither, and uses `sysctl.d`.
 
 use std::fs;
 use std::path::PathBuf;
 
-/// Routes and addresses by router advertisement, and routes by redirect.
+/// Routes and addresses by router advertisement, routes by redirect.
 const TRUSTING: [&str; 3] = ["accept_ra", "accept_redirects", "autoconf"];
 
-/// A setting that was changed, and what it was.
+/// A changed setting and its former value.
 pub(crate) type Changed = (&'static str, String);
 
 fn path(interface: &str, setting: &str) -> Option<PathBuf> {
-    // Names come from the kernel, but never leave the folder, nor touch what stands for all interfaces.
+    // A name must not leave the folder, nor name the settings of all interfaces.
     let is_one = !interface.contains('/') && !["", ".", "..", "all", "default"].contains(&interface);
     is_one.then(|| PathBuf::from(format!("/proc/sys/net/ipv6/conf/{interface}/{setting}")))
 }
@@ -27,7 +28,7 @@ fn read(interface: &str, setting: &str) -> Option<String> {
     )
 }
 
-/// Lets neighbours decide nothing, as far as this process may; gives what was changed.
+/// Switches them off, as far as permitted; returns the changes.
 pub(crate) fn distrust(interface: &str) -> Vec<Changed> {
     let mut changed = vec![];
     for setting in TRUSTING {
@@ -40,7 +41,7 @@ pub(crate) fn distrust(interface: &str) -> Vec<Changed> {
     changed
 }
 
-/// Puts back what was changed.
+/// Restores changed settings.
 pub(crate) fn restore(interface: &str, changed: Vec<Changed>) {
     for (setting, old) in changed {
         if let Some(path) = path(interface, setting) {
@@ -49,7 +50,7 @@ pub(crate) fn restore(interface: &str, changed: Vec<Changed>) {
     }
 }
 
-/// True if a router advertisement that comes in there is believed.
+/// True if router advertisements are accepted there.
 pub(crate) fn believes_routers(interface: &str) -> bool {
     let is_router = || read(interface, "forwarding").is_some_and(|word| word != "0");
     match read(interface, "accept_ra").as_deref() {
@@ -59,7 +60,7 @@ pub(crate) fn believes_routers(interface: &str) -> bool {
     }
 }
 
-/// The families, `-4` and `-6` as `ip` has them, for which an interface is a way to everywhere.
+/// Families, `-4` and `-6` as `ip` has them, with a default route over an interface.
 pub(crate) fn default_routes(interface: &str) -> Vec<&'static str> {
     let table = |path| fs::read_to_string(path).unwrap_or_default();
     let mut families = vec![];
@@ -82,8 +83,8 @@ fn is_default_v4(table: &str, interface: &str) -> bool {
     })
 }
 
-/// `/proc/net/ipv6_route`: destination, its prefix, ..., metric in the sixth place, interface in the tenth. An unreachable
-/// default, on `lo`, is always there.
+/// `/proc/net/ipv6_route`: destination, its prefix, ..., metric in the sixth place, interface in the tenth.
+/// An unreachable default, on `lo`, is always there.
 fn is_default_v6(table: &str, interface: &str) -> bool {
     table.lines().any(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -1,11 +1,11 @@
-//! Which interfaces are cables: by driver and by USB vendor and product.
+//! Recognition of cables by driver and by USB vendor and product.
 
 use super::udev::Mark;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What sysfs says of one interface.
+/// Device of an interface, by sysfs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Device {
     /// The driver's name.
@@ -18,10 +18,11 @@ pub(crate) struct Device {
     pub(crate) has_random_mac: bool,
 }
 
-/// How sure it is that an interface is a cable.
+/// Certainty that an interface is a cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certainty {
-    /// A driver that also serves phones and modems: never set up, and nothing is changed until a peer answers.
+    /// A driver that also serves phones and modems: never set up, and nothing is changed until a peer
+    /// answers.
     Maybe,
     /// A host-to-host cable by driver or number, or the operator's word.
     Sure,
@@ -31,8 +32,8 @@ pub(crate) enum Certainty {
 const CABLE_DRIVERS: [&str; 3] = ["plusb", "cdc_subset", "net1080"];
 /// Drivers of cables and of other things.
 const SHARED_DRIVERS: [&str; 5] = ["cdc_ether", "cdc_eem", "rndis_host", "g_ether", "configfs-gadget"];
-/// Host-to-host cables by number (`drivers/net/usb/plusb.c`, `cdc_subset.c`, `net1080.c`), and the default numbers of a Linux
-/// machine's gadget port, which udev takes for a cable too.
+/// Host-to-host cables by number (`drivers/net/usb/plusb.c`, `cdc_subset.c`, `net1080.c`), and the default
+/// numbers of a Linux machine's gadget port, which udev takes for a cable too.
 #[rustfmt::skip]
 const CABLE_IDS: [&str; 21] = [
     "067b:0000", "067b:0001", "067b:25a1", "067b:27a1", "050d:258a", "3923:7825", "0402:5632",
@@ -40,13 +41,13 @@ const CABLE_IDS: [&str; 21] = [
     "050d:0004", "050f:0190", "056c:8100", "0525:9901", "04e8:6601", "0525:2888", "1286:8001",
 ];
 
-/// The cables of the operator: one `VENDOR:PRODUCT` or driver name a line, `#` starts a comment.
+/// The operator's list of cables: a `VENDOR:PRODUCT` or driver name a line, `#` starts a comment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CableList(Vec<String>);
 
 impl CableList {
     /// # Errors
-    /// Why the file cannot be read.
+    /// When the file cannot be read.
     pub(crate) fn read(path: &Path) -> io::Result<CableList> {
         fs::read_to_string(path).map(|text| CableList::parse(&text))
     }
@@ -68,13 +69,13 @@ impl CableList {
 }
 
 impl Device {
-    /// Reads what there is; an interface without a device (veth, lo) gives nothing.
+    /// Reads the device of an interface; empty for one without (veth, lo).
     pub(crate) fn read(interface: &str) -> Device {
         Device::read_under(Path::new("/sys/class/net"), interface)
     }
 
     fn read_under(root: &Path, interface: &str) -> Device {
-        // A name comes from the kernel, but never leave the folder.
+        // A name must not leave the folder.
         if interface.contains('/') || interface.starts_with('.') {
             return Device::default();
         }
@@ -106,7 +107,7 @@ impl Device {
         }
     }
 
-    /// True if it is a cable; what udev's rules say of it decides, if they say anything.
+    /// Certainty by udev's mark, if there is one, else by the device.
     pub(crate) fn certainty_by(&self, word: Option<Mark>, cables: &CableList) -> Option<Certainty> {
         match word {
             Some(Mark::Cable) => Some(Certainty::Sure),
@@ -115,7 +116,7 @@ impl Device {
         }
     }
 
-    /// True if it is a cable, by itself.
+    /// Certainty by the device.
     fn certainty(&self, cables: &CableList) -> Option<Certainty> {
         let driver = self.driver.as_deref().unwrap_or_default();
         let id = self.usb_id.as_deref().unwrap_or_default();
@@ -132,7 +133,7 @@ impl Device {
         }
     }
 
-    /// True if its driver is confused when one end is plugged again.
+    /// True if its driver needs a cycle when one end is replugged.
     pub(crate) fn recovers(&self) -> bool {
         self.driver.as_deref() == Some("plusb")
     }

@@ -1,31 +1,31 @@
-//! Whether udev, where it runs, is done with an interface.
+//! Progress of udev, and its marks.
 //!
-//! udev gives a cable its name. Older kernels refuse to rename an interface that is up, so the daemon leaves a new one
-//! alone until udev has had its turn.
+//! udev names a cable. Older kernels refuse to rename an interface that is up, so the daemon leaves a new one
+//! alone until udev is done.
 
 use crate::identity::IfIndex;
 use std::fs;
 use std::path::Path;
 
-/// How far udev is with an interface.
+/// Progress of udev with an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It has carried out its rules, or does not run here.
+    /// Its rules are done, or it does not run here.
     Done,
-    /// It has not, and is at work: on this one or on others before it.
+    /// It is at work, on this interface or others.
     Busy,
-    /// It has not, and does nothing: it has yet to hear of it, has failed, or was stopped.
+    /// It is idle: it has not heard of the interface yet, has failed, or was stopped.
     Idle,
 }
 
-/// What udev's rules say of an interface, ours or an owner's: `GAMELINK_CABLE`.
+/// `GAMELINK_CABLE`, set by our udev rules or an owner's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     Cable,
     NoCable,
 }
 
-/// What udev's rules say of an interface, if they say that it is a cable or none.
+/// The mark of an interface, if it has one.
 pub(crate) fn mark(index: IfIndex) -> Option<Mark> {
     mark_in(&fs::read_to_string(format!("/run/udev/data/n{}", index.0)).ok()?)
 }
@@ -38,7 +38,7 @@ fn mark_in(entry: &str) -> Option<Mark> {
     })
 }
 
-/// How far udev is with an interface.
+/// Progress of udev with an interface.
 pub(crate) fn progress(index: IfIndex) -> Progress {
     if !Path::new("/run/udev/control").exists()
         || fs::read_to_string(format!("/run/udev/data/n{}", index.0)).is_ok_and(|entry| is_final(&entry))
@@ -51,9 +51,9 @@ pub(crate) fn progress(index: IfIndex) -> Progress {
     }
 }
 
-/// True if udev's entry of a device is the one written last.
+/// True if udev's entry of a device is final.
 ///
-/// There may be one before the rename; only the last tells when the device was initialised (systemd,
+/// An entry may exist before the rename; only the last has the time of initialisation (systemd,
 /// `device_update_db`).
 fn is_final(entry: &str) -> bool {
     entry.lines().any(|line| line.starts_with("I:"))

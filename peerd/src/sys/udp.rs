@@ -1,4 +1,4 @@
-//! UDP between the two daemons of a cable: shows whether the layers above Ethernet let anything through.
+//! UDP probes between the two daemons of a cable: they show whether firewalls pass traffic.
 
 use super::poll_for_input;
 use crate::identity::IfIndex;
@@ -9,16 +9,16 @@ use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-/// The daemons' UDP port, the same at both ends.
+/// UDP port of the daemons, the same at both ends.
 pub(crate) const PORT: u16 = 56_401;
-/// How often the layers above Ethernet are tried while linked.
+/// Interval of probes while linked.
 const PROBE_INTERVAL: Duration = Duration::from_millis(1500);
-/// Datagrams read at once.
+/// Datagrams read in one batch.
 const BATCH: usize = 16;
-/// What a probe says; its sender is known by the connected socket.
+/// Content of a probe; the connected socket identifies its sender.
 const PROBE: &[u8] = b"GLNKprobe";
 
-/// A socket on one cable's address, connected to the peer's: nobody else's datagrams arrive.
+/// A socket between the two addresses of a cable: nobody else's datagrams arrive.
 #[derive(Debug)]
 pub(crate) struct Prober {
     socket: Socket,
@@ -45,15 +45,15 @@ impl Prober {
         Ok(Prober { socket, due: now })
     }
 
-    /// When [`send`](Self::send) is due.
+    /// Time of the next probe.
     pub(crate) fn poll_timeout(&self) -> LocalTime {
         self.due
     }
 
-    /// Sends one; true if this system refused to.
+    /// Sends a probe; true if this system refused to.
     pub(crate) fn send(&mut self, now: LocalTime) -> bool {
         self.due = now.after(PROBE_INTERVAL);
-        // EPERM: a rule on OUTPUT dropped it. Anything else passes.
+        // EPERM: a rule on OUTPUT dropped it. Other errors are temporary.
         let is_blocked = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
         self.socket.send(PROBE).is_err_and(is_blocked)
     }
@@ -65,7 +65,7 @@ impl Prober {
             match (&self.socket).read(&mut bytes) {
                 Ok(len) => has_heard |= bytes.get(..len) == Some(PROBE),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // ECONNREFUSED is an answer too, of a peer whose socket is not open yet.
+                // ECONNREFUSED comes from a peer whose socket is not open yet.
                 Err(_) => {}
             }
         }

@@ -1,4 +1,4 @@
-//! Asks the daemon over its control socket.
+//! A client of the control socket, for tools.
 
 use super::visible::visible;
 use clap::Args;
@@ -11,16 +11,16 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a daemon may take to answer.
+/// Limit of an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the first answer may take: the question may be what has the service manager start the daemon.
+/// Limit of the first answer: connecting may have the service manager start the daemon.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A wait up to here needs no word.
+/// Wait before the user is told of it.
 const QUIET_WAIT: Duration = Duration::from_secs(2);
 
-/// How a tool finds the daemon.
+/// The control socket of a tool.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Control {
     /// Where the daemon listens.
@@ -28,18 +28,18 @@ pub(crate) struct Control {
     pub(crate) control: PathBuf,
 }
 
-/// Why a question has no answer.
+/// Errors of a request.
 #[derive(Debug)]
 pub(crate) enum AskError {
-    /// Nobody listens there.
+    /// No daemon listens at the path.
     NoDaemon(PathBuf, io::Error),
-    /// It listens but does not want to talk.
+    /// The daemon refused the client.
     Refused(String),
-    /// It listens but says nothing.
+    /// The daemon does not answer.
     Silent,
-    /// It broke off.
+    /// The connection failed.
     Broken(io::Error),
-    /// It is of a version, given here, whose answers mean nothing to this one.
+    /// The answer cannot be read; with the daemon's version.
     OtherVersion(String, LineError),
 }
 
@@ -86,7 +86,7 @@ impl From<io::Error> for AskError {
 #[derive(Debug)]
 pub(crate) struct Client {
     reader: BufReader<UnixStream>,
-    /// The daemon's version, once it has said it.
+    /// Version of the daemon, once known.
     daemon: String,
 }
 
@@ -143,7 +143,7 @@ impl Client {
         }
     }
 
-    /// The daemon's status now.
+    /// Requests the status.
     pub(crate) fn status(&mut self) -> Result<Status, AskError> {
         self.send(&ToDaemon::Status)?;
         loop {

@@ -1,4 +1,4 @@
-//! `peerd doctor`: compares the layers and says what is wrong, on which side, and the command that mends it.
+//! `peerd doctor`: finds faults, names the side, and prints the remedy.
 
 use super::client::{AskError, Client};
 use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
@@ -9,21 +9,21 @@ use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// One thing that was found.
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Finding {
-    /// The interface, or nothing for the machine as a whole.
+    /// The interface; `None` for the whole machine.
     interface: Option<String>,
-    /// True if play is impossible because of it.
+    /// True if it prevents a link.
     is_fault: bool,
-    /// What it is.
+    /// Description.
     what: String,
-    /// What to do, in words or as commands for a root shell.
+    /// Remedy, in words or as commands for a root shell.
     #[serde(rename = "mend")]
     remedy: Vec<String>,
 }
 
-/// Asks, judges and prints.
+/// Requests the status, judges it and prints the findings.
 pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
     let status = match Client::connect(control, Role::Tool).and_then(|mut client| client.status()) {
         Ok(status) => visible::shown(&status),
@@ -88,7 +88,7 @@ fn report(findings: &[Finding], as_json: bool) {
     }
 }
 
-/// What the status means.
+/// Findings of a status.
 fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
     let mut findings = vec![];
     let is_none = |cable: &CableStatus| !cable.device.is_certain && cable.peer.is_none();
@@ -107,7 +107,7 @@ fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
     }
     for cable in &status.cables {
         judge_state(cable, &mut findings);
-        // Both sides have tried by then, and said so.
+        // Both sides have sent and reported probes by then.
         if let Some(peer) = &cable.peer
             && cable.up_ms.is_some_and(|ms| ms >= SETTLED_MS)
         {
@@ -117,7 +117,7 @@ fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
     findings
 }
 
-/// What the cable itself says.
+/// Findings of the cable itself.
 fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
     let name = cable.device.interface.as_str();
     for diagnostic in &cable.diagnostics {
@@ -140,7 +140,7 @@ fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
         ),
         _ => return,
     };
-    // What may be a phone or a modem is no fault of the link when it does not link.
+    // A possible phone or modem that does not link is no fault.
     findings.push(Finding::new(
         Some(name),
         cable.device.is_certain,
@@ -149,7 +149,8 @@ fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
     ));
 }
 
-/// What the two ends hear of each other above the handshake, whose frames pass every firewall: it tells which side drops.
+/// Findings by what both ends hear over UDP; handshake frames pass every firewall, so this tells which side
+/// drops.
 fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], findings: &mut Vec<Finding>) {
     let (name, udp, there) = (cable.device.interface.as_str(), cable.udp, &peer.name);
     let mut find =
@@ -191,7 +192,7 @@ fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], fi
     }
 }
 
-/// True if the other end of a cable decides where this machine's packets go.
+/// Findings about routes: the other end must not become this machine's router.
 fn judge_trust(name: &str, believes_routers: bool, routes: &[&str], findings: &mut Vec<Finding>) {
     if believes_routers {
         let what = "this machine accepts router advertisements from the other end";
@@ -210,7 +211,7 @@ fn judge_trust(name: &str, believes_routers: bool, routes: &[&str], findings: &m
     }
 }
 
-/// After this both sides have sent several probes.
+/// Time after which both sides have sent several probes.
 const SETTLED_MS: u64 = 4000;
 
 #[cfg(test)]

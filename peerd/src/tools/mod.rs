@@ -1,4 +1,4 @@
-//! The commands beside `run`: they ask the daemon and show, or mend.
+//! Commands beside `run`.
 
 pub(crate) mod client;
 pub(crate) mod doctor;
@@ -8,9 +8,9 @@ pub(crate) mod relay;
 pub(crate) mod status;
 pub(crate) mod visible;
 
-/// It did not work.
+/// Failure.
 pub(crate) const EXIT_FAILED: u8 = 1;
 /// No daemon answers at the control socket.
 pub(crate) const EXIT_NO_DAEMON: u8 = 3;
-/// Something is wrong with the link, or nothing is linked.
+/// A fault of the link, or no link.
 pub(crate) const EXIT_FAULT: u8 = 4;

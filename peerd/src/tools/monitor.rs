@@ -1,4 +1,4 @@
-//! `peerd monitor`: the link, live.
+//! `peerd monitor`: a live view of the links.
 
 use super::EXIT_NO_DAEMON;
 use super::client::Client;
@@ -14,19 +14,19 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Between two looks.
+/// Interval of status requests.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// Bars that are kept: more than a terminal has columns.
+/// Bars kept: more than a terminal has columns.
 const HISTORY: usize = 512;
 
-/// Bytes exchanged, a bar for each second's reports. The daemon hears of each game once a second, and is
-/// looked at more often.
+/// Bytes exchanged, a bar for each second's reports. A game reports once a second; the status is requested
+/// more often.
 #[derive(Debug, Default)]
 struct Bars {
     bars: VecDeque<u64>,
-    /// Of each process, how many reports were seen, and the bytes exchanged by then.
+    /// Reports seen of each process, and its bytes by then.
     seen: BTreeMap<i32, (u64, u64)>,
-    /// Whose reports are in the newest bar.
+    /// Processes with a report in the newest bar.
     in_newest: BTreeSet<i32>,
 }
 
@@ -37,7 +37,7 @@ impl Bars {
             let Some(report) = &game.report else { continue };
             let now = (game.reports, report.exchanged());
             seen.insert(game.pid, now);
-            // What was exchanged before the first look belongs to no bar.
+            // Bytes before the first status belong to no bar.
             let Some((reports, exchanged)) = self.seen.get(&game.pid) else {
                 continue;
             };
@@ -62,7 +62,7 @@ impl Bars {
         }
     }
 
-    /// The newest that fit, at the right edge.
+    /// The newest bars, aligned to the right.
     fn newest(&self, width: usize) -> Vec<u64> {
         let empty = width.saturating_sub(self.bars.len());
         let bars = self.bars.iter().skip(self.bars.len().saturating_sub(width));
@@ -70,7 +70,7 @@ impl Bars {
     }
 }
 
-/// Shows until `q` or Escape.
+/// Runs until `q` or Escape.
 pub(crate) fn run(control: &Path) -> ExitCode {
     let mut client = match Client::connect(control, Role::Tool) {
         Ok(client) => client,

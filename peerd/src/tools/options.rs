@@ -1,7 +1,8 @@
-//! `peerd options`: writes the stock Gambatte core's link options into RetroArch's option files, as the player.
+//! `peerd options`: writes the stock Gambatte core's link options into RetroArch's option files, as the
+//! player.
 //!
-//! RetroArch reads the first of game file, folder file, core file and global file, and rewrites all of it when content closes: so
-//! each file that is there is edited, and only while no RetroArch of this player runs.
+//! RetroArch reads the first of game, folder, core and global file, and rewrites it when content closes: each
+//! existing file is edited, and only while no RetroArch of this player runs.
 
 mod files;
 
@@ -16,12 +17,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The name that RetroArch gives the core, and so its folder.
+/// RetroArch's name of the core, and of its folder.
 const CORE: &str = "Gambatte";
-/// The core's key for what it links with.
+/// The core's key of the link mode.
 const MODE_KEY: &str = "gambatte_gb_link_mode";
 
-/// What the core is told.
+/// Link options of the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
     is_server: bool,
@@ -30,7 +31,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// Our keys and their values, in the words of current cores (digits) and of older ones (octets).
+    /// Keys and values, in the words of current cores (digits) and of older ones (octets).
     fn lines(self) -> Vec<(String, String)> {
         let mode = if self.is_server {
             "Network Server"
@@ -59,7 +60,7 @@ impl Wanted {
     }
 }
 
-/// What is to be done.
+/// Options of `peerd options`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Request {
     #[command(flatten)]
@@ -70,7 +71,8 @@ pub(crate) struct Request {
     /// The TCP port of `peerd relay`, or of the server with --direct.
     #[arg(long, default_value_t = BRIDGE_PORT)]
     port: u16,
-    /// Without the relay: one side is the server, the other its client (needs `peerd run --ipv4` at both ends).
+    /// Without the relay: one side is the server, the other its client (needs `peerd run --ipv4` at both
+    /// ends).
     #[arg(long = "direct")]
     is_direct: bool,
     /// Restore the former options.
@@ -125,10 +127,11 @@ pub(crate) fn run(request: &Request) -> ExitCode {
     }
 }
 
-/// What the player has to do now, because the stock core would not do it.
+/// Instructions for the player, which the stock core requires.
 ///
-/// It connects when a game is loaded, and then at most once in five seconds of its own processor time (`clock`), which is minutes
-/// at a game's own pace. A server can have no client yet in the moment in which it opens its port, so it always has to wait.
+/// The core connects when a game is loaded, then at most once in five seconds of its own processor time
+/// (`clock`), which is minutes at a game's pace. A server has no client when it opens its port, so it always
+/// waits.
 fn next_steps(is_direct: bool, wanted: Wanted) -> String {
     let Wanted { is_server, port, .. } = wanted;
     match (is_direct, is_server) {
@@ -150,7 +153,7 @@ fn next_steps(is_direct: bool, wanted: Wanted) -> String {
     }
 }
 
-/// One side is the server, the other its client: whoever has the even address of the pair.
+/// Server or client: the even address of the pair is the server's.
 fn direct(control: &Path, port: u16) -> Result<Wanted, (String, u8)> {
     let status = Client::connect(control, Role::Tool)
         .and_then(|mut client| client.status())
@@ -198,7 +201,7 @@ fn edit(request: &Request, wanted: Wanted) -> Result<Edited, String> {
     Ok(files::edit(&folder, request.is_undo, wanted))
 }
 
-/// RetroArch's folder, of the usual installation or of Flatpak's or Snap's.
+/// Finds RetroArch's folder, of the usual installation, Flatpak or Snap.
 fn find_folder() -> Result<PathBuf, String> {
     let home = std::env::var_os("HOME")
         .map(PathBuf::from)

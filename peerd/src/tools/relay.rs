@@ -1,12 +1,11 @@
-//! `peerd relay`: a stock core at this end. It is a network client of 127.0.0.1, and core's bridge carries its bytes.
+//! `peerd relay`: links a stock core, a network client of 127.0.0.1, by core's bridge.
 //!
-//! The bridge's own game port takes only its own process, so each connection of the core is joined to one of ours. Nobody sees
-//! the stock core's frames or its SC register from here; the bridge is told of frames at the hardware's rate, and hands bytes
-//! over whenever it has some, as a cable would.
+//! The bridge's game port accepts only its own process, so each connection of the core is joined to one of
+//! ours. The stock core's frames and SC register are unknown here; the bridge is given frames at the
+//! hardware's rate, and delivers bytes at once, as a cable would.
 //!
-//! The one sign of a stock player's menu is a byte that the core does not answer. While one is owed there are
-//! no frames: after a quarter of a second of that the bridge tells the peer of a pause, as it does of any
-//! emulation that stands still, and the other game does not wait for this one.
+//! A byte without an answer is the only sign of a stock player's menu. Meanwhile no frames are given: after a
+//! quarter of a second the bridge reports a pause to the peer, and the other game does not wait.
 
 use super::EXIT_FAILED;
 use super::client::Control;
@@ -22,16 +21,15 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The most ports that the core's options offer: 56400 to 56420.
+/// Ports that the core's options offer: 56400 to 56420.
 const PORTS: u16 = 21;
-/// How often the bridge may hand a byte over; bounds what the relay adds.
+/// Interval at which the bridge delivers bytes; bounds the relay's delay.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Frames that passed while an answer was owed are made up for within so much; it takes the core a frame to
-/// answer.
+/// Frames missed during a late answer are made up within this; the core takes a frame to answer.
 const MAX_CATCH_UP: Duration = Duration::from_millis(50);
 
-/// Where the stock core connects, and whom the relay links with.
+/// Options of `peerd relay`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Relay {
     #[command(flatten)]
@@ -62,7 +60,7 @@ fn serve(relay: &Relay) -> Result<(), String> {
             BRIDGE_PORT + PORTS - 1
         ));
     }
-    // Never to be reached from outside: the stock protocol trusts whoever connects.
+    // Local only: the stock protocol trusts any client.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, relay.port)).map_err(|error| {
         format!(
             "cannot listen on 127.0.0.1:{}: {error}; choose another with --port",
@@ -95,7 +93,7 @@ fn serve(relay: &Relay) -> Result<(), String> {
     Ok(())
 }
 
-/// Carries bytes between the core and the bridge until one of them goes.
+/// Carries bytes between the core and the bridge until one of them closes.
 fn join(link: &Link, game: &TcpStream) -> io::Result<()> {
     let bridge = TcpStream::connect(link.game_address())?;
     for stream in [game, &bridge] {
@@ -137,7 +135,7 @@ fn join(link: &Link, game: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Frames of a machine that nobody sees: at the hardware's rate, but none while the core owes an answer.
+/// Frames of an unseen machine: at the hardware's rate, but none while the core owes an answer.
 #[derive(Debug)]
 struct Frames {
     next: Instant,
@@ -148,7 +146,7 @@ impl Frames {
         Frames { next: now }
     }
 
-    /// True if the bridge is told of a boundary now, and whether a frame has passed before it.
+    /// A frame boundary for the bridge, if there is one, and whether a frame has passed before it.
     fn poll(&mut self, now: Instant, is_owing: bool) -> Option<bool> {
         if is_owing {
             return None;
@@ -164,8 +162,8 @@ impl Frames {
     }
 }
 
-/// Hands messages on until one of the two goes, and says each to `tell` before it does. Both bytes of a
-/// message at once: the core takes one byte for a whole message.
+/// Copies messages until one side closes, passing each to `tell` first. A message is two bytes written at
+/// once: the core takes one byte for a whole message.
 fn copy(mut from: &TcpStream, mut to: &TcpStream, is_over: &AtomicBool, tell: impl Fn(GameMessage)) {
     let mut message = [0; 2];
     while from.read_exact(&mut message).is_ok() {
@@ -180,14 +178,14 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream, is_over: &AtomicBool, tell: im
     is_over.store(true, Ordering::Release);
 }
 
-/// True if the other end of a loopback connection belongs to whoever runs this.
+/// True if the other end of a loopback connection belongs to this user.
 fn is_of_this_user(stream: &TcpStream) -> io::Result<bool> {
     let (SocketAddr::V4(from), SocketAddr::V4(to)) = (stream.peer_addr()?, stream.local_addr()?) else {
         return Ok(false);
     };
     let table = fs::read_to_string("/proc/net/tcp")?;
     let me = nix::unistd::geteuid().as_raw();
-    // In the table of sockets the other end has the same two addresses, the other way round.
+    // The table has the other end with the same two addresses, exchanged.
     let (local, remote) = (hex(from), hex(to));
     Ok(table.lines().any(|line| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -197,7 +195,7 @@ fn is_of_this_user(stream: &TcpStream) -> io::Result<bool> {
     }))
 }
 
-/// An address as `/proc/net/tcp` writes it: the four bytes as one number in the machine's order.
+/// An address as `/proc/net/tcp` has it: four bytes as one native number.
 fn hex(address: SocketAddrV4) -> String {
     format!(
         "{:08X}:{:04X}",

@@ -1,4 +1,4 @@
-//! `peerd status`: what is linked with whom.
+//! `peerd status`: shows cables, peers and games.
 
 use super::client::Client;
 use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Asks and prints.
+/// Requests the status and prints it.
 pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
     let status = match Client::connect(control, Role::Tool).and_then(|mut client| client.status()) {
         Ok(status) => status,

@@ -1,22 +1,22 @@
-//! Text from elsewhere, made fit for a terminal: whatever other programs and machines call themselves moves
-//! no cursor, hides nothing and turns no line round.
+//! Foreign text made fit for a terminal: names of other programs and machines cannot move the cursor, hide
+//! text or reverse a line.
 
 use gamelink_core::control::Status;
 use serde_json::Value;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-/// What stands for a character that is not shown.
+/// Replacement of a hidden character.
 const STAND_IN: char = '\u{FFFD}';
 
-/// The text with everything replaced that a terminal obeys or does not show.
+/// Replaces characters that a terminal obeys or does not show.
 pub(crate) fn visible(text: &str) -> String {
     text.chars()
         .map(|c| if is_shown(c) { c } else { STAND_IN })
         .collect()
 }
 
-/// Replaces them in all texts of a value.
+/// Replaces them in all strings of a value.
 fn make_visible(value: &mut Value) {
     match value {
         Value::String(text) => *text = visible(text),
@@ -26,18 +26,17 @@ fn make_visible(value: &mut Value) {
     }
 }
 
-/// The status for people.
+/// The status, fit for a terminal.
 pub(crate) fn shown(status: &Status) -> Status {
     let shown = serde_json::to_value(status).and_then(|mut value| {
         make_visible(&mut value);
         serde_json::from_value(value)
     });
-    // What was written can be read, and no word of the types' own is replaced.
+    // Its own output can be read, and words of the types are not replaced.
     shown.unwrap_or_default()
 }
 
-/// A value as JSON for people and programs: what is not shown is written as an escape, so that nothing is
-/// lost.
+/// A value as JSON; hidden characters are escaped, so that nothing is lost.
 pub(crate) fn json(value: &Value) -> String {
     let mut text = String::new();
     for c in format!("{value:#}").chars() {
@@ -53,7 +52,7 @@ pub(crate) fn json(value: &Value) -> String {
     text
 }
 
-/// Characters without a shape of their own: Unicode's general category Cf, the line and paragraph separators, variation
+/// Characters without a shape: Unicode's general category Cf, line and paragraph separators, variation
 /// selectors and fillers without a width (Unicode 16, `General_Category` and `Default_Ignorable_Code_Point`).
 #[rustfmt::skip]
 const SHAPELESS: [RangeInclusive<char>; 25] = [
@@ -67,7 +66,7 @@ const SHAPELESS: [RangeInclusive<char>; 25] = [
     '\u{1D173}'..='\u{1D17A}', '\u{E0000}'..='\u{E0FFF}',
 ];
 
-/// Neither a control character (C0, C1, DEL) nor one that is not seen.
+/// True for a character that is neither a control (C0, C1, DEL) nor invisible.
 fn is_shown(c: char) -> bool {
     !c.is_control() && !SHAPELESS.iter().any(|range| range.contains(&c))
 }

@@ -1,37 +1,37 @@
-//! The beacons by which machines on a LAN find each other: one UDP datagram of fixed layout, big-endian.
+//! Beacons of LAN discovery: one UDP datagram of fixed layout, big-endian.
 //!
-//! Magic `GLNB`, version, flags (1: a game waits, 2: asks for an answer), bridge port, the sender's instance, the instance that it chose, its box, its
-//! clock, the stamp it answers and the instance that it answers (zero for none), length of the name, name. An answer is as long
-//! as what it answers, so nobody can be made to send more than was spent on it.
+//! Magic `GLNB`, version, flags (1: a game waits, 2: asks for an answer), bridge port, sender's instance,
+//! length of the name, name, chosen instance, box, sender's clock, echoed stamp and the instance that it
+//! answers (zero for none). An answer is as long as its question: no amplification.
 
 use super::cursor::{Reader, WireError, Writer};
 use crate::identity::{Instance, Name};
 
-/// The version of this layout; up to the box it is the same in all.
+/// Version of this layout; up to the name it is the same in all.
 pub(crate) const VERSION: u8 = 1;
-/// Its length.
+/// Length of a beacon.
 pub(crate) const LEN: usize = 4 + 1 + 1 + 2 + 16 + 32 + 16 + 8 + 8 + 8 + 16;
 
 const MAGIC: [u8; 4] = *b"GLNB";
 const HAS_GAME: u8 = 1;
 const ASKS: u8 = 2;
 
-/// One beacon.
+/// A beacon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Beacon {
     pub(crate) sender: Instance,
     pub(crate) name: Name,
     pub(crate) box_id: u64,
     pub(crate) has_game: bool,
-    /// Its stamp is to be given back to the address that it came from.
+    /// Asks for an answer with its stamp, to the address that it came from.
     pub(crate) asks: bool,
-    /// Where its bridge receives.
+    /// Port of its bridge.
     pub(crate) port: u16,
-    /// Whom it wants to play with, or nobody.
+    /// Chosen partner, or none.
     pub(crate) chosen: Instance,
-    /// The sender's clock, to be given back.
+    /// The sender's clock, to be echoed.
     pub(crate) stamp: u64,
-    /// The stamp of a beacon of `echo_to` that this one answers.
+    /// Echoed stamp of a beacon of `echo_to`.
     pub(crate) echo: u64,
     pub(crate) echo_to: Instance,
 }

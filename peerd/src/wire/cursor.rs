@@ -1,17 +1,17 @@
-//! Fields of known length, one after the other: how frames and beacons are written and read. Integers are big-endian.
+//! Encoding of frames and beacons: fields of fixed length, integers big-endian.
 
 use crate::identity::{Instance, Name};
 
-/// Why bytes are of no use.
+/// Reasons why bytes cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WireError {
     /// Not ours, or damaged.
     Malformed,
-    /// Another version of peerd, with its version and its name.
+    /// Another version of peerd, with its number and its machine's name.
     Version(u8, Name),
 }
 
-/// Takes fields off the front.
+/// Reads fields in their order.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl Reader<'_> {
@@ -29,7 +29,7 @@ impl Reader<'_> {
         self.array().map(Instance)
     }
 
-    /// A length and as many bytes of a field of [`Name::MAX`].
+    /// A name: its length, and a field of [`Name::MAX`] bytes.
     pub(super) fn name(&mut self) -> Result<Name, WireError> {
         let [len] = self.array()?;
         let name: [u8; Name::MAX] = self.array()?;
@@ -38,7 +38,7 @@ impl Reader<'_> {
     }
 }
 
-/// Puts fields at the end of `LEN` bytes. Fields that do not add up to that leave zeros, or are cut.
+/// Writes fields in their order; the remainder of `LEN` bytes is zero.
 pub(super) struct Writer<const LEN: usize> {
     bytes: [u8; LEN],
     len: usize,

@@ -1,9 +1,9 @@
-//! The socket filter that keeps a flood out of the daemon: classic BPF, run by the kernel on each frame.
+//! Socket filter against floods: classic BPF, run by the kernel on each frame.
 
 use super::frame::{LEN, MAGIC};
 use crate::identity::Instance;
 
-/// One classic BPF instruction, as the kernel's `sock_filter` has it.
+/// A classic BPF instruction, as the kernel's `sock_filter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Instruction {
     pub(crate) code: u16,
@@ -19,13 +19,13 @@ const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER_EQUAL: u16 = 0x35;
 const AND: u16 = 0x54;
 const RETURN: u16 = 0x06;
-/// Loads from here give extensions instead of the packet: `SKF_AD_OFF + SKF_AD_RANDOM`.
+/// Loads from here read extensions instead of the packet: `SKF_AD_OFF + SKF_AD_RANDOM`.
 const RANDOM: u32 = (-0x1000_i32 + 56).cast_unsigned();
 
-/// Of the frames that are not the peer's, one in this many is let through while linked: a power of two.
+/// One in this many foreign frames passes while linked: a power of two.
 const SAMPLE: u32 = 512;
 
-/// Passes frames that are ours by length and magic. With a peer, of those only the peer's and a sample of others.
+/// Passes frames by length and magic. With a peer, only the peer's and a sample of others.
 pub(crate) fn program(peer: Option<Instance>) -> Vec<Instruction> {
     let op = |code, jump_true, jump_false, operand| Instruction {
         code,

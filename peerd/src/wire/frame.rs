@@ -17,7 +17,8 @@
 //! | 106..114 | word about the MAC: kind, attempt, proposed MAC | |
 //! | 114..116 | zero | |
 //!
-//! Anything after that is padding. `AF_PACKET` passes every firewall on INPUT, so a frame says whether the layers above work too.
+//! Further bytes are padding. `AF_PACKET` passes every firewall on INPUT, so frames report whether the layers
+//! above work.
 
 use super::cursor::{Reader, WireError, Writer};
 use crate::identity::{Identity, Instance, Mac, Nonce};
@@ -25,7 +26,7 @@ use crate::identity::{Identity, Instance, Mac, Nonce};
 /// "Local experimental Ethertype 1" of IEEE 802.
 pub(crate) const ETHERTYPE: u16 = 0x88B5;
 
-/// The version of this layout and of what the frames mean.
+/// Version of this layout and of its meaning.
 pub(crate) const VERSION: u8 = 1;
 
 /// A frame's length, without the Ethernet header.
@@ -34,31 +35,31 @@ pub(crate) const LEN: usize = 116;
 /// The first four bytes.
 pub(crate) const MAGIC: [u8; 4] = *b"GLNK";
 
-/// What a frame is for.
+/// Kinds of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// "I am here, and hear this one."
+    /// Announces the sender, and the instance that it hears.
     Hello,
-    /// "I am about to stop."
+    /// Announces that the sender stops.
     Goodbye,
 }
 
-/// Facts about the sender.
+/// Flags of the sender.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub(crate) struct Flags(pub(crate) u16);
 
 impl Flags {
-    /// It can use IPv6 on this cable.
+    /// The sender can use IPv6 on this cable.
     pub(crate) const V6: Flags = Flags(1);
-    /// Its addresses for the instance that it hears are in place.
+    /// Its addresses towards the heard instance are in place.
     pub(crate) const READY: Flags = Flags(2);
-    /// A UDP datagram of the instance that it hears arrived within the last seconds.
+    /// A UDP datagram of the heard instance arrived within the last seconds.
     pub(crate) const IP_HEARD: Flags = Flags(4);
     /// A game is waiting for the link.
     pub(crate) const GAME: Flags = Flags(8);
-    /// It and the instance that it hears have heard each other.
+    /// Sender and heard instance have heard each other.
     pub(crate) const LINKED: Flags = Flags(16);
-    /// Its own system refuses to send UDP.
+    /// The sender's system refuses to send UDP.
     pub(crate) const SEND_BLOCKED: Flags = Flags(32);
 
     pub(crate) fn has(self, flag: Flags) -> bool {
@@ -71,21 +72,21 @@ impl Flags {
     }
 }
 
-/// What the two sides say to each other about a duplicate MAC.
+/// Negotiation about a duplicate MAC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum MacMessage {
-    /// Nothing to say.
+    /// No message.
     #[default]
     None,
-    /// "I am going to take this MAC, once you have acknowledged."
+    /// Proposes a MAC, to be taken once acknowledged.
     Prepare(u8, Mac),
-    /// "Take it."
+    /// Acknowledges a proposal.
     Acknowledge(u8, Mac),
-    /// "My driver refuses: you change yours."
+    /// Reports that the driver refuses: the other end is to change.
     Refused,
 }
 
-/// One frame.
+/// A frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) kind: Kind,

@@ -1,4 +1,4 @@
-//! What goes over the wire and to the kernel: pure parse and emit.
+//! Formats of the wire and of the kernel: pure encoding and parsing.
 
 pub(crate) mod beacon;
 pub(crate) mod cursor;

@@ -1,8 +1,8 @@
-//! The dozen rtnetlink messages that the daemon speaks.
+//! The rtnetlink messages that the daemon uses.
 //!
-//! Own code rather than a crate of all of rtnetlink: an attribute that a newer kernel lengthens must not make the whole
-//! message unreadable, one buffer serves all requests, and the marks by which a later start knows what is ours (`IFA_PROTO`,
-//! `NDA_PROTOCOL`) are written and read in the same place. Integers are in the machine's own order, as the kernel wants them.
+//! Own code instead of a crate: an attribute that a newer kernel lengthens must not make the message
+//! unreadable, and the marks of our addresses and neighbours (`IFA_PROTO`, `NDA_PROTOCOL`) are written and
+//! read in one place. Integers are in native order, as the kernel requires.
 
 mod parse;
 mod request;
@@ -13,7 +13,7 @@ pub(crate) use request::Request;
 use crate::identity::{IfIndex, Mac, Name};
 use std::net::IpAddr;
 
-/// Marks addresses and neighbours as ours, for the start after a crash: `G`. The kernel only keeps it.
+/// Mark of our addresses and neighbours, for the start after a crash: `G`. The kernel only stores it.
 pub(crate) const OURS: u8 = 0x47;
 
 // linux/if_link.h, linux/if_addr.h, linux/neighbour.h: those that libc does not have.
@@ -26,12 +26,12 @@ const INET6: u8 = libc::AF_INET6 as u8;
 /// A nested attribute.
 const NESTED: u16 = libc::NLA_F_NESTED as u16;
 
-/// How the kernel makes an interface's own link-local address.
+/// Mode by which the kernel makes an interface's link-local address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AddrGenMode(pub(crate) u8);
 
 impl AddrGenMode {
-    /// Not at all: with two equal MACs it would make two equal addresses and find fault with both.
+    /// None: with two equal MACs it would make two equal addresses, and reject both.
     pub(crate) const NONE: AddrGenMode = AddrGenMode(1);
 }
 
@@ -48,14 +48,14 @@ pub(crate) struct Link {
     pub(crate) addr_gen_mode: Option<AddrGenMode>,
 }
 
-/// Something the kernel said.
+/// A message of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// An interface is there, or has changed.
+    /// An interface appeared or changed.
     Link(Link),
     /// An interface is gone.
     LinkGone(IfIndex),
-    /// An address is there, or gone.
+    /// An address appeared or is gone.
     Address {
         index: IfIndex,
         local: IpAddr,
@@ -70,13 +70,13 @@ pub(crate) enum Message {
         ip: IpAddr,
         is_ours: bool,
     },
-    /// A route to a single address is there, by this interface where it has one.
+    /// A route to a single address, by this interface where it has one.
     HostRoute { index: IfIndex, to: IpAddr },
-    /// A request was carried out (0), or not (the error number).
+    /// Result of a request: 0, or the error number.
     Outcome(i32),
-    /// A list is at its end.
+    /// End of a list.
     Done,
-    /// Anything else.
+    /// Any other message.
     Other,
 }
 

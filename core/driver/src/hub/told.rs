@@ -1,4 +1,4 @@
-//! Does what the daemon says: who is at the other end of the cable, and where.
+//! Follows the daemon's assignments: the peer at the other end of the cable, and its address.
 
 use super::Hub;
 use crate::address::PeerAddress;
@@ -23,7 +23,7 @@ impl Hub {
         let Some(mut daemon) = self.daemon.take() else {
             return;
         };
-        // A daemon that goes away takes nothing with it: the peer is where it was, and silence is found without it.
+        // The peer outlives the daemon: its silence is noticed without it.
         let mut journal = self.journal.take();
         let cable = self.told.as_ref().map(|(cable, _)| cable.as_str());
         daemon.handle_timeout(now, &self.bridge, cable, &self.registry, &mut journal);
@@ -68,7 +68,7 @@ impl Hub {
                 });
                 self.told = Some((cable, name));
                 self.is_on_its_own = false;
-                // A daemon that was restarted tells again of what it finds: the session goes on.
+                // A restarted daemon assigns the same peer again: the session goes on.
                 let result = match (is_known, may_move) {
                     (true, _) => Ok(()),
                     (false, true) => self.move_peer(address, bind),
@@ -86,7 +86,7 @@ impl Hub {
                 if cause.may_be_daemon_only() && self.bridge.is_linked() {
                     self.is_on_its_own = true;
                 } else {
-                    // Before the unplugging, which ends the link.
+                    // Before the link is unplugged, which ends it.
                     self.tell_down(cause);
                     self.unplug_told(now);
                 }
@@ -98,7 +98,7 @@ impl Hub {
         }
     }
 
-    /// Tells the player why the cable that is pulled now leads nowhere.
+    /// Tells the player why the link ends.
     fn tell_down(&mut self, cause: DownCause) {
         match cause {
             DownCause::Unplugged | DownCause::Stopped => self.notify(Notice::Unplugged),
@@ -107,7 +107,7 @@ impl Hub {
         }
     }
 
-    /// Pulls the cable that the daemon told of.
+    /// Unplugs the assigned cable.
     pub(super) fn unplug_told(&mut self, now: LocalTime) {
         self.told = None;
         self.is_on_its_own = false;

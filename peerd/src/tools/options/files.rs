@@ -1,5 +1,5 @@
-//! The files themselves: each is replaced in one step, keeps its mode, every line that is not ours and the
-//! link that it may be, and is backed up, for `--undo`.
+//! Option files: each is replaced in one step, keeps its mode, foreign lines and symbolic link, and is backed
+//! up for `--undo`.
 
 use super::{CORE, MODE_KEY, Wanted};
 use std::fs::{self, File, OpenOptions};
@@ -7,25 +7,25 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Appended to the name of the copy that `--undo` reads.
+/// Suffix of the backup.
 const BACKUP: &str = ".gamelink-backup";
-/// How the first line of a backup begins; what was written into the file follows.
+/// Start of a backup's first line; the written options follow.
 const HEADER: &str = "# gamelink: what was here before ";
-/// The rest of the backup of a file that was not there.
+/// Content of the backup of a missing file.
 const NO_FILE: &str = "# gamelink: there was no file\n";
-/// Symbolic links that lead to one another, at most; the kernel's limit (`path_resolution(7)`).
+/// Limit of symbolic links, the kernel's (`path_resolution(7)`).
 const LINKS: u32 = 40;
 
-/// What became of the files.
+/// Results for the files.
 #[derive(Debug, Default)]
 pub(super) struct Edited {
     pub(super) done: Vec<PathBuf>,
-    /// Files that are no text, and why they were left alone.
+    /// Files that are no text, with the reason.
     pub(super) passed_over: Vec<(PathBuf, String)>,
     pub(super) failed: Vec<(PathBuf, io::Error)>,
 }
 
-/// Edits or restores all option files of a folder of RetroArch's, whatever becomes of single ones.
+/// Edits or restores all option files of a RetroArch folder, independently.
 pub(super) fn edit(folder: &Path, is_undo: bool, wanted: Wanted) -> Edited {
     let mut files = option_files(folder);
     let core_file = folder.join("config").join(CORE).join(format!("{CORE}.opt"));
@@ -51,7 +51,7 @@ pub(super) fn edit(folder: &Path, is_undo: bool, wanted: Wanted) -> Edited {
     edited
 }
 
-/// All option files that RetroArch may read for this core.
+/// Option files that RetroArch may read for this core.
 fn option_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder.join("config").join(CORE))
         .into_iter()
@@ -74,7 +74,7 @@ fn backup_of(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// What was in a file, and what was written into it.
+/// Backup of a file: its former text, and the options written.
 struct Backup {
     text: String,
     written: Wanted,
@@ -120,15 +120,15 @@ impl Backup {
         )
     }
 
-    /// True if a file still says what was written into it. One that was deleted and made anew, or in which
-    /// the player has chosen otherwise since, does not: what was there before is then no more.
+    /// True if a file still has the written options. A file made anew, or changed by the player since, has
+    /// not: the backup is obsolete.
     fn is_of(&self, text: &str) -> bool {
         let is_kept = |(key, value): &(String, String)| value_of(text, key).is_none_or(|of| of == *value);
         value_of(text, MODE_KEY).is_some() && self.written.lines().iter().all(is_kept)
     }
 }
 
-/// The text of a file; nothing where there is none.
+/// Reads a file; `None` if there is none.
 fn read(file: &Path) -> io::Result<Option<String>> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
@@ -139,13 +139,13 @@ fn read(file: &Path) -> io::Result<Option<String>> {
     String::from_utf8(bytes).map(Some).map_err(no_text)
 }
 
-/// Where a file is in the end: what a symbolic link leads to is edited, and the link stays.
+/// Resolves symbolic links: their target is edited, and the link stays.
 fn end_of(file: &Path) -> io::Result<PathBuf> {
     let mut place = file.to_owned();
     for _ in 0..LINKS {
         match fs::read_link(&place) {
             Ok(to) => place = place.parent().unwrap_or(Path::new("")).join(to),
-            // It is none, or leads to nothing that is there yet.
+            // No link, or its target does not exist yet.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -181,7 +181,7 @@ fn apply(file: &Path, wanted: Wanted) -> io::Result<bool> {
     if let Some(parent) = file.parent() {
         fs::create_dir_all(parent)?;
     }
-    // One that was left by a file that is no more says nothing of this one.
+    // A backup of a deleted file is obsolete.
     let before = Backup::read(&backup_of(file)).ok().flatten();
     let before = before.filter(|backup| text.as_ref().is_some_and(|text| backup.is_of(text)));
     let backup = Backup {
@@ -205,7 +205,7 @@ fn undo(file: &Path) -> io::Result<bool> {
     let is_restored = text.is_some();
     if let Some(text) = text {
         let keys = backup.written.lines();
-        // Only our keys go back: RetroArch may have written others since.
+        // Only our keys are restored: RetroArch may have written others since.
         let new = set_keys(&text, |key| {
             keys.iter()
                 .any(|(of, _)| of == key)
@@ -221,7 +221,7 @@ fn undo(file: &Path) -> io::Result<bool> {
     Ok(is_restored)
 }
 
-/// The key of a line `key = "value"`.
+/// Key of a line `key = "value"`.
 fn key_of(line: &str) -> Option<&str> {
     let (key, _) = line.split_once('=')?;
     let key = key.trim();
@@ -234,7 +234,7 @@ fn value_of(text: &str, key: &str) -> Option<String> {
     Some(value.trim().trim_matches('"').to_owned())
 }
 
-/// The text with some keys changed: `decide` gives nothing for a line to keep, no value for one to drop.
+/// Changes keys: `decide` returns `None` for a line to keep, no value for one to drop.
 fn set_keys(text: &str, decide: impl Fn(&str) -> Option<Option<String>>) -> String {
     let mut new = String::with_capacity(text.len() + 1024);
     for line in text.lines() {
@@ -257,7 +257,7 @@ fn append_missing(mut text: String, lines: &[(String, String)]) -> String {
     text
 }
 
-/// Puts a file in place in one step: whoever reads sees the old one or the new one, also after a power cut.
+/// Replaces a file in one step: readers see the old or the new one, also after a power cut.
 fn replace(file: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
@@ -271,7 +271,7 @@ fn replace(file: &Path, text: &str, mode: u32) -> io::Result<()> {
         to.write_all(text.as_bytes())?;
         to.sync_all()?;
         fs::rename(&temporary, file)?;
-        // The rename itself, too.
+        // Syncs the rename.
         file.parent()
             .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
     };

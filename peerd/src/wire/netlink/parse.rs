@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const ERROR: u16 = libc::NLMSG_ERROR as u16;
 const DONE: u16 = libc::NLMSG_DONE as u16;
 
-/// Hands each message of a datagram, with its sequence number, to `take`; stops at what is damaged.
+/// Hands each message of a datagram, with its sequence number, to `take`; stops at damage.
 pub(crate) fn parse(mut bytes: &[u8], mut take: impl FnMut(u32, Message)) {
     while let Some((message, rest)) = cut(bytes, |bytes| Some(u32_at(bytes, 0)? as usize), 16) {
         let (Some(kind), Some(sequence)) = (u16_at(message, 4), u32_at(message, 8)) else {
@@ -92,7 +92,7 @@ fn parse_route(body: &[u8]) -> Option<Message> {
     Some(Message::HostRoute { index, to })
 }
 
-/// True if it has the form of ours: before Linux 5.18 the kernel keeps no mark.
+/// True if it has the form of ours: before Linux 5.18 the kernel stores no mark.
 fn is_like_ours(local: IpAddr, partner: IpAddr, flags: u32) -> bool {
     match (local, partner) {
         (IpAddr::V4(local), IpAddr::V4(partner)) => {
@@ -153,7 +153,7 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Cuts off one piece of the length that it says, of at least `least`, and the padding after it.
+/// Splits off one piece of its own length, at least `least`, with padding.
 fn cut(bytes: &[u8], len: impl Fn(&[u8]) -> Option<usize>, least: usize) -> Option<(&[u8], &[u8])> {
     let len = len(bytes)?;
     if len < least {

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 const UP: u32 = IFF_UP.cast_unsigned();
 
-/// One request, ready to send.
+/// A request.
 pub(crate) struct Request {
     bytes: Vec<u8>,
     open: Vec<usize>,
@@ -89,17 +89,17 @@ impl Request {
         Request::link(RTM_GETLINK, 0, index, 0, 0)
     }
 
-    /// Sets it up or down.
+    /// Sets an interface up or down.
     pub(crate) fn set_up(index: IfIndex, is_up: bool) -> Request {
         Request::link(RTM_SETLINK, NLM_F_ACK, index, if is_up { UP } else { 0 }, UP)
     }
 
-    /// Sets its MAC.
+    /// Sets the MAC of an interface.
     pub(crate) fn set_mac(index: IfIndex, mac: Mac) -> Request {
         Request::link(RTM_SETLINK, NLM_F_ACK, index, 0, 0).attribute(IFLA_ADDRESS, &mac.0)
     }
 
-    /// Sets how the kernel makes its link-local address; through netlink, as a sandbox may forbid `/proc/sys`.
+    /// Sets the mode of the link-local address; by netlink, as a sandbox may forbid `/proc/sys`.
     pub(crate) fn set_addr_gen_mode(index: IfIndex, mode: AddrGenMode) -> Request {
         Request::link(RTM_SETLINK, NLM_F_ACK, index, 0, 0)
             .open(IFLA_AF_SPEC | NESTED)
@@ -121,7 +121,7 @@ impl Request {
         request.ip(IFA_LOCAL, local).ip(IFA_ADDRESS, partner)
     }
 
-    /// Gives the interface an address at once, with no duplicate detection; IPv4 with `peer` as its partner.
+    /// Adds an address without duplicate address detection; IPv4 with `peer` as its partner.
     pub(crate) fn add_address(index: IfIndex, local: IpAddr, peer: IpAddr) -> Request {
         Request::address(
             RTM_NEWADDR,
@@ -134,7 +134,7 @@ impl Request {
         .attribute(IFA_PROTO, &[OURS])
     }
 
-    /// Takes it away.
+    /// Removes an address.
     pub(crate) fn remove_address(index: IfIndex, local: IpAddr, peer: IpAddr) -> Request {
         Request::address(RTM_DELADDR, NLM_F_ACK, index, local, peer)
     }
@@ -148,14 +148,14 @@ impl Request {
         request.ip(NDA_DST, ip)
     }
 
-    /// Tells the kernel for good which MAC an address has.
+    /// Adds a permanent neighbour entry.
     pub(crate) fn add_neighbour(index: IfIndex, ip: IpAddr, mac: Mac) -> Request {
         Request::neighbour(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, index, ip)
             .attribute(NDA_LLADDR, &mac.0)
             .attribute(NDA_PROTOCOL, &[OURS])
     }
 
-    /// Takes that away.
+    /// Removes a neighbour entry.
     pub(crate) fn remove_neighbour(index: IfIndex, ip: IpAddr) -> Request {
         Request::neighbour(RTM_DELNEIGH, NLM_F_ACK, index, ip)
     }
