@@ -46,13 +46,7 @@ enum Command {
     /// Show the link live.
     Monitor(Control),
     /// Link a stock Gambatte core at this end, a "Network Client" of 127.0.0.1 (see `options`); run it as the player.
-    Relay {
-        #[command(flatten)]
-        relay: relay::Relay,
-        /// Log more.
-        #[arg(short, long, action = clap::ArgAction::Count)]
-        verbose: u8,
-    },
+    Relay(relay::Relay),
     /// Write the stock Gambatte core's link options into RetroArch's files; run it as the player, with RetroArch closed.
     Options(options::Request),
 }
@@ -90,8 +84,8 @@ pub fn main() -> ExitCode {
         Command::Status { control, json } => status::run(&control.control, json),
         Command::Doctor { control, json } => doctor::run(&control.control, json),
         Command::Monitor(control) => monitor::run(&control.control),
-        Command::Relay { relay, verbose } => {
-            log_lines::start(level(verbose));
+        Command::Relay(relay) => {
+            log_lines::start(level(relay.verbose));
             relay::run(&relay)
         }
         Command::Options(request) => options::run(&request),
@@ -114,6 +108,11 @@ mod tests {
     const BASH: &str = include_str!("../dist/completions/peerd.bash");
     const ZSH: &str = include_str!("../dist/completions/_peerd");
     const FISH: &str = include_str!("../dist/completions/peerd.fish");
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
 
     /// Each command with its options, as clap has them; every command has `--help`.
     fn commands() -> Vec<(String, Vec<String>)> {

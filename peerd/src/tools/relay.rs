@@ -40,6 +40,9 @@ pub(crate) struct Relay {
     /// The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT.
     #[arg(long)]
     peer: Option<PeerAddress>,
+    /// Log more; twice for everything.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 /// Runs until stopped.
