@@ -1,9 +1,8 @@
-//! The pure code alone: nanoseconds for one datagram written, one read, and one whole exchange of two bridges.
+//! The pure code alone: nanoseconds for one datagram written, one read, and one whole exchange of two bridges, in both modes.
 
-use gamelink_core::bridge::{Bridge, Input, Output};
 use gamelink_core::protocol::{Header, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer, decode};
 use gamelink_core::serial::Speed;
-use gamelink_core::time::LocalTime;
+use gamelink_fixtures::sim::{Mode, Pair};
 use serde::Serialize;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -50,7 +49,6 @@ pub fn run() -> Vec<Cost> {
     let len = write(&mut buffer);
     let datagram = buffer;
     let datagram = datagram.get(..len).unwrap_or_default();
-    let mut wire = Pair::linked();
     let mut costs = vec![
         cost("write a datagram: header, one offer, one verdict", 2000, || {
             black_box(write(black_box(&mut buffer)));
@@ -59,27 +57,114 @@ pub fn run() -> Vec<Cost> {
             let (header, events) = decode(black_box(datagram)).expect("what was just written");
             black_box((header, events.count()));
         }),
-        cost(
-            "a whole exchange of two bridges: request, offer, taken, verdict, frame",
-            500,
-            || {
-                wire.exchange();
-            },
-        ),
     ];
-    if let Some(whole) = costs.last() {
-        let steps = wire.steps_of_an_exchange() as f64;
-        costs.push(Cost {
-            name: "one step of a bridge, the mean of those",
-            nanos: whole.nanos / steps,
-            least_nanos: whole.least_nanos / steps,
-            count: whole.count,
-        });
-    }
-    costs.push(cost("a frame boundary with nothing to do", 2000, || {
-        wire.frame(0, true);
-    }));
+    costs.extend(strict());
+    costs.extend(rollback());
     costs
+}
+
+fn strict() -> Vec<Cost> {
+    let mut pair = linked(Mode::Strict);
+    let before = pair.steps();
+    exchange(&mut pair);
+    let steps = (pair.steps() - before) as f64;
+    let whole = cost(
+        "a whole exchange of two strict bridges: request, offer, taken, verdict, frame",
+        500,
+        || exchange(&mut pair),
+    );
+    let step = Cost {
+        name: "one step of a strict bridge, the mean of those",
+        nanos: whole.nanos / steps,
+        least_nanos: whole.least_nanos / steps,
+        count: whole.count,
+    };
+    let idle = cost(
+        "a frame boundary of a strict bridge with nothing to do",
+        2000,
+        || {
+            pair.frame(0, true);
+        },
+    );
+    vec![whole, step, idle]
+}
+
+fn rollback() -> Vec<Cost> {
+    let mut pair = linked(Mode::Rollback);
+    let idle = cost("a call with rollback, 20 looks, nothing to do", 2000, || {
+        pair.call(0, 0, false, true);
+    });
+    let mut pair = linked(Mode::Rollback);
+    let right = cost(
+        "an exchange with rollback, the prediction right: a call on each side",
+        500,
+        || call_both(&mut pair, 0),
+    );
+    let before = pair.link(0).counters();
+    let mut byte = 0;
+    let wrong = cost("the same, the prediction wrong", 500, || {
+        byte ^= 0x55;
+        call_both(&mut pair, byte);
+    });
+    let after = pair.link(0).counters();
+    let (corrections, replayed) = (
+        after.corrections - before.corrections,
+        after.replayed - before.replayed,
+    );
+    assert!(
+        corrections + 10 > wrong.count && replayed < corrections * 2,
+        "each of {} exchanges rolls one frame back: {corrections} {replayed}",
+        wrong.count
+    );
+    let one = Cost {
+        name: "a rollback: load, one frame replayed, save; the difference of those",
+        nanos: wrong.nanos - right.nanos,
+        least_nanos: wrong.least_nanos - right.least_nanos,
+        count: wrong.count,
+    };
+    vec![idle, right, wrong, one]
+}
+
+/// Two bridges that know each other, on a perfect wire.
+fn linked(mode: Mode) -> Pair {
+    let mut pair = Pair::new(mode, 0);
+    for _ in 0..200 {
+        match mode {
+            Mode::Strict => (0..2).for_each(|side| pair.frame(side, true)),
+            Mode::Rollback => (0..2).for_each(|side| pair.call(side, 0, false, true)),
+        }
+        pass(&mut pair);
+    }
+    assert!(
+        (0..2).all(|side| pair.link(side).is_linked()),
+        "a perfect wire links"
+    );
+    pair
+}
+
+fn pass(pair: &mut Pair) {
+    pair.pass(Duration::from_millis(16));
+    pair.deliver();
+}
+
+/// Side 0 clocks a byte, side 1 takes it at its next frame boundary.
+fn exchange(pair: &mut Pair) {
+    pair.request(0);
+    pair.deliver();
+    pair.frame(1, true);
+    pair.deliver();
+    assert!(!pair.is_waiting(0), "a listening game answers");
+    pass(pair);
+    pair.frame(0, false);
+}
+
+/// Side 0 clocks a byte in its frame, and side 1 answers with `byte` in its own, which it has not announced.
+fn call_both(pair: &mut Pair, byte: u8) {
+    pair.set_byte(1, byte);
+    pair.call(0, 1, false, false);
+    pair.deliver();
+    pair.call(1, 0, false, false);
+    pass(pair);
 }
 
 fn write(buffer: &mut [u8; MAX_DATAGRAM]) -> usize {
@@ -105,111 +190,33 @@ fn write(buffer: &mut [u8; MAX_DATAGRAM]) -> usize {
     writer.finish()
 }
 
-/// Two bridges on a perfect wire in virtual time.
-struct Pair {
-    now: LocalTime,
-    ends: [Bridge; 2],
-    is_answered: bool,
-    /// Inputs so far, each with all that it led to.
-    steps: u64,
-}
-
-impl Pair {
-    fn linked() -> Pair {
-        let mut pair = Pair {
-            now: LocalTime(1_000_000_000),
-            ends: [Bridge::default(), Bridge::default()],
-            is_answered: false,
-            steps: 0,
-        };
-        for (side, nonce) in [(0, 11), (1, 22)] {
-            pair.input(side, Input::Plug { nonce });
-        }
-        for _ in 0..200 {
-            pair.pass();
-            pair.frame(0, true);
-            pair.frame(1, true);
-        }
-        assert!(pair.ends.iter().all(Bridge::is_linked), "a perfect wire links");
-        pair
-    }
-
-    /// Side 0 clocks a byte, side 1 takes it at its next frame boundary.
-    fn exchange(&mut self) {
-        self.is_answered = false;
-        self.input(
-            0,
-            Input::Request {
-                byte: 0x29,
-                speed: Speed::Normal,
-                is_enabled: false,
-            },
-        );
-        self.frame(1, true);
-        assert!(self.is_answered, "a listening game answers");
-        self.pass();
-        self.frame(0, false);
-    }
-
-    fn frame(&mut self, side: usize, is_armed: bool) {
-        self.input(side, Input::FrameEnd { has_advanced: true });
-        let is_armed = Some(is_armed);
-        self.input(
-            side,
-            Input::FrameStart {
-                is_armed,
-                port: gamelink_core::serial::GamePort::Loopback,
-            },
-        );
-    }
-
-    fn pass(&mut self) {
-        self.now = self.now.after(Duration::from_millis(16));
-        for side in 0..2 {
-            self.ends[side].handle_timeout(self.now);
-            self.drain(side);
-        }
-    }
-
-    fn steps_of_an_exchange(&mut self) -> u64 {
-        let before = self.steps;
-        self.exchange();
-        self.steps - before
-    }
-
-    fn input(&mut self, side: usize, input: Input<'_>) {
-        self.steps += 1;
-        self.ends[side].handle_input(self.now, input);
-        self.drain(side);
-    }
-
-    /// Does what this side asks for; what it sends arrives at once.
-    fn drain(&mut self, side: usize) {
-        let mut buffer = [0; MAX_DATAGRAM];
-        while let Some(output) = self.ends[side].poll_output(self.now, &mut buffer) {
-            match output {
-                Output::Transmit { len } => {
-                    let received = self.now;
-                    let bytes = buffer.get(..len).unwrap_or_default();
-                    self.input(1 - side, Input::Datagram { bytes, received });
-                }
-                Output::Deliver { .. } => self.input(side, Input::Reply { byte: 0x55 }),
-                Output::Complete { byte } => self.is_answered = byte == 0x55,
-                Output::Notify(_) => {}
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn two_bridges_exchange_a_byte_whenever_asked() {
-        let mut pair = Pair::linked();
+    fn two_strict_bridges_exchange_a_byte_whenever_asked() {
+        let mut pair = linked(Mode::Strict);
         for _ in 0..10_000 {
-            pair.exchange();
+            exchange(&mut pair);
+        }
+    }
+
+    #[test]
+    fn a_wrong_prediction_is_rolled_back_once_and_a_right_one_never() {
+        let mut pair = linked(Mode::Rollback);
+        for byte in [0, 0x55] {
+            let before = pair.link(0).counters();
+            for n in 0..1000_u16 {
+                call_both(&mut pair, if n % 2 == 0 { 0 } else { byte });
+            }
+            let after = pair.link(0).counters();
+            let corrections = after.corrections - before.corrections;
+            assert!(
+                corrections.abs_diff(if byte == 0 { 0 } else { 1000 }) < 10,
+                "{corrections}"
+            );
+            assert!(after.answered - before.answered > 990);
         }
     }
 }
