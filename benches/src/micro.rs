@@ -24,21 +24,31 @@ const BATCHES: u64 = 101;
 
 /// Measures in batches; the median is what a quiet moment gives.
 fn cost(name: &'static str, batch: u64, mut operation: impl FnMut()) -> Cost {
-    let mut times: Vec<f64> = (0..BATCHES)
-        .map(|_| {
-            let start = Instant::now();
-            for _ in 0..batch {
-                operation();
-            }
-            start.elapsed().as_nanos() as f64 / batch as f64
-        })
-        .collect();
+    let times = (0..BATCHES).map(|_| {
+        let start = Instant::now();
+        for _ in 0..batch {
+            operation();
+        }
+        start.elapsed().as_nanos() as f64 / batch as f64
+    });
+    Cost {
+        count: BATCHES * batch,
+        ..of(name, times.collect())
+    }
+}
+
+/// The same for a part of an operation, which measures it itself: a look at the clock is in each.
+fn part(name: &'static str, count: u64, mut operation: impl FnMut() -> Duration) -> Cost {
+    of(name, (0..count).map(|_| operation().as_nanos() as f64).collect())
+}
+
+fn of(name: &'static str, mut times: Vec<f64>) -> Cost {
     times.sort_unstable_by(f64::total_cmp);
     Cost {
         name,
         nanos: times.get(times.len() / 2).copied().unwrap_or_default(),
         least_nanos: times.first().copied().unwrap_or_default(),
-        count: BATCHES * batch,
+        count: times.len() as u64,
     }
 }
 
@@ -95,34 +105,38 @@ fn rollback() -> Vec<Cost> {
         pair.call(0, 0, false, true);
     });
     let mut pair = linked(Mode::Rollback);
-    let right = cost(
-        "an exchange with rollback, the prediction right: a call on each side",
+    let exchange = cost(
+        "an exchange with rollback: a call on each side, the prediction right",
         500,
+        || {
+            call_both(&mut pair, 0);
+        },
+    );
+    let right = part(
+        "a call that clocks a byte, the last prediction right",
+        20_000,
         || call_both(&mut pair, 0),
     );
     let before = pair.link(0).counters();
     let mut byte = 0;
-    let wrong = cost("the same, the prediction wrong", 500, || {
+    let wrong = part("the same, the last prediction wrong", 20_000, || {
         byte ^= 0x55;
-        call_both(&mut pair, byte);
+        call_both(&mut pair, byte)
     });
     let after = pair.link(0).counters();
-    let (corrections, replayed) = (
-        after.corrections - before.corrections,
-        after.replayed - before.replayed,
-    );
+    let corrections = after.corrections - before.corrections;
+    let replayed = after.replayed - before.replayed;
     assert!(
         corrections + 10 > wrong.count && replayed < corrections * 2,
-        "each of {} exchanges rolls one frame back: {corrections} {replayed}",
-        wrong.count
+        "each rolls one frame back: {corrections} {replayed}"
     );
     let one = Cost {
-        name: "a rollback: load, one frame replayed, save; the difference of those",
+        name: "a rollback: load, one frame with 20 looks replayed, save; the difference of those",
         nanos: wrong.nanos - right.nanos,
         least_nanos: wrong.least_nanos - right.least_nanos,
         count: wrong.count,
     };
-    vec![idle, right, wrong, one]
+    vec![idle, exchange, right, wrong, one]
 }
 
 /// Two bridges that know each other, on a perfect wire.
@@ -158,13 +172,16 @@ fn exchange(pair: &mut Pair) {
     pair.frame(0, false);
 }
 
-/// Side 0 clocks a byte in its frame, and side 1 answers with `byte` in its own, which it has not announced.
-fn call_both(pair: &mut Pair, byte: u8) {
+/// Side 0 clocks a byte in its frame, and side 1 answers with `byte` in its own, which it has not announced; how long the first took.
+fn call_both(pair: &mut Pair, byte: u8) -> Duration {
     pair.set_byte(1, byte);
+    let start = Instant::now();
     pair.call(0, 1, false, false);
+    let took = start.elapsed();
     pair.deliver();
     pair.call(1, 0, false, false);
     pass(pair);
+    took
 }
 
 fn write(buffer: &mut [u8; MAX_DATAGRAM]) -> usize {
