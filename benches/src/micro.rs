@@ -1,4 +1,5 @@
-//! The pure code alone: nanoseconds for one datagram written, one read, and one whole exchange of two bridges, in both modes.
+//! The pure code alone: nanoseconds for one datagram written, one read, and one whole exchange of two
+//! bridges, in both modes.
 
 use gamelink_core::protocol::{Header, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer, decode};
 use gamelink_core::serial::Speed;
@@ -172,7 +173,8 @@ fn exchange(pair: &mut Pair) {
     pair.frame(0, false);
 }
 
-/// Side 0 clocks a byte in its frame, and side 1 answers with `byte` in its own, which it has not announced; how long the first took.
+/// Side 0 clocks a byte in its frame, and side 1 answers with `byte` in its own, which it has not announced;
+/// how long the first took.
 fn call_both(pair: &mut Pair, byte: u8) -> Duration {
     pair.set_byte(1, byte);
     let start = Instant::now();
