@@ -1,8 +1,8 @@
 //! Who takes part: the stock pair, and our core in each way of working that the build has.
 
 use anyhow::{Context as _, Result, bail};
-use gamelink_fixtures::pair::{Cores, PairReport};
-use gamelink_fixtures::provision::SHIM_VARIABLE;
+use gamelink_lab::pair::{Cores, PairReport};
+use gamelink_lab::provision::SHIM_VARIABLE;
 use serde::Serialize;
 use serde_json::Value;
 use std::path::PathBuf;

@@ -2,12 +2,10 @@
 
 use crate::contestants::Contestant;
 use anyhow::{Context as _, Result, bail};
-use gamelink_fixtures::frontend::Pace;
-use gamelink_fixtures::netns::{Address, Namespace};
-use gamelink_fixtures::pair::{
-    Cores, Launch, Order, PLAYER_COMMAND, PlayerConfig, Settings, Side, Wire, now_ns,
-};
-use gamelink_fixtures::rom::Rom;
+use gamelink_frontend::Pace;
+use gamelink_lab::netns::{Address, Namespace};
+use gamelink_lab::pair::{Cores, Launch, Order, PLAYER_COMMAND, PlayerConfig, Settings, Side, Wire, now_ns};
+use gamelink_sim::rom::Rom;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 
 use gamelink_core::protocol::{Header, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer, decode};
 use gamelink_core::serial::Speed;
-use gamelink_fixtures::sim::{Mode, Pair};
+use gamelink_sim::sim::{Mode, Pair};
 use serde::Serialize;
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The ways in which games use the cable, each played by a link-test ROM.
 
-use gamelink_fixtures::rom::Rom;
+use gamelink_sim::rom::Rom;
 use std::time::Duration;
 
 /// One way of using the cable.

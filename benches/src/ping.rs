@@ -1,9 +1,9 @@
 //! The bare socket on the same path: what nobody can beat who waits for an answer.
 
 use anyhow::{Context as _, Result};
-use gamelink_fixtures::impair::Conditions;
-use gamelink_fixtures::netns::{Cable, RelayedCable};
-use gamelink_fixtures::pair::{Kind, PORT, Points, Wire, now_ns, sleep_until_ns};
+use gamelink_lab::netns::{Cable, RelayedCable};
+use gamelink_lab::pair::{Kind, PORT, Points, Wire, now_ns, sleep_until_ns};
+use gamelink_sim::impair::Conditions;
 use serde::Serialize;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -121,10 +121,7 @@ fn udp(wire: &Wire, is_relayed: bool) -> Result<(Socket, Socket)> {
         true => (RelayedCable::ADDRESS_A, RelayedCable::ADDRESS_B),
         false => (Cable::ADDRESS_A, Cable::ADDRESS_B),
     };
-    let open = |(machine, peer): (
-        &gamelink_fixtures::netns::Namespace,
-        gamelink_fixtures::netns::Address,
-    ),
+    let open = |(machine, peer): (&gamelink_lab::netns::Namespace, gamelink_lab::netns::Address),
                 own: Ipv4Addr| {
         machine.within(|| {
             let socket = UdpSocket::bind(at(own))?;

@@ -2,9 +2,9 @@
 
 use crate::contestants::{Contestant, LOOPBACK};
 use crate::patterns::{self, Pattern};
-use gamelink_fixtures::frontend::Pace;
-use gamelink_fixtures::impair::Conditions;
-use gamelink_fixtures::pair::{Absence, Away, Rhythm};
+use gamelink_frontend::Pace;
+use gamelink_lab::pair::{Absence, Away, Rhythm};
+use gamelink_sim::impair::Conditions;
 use serde::Serialize;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use crate::patterns::{PLAY, Pattern, STREAM};
 use crate::results::Results;
 use crate::said;
 use crate::svg::{Figure, Panel, Series};
-use gamelink_fixtures::pair::{PairReport, Points, SideReport};
+use gamelink_lab::pair::{PairReport, Points, SideReport};
 
 /// A picture: its file name and its text.
 pub type Plot = (&'static str, String);

@@ -6,7 +6,7 @@ use crate::patterns::{PLAY, STREAM};
 use crate::plots::{self, Plot};
 use crate::results::Results;
 use anyhow::{Context as _, Result};
-use gamelink_fixtures::pair::PairReport;
+use gamelink_lab::pair::PairReport;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;

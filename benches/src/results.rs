@@ -6,8 +6,8 @@ use crate::machine::Machine;
 use crate::micro::Cost;
 use crate::ping::Ping;
 use crate::plan::Group;
-use gamelink_fixtures::pair::PairReport;
-use gamelink_fixtures::rom::Rom;
+use gamelink_lab::pair::PairReport;
+use gamelink_sim::rom::Rom;
 use serde::Serialize;
 
 /// Grows when a field changes its meaning or goes.

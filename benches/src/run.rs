@@ -8,8 +8,8 @@ use crate::ping::{self, Ping};
 use crate::plan::{Case, Group, Plan};
 use crate::results::{Results, Run, SCHEMA};
 use anyhow::{Result, bail};
-use gamelink_fixtures::netns;
-use gamelink_fixtures::pair::{self, PairOptions, PairReport};
+use gamelink_lab::netns;
+use gamelink_lab::pair::{self, PairOptions, PairReport};
 use std::path::Path;
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
 //! What our core says of itself, as far as the build says it: the statistics file, over the time measured.
 
-use gamelink_fixtures::pair::{PairReport, SideReport};
+use gamelink_lab::pair::{PairReport, SideReport};
 
 /// Frames that a console shows in a second: what is counted by the frame is told by the second.
 const FRAMES_PER_SECOND: f64 = 59.7275;
@@ -72,7 +72,7 @@ pub fn mending(report: &PairReport) -> Option<Mending> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gamelink_fixtures::pair::Figures;
+    use gamelink_lab::pair::Figures;
     use serde_json::{Value, json};
 
     fn side(link_before: Value, link: Value) -> SideReport {

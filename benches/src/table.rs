@@ -5,7 +5,7 @@ use crate::patterns::PLAY;
 use crate::plan::Group;
 use crate::results::{Results, Run};
 use crate::said;
-use gamelink_fixtures::pair::{Figures, PairReport};
+use gamelink_lab::pair::{Figures, PairReport};
 use std::fmt::Write as _;
 
 /// All of them, with where and how they were measured.

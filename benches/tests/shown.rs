@@ -6,8 +6,8 @@ use gamelink_benches::ping::Ping;
 use gamelink_benches::plan::{Case, Plan};
 use gamelink_benches::results::{Results, Run, SCHEMA};
 use gamelink_benches::{plots, table};
-use gamelink_fixtures::frontend::Pace;
-use gamelink_fixtures::pair::{AbsenceReport, Figures, PairReport, Points, SideReport};
+use gamelink_frontend::Pace;
+use gamelink_lab::pair::{AbsenceReport, Figures, PairReport, Points, SideReport};
 use serde_json::{Value, json};
 
 fn points(value: f64) -> Points {
