@@ -1,10 +1,10 @@
 //! Who takes part: the stock pair, and our core in each way of working that the build has.
 
 use anyhow::{Context as _, Result, bail};
+use gamelink_driver::Report;
 use gamelink_lab::pair::{Cores, PairReport};
 use gamelink_lab::provision::SHIM_VARIABLE;
 use serde::Serialize;
-use serde_json::Value;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -99,16 +99,15 @@ impl Contestant {
     }
 }
 
-/// What one core says that differs from what it was told; one that says nothing of it is believed.
-fn mismatch(asked: &[(String, String)], link: &Value) -> Option<String> {
+/// What one core says that differs from what it was told.
+fn mismatch(asked: &[(String, String)], link: &Report) -> Option<String> {
     asked.iter().find_map(|(variable, wanted)| {
-        let what = match variable.as_str() {
-            "GAMELINK_PORT" => "port",
-            "GAMELINK_MODE" => "mode",
+        let (what, is) = match variable.as_str() {
+            "GAMELINK_PORT" => ("port", link.port.to_string()),
+            "GAMELINK_MODE" => ("mode", link.mode.to_string()),
             _ => return None,
         };
-        let is = link.get(what)?.as_str()?;
-        (wanted != is).then(|| format!("told {variable}={wanted}, it works with {what} {is}"))
+        (*wanted != is).then(|| format!("told {variable}={wanted}, it works with {what} {is}"))
     })
 }
 
@@ -145,7 +144,9 @@ impl FromStr for Contestant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use gamelink_core::bridge::Mode;
+    use gamelink_core::serial::GamePort;
+    use gamelink_driver::{Config, Link};
 
     #[test]
     fn contestants_are_read_by_name_or_by_their_variables() {
@@ -165,21 +166,14 @@ mod tests {
 
     #[test]
     fn a_core_that_works_otherwise_is_not_the_contestant() {
-        let asked = "direct automatic"
-            .parse::<Contestant>()
-            .unwrap()
-            .environment
-            .unwrap();
-        assert_eq!(
-            mismatch(&asked, &json!({"mode": "automatic", "port": "direct"})),
-            None
-        );
-        assert_eq!(mismatch(&asked, &json!({})), None);
-        for (said, is) in [
-            (json!({"mode": "strict"}), "strict"),
-            (json!({"port": "loopback"}), "loopback"),
-        ] {
-            assert!(mismatch(&asked, &said).unwrap().contains(is));
-        }
+        let automatic = "direct automatic".parse::<Contestant>().unwrap();
+        let asked = automatic.environment.unwrap();
+        let mut link = Link::start(&Config::default()).unwrap().report();
+        (link.port, link.mode) = (GamePort::Direct, Mode::Rollback);
+        assert_eq!(mismatch(&asked, &link), None);
+        link.mode = Mode::Strict;
+        assert!(mismatch(&asked, &link).unwrap().contains("strict"));
+        (link.port, link.mode) = (GamePort::Loopback, Mode::Rollback);
+        assert!(mismatch(&asked, &link).unwrap().contains("loopback"));
     }
 }

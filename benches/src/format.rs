@@ -12,9 +12,8 @@ pub(crate) fn ms(micros: f64) -> String {
 }
 
 /// Four points of a distribution, given in microseconds.
-pub(crate) fn four(p50: f64, p99: f64, p999: Option<f64>, max: f64) -> String {
-    let p999 = p999.map_or_else(|| "-".to_owned(), ms);
-    format!("{} / {} / {p999} / {}", ms(p50), ms(p99), ms(max))
+pub(crate) fn four(p50: f64, p99: f64, p999: f64, max: f64) -> String {
+    format!("{} / {} / {} / {}", ms(p50), ms(p99), ms(p999), ms(max))
 }
 
 /// The same number of both sides.
@@ -37,7 +36,7 @@ mod tests {
             [1.0, 62.5, 16742.0, 184137.0].map(ms),
             ["0.001", "0.062", "16.7", "184"]
         );
-        assert_eq!(four(1000.0, 2000.0, None, 3000.0), "1.00 / 2.00 / - / 3.00");
+        assert_eq!(four(1000.0, 2000.0, 2500.0, 3000.0), "1.00 / 2.00 / 2.50 / 3.00");
         assert_eq!(
             (optional(None, 1), pair(1.0, 2.5, 1)),
             ("-".to_owned(), "1.0 / 2.5".to_owned())

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] says what is run, of the [`patterns`] that games have; [`run`] does it with the pairs of `gamelink_lab::pair`, one
 //! contestant after the other ([`contestants`]). [`ping`] is the bare socket on the same path, [`micro`] the pure code alone,
-//! [`instructions`] a frame's cost counted by callgrind; [`said`] is what our core says of itself. All of it is [`results`], which
+//! [`instructions`] a frame's cost counted by callgrind; [`telemetry`] is what our core says of itself. All of it is [`results`], which
 //! [`table`] and [`plots`] show and [`publish`] puts on the front page. Nothing here asserts a time.
 
 mod absences;
@@ -20,6 +20,6 @@ pub mod publish;
 pub mod results;
 mod round_trips;
 pub mod run;
-pub mod said;
 mod svg;
 pub mod table;
+pub mod telemetry;

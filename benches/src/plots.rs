@@ -2,8 +2,9 @@
 
 use crate::patterns::{PLAY, Pattern, STREAM};
 use crate::results::Results;
-use crate::said;
 use crate::svg::{Figure, Panel, Series};
+use crate::telemetry;
+use gamelink_core::bridge::Summary;
 use gamelink_lab::pair::{PairReport, Points, SideReport};
 
 /// A picture: its file name and its text.
@@ -240,15 +241,15 @@ fn hooks(results: &Results, pattern: Pattern) -> Panel {
     let lines = contestants(results)
         .filter(|(name, _)| *name != crate::contestants::STOCK)
         .map(|(name, color)| {
-            let at = |value: fn(&said::Said) -> f64| {
+            let at = |value: fn(Summary) -> f64| {
                 points(results, pattern, name, move |report| {
-                    let said = said::distribution(report.clocking(), "hooks_us")?;
-                    Some(value(&said) / 1e3)
+                    let hooks = telemetry::distribution(report.clocking(), |link| link.hooks_us)?;
+                    Some(value(hooks) / 1e3)
                 })
             };
             Series {
-                reach: at(|said| said.p99),
-                ..series(name, color, at(|said| said.p50))
+                reach: at(|hooks| hooks.p99),
+                ..series(name, color, at(|hooks| hooks.p50))
             }
         });
     let title = format!("In our own code: {}; shade to 99 %", pattern.name);

@@ -6,7 +6,7 @@ use crate::patterns::STREAM;
 use crate::ping::Ping;
 use crate::plan::Group;
 use crate::results::{Results, Run};
-use crate::said;
+use crate::telemetry;
 use std::fmt::Write as _;
 
 /// Adds both tables.
@@ -34,7 +34,7 @@ fn row(out: &mut String, results: &Results, run: &Run) {
     let waited = run
         .report
         .as_ref()
-        .and_then(|report| said::distribution(report.clocking(), "wait_us"));
+        .and_then(|report| telemetry::distribution(report.clocking(), |link| link.wait_us));
     let Some(waited) = waited else {
         return;
     };
@@ -59,7 +59,7 @@ fn row(out: &mut String, results: &Results, run: &Run) {
         run.contestant,
         ms(waited.p50),
         ms(waited.p99),
-        waited.p999.map_or_else(|| "-".to_owned(), ms),
+        ms(waited.p999),
         ms(waited.max),
     );
 }

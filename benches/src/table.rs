@@ -4,7 +4,7 @@ use crate::format::{four, ms, optional, pair};
 use crate::patterns::PLAY;
 use crate::plan::Group;
 use crate::results::{Results, Run};
-use crate::said;
+use crate::telemetry;
 use gamelink_lab::pair::{Figures, PairReport};
 use std::fmt::Write as _;
 
@@ -90,16 +90,16 @@ fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
 fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
     let (clocking, armed) = (report.clocking(), report.armed());
     let (a, b) = (&clocking.figures, &armed.figures);
-    let mending = said::mending(report);
+    let rollback = telemetry::rollback(report);
     let run = |figures: &Figures| {
         let points = &figures.run_us;
-        four(points.p50, points.p99, Some(points.p999), points.max)
+        four(points.p50, points.p99, points.p999, points.max)
     };
     let hooks = |side| {
-        let said = said::distribution(side, "hooks_us");
-        said.map_or_else(
+        let hooks = telemetry::distribution(side, |link| link.hooks_us);
+        hooks.map_or_else(
             || "-".to_owned(),
-            |said| four(said.p50, said.p99, said.p999, said.max),
+            |hooks| four(hooks.p50, hooks.p99, hooks.p999, hooks.max),
         )
     };
     let cpu = |figures: &Figures| match plain_us {
@@ -125,10 +125,10 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
         hooks(clocking),
         hooks(armed),
         a.exchanges_per_second,
-        optional(mending.map(|mending| mending.corrections), 1),
-        optional(mending.map(|mending| mending.replayed), 1),
-        optional(mending.map(|mending| mending.holds), 1),
-        optional(mending.and_then(|mending| mending.hit_percent), 1),
+        optional(rollback.map(|rollback| rollback.corrections), 1),
+        optional(rollback.map(|rollback| rollback.replayed), 1),
+        optional(rollback.map(|rollback| rollback.holds), 1),
+        optional(rollback.and_then(|rollback| rollback.hit_percent), 1),
         cpu(a),
         cpu(b),
         report.wrong(),

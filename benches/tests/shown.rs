@@ -6,9 +6,12 @@ use gamelink_benches::ping::Ping;
 use gamelink_benches::plan::{Case, Plan};
 use gamelink_benches::results::{Results, Run, SCHEMA};
 use gamelink_benches::{plots, table};
+use gamelink_core::bridge::Summary;
+use gamelink_core::timeline::Counters;
+use gamelink_driver::{Config, Link};
 use gamelink_frontend::Pace;
 use gamelink_lab::pair::{AbsenceReport, Figures, PairReport, Points, SideReport};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 fn points(value: f64) -> Points {
     Points {
@@ -21,14 +24,33 @@ fn points(value: f64) -> Points {
     }
 }
 
+fn summary(count: u64, p50: f64) -> Summary {
+    Summary {
+        p50,
+        p99: 1.8 * p50,
+        p999: 1.9 * p50,
+        max: 2.0 * p50,
+        count,
+    }
+}
+
 fn side(role: &str, wrong: u32) -> SideReport {
+    let of_nobody = Link::start(&Config::default()).unwrap().report();
     let link = |frames: u64, count: u64| {
-        json!({
-            "state": "linked", "port": "direct", "mode": "automatic", "frames": frames,
-            "hooks_us": {"p50": 50.0, "p99": 90.0, "p999": 95.0, "max": 99.0, "count": frames},
-            "wait_us": {"p50": 500.0, "p99": 900.0, "max": 999.0, "count": frames},
-            "rollback": {"live": frames, "corrections": count, "replayed": 2 * count, "holds": 0, "hinted": count, "repeated": count, "wrong": count},
-        })
+        let mut report = of_nobody.clone();
+        report.frames = frames;
+        report.hooks_us = summary(frames, 50.0);
+        report.wait_us = summary(frames, 500.0);
+        report.rollback = Some(Counters {
+            live: frames,
+            corrections: count,
+            replayed: 2 * count,
+            hinted: count,
+            repeated: count,
+            wrong: count,
+            ..Counters::default()
+        });
+        report
     };
     let figures = Figures {
         frames: 120,
