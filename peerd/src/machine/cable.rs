@@ -18,7 +18,7 @@ use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, MacMessage, VERSION};
 use gamelink_core::time::LocalTime;
 use outbox::Outbox;
-use peering::{Admission, Peering};
+use peering::{Admission, Peering, Udp};
 use std::time::Duration;
 
 /// Time for which a datagram of the peer proves that UDP works.
@@ -43,15 +43,6 @@ pub(crate) struct Cable {
     is_stopped: bool,
     counters: Counters,
     outbox: Outbox,
-}
-
-/// UDP on this cable.
-#[derive(Debug, Default)]
-struct Udp {
-    /// Time the last datagram of the peer came.
-    heard: Option<LocalTime>,
-    /// This system refuses to send.
-    is_blocked: bool,
 }
 
 impl Cable {

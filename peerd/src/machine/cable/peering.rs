@@ -6,6 +6,7 @@ use crate::machine::address::Plan;
 use crate::machine::diagnostic::Diagnostic;
 use crate::machine::loss::Loss;
 use crate::wire::frame::{Flags, Frame, Kind};
+use gamelink_core::time::LocalTime;
 
 /// The peer.
 #[derive(Debug, Default)]
@@ -15,6 +16,15 @@ pub(super) struct Peering {
     pub(super) assigned: Option<(Name, Plan)>,
     /// A peer whose daemon fell silent, while a game is linked with it.
     pub(super) held: Option<Name>,
+}
+
+/// UDP on this cable.
+#[derive(Debug, Default)]
+pub(super) struct Udp {
+    /// Time the last datagram of the peer came.
+    pub(super) heard: Option<LocalTime>,
+    /// This system refuses to send.
+    pub(super) is_blocked: bool,
 }
 
 /// Admission of a frame.
