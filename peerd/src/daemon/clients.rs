@@ -100,7 +100,8 @@ impl Clients {
 
     /// True if a game keeps this link while its daemons have lost each other.
     pub(super) fn holds(&self, link: LinkId) -> bool {
-        self.games().any(|game| game.is_held && game.link == Some(link))
+        let mut clients = self.clients.values();
+        clients.any(|client| client.is_held && client.link == Some(link))
     }
 
     /// True if a game has this link.
@@ -173,13 +174,8 @@ impl Clients {
     }
 
     pub(super) fn send(&mut self, token: Token, message: &FromDaemon) {
-        if self
-            .clients
-            .get_mut(&token.0)
-            .is_some_and(|client| !client.send(message))
-        {
-            self.clients.remove(&token.0);
-        }
+        self.clients
+            .retain(|&of, client| of != token.0 || client.send(message));
     }
 
     /// Tells the game on this link that its peer is gone. Where only the daemons may have lost each other,
