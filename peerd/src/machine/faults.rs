@@ -1,5 +1,4 @@
-//! What the shaken world must show: random steps, faults after every single step of a plug, and the promised
-//! times.
+//! Properties under faults: random steps, faults after every single step of a plug, and the promised times.
 
 use super::cable::Input;
 use super::world::World;
@@ -9,12 +8,12 @@ use std::time::Duration;
 const STEPS: u32 = 1000;
 const SEEDS: u64 = 64;
 
-/// What can happen at any moment.
+/// Faults that can strike at any moment.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Somebody takes the interface down.
+    /// The interface is set down.
     Down,
-    /// The end is pulled out: the interface is deleted.
+    /// The end is unplugged: the interface is deleted.
     Delete,
     /// From now on the driver refuses to change the MAC (EBUSY).
     Busy,
@@ -22,9 +21,9 @@ enum Fault {
     Failing,
     /// Another manager flushes the addresses.
     Flush,
-    /// kill -9, and a new start.
+    /// The daemon is killed and started again.
     Kill,
-    /// What is on the wire is lost.
+    /// All frames in flight are lost.
     Lost,
 }
 
@@ -210,7 +209,7 @@ fn a_restart_within_the_heartbeat_is_a_new_link_before_the_old_one_would_be_lost
     }
 }
 
-/// How often each end has told its game of a peer.
+/// Links reported by each end.
 fn links(world: &World) -> [u64; 2] {
     world
         .ends

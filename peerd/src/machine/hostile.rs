@@ -1,4 +1,4 @@
-//! Frames of strangers: a million random and mutated ones change nothing for the peer, and cost no memory.
+//! Frames of strangers: a million random and mutated ones do not affect the peer, and cost no memory.
 
 use super::cable::{Cable, Config, Input, Output};
 use super::carrier::LinkState;
@@ -147,7 +147,7 @@ fn two_daemons_of_different_versions_say_which_side_to_update() {
     }
 }
 
-/// A stranger's million frames between the peer's own: the peer stays, and little is said or done about them.
+/// A million frames of a stranger between the peer's own: the peer stays, and little is logged.
 #[test]
 fn a_million_hostile_frames_do_not_lose_the_peer() {
     let mut random = Random(11);
@@ -188,7 +188,7 @@ fn a_million_hostile_frames_do_not_lose_the_peer() {
     assert!(frames.malformed + frames.foreign > 900_000);
 }
 
-/// What clients of the control socket may write: read or refused, never more.
+/// Input of clients of the control socket: read or refused, nothing else.
 #[test]
 fn a_million_hostile_control_lines_are_read_or_refused() {
     use gamelink_core::control::{self, LinkReport, Role, ToDaemon, VERSION};
@@ -217,7 +217,7 @@ fn a_million_hostile_control_lines_are_read_or_refused() {
     assert!((FRAMES / 5..FRAMES).contains(&read), "{read}");
 }
 
-/// Even with the peer's own name on them, mutated frames only ever cost the link itself.
+/// Mutated frames in the peer's own name cost the link at most.
 #[test]
 fn spoofed_frames_never_panic_or_pile_up() {
     let mut random = Random(12);

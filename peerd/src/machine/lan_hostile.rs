@@ -1,4 +1,4 @@
-//! A LAN on which one lies: in whose name and from wherever, it moves nobody and hides nobody.
+//! A LAN with a forger: beacons in any name and from any address neither move nor hide a machine.
 
 use super::discovery::{Lan, Output};
 use super::lan_world::{World, beacon, identity, v4, v6};
@@ -36,7 +36,7 @@ fn two_packets_in_a_friends_name_change_nothing() {
     }
 }
 
-/// One who goes on with it has no more of it, as long as the friend is there.
+/// A persistent forger has no more effect, as long as the friend is there.
 #[test]
 fn a_flood_in_a_friends_name_moves_nobody() {
     let mut world = World::of(2);

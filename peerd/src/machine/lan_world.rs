@@ -49,20 +49,20 @@ pub(super) struct Host {
     pub(super) addresses: Vec<SocketAddr>,
 }
 
-/// A LAN with 1 ms one way.
+/// A LAN with a delay of 1 ms one way.
 #[derive(Default)]
 pub(super) struct World {
     now_ms: u64,
     pub(super) hosts: BTreeMap<u8, Host>,
-    /// When, from where, to where, what.
+    /// Datagrams in flight: time, sender, receiver, content.
     flying: Vec<(u64, SocketAddr, SocketAddr, Beacon)>,
     sent: usize,
-    /// IPv6 carries what is sent to everybody, and nothing that is sent to one.
+    /// IPv6 carries multicast only.
     has_half_v6: bool,
-    /// What is lost at random, and of what.
+    /// Random loss, and the datagrams it applies to.
     loss_percent: u64,
     random: u64,
-    /// What each was told of peers.
+    /// Outputs about peers, by machine.
     told: Vec<(u8, Output)>,
 }
 
@@ -78,7 +78,7 @@ impl World {
         self.hosts.insert(n, Host { lan, addresses });
     }
 
-    /// Everybody with a game, numbered from 1.
+    /// A world of machines with games, numbered from 1.
     pub(super) fn of(count: u8) -> World {
         let mut world = World::default();
         (1..=count).for_each(|n| world.add(n, true));
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// To all others, with whatever sender address the sender likes.
+    /// Sends to all others, with any sender address.
     pub(super) fn multicast(&mut self, n: u8, from: SocketAddr, beacon: &Beacon) {
         let others = self.hosts.iter().filter(|(of, _)| **of != n);
         let to = others.filter_map(|(_, host)| {
@@ -178,7 +178,7 @@ impl World {
         linked / 2
     }
 
-    /// What `n` was told since the last call.
+    /// Outputs of `n` since the last call.
     pub(super) fn news(&mut self, n: u8) -> Vec<Output> {
         let told = std::mem::take(&mut self.told);
         told.into_iter()

@@ -29,7 +29,7 @@ fn set(cable: &mut Cable, now: LocalTime, is_up: bool) {
     cable.handle_input(now, Input::Link(LinkState { is_up, has_carrier }, Mac([2; 6])));
 }
 
-/// Runs it from one second to another; gives what it wanted.
+/// Runs a cable from one second to another; returns its outputs.
 fn run(cable: &mut Cable, from_s: u64, to_s: u64) -> Vec<Output> {
     let mut outputs = vec![];
     for ms in from_s * 1000..to_s * 1000 {

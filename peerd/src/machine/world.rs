@@ -1,5 +1,5 @@
-//! Two ends, a wire and two kernels in virtual time, shaken at random: it always comes to a link, and nothing
-//! is left over.
+//! Two ends, a wire and two kernels in virtual time, with random faults: the link always comes up, and
+//! nothing is left over.
 
 use super::address::{Failure, Plan};
 use super::cable::{Cable, Config, Input, Output};
@@ -35,7 +35,7 @@ impl Random {
     }
 }
 
-/// What the kernel knows of one end, and the faults that it has.
+/// State of one end's kernel, and its faults.
 #[derive(Default)]
 pub(super) struct Kernel {
     pub(super) exists: bool,
@@ -45,7 +45,7 @@ pub(super) struct Kernel {
     pub(super) neighbours: BTreeMap<IpAddr, Mac>,
     pub(super) refuses_mac: bool,
     pub(super) no_v6: bool,
-    /// The next this many requests fail as with ENOBUFS or ENODEV.
+    /// Requests that fail next, as with ENOBUFS or ENODEV.
     pub(super) failing: u32,
 }
 
@@ -54,9 +54,9 @@ pub(super) struct End {
     pub(super) kernel: Kernel,
     pub(super) daemon: Option<Cable>,
     pub(super) is_told: bool,
-    /// The game goes on with a peer whose daemon has fallen silent.
+    /// The game keeps a peer whose daemon fell silent.
     pub(super) is_held: bool,
-    /// The game hears its peer whatever the daemons do.
+    /// The two games are linked, whatever the daemons do.
     pub(super) never_lets_go: bool,
     pub(super) box_id: u64,
 }
@@ -67,14 +67,14 @@ pub(super) struct World {
     pub(super) ends: [End; 2],
     pub(super) wire: Vec<(LocalTime, usize, Frame)>,
     pub(super) is_plugged: bool,
-    /// The driver shows whether the far end is there.
+    /// The driver reports a carrier only with the far end.
     pub(super) has_carrier_sense: bool,
     pub(super) loss_percent: u64,
-    /// True if games that hear each other go on without their daemons.
+    /// True if linked games go on without their daemons.
     pub(super) games_hold: bool,
     pub(super) next_instance: u64,
     pub(super) mac_changes: u32,
-    /// Outputs carried out so far: the places where a fault can strike.
+    /// Outputs performed so far: the points at which a fault can strike.
     pub(super) outputs: u32,
     pub(super) log: Vec<String>,
 }
@@ -109,7 +109,7 @@ impl World {
         let mut instance = [0; 16];
         instance[..8].copy_from_slice(&self.random.next().to_be_bytes());
         instance[8..].copy_from_slice(&self.next_instance.to_be_bytes());
-        // Now and then two machines draw the same, as clones can.
+        // Sometimes two machines draw the same, as clones can.
         if self.random.one_in(50) {
             instance = [7; 16];
         }
@@ -138,7 +138,7 @@ impl World {
         }
         let identity = self.identity(end);
         let kernel = &mut self.ends[end].kernel;
-        // The daemon removes what is marked as its own.
+        // The daemon removes what carries its mark.
         kernel.addresses.clear();
         kernel.neighbours.clear();
         let config = Config {
@@ -264,7 +264,7 @@ impl World {
         }
     }
 
-    /// The game has no use for its peer any more.
+    /// The game leaves its peer.
     pub(super) fn let_go(&mut self, end: usize) {
         self.ends[end].is_held = false;
         let game = Input::Game {
@@ -274,7 +274,7 @@ impl World {
         self.input(end, game);
     }
 
-    /// kill -9.
+    /// Kills the daemon, as `kill -9` does.
     pub(super) fn kill(&mut self, end: usize) {
         self.ends[end].daemon = None;
         self.ends[end].is_told = false;
@@ -294,13 +294,13 @@ impl World {
         Ok(())
     }
 
-    /// Lets virtual time pass.
+    /// Advances virtual time.
     pub(super) fn run(&mut self, span: Duration) {
         let end_time = self.now.after(span);
         let (start, mut turns) = (self.now, 0);
         loop {
             turns += 1;
-            // More than a turn a millisecond, for long, is a daemon that eats a whole core.
+            // More than a turn a millisecond, for long, is a busy loop.
             let allowed = 1000 + self.now.since(start).as_millis() as u64;
             assert!(
                 turns < allowed,
@@ -336,7 +336,7 @@ impl World {
             let kernel = &mut self.ends[end].kernel;
             if !kernel.exists {
                 kernel.exists = true;
-                // An old usbnet gives every device the same.
+                // Old usbnet drivers give every device the same.
                 kernel.mac = SAME;
             }
             self.start_daemon(end);
@@ -344,7 +344,7 @@ impl World {
         self.refresh();
     }
 
-    /// One end is pulled: its interface goes, the other sees it only if its driver can.
+    /// Unplugs one end: its interface goes, and the other sees it only if its driver can.
     pub(super) fn unplug(&mut self, end: usize) {
         self.input(end, Input::Gone);
         let end = &mut self.ends[end];
@@ -388,7 +388,7 @@ impl World {
                 self.set_up(end, true);
                 self.refresh();
             }
-            // kill -9, and a new start soon.
+            // A kill, and a new start soon.
             8 => self.kill(end),
             // A clean restart.
             9 => {
@@ -407,7 +407,7 @@ impl World {
             }
             10 => self.start_daemon(end),
             11 => self.ends[end].kernel.failing = self.random.below(4) as u32,
-            // The far side of a bus hiccup: everything in flight is lost.
+            // A bus hiccup: all frames in flight are lost.
             12 => self.wire.clear(),
             13 => self.let_go(end),
             _ => self.input(end, Input::Resumed),
@@ -424,7 +424,7 @@ impl World {
         }
     }
 
-    /// Plugged, started and left alone, both ends come to agree.
+    /// Both ends agree, once plugged, started and left alone.
     pub(super) fn converge(&mut self) {
         self.plug();
         for end in 0..2 {
@@ -433,9 +433,9 @@ impl World {
         }
         self.refresh();
         self.run_until_linked();
-        // The MAC may still be changing, and addresses that were fought over rest for a while.
+        // The MAC may still be changing, and contested addresses are delayed.
         self.run(Duration::from_secs(26));
-        // Where one frame in five is lost, a peer is given up now and then, and may just have been.
+        // With one frame in five lost, a peer is sometimes given up.
         self.run_until_linked();
         assert!(self.is_linked(), "not linked");
         let plans: Vec<Plan> = self

@@ -1,7 +1,7 @@
 //! Beacons of LAN discovery: one UDP datagram of fixed layout, big-endian.
 //!
 //! Magic `GLNB`, version, flags (1: a game waits, 2: asks for an answer), bridge port, sender's instance,
-//! length of the name, name, chosen instance, box, sender's clock, echoed stamp and the instance that it
+//! length of the name, name, chosen instance, box id, sender's clock, echoed stamp and the instance that it
 //! answers (zero for none). An answer is as long as its question: no amplification.
 
 use super::cursor::{Reader, WireError, Writer};

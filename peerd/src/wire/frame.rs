@@ -11,7 +11,7 @@
 //! | 40..72 | length of the name, name | |
 //! | 72..76 | sequence | |
 //! | 76..84 | the sender's nonce for this cable | |
-//! | 84..92 | the sender's box | |
+//! | 84..92 | the sender's box id | |
 //! | 92..100 | when the sender's process started | |
 //! | 100..106 | the sender's MAC | |
 //! | 106..114 | word about the MAC: kind, attempt, proposed MAC | |
