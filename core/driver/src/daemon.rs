@@ -1,6 +1,6 @@
 //! A client of the daemon, which assigns the peer.
 
-use super::journal::Journal;
+use super::deferred_log::DeferredLog;
 use super::report::link_report;
 use super::thread;
 use gamelink_core::bridge::Bridge;
@@ -68,7 +68,7 @@ impl Daemon {
         bridge: &Bridge,
         cable: Option<&str>,
         registry: &Registry,
-        journal: &mut Journal,
+        log: &mut DeferredLog,
     ) {
         if now < self.due {
             return;
@@ -76,7 +76,7 @@ impl Daemon {
         let report = ToDaemon::Report(link_report(bridge, cable));
         if self.stream.is_some() {
             self.due = now.after(REPORT_INTERVAL);
-            return self.send(now, &[report], journal);
+            return self.send(now, &[report], log);
         }
         let longest = if cable.is_some() {
             PLAYING_RETRY
@@ -88,7 +88,7 @@ impl Daemon {
         // Most players have no daemon running most of the time: its absence is not worth a line.
         if self.connect(registry).is_ok() {
             let path = &self.path;
-            journal.note(Level::Info, || {
+            log.note(Level::Info, || {
                 format!("connected to the daemon socket={}", path.display())
             });
             self.due = now.after(REPORT_INTERVAL);
@@ -97,7 +97,7 @@ impl Daemon {
                 role: Role::Game,
             };
             // In one write: the daemon must know the game's cable before it assigns another one.
-            self.send(now, &[hello, report], journal);
+            self.send(now, &[hello, report], log);
         }
     }
 
@@ -115,14 +115,14 @@ impl Daemon {
         &mut self,
         now: LocalTime,
         registry: &Registry,
-        journal: &mut Journal,
+        log: &mut DeferredLog,
         mut take: impl FnMut(FromDaemon),
     ) {
         let mut bytes = [0; 4096];
         for _ in 0..MAX_READS {
             let Some(stream) = &mut self.stream else { return };
             match stream.read(&mut bytes) {
-                Ok(0) => return self.lose(now, "it closed the connection", journal),
+                Ok(0) => return self.lose(now, "it closed the connection", log),
                 Ok(len) => {
                     let has_warned = &mut self.has_warned;
                     let result = self
@@ -134,7 +134,7 @@ impl Daemon {
                                 Ok(None) => {}
                                 Err(error) => {
                                     if !std::mem::replace(has_warned, true) {
-                                        journal.note(Level::Warn, || {
+                                        log.note(Level::Warn, || {
                                             format!("ignored malformed lines from the daemon error={error}")
                                         });
                                     }
@@ -142,23 +142,23 @@ impl Daemon {
                             },
                         );
                     if let Err(error) = result {
-                        return self.lose(now, &error.to_string(), journal);
+                        return self.lose(now, &error.to_string(), log);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => return self.lose(now, &error.to_string(), journal),
+                Err(error) => return self.lose(now, &error.to_string(), log),
             }
         }
         // Rearms the edge-triggered poll: more may be waiting.
         if let Some(stream) = &mut self.stream
             && let Err(error) = registry.reregister(stream, thread::DAEMON, Interest::READABLE)
         {
-            self.lose(now, &error.to_string(), journal);
+            self.lose(now, &error.to_string(), log);
         }
     }
 
-    fn send(&mut self, now: LocalTime, messages: &[ToDaemon], journal: &mut Journal) {
+    fn send(&mut self, now: LocalTime, messages: &[ToDaemon], log: &mut DeferredLog) {
         let lines: Result<Vec<_>, _> = messages.iter().map(control::encode).collect();
         let (Some(stream), Ok(lines)) = (&mut self.stream, lines) else {
             return;
@@ -167,12 +167,12 @@ impl Daemon {
         match stream.write(&bytes) {
             Ok(len) if len == bytes.len() => {}
             // A daemon whose buffer is full does not read: it is as good as gone.
-            result => self.lose(now, &format!("it does not read: {result:?}"), journal),
+            result => self.lose(now, &format!("it does not read: {result:?}"), log),
         }
     }
 
-    fn lose(&mut self, now: LocalTime, reason: &str, journal: &mut Journal) {
-        journal.note(Level::Warn, || format!("daemon connection lost reason={reason}"));
+    fn lose(&mut self, now: LocalTime, reason: &str, log: &mut DeferredLog) {
+        log.note(Level::Warn, || format!("daemon connection lost reason={reason}"));
         self.stream = None;
         self.pause = FIRST_RETRY;
         self.due = now.after(FIRST_RETRY);

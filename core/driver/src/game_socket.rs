@@ -1,6 +1,6 @@
 //! The loopback TCP port that the stock core connects to as a "Network Client".
 
-use super::journal::Journal;
+use super::deferred_log::DeferredLog;
 use super::thread;
 use gamelink_core::serial::{Decoder, GameMessage};
 use log::Level;
@@ -52,7 +52,7 @@ impl GameSocket {
     /// Takes the newest connection of this process, if there is one; true if it replaced another.
     ///
     /// Any program of this machine may connect: only a few are looked at in one go.
-    pub(super) fn accept(&mut self, registry: &Registry, journal: &mut Journal) -> bool {
+    pub(super) fn accept(&mut self, registry: &Registry, log: &mut DeferredLog) -> bool {
         let mut has_replaced = false;
         for _ in 0..ACCEPT_BATCH {
             let (mut stream, from) = match self.listener.accept() {
@@ -62,7 +62,7 @@ impl GameSocket {
             };
             if !is_of_this_process(from, self.address) {
                 if !std::mem::replace(&mut self.has_refused, true) {
-                    journal.note(Level::Warn, || {
+                    log.note(Level::Warn, || {
                         format!("refused connections of other programs to the game port from={from}")
                     });
                 }
@@ -73,7 +73,7 @@ impl GameSocket {
                 .set_nodelay(true)
                 .and_then(|()| registry.register(&mut stream, thread::GAME, Interest::READABLE));
             if let Err(error) = set_up {
-                journal.note(Level::Warn, || format!("game connection refused error={error}"));
+                log.note(Level::Warn, || format!("game connection refused error={error}"));
                 continue;
             }
             // The old one may have been seen to end already.
@@ -83,7 +83,7 @@ impl GameSocket {
         }
         // More may be waiting, and an edge-triggered poll would not say so again.
         if let Err(error) = registry.reregister(&mut self.listener, thread::LISTENER, Interest::READABLE) {
-            journal.note(Level::Warn, || {
+            log.note(Level::Warn, || {
                 format!("game port not polled again error={error}")
             });
         }
@@ -120,14 +120,14 @@ impl GameSocket {
     }
 
     /// Writes one message in one piece. The core reads each before the next is written, so there is always room.
-    pub(super) fn send(&mut self, message: GameMessage, journal: &mut Journal) {
+    pub(super) fn send(&mut self, message: GameMessage, log: &mut DeferredLog) {
         let Some(stream) = &mut self.stream else { return };
         let bytes = message.encode();
         match stream.write(&bytes) {
             Ok(len) if len == bytes.len() => {}
             result => {
                 // Half a message would shift every later one: better no connection, which the core opens anew.
-                journal.note(Level::Warn, || {
+                log.note(Level::Warn, || {
                     format!("game connection dropped result={result:?}")
                 });
                 self.stream = None;

@@ -1,16 +1,15 @@
 //! The bridge and its two ports, as both threads use them.
 
+mod assignment;
 mod plug;
-mod told;
 
-use super::address::{BindAddress, PeerAddress};
 use super::daemon::Daemon;
+use super::deferred_log::DeferredLog;
 use super::direct::Direct;
 use super::game_socket::GameSocket;
-use super::journal::Journal;
 use super::peer_port::{Buffer, Received};
 use super::report::Report;
-use super::{FrameEnd, FrameStart, Notice, SerialProbe, StartError, Status, time};
+use super::{FrameEnd, FrameStart, Notice, SerialProbe, Status, time};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gamelink_core::bridge::{Bridge, Input, Latency, Mode, Output};
 use gamelink_core::protocol::MAX_DATAGRAM;
@@ -41,8 +40,8 @@ pub(super) struct Hub {
     pub(super) direct: Direct,
     pub(super) plug: Plug,
     daemon: Option<Daemon>,
-    /// The cable and the name of the peer that the daemon told of.
-    told: Option<(String, String)>,
+    /// The assigned cable and the name of its peer.
+    assignment: Option<(String, String)>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
     is_on_its_own: bool,
     is_enabled: bool,
@@ -50,7 +49,7 @@ pub(super) struct Hub {
     is_owed: bool,
     /// To the emulation thread; the receiver takes the oldest out where that does not.
     notices: (Sender<Notice>, Receiver<Notice>),
-    journal: Journal,
+    log: DeferredLog,
     probe: Option<SerialProbe>,
     hooks: Latency,
     /// The datagram being sent.
@@ -69,12 +68,12 @@ impl Hub {
             direct: Direct::default(),
             plug: Plug::default(),
             daemon: None,
-            told: None,
+            assignment: None,
             is_on_its_own: false,
             is_enabled: true,
             is_owed: false,
             notices: (sender, receiver.clone()),
-            journal: Journal::default(),
+            log: DeferredLog::default(),
             probe: None,
             hooks: Latency::default(),
             buffer: [0; MAX_DATAGRAM],
@@ -130,48 +129,6 @@ impl Hub {
             // What the peer knows of this side is no longer so: a new session says it.
             self.input(Input::Unplug);
             self.plug_in();
-        }
-    }
-
-    pub(super) fn set_peer(
-        &mut self,
-        peer: Option<PeerAddress>,
-        bind: Option<BindAddress>,
-    ) -> Result<(), StartError> {
-        self.input(Input::Unplug);
-        self.plug.close(&self.registry);
-        let Some(peer) = peer else { return Ok(()) };
-        self.plug.open(&self.registry, peer, bind)?;
-        self.plug_in();
-        Ok(())
-    }
-
-    /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
-    fn move_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
-        self.service_peer();
-        let result = self.plug.open(&self.registry, peer, bind);
-        if result.is_err() {
-            self.input(Input::Unplug);
-        }
-        result
-    }
-
-    pub(super) fn set_enabled(&mut self, is_enabled: bool) {
-        if std::mem::replace(&mut self.is_enabled, is_enabled) == is_enabled {
-            return;
-        }
-        if is_enabled {
-            self.plug_in();
-        } else {
-            self.input(Input::Unplug);
-        }
-    }
-
-    fn plug_in(&mut self) {
-        if self.plug.port().is_some() && self.is_enabled {
-            self.input(Input::Plug {
-                nonce: rand::random::<u64>().max(1),
-            });
         }
     }
 
@@ -233,7 +190,7 @@ impl Hub {
             .is_some_and(|until| time::now() < until);
         if !is_attended {
             self.direct.set_attended(None);
-            self.plug.watch(&self.registry, &mut self.journal);
+            self.plug.watch(&self.registry, &mut self.log);
             self.service_peer();
         }
         self.service_game();
@@ -245,7 +202,7 @@ impl Hub {
             self.note(Level::Info, || {
                 "the two games do not hear each other either".to_owned()
             });
-            self.unplug_told(now);
+            self.unplug_assigned(now);
         }
         self.service_daemon(now);
     }
@@ -258,7 +215,7 @@ impl Hub {
     /// The emulation thread serves the peer from now on, and the helper thread is not woken for it.
     pub(super) fn attend(&mut self, now: LocalTime) {
         self.direct.set_attended(Some(now));
-        self.plug.unwatch(&self.registry, &mut self.journal);
+        self.plug.unwatch(&self.registry, &mut self.log);
     }
 
     /// Serves the peer on the emulation thread.
@@ -308,7 +265,7 @@ impl Hub {
     /// Takes what the core wrote, and its new connection if it opened one.
     pub(super) fn service_game(&mut self) {
         self.read_game();
-        if self.game.accept(&self.registry, &mut self.journal) {
+        if self.game.accept(&self.registry, &mut self.log) {
             self.handle_reconnect();
         }
         self.read_game();
@@ -387,7 +344,7 @@ impl Hub {
     fn send_game(&mut self, message: GameMessage) {
         match self.game_port() {
             GamePort::Direct => self.direct.send(message),
-            GamePort::Loopback => self.game.send(message, &mut self.journal),
+            GamePort::Loopback => self.game.send(message, &mut self.log),
         }
     }
 
@@ -402,12 +359,12 @@ impl Hub {
     }
 
     fn note(&mut self, level: Level, line: impl FnOnce() -> String) {
-        self.journal.note(level, line);
+        self.log.note(level, line);
     }
 
     /// What is to be logged once the lock is free.
-    pub(super) fn take_journal(&mut self) -> Journal {
-        self.journal.take()
+    pub(super) fn take_log(&mut self) -> DeferredLog {
+        self.log.take()
     }
 
     /// After a panic: an unplugged cable that still answers the game.

@@ -6,11 +6,11 @@
 
 mod address;
 mod daemon;
+mod deferred_log;
 mod direct;
 mod game_socket;
 mod gate;
 mod hub;
-mod journal;
 mod peer_filter;
 mod peer_port;
 mod report;

@@ -50,12 +50,12 @@ fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
             // Never spin: without a poll the game is still served, a little later.
             std::thread::sleep(Duration::from_millis(10));
         }
-        let journal = {
+        let log = {
             let mut hub = shared.lock();
             hub.service();
-            hub.take_journal()
+            hub.take_log()
         };
-        journal.flush();
+        log.flush();
         if time::now() >= reporter.due {
             reporter.write(shared);
         }

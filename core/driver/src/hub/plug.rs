@@ -1,7 +1,7 @@
 //! The plug: the UDP port to the peer, and which of the two threads listens to it.
 
 use crate::address::{BindAddress, PeerAddress};
-use crate::journal::Journal;
+use crate::deferred_log::DeferredLog;
 use crate::peer_port::PeerPort;
 use crate::{StartError, thread};
 use log::Level;
@@ -58,23 +58,23 @@ impl Plug {
     }
 
     /// The helper thread is not woken for this port any more.
-    pub(super) fn unwatch(&mut self, registry: &Registry, journal: &mut Journal) {
+    pub(super) fn unwatch(&mut self, registry: &Registry, log: &mut DeferredLog) {
         if let Some(port) = &self.port
             && std::mem::take(&mut self.is_watched)
             && let Err(error) = registry.deregister(&mut SourceFd(&port.descriptor()))
         {
-            journal.note(Level::Warn, || format!("peer socket still polled error={error}"));
+            log.note(Level::Warn, || format!("peer socket still polled error={error}"));
         }
     }
 
     /// The helper thread is woken for this port again.
-    pub(super) fn watch(&mut self, registry: &Registry, journal: &mut Journal) {
+    pub(super) fn watch(&mut self, registry: &Registry, log: &mut DeferredLog) {
         let Some(port) = self.port.as_ref().filter(|_| !self.is_watched) else {
             return;
         };
         match watch(registry, port) {
             Ok(()) => self.is_watched = true,
-            Err(error) => journal.note(Level::Warn, || format!("peer socket not polled error={error}")),
+            Err(error) => log.note(Level::Warn, || format!("peer socket not polled error={error}")),
         }
     }
 

@@ -9,9 +9,9 @@ const CAPACITY: usize = 16;
 
 /// Lines that wait to be logged; bounded.
 #[derive(Debug, Default)]
-pub(super) struct Journal(Vec<(Level, String)>);
+pub(super) struct DeferredLog(Vec<(Level, String)>);
 
-impl Journal {
+impl DeferredLog {
     /// Notes one line; dropped where too many wait.
     pub(super) fn note(&mut self, level: Level, line: impl FnOnce() -> String) {
         if self.0.len() < CAPACITY && log::log_enabled!(level) {
@@ -20,7 +20,7 @@ impl Journal {
     }
 
     /// Gives the lines away; allocates nothing where there are none.
-    pub(super) fn take(&mut self) -> Journal {
+    pub(super) fn take(&mut self) -> DeferredLog {
         std::mem::take(self)
     }
 
