@@ -1,7 +1,7 @@
 //! Our core's own statistics over the time measured.
 
 use gamelink_core::bridge::Summary;
-use gamelink_core::timeline::Counters;
+use gamelink_core::bridge::rollback::Counters;
 use gamelink_driver::Report;
 use gamelink_lab::pair::{PairReport, SideReport};
 

@@ -7,7 +7,7 @@ use gamelink_benches::plan::{Case, Plan};
 use gamelink_benches::results::{Results, Run, SCHEMA};
 use gamelink_benches::{plots, table};
 use gamelink_core::bridge::Summary;
-use gamelink_core::timeline::Counters;
+use gamelink_core::bridge::rollback::Counters;
 use gamelink_driver::{Config, Link};
 use gamelink_frontend::Pace;
 use gamelink_lab::pair::{AbsenceReport, Figures, PairReport, Points, SideReport};

@@ -10,4 +10,3 @@ mod number;
 pub mod protocol;
 pub mod serial;
 pub mod time;
-pub mod timeline;

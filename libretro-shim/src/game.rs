@@ -104,7 +104,7 @@ impl Game {
             return self.screen.tell_soon(Severity::Warning, messages::STRICT_ONLY);
         }
         let rollback = Rollback::new(core, state_size);
-        cable.link().set_mending(true);
+        cable.link().set_rollback(true);
         cable.link().set_repairs(rollback.has_repairs());
         log::info!(
             "link cable: rollback mode, mid-transfer snapshots={}",

@@ -15,7 +15,7 @@
 //! - `lifecycle`: the one lock, the stock core and the game behind it
 //! - `presentation`: pictures, sound and input while frames are rolled back (pure)
 //! - `save_ram`: the battery RAM that the frontend sees meanwhile (pure)
-//! - `rollback`: runs the core as the link's timeline says
+//! - `rollback`: runs the core as the link's history says
 //! - `proof`: proof of the place of the serial registers
 //! - `cable`: the link, and the reasons to unplug it
 //! - `ffi`: the C interfaces on both sides; the only place with `unsafe`

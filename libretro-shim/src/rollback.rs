@@ -1,5 +1,5 @@
 //! Rollback: runs the core with predicted bytes and takes it back where a prediction was wrong, as the link's
-//! timeline says.
+//! history says.
 //!
 //! A call of `retro_run` is a correction where one is due (a snapshot loaded, frames replayed unseen), then
 //! one live frame, or a stall: the last picture again.
@@ -10,8 +10,8 @@ use crate::ffi::{self, Core, REGISTERS, Stopwatch};
 use crate::mid_transfer::{Saver, Snapshot};
 use crate::presentation::Presentation;
 use crate::save_ram::SaveRam;
+use gamelink_core::bridge::rollback::{Boundary, Step};
 use gamelink_core::serial::{SerialControl, Shift};
-use gamelink_core::timeline::{Boundary, Step};
 use gamelink_driver::{Cost, Link};
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ impl Rollback {
                     faults::place("live");
                     shown = Shown::Live;
                 }
-                Step::Hold => shown = Shown::Stall,
+                Step::Stall => shown = Shown::Stall,
                 Step::Done => break,
             }
         }

@@ -8,10 +8,10 @@
 use super::gate::{CLOSED, Skipped};
 use super::hub::Hub;
 use super::{HubGuard, Link, Shared, time};
+use gamelink_core::bridge::rollback::{Boundary, Confirmed, Rollback, SaveToken, Step};
 use gamelink_core::bridge::{Cost, Input, Mode, STATES};
 use gamelink_core::serial::{GameMessage, Look, UNPLUGGED};
 use gamelink_core::time::LocalTime;
-use gamelink_core::timeline::{Boundary, Confirmed, SaveToken, Step, Timeline};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -181,12 +181,12 @@ impl Link {
     /// direct port. Until then, and towards another peer, every byte is waited for.
     ///
     /// From now on the owner of the core does what [`step`](Link::step) says, and keeps [`STATES`] buffers for snapshots.
-    pub fn set_mending(&self, is_mending: bool) {
+    pub fn set_rollback(&self, is_mending: bool) {
         self.shared.lock().set_rollback(is_mending);
     }
 
     /// Whether the owner of the core can save states with a transfer in flight, which makes replays shorter; say so after
-    /// [`set_mending`](Link::set_mending).
+    /// [`set_rollback`](Link::set_rollback).
     pub fn set_repairs(&self, has_repairs: bool) {
         self.with_history(|history| history.set_repairs(has_repairs));
     }
@@ -194,7 +194,7 @@ impl Link {
     /// How many buffers for states the owner of the core keeps.
     pub const STATES: usize = STATES;
 
-    /// What is to be done next in this call of `retro_run`: see [`gamelink_core::timeline`].
+    /// What is to be done next in this call of `retro_run`: see [`gamelink_core::bridge::rollback`].
     #[must_use]
     pub fn step(&self) -> Step {
         self.shared.lock().step()
@@ -217,7 +217,7 @@ impl Link {
 
     /// The game has gone elsewhere, by a loaded state or a reset.
     pub fn jump(&self) {
-        self.with_history(Timeline::abandon);
+        self.with_history(Rollback::abandon);
     }
 
     /// Up to where nothing can change any more, and the oldest frame whose inputs may be asked for again. `None` where all is as it
@@ -231,7 +231,7 @@ impl Link {
         confirmed.unwrap_or_default()
     }
 
-    fn with_history<T>(&self, f: impl FnOnce(&mut Timeline) -> T) -> Option<T> {
+    fn with_history<T>(&self, f: impl FnOnce(&mut Rollback) -> T) -> Option<T> {
         self.shared.lock().bridge_mut().rollback_mut().map(f)
     }
 }

@@ -1,9 +1,9 @@
 //! How a link does: the statistics file, and what the daemon is told.
 
+use gamelink_core::bridge::rollback;
 use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Summary};
 use gamelink_core::control::{LinkReport, LinkState};
 use gamelink_core::serial::GamePort;
-use gamelink_core::timeline;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ pub struct Report {
     #[serde(flatten)]
     pub counters: Counters,
     /// Counts of the rollback exchange, where this side has one.
-    pub rollback: Option<timeline::Counters>,
+    pub rollback: Option<rollback::Counters>,
     /// How long the game waited for each byte that it asked for.
     pub wait_us: Summary,
     /// How long the corrections before a frame took, where there were any.

@@ -404,7 +404,7 @@ fn a_link_that_is_held_says_nothing_until_it_is_let_go() {
     let other = Link::start(&config(b, a)).unwrap();
     until("the other looks for it", || other.report().counters.sent >= 3);
     assert_eq!(held.report().counters.sent, 0);
-    held.set_mending(true);
+    held.set_rollback(true);
     assert_eq!(held.report().counters.sent, 0, "still being loaded");
     held.set_enabled(true);
     until("both are linked", || held.is_linked() && other.is_linked());

@@ -12,10 +12,10 @@ use super::stall::{Progress, Stall};
 use super::stats::{Cost, Stats};
 use super::wait::{Limit, Wait};
 use super::wait_policy::{Policy, WaitPolicy};
+use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
 use crate::serial::{GamePort, Speed};
 use crate::time::LocalTime;
-use crate::timeline::{Step, Timeline};
 use std::time::Duration;
 
 /// Time of a round trip to the peer and back.
@@ -145,7 +145,7 @@ impl Game {
             .handle_frame_start(now, frames, context.round_trip.slow, is_used);
         self.pacing.handle_frame_start(now);
         self.rendezvous.handle_frame_start(now);
-        let is_cut_short = self.exchange.rollback().is_some_and(Timeline::is_cut_short);
+        let is_cut_short = self.exchange.rollback().is_some_and(Rollback::is_cut_short);
         self.policy.handle_frame_start(is_cut_short);
         let was_armed = self.emulation.is_armed();
         if self.emulation.handle_frame_start(now, is_armed == Some(true)) {
@@ -196,13 +196,13 @@ impl Game {
             return Step::Done;
         };
         rollback.set_round_trip(round_trip.slow);
-        rollback.set_meeting(policy == Policy::Rendezvous);
+        rollback.set_rendezvous(policy == Policy::Rendezvous);
         rollback.set_leading(self.lead.is_over());
         let step = rollback.step();
         if step == Step::Done && rollback.must_transmit() {
             outbox.transmit();
         }
-        if step == Step::Hold {
+        if step == Step::Stall {
             self.lead.handle_hold();
             if !self.lead.is_over() {
                 self.emulation.pass_turn();

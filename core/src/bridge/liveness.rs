@@ -65,7 +65,7 @@ impl Liveness {
         self.newest = header.sequence;
         self.last_heard = now;
         self.is_paused = header.flags.contains(Flags::PAUSED);
-        self.awaits_verdicts = header.flags.contains(Flags::MEETS);
+        self.awaits_verdicts = header.flags.contains(Flags::RENDEZVOUS);
         // The first byte of its next frame takes as long to arrive as this word did.
         self.next_frame_at =
             (header.rest != 0).then(|| now.after(Duration::from_micros(u64::from(header.rest))));

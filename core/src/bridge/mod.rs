@@ -23,7 +23,6 @@ mod rendezvous;
 pub mod session;
 mod stall;
 mod stats;
-pub mod transfer;
 mod wait;
 mod wait_policy;
 mod wire;
@@ -31,7 +30,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use exchange::{Mode, STATES};
+pub use exchange::{Mode, STATES, rollback, transfer};
 pub use io::{Input, Output};
 pub use liveness::WAIT_LIMIT;
 pub use notice::Notice;
@@ -42,11 +41,12 @@ use crate::clock::ClockSync;
 use crate::control::LinkState;
 use crate::protocol::MAX_DATAGRAM;
 use crate::time::LocalTime;
-use crate::timeline::{Step, Timeline};
+
 use game::{Context, Game, RoundTrip};
 use liveness::Liveness;
 use notice::Notices;
 use outbox::Outbox;
+use rollback::{Rollback, Step};
 use session::Session;
 use std::time::Duration;
 use wait::Limit;
@@ -203,18 +203,18 @@ impl Bridge {
         self.game.exchange.mode()
     }
 
-    /// The history of this side's game, where it keeps snapshots: for the owner of the core, see [`crate::timeline`].
+    /// The history of this side's game, where it keeps snapshots: for the owner of the core, see [`crate::bridge::rollback`].
     #[must_use]
-    pub fn rollback(&self) -> Option<&Timeline> {
+    pub fn rollback(&self) -> Option<&Rollback> {
         self.game.exchange.rollback()
     }
 
     /// The same, to report what a step led to.
-    pub fn rollback_mut(&mut self) -> Option<&mut Timeline> {
+    pub fn rollback_mut(&mut self) -> Option<&mut Rollback> {
         self.game.exchange.rollback_mut()
     }
 
-    /// The next step around a frame: see [`crate::timeline`]. [`Step::Done`] alone where this side keeps no snapshots.
+    /// The next step around a frame: see [`crate::bridge::rollback`]. [`Step::Done`] alone where this side keeps no snapshots.
     pub fn step(&mut self) -> Step {
         let round_trip = self.round_trip();
         self.game.step(round_trip, &mut self.outbox)

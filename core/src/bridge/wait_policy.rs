@@ -9,7 +9,7 @@
 //!   and the verdict does.
 //!
 //! Then the clocking side waits a little for each verdict, within the time that its frontend would sleep anyway, and
-//! sets [`Flags::MEETS`](crate::protocol::Flags::MEETS); the peer's listening game stays in its poll for the next byte
+//! sets [`Flags::RENDEZVOUS`](crate::protocol::Flags::RENDEZVOUS); the peer's listening game stays in its poll for the next byte
 //! meanwhile (module `rendezvous`). A verdict that does not come in time is predicted like any other.
 
 use crate::time::TCycles;

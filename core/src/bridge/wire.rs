@@ -150,8 +150,8 @@ impl Bridge {
         let flags = Flags::default()
             .with(Flags::ARMED, self.game.emulation.is_armed())
             .with(Flags::PAUSED, self.game.emulation.is_paused())
-            .with(Flags::MENDS, self.setting() == Mode::Rollback)
-            .with(Flags::MEETS, self.policy() == Policy::Rendezvous)
+            .with(Flags::ROLLBACK, self.setting() == Mode::Rollback)
+            .with(Flags::RENDEZVOUS, self.policy() == Policy::Rendezvous)
             .with(Flags::GOODBYE, matches!(recipient, Recipient::Former(_)));
         Header {
             flags,

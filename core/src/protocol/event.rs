@@ -1,4 +1,4 @@
-//! Events of a datagram, behind its header: runs of offers, verdicts and replacements, and a timeline's
+//! Events of a datagram, behind its header: runs of offers, verdicts and replacements, and a history's
 //! position.
 
 use super::rollback::{Position, REPLACE_LEN, ReplaceRun};
@@ -16,7 +16,7 @@ pub struct Offer {
     /// The clock that the game chose.
     pub speed: Speed,
     /// The maker's emulated frame in which it was made. A finer emulated time belongs beside it: see the
-    /// timeline's module.
+    /// history's module.
     pub frame: u64,
     /// Number of the receiver's offers that the maker had judged by then.
     pub judged: u64,
@@ -87,7 +87,7 @@ pub enum Event<'a> {
     Offers(OfferRun<'a>),
     /// Consecutive verdicts on offers of the receiver.
     Verdicts(VerdictRun<'a>),
-    /// Position of the sender's timeline.
+    /// Position of the sender's history.
     Position(Position),
     /// Consecutive epochs of the sender, and from where each replaced its offers.
     Replaces(ReplaceRun<'a>),

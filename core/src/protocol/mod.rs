@@ -64,10 +64,10 @@ impl Flags {
     /// No frame has been emulated for a while: a menu, a pause.
     pub const PAUSED: Flags = Flags(1 << 1);
     /// The sender can roll back: its peer may replace what it has sent.
-    pub const MENDS: Flags = Flags(1 << 3);
+    pub const ROLLBACK: Flags = Flags(1 << 3);
     /// The sender waits a little for each verdict on its offers, so the other's listening game should stay in
     /// its poll for the next; only where both sides roll back.
-    pub const MEETS: Flags = Flags(1 << 4);
+    pub const RENDEZVOUS: Flags = Flags(1 << 4);
     /// The sender unplugs: the last datagram of its session.
     pub const GOODBYE: Flags = Flags(1 << 2);
 

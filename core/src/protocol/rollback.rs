@@ -1,9 +1,9 @@
-//! Words of two timelines besides offers and verdicts: where each stands, and what it replaced.
+//! Words of two histories besides offers and verdicts: where each stands, and what it replaced.
 
 use bincode::{BorrowDecode, Decode, Encode};
 
-/// Position of the sender's timeline, and of the receiver's as the sender knows it. One in each datagram that
-/// speaks of timelines.
+/// Position of the sender's history, and of the receiver's as the sender knows it. One in each datagram that
+/// speaks of histories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
 pub struct Position {
     /// Counts the incarnations of the link, between plugging in and unplugging, at the sender.
@@ -14,7 +14,7 @@ pub struct Position {
     pub peer_epoch: u32,
     /// Number of the receiver's offers that the sender has, in that epoch.
     pub received: u64,
-    /// Number of offers that the sender's timeline has made.
+    /// Number of offers that the sender's history has made.
     pub sent: u64,
     /// The sender's game's answer to the next offer, announced before that comes: the one whose number is the
     /// header's judged count.

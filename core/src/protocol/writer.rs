@@ -78,7 +78,7 @@ impl<'a> Writer<'a> {
         written
     }
 
-    /// Appends where the sender's timeline stands; false if it does not fit.
+    /// Appends where the sender's history stands; false if it does not fit.
     pub fn position(&mut self, position: Position) -> bool {
         self.put(Event::Position(position))
     }

@@ -1,12 +1,12 @@
 //! Two bridges joined by a perfect wire, in virtual time: one game clocks a byte a frame, the other listens.
 
 use super::*;
+use gamelink_core::bridge::rollback::{Boundary, Rollback, Step};
 use gamelink_core::bridge::{Input, Output};
 use gamelink_core::control::LinkState;
 use gamelink_core::protocol::MAX_DATAGRAM;
 use gamelink_core::serial::{GamePort, Look, SerialControl, Speed};
 use gamelink_core::time::LocalTime;
-use gamelink_core::timeline::{Boundary, Step, Timeline};
 use std::time::Duration;
 
 const FRAME: Duration = Duration::from_millis(16);
@@ -90,7 +90,7 @@ impl Pair {
     fn roll(&mut self, side: usize, clocked: u64) {
         loop {
             match self.bridges[side].step() {
-                Step::Load { .. } | Step::Hold => {}
+                Step::Load { .. } | Step::Stall => {}
                 Step::Save { token, .. } => self.history(side).saved(token, true),
                 Step::Replay { frame } | Step::Live { frame } => {
                     self.frame(side, frame, clocked);
@@ -106,7 +106,7 @@ impl Pair {
         self.settle();
     }
 
-    fn history(&mut self, side: usize) -> &mut Timeline {
+    fn history(&mut self, side: usize) -> &mut Rollback {
         self.bridges[side].rollback_mut().unwrap()
     }
 

@@ -1,12 +1,14 @@
 //! The exchange: which byte of one game meets which byte of the other.
 //!
 //! Two machines do it behind one face, and each session uses one of them. The *strict* exchange waits for every byte and
-//! takes nothing back; the *rollback* exchange ([`crate::timeline`]) predicts, goes on, and goes back where it was wrong,
+//! takes nothing back; the *rollback* exchange ([`crate::bridge::rollback`]) predicts, goes on, and goes back where it was wrong,
 //! and needs snapshots on both sides. They stay two: strict ends an offer without a verdict where a wait runs out, and
 //! works with a core whose registers and states are unknown; rollback never ends an offer so, for it can replace it.
 //! A rollback exchange outlives its session, until what was open has been replayed as unplugged.
 
+pub mod rollback;
 mod strict;
+pub mod transfer;
 
 use super::game::Context;
 use super::stats::{Counters, Traffic};
@@ -14,12 +16,12 @@ use super::wait::Limit;
 use crate::protocol::{Events, Flags, Header, Writer};
 use crate::serial::{GamePort, Look, Speed};
 use crate::time::LocalTime;
-use crate::timeline::Timeline;
+use rollback::Rollback;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use strict::Strict;
 
-/// Buffers for snapshots that the owner of the core keeps: see [`Timeline::new`].
+/// Buffers for snapshots that the owner of the core keeps: see [`Rollback::new`].
 pub const STATES: usize = 48;
 
 /// The exchange that serves a session.
@@ -93,14 +95,14 @@ impl Effects {
 pub(super) struct Exchange {
     strict: Strict,
     /// Where this side keeps snapshots.
-    rollback: Option<Box<Timeline>>,
+    rollback: Option<Box<Rollback>>,
     mode: Mode,
 }
 
 impl Exchange {
     /// Whether this side keeps snapshots, from the next session on.
     pub(super) fn set_rollback(&mut self, is_on: bool) {
-        self.rollback = is_on.then(|| Box::new(Timeline::new(STATES)));
+        self.rollback = is_on.then(|| Box::new(Rollback::new(STATES)));
         self.mode = Mode::Strict;
     }
 
@@ -118,7 +120,7 @@ impl Exchange {
     }
 
     /// The rollback exchange, in a session that it serves.
-    fn serving(&mut self) -> Option<&mut Timeline> {
+    fn serving(&mut self) -> Option<&mut Rollback> {
         self.rollback
             .as_deref_mut()
             .filter(|_| self.mode == Mode::Rollback)
@@ -126,7 +128,7 @@ impl Exchange {
 
     /// The rollback exchange, where it answers the game: also after its session, until what was open has been replayed
     /// as unplugged. What both sides know to be true before that is replayed as it was.
-    fn answering(&mut self) -> Option<&mut Timeline> {
+    fn answering(&mut self) -> Option<&mut Rollback> {
         let mode = self.mode;
         self.rollback
             .as_deref_mut()
@@ -134,11 +136,11 @@ impl Exchange {
     }
 
     /// The rollback exchange of this side, whichever serves.
-    pub(super) fn rollback(&self) -> Option<&Timeline> {
+    pub(super) fn rollback(&self) -> Option<&Rollback> {
         self.rollback.as_deref()
     }
 
-    pub(super) fn rollback_mut(&mut self) -> Option<&mut Timeline> {
+    pub(super) fn rollback_mut(&mut self) -> Option<&mut Rollback> {
         self.rollback.as_deref_mut()
     }
 
@@ -155,7 +157,7 @@ impl Exchange {
         let Some(rollback) = &mut self.rollback else {
             return;
         };
-        if header.flags.contains(Flags::MENDS) {
+        if header.flags.contains(Flags::ROLLBACK) {
             self.mode = Mode::Rollback;
             rollback.plug(is_new_peer);
         } else {
@@ -325,7 +327,7 @@ impl Exchange {
         let strict = &counters.transfers;
         let rollback = self
             .rollback()
-            .map(Timeline::counters)
+            .map(Rollback::counters)
             .copied()
             .unwrap_or_default();
         Traffic {

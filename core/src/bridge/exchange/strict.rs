@@ -6,8 +6,8 @@
 use super::super::game::Context;
 use super::super::liveness::Liveness;
 use super::super::stats::Counters;
-use super::super::transfer::{Arrival, Boundary, Judgement, Reply, Request, Transfer};
 use super::super::wait::Limit;
+use super::transfer::{Arrival, Boundary, Judgement, Reply, Request, Transfer};
 use super::{Effects, Frame};
 use crate::protocol::{Event, Events, Header, Offer, Verdict, Writer};
 use crate::serial::{GamePort, Look, Speed, UNPLUGGED};

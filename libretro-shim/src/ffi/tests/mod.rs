@@ -12,8 +12,8 @@ use super::{Core, exports};
 use crate::lifecycle::session;
 use crate::presentation::Mode;
 use crate::sync::lock;
+use gamelink_core::bridge::rollback::{Boundary, Step};
 use gamelink_core::serial::{Look, SerialControl};
-use gamelink_core::timeline::{Boundary, Step};
 use gamelink_driver::{FrameEnd, FrameStart, Link};
 use libc::{c_uint, c_void};
 use std::ffi::CStr;
@@ -222,7 +222,7 @@ impl Peer {
         })
         .unwrap();
         link.game_connect();
-        link.set_mending(true);
+        link.set_rollback(true);
         Peer { link }
     }
 
@@ -250,7 +250,7 @@ impl Peer {
                     });
                 }
                 Step::Save { token, .. } => self.link.saved(token, true),
-                Step::Load { .. } | Step::Hold => {}
+                Step::Load { .. } | Step::Stall => {}
                 Step::Done => break,
             }
         }

@@ -1,14 +1,14 @@
 //! Rollback of one game's link: a game that clocks reads a predicted byte at once and runs on; a wrong
 //! prediction is corrected by replaying the frames since.
 //!
-//! Waiting for a verdict would cost a round trip a byte. The timeline of one game keeps a short history
+//! Waiting for a verdict would cost a round trip a byte. The history of one game keeps a short history
 //! instead: for each emulated frame what crossed the serial port, and now and then a snapshot of the whole
 //! core. When a verdict arrives and differs from the prediction, the caller loads a snapshot from before it,
 //! and the frames since are replayed, unseen, with all that is known by then. This is optimistic simulation
 //! (Jefferson, "Virtual Time", 1985) with lazy cancellation (Gafni, 1988): offers that a replay sends again
 //! unchanged are not mentioned; those that it sends differently are *replaced*, under a new *epoch*.
 //!
-//! The timeline knows nothing of cores, sockets, threads and clocks. It says what is to be done ([`Step`]);
+//! The history knows nothing of cores, sockets, threads and clocks. It says what is to be done ([`Step`]);
 //! the owner of the core does it. The session (who the peer is) and the strict exchange, in which nothing is
 //! ever replaced, are elsewhere.
 //!
@@ -18,7 +18,7 @@
 //! # How a corrected frame travels
 //!
 //! 1. In frame 40 A's game clocks a byte: *offer* 7. Its verdict is a round trip away, so the game reads the
-//!    best prediction ([`Timeline::request`]) and runs on; at the end of the call one datagram carries all
+//!    best prediction ([`Rollback::request`]) and runs on; at the end of the call one datagram carries all
 //!    offers that B has not acknowledged. Frames 41 to 45 follow, with offers 8 to 12.
 //! 2. B's game listens and has no open byte of its own: its next poll takes offer 7, at a frame and a poll
 //!    that are recorded. Its answer is the verdict; B's next datagram carries it.
@@ -55,35 +55,35 @@
 //!
 //! | the core | call | answer |
 //! |---|---|---|
-//! | looks for a byte (`NetSerial::check`: armed, no shift under way) | [`Timeline::poll`] | `Some((byte, speed))`: the core takes it now |
-//! | has taken it and gives its own SB | [`Timeline::taken`] | |
-//! | starts a transfer with its own clock (`NetSerial::send`) | [`Timeline::request`] | the byte that the game reads |
+//! | looks for a byte (`NetSerial::check`: armed, no shift under way) | [`Rollback::poll`] | `Some((byte, speed))`: the core takes it now |
+//! | has taken it and gives its own SB | [`Rollback::taken`] | |
+//! | starts a transfer with its own clock (`NetSerial::send`) | [`Rollback::request`] | the byte that the game reads |
 //!
 //! A caller that has a rendezvous with its peer splits two of them: a poll that found nothing may last a
-//! little and be looked at again ([`Timeline::poll_again`]), and between [`Timeline::offer`] and
-//! [`Timeline::answer`] the verdict may come ([`Timeline::is_answered`]). Datagrams that take nothing back
+//! little and be looked at again ([`Rollback::poll_again`]), and between [`Rollback::offer`] and
+//! [`Rollback::answer`] the verdict may come ([`Rollback::is_answered`]). Datagrams that take nothing back
 //! are followed at once then, inside a live frame.
 //!
 //! Such calls belong inside a frame that [`Step::Live`] or [`Step::Replay`] asked for. Elsewhere (the core
 //! polls while it serialises) a poll finds nothing, and is not counted.
 //!
-//! **Between frames**, in each call of `retro_run`: ask [`Timeline::step`] and do what it says, up to
+//! **Between frames**, in each call of `retro_run`: ask [`Rollback::step`] and do what it says, up to
 //! [`Step::Done`]:
 //!
 //! ```text
 //! loop {
-//!     match timeline.step() {
+//!     match rollback.step() {
 //!         Step::Load { slot }     => unserialise the snapshot in `slot`,
 //!         Step::Replay { frame }  => run one frame with the inputs kept for `frame`, without any effect;
-//!                                    timeline.frame_end(boundary),
-//!         Step::Save { token, .. } => timeline.saved(token, serialise into `token.slot()`),
+//!                                    rollback.frame_end(boundary),
+//!         Step::Save { token, .. } => rollback.saved(token, serialise into `token.slot()`),
 //!         Step::Live { frame }    => run one frame for the player and keep its inputs under `frame`;
-//!                                    timeline.frame_end(boundary),
-//!         Step::Hold              => show the last picture again, with silence,
+//!                                    rollback.frame_end(boundary),
+//!         Step::Stall              => show the last picture again, with silence,
 //!         Step::Done              => break,
 //!     }
 //! }
-//! if timeline.must_transmit(), write a datagram, and another while write_events says that there is more
+//! if rollback.must_transmit(), write a datagram, and another while write_events says that there is more
 //! ```
 //!
 //! A call is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live`
@@ -91,26 +91,26 @@
 //! undone: its picture and sound are dropped. Frames are numbered from 0 as emulated, live; a replay has the
 //! number of the frame that it repeats. A call that emulated nothing (the core repeated its picture) keeps
 //! the number for the next. The caller owns inputs and snapshot slots: inputs of frames before
-//! [`Timeline::oldest_frame`] are not asked for again, and slots are numbers below the count given to
-//! [`Timeline::new`].
+//! [`Rollback::oldest_frame`] are not asked for again, and slots are numbers below the count given to
+//! [`Rollback::new`].
 //!
-//! [`Timeline::confirmed`] names the frame up to which nothing can change any more, and the slot that holds a
+//! [`Rollback::confirmed`] names the frame up to which nothing can change any more, and the slot that holds a
 //! snapshot of that past: the only one whose save RAM may reach a disk.
 //!
-//! **Towards the peer**: [`Timeline::plug`] when a session is up and the peer's
-//! [`Flags::MENDS`](crate::protocol::Flags::MENDS) is set, [`Timeline::unplug`] when it is over,
-//! [`Timeline::handle_datagram`] with each datagram of the session, [`Timeline::write_header`] and
-//! [`Timeline::write_events`] into each that leaves. All of these may be called at any time, from another
+//! **Towards the peer**: [`Rollback::plug`] when a session is up and the peer's
+//! [`Flags::ROLLBACK`](crate::protocol::Flags::ROLLBACK) is set, [`Rollback::unplug`] when it is over,
+//! [`Rollback::handle_datagram`] with each datagram of the session, [`Rollback::write_header`] and
+//! [`Rollback::write_events`] into each that leaves. All of these may be called at any time, from another
 //! thread that has the lock too: a datagram that takes something back while a frame runs is kept for the next
 //! call, and nothing is said while a replay runs. Towards a peer without that flag the strict exchange
 //! serves.
 //!
-//! **Measures**: [`Timeline::set_round_trip`] and [`Timeline::handle_replay_cost`] set the prediction window:
+//! **Measures**: [`Rollback::set_round_trip`] and [`Rollback::handle_replay_cost`] set the prediction window:
 //! the round trip and three frames, at most 30, and less where so long a replay would cost more than a
 //! quarter of a frame.
 //!
 //! **Snapshots** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core
-//! whose snapshots can be repaired ([`Timeline::set_repairs`]) has shorter replays. A game that listens gets
+//! whose snapshots can be repaired ([`Rollback::set_repairs`]) has shorter replays. A game that listens gets
 //! no byte for a frame when no boundary was safe for twenty; a game that clocks across every boundary, on a
 //! core whose snapshots cannot be repaired, cannot be corrected: its incarnation of the link ends
 //! ([`Counters::failures`]), and the strict exchange is the better one for it.
@@ -151,40 +151,40 @@ const MAX_TRANSFERS: usize = 2048;
 ///
 /// Allocates nothing after it was made.
 #[derive(Clone, Debug)]
-pub struct Timeline {
+pub struct Rollback {
     history: History,
     port: Port,
     scheduler: Scheduler,
     dialogue: Dialogue,
 }
 
-/// Equality between two calls: timelines are alike if they go on alike, whatever they have counted.
-impl PartialEq for Timeline {
-    fn eq(&self, other: &Timeline) -> bool {
+/// Equality between two calls: histories are alike if they go on alike, whatever they have counted.
+impl PartialEq for Rollback {
+    fn eq(&self, other: &Rollback) -> bool {
         self.essence() == other.essence()
     }
 }
 
-impl Eq for Timeline {}
+impl Eq for Rollback {}
 
-impl Hash for Timeline {
+impl Hash for Rollback {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.essence().hash(hasher);
     }
 }
 
-impl Timeline {
-    /// A timeline that is not plugged in, for a caller with so many snapshot slots; 48 are enough.
+impl Rollback {
+    /// A history that is not plugged in, for a caller with so many snapshot slots; 48 are enough.
     #[must_use]
-    pub fn new(slots: usize) -> Timeline {
-        Timeline::with_places(slots, MAX_TRANSFERS)
+    pub fn new(slots: usize) -> Rollback {
+        Rollback::with_places(slots, MAX_TRANSFERS)
     }
 
-    /// A timeline with capacity for so many transfers, a power of two: a small one can be explored
+    /// A history with capacity for so many transfers, a power of two: a small one can be explored
     /// exhaustively.
     #[must_use]
-    pub fn with_places(slots: usize, places: usize) -> Timeline {
-        Timeline {
+    pub fn with_places(slots: usize, places: usize) -> Rollback {
+        Rollback {
             history: History::new(slots, places),
             port: Port::default(),
             scheduler: Scheduler::default(),
@@ -195,7 +195,7 @@ impl Timeline {
     /// Everything that decides how the game goes on. Each part destructures all its fields, so that a new one
     /// does not build before it is weighed.
     fn essence(&self) -> impl PartialEq + Hash + '_ {
-        let Timeline {
+        let Rollback {
             history,
             port,
             scheduler,
@@ -277,8 +277,8 @@ impl Timeline {
     }
 
     /// Sets whether the caller waits a little for each verdict: no frame begins while one is open.
-    pub fn set_meeting(&mut self, is_meeting: bool) {
-        self.history.settings.has_rendezvous = is_meeting;
+    pub fn set_rendezvous(&mut self, is_rendezvous: bool) {
+        self.history.settings.has_rendezvous = is_rendezvous;
     }
 
     /// Sets whether the game is so far ahead of its peer's frames that it should stall: see the bridge's
@@ -387,7 +387,7 @@ impl Timeline {
         self.dialogue.must_transmit(&self.history)
     }
 
-    /// Fills in the header's fields of the timeline.
+    /// Fills in the header's fields of the history.
     pub fn write_header(&self, header: &mut Header) {
         dialogue::write_header(header, &self.history);
     }

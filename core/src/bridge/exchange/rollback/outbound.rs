@@ -25,9 +25,9 @@ fn are_alike(one: Outcome, other: Outcome) -> bool {
 pub(super) struct Own {
     pub(super) byte: u8,
     pub(super) speed: Speed,
-    /// The frame in which this timeline made it.
+    /// The frame in which this history made it.
     pub(super) frame: OwnFrame,
-    /// The peer's next offer to be judged by this timeline when it was made.
+    /// The peer's next offer to be judged by this history when it was made.
     pub(super) judged: PeerOffer,
     /// Outcome that the game read.
     pub(super) used: Outcome,
@@ -64,7 +64,7 @@ pub(super) enum Sent {
 /// Offers of this game, as far back as they may still matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Outbound {
-    /// Next offer that this timeline makes, where the core stands.
+    /// Next offer that this history makes, where the core stands.
     next: OwnOffer,
     list: Ring<OwnOffer, Own>,
     /// Verdicts, in order; the list of offers may be shorter than that while a replay goes on.
@@ -104,7 +104,7 @@ impl Outbound {
         };
     }
 
-    /// Number of the next offer that this timeline makes, where the core stands.
+    /// Number of the next offer that this history makes, where the core stands.
     pub(super) fn next(&self) -> OwnOffer {
         self.next
     }
@@ -141,7 +141,7 @@ impl Outbound {
         self.list.end()
     }
 
-    /// The number behind the last offer that the peer may be told: what this timeline has sent.
+    /// The number behind the last offer that the peer may be told: what this history has sent.
     pub(super) fn sent(&self) -> OwnOffer {
         self.next.min(self.end())
     }
@@ -165,17 +165,17 @@ impl Outbound {
         self.last == Some(Outcome::Refused)
     }
 
-    /// True if every offer of this timeline has its verdict, and no more than these are known.
+    /// True if every offer of this history has its verdict, and no more than these are known.
     pub(super) fn are_all_answered(&self) -> bool {
         self.next == self.answered()
     }
 
-    /// The oldest offer that may still change, if this timeline has made it.
+    /// The oldest offer that may still change, if this history has made it.
     pub(super) fn first_open(&self) -> Option<&Own> {
         self.list.get(self.settled).filter(|_| self.settled < self.next)
     }
 
-    /// The oldest offer without a verdict, if this timeline has made it.
+    /// The oldest offer without a verdict, if this history has made it.
     pub(super) fn first_unanswered(&self) -> Option<&Own> {
         let number = self.answered();
         self.list.get(number).filter(|_| number < self.next)
@@ -246,7 +246,7 @@ impl Outbound {
         }
     }
 
-    /// Withdraws the offers that this timeline has not sent again; how many they were.
+    /// Withdraws the offers that this history has not sent again; how many they were.
     pub(super) fn withdraw_unsent(&mut self) -> u64 {
         if self.end() <= self.next {
             return 0;

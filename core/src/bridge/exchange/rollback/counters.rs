@@ -1,4 +1,4 @@
-//! Counters of a timeline.
+//! Counters of a history.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Dialogue of the two timelines, over a path that loses, doubles and reorders.
+//! Dialogue of the two histories, over a path that loses, doubles and reorders.
 //!
 //! Each datagram tells the whole state of its sender that the receiver may lack: offers that it has not
 //! acknowledged, verdicts that it has not settled, replacements that it has not followed. Only a datagram
@@ -203,7 +203,7 @@ impl Dialogue {
     }
 }
 
-/// Fills in the header's fields of the timeline.
+/// Fills in the header's fields of the history.
 pub(super) fn write_header(header: &mut Header, history: &History) {
     (header.epoch, header.judged, header.settled) = if history.link.is_linked() {
         let (outbound, inbound) = (&history.outbound, &history.inbound);
@@ -222,7 +222,7 @@ fn wire(epoch: impl Number) -> u32 {
     u32::try_from(epoch.raw()).unwrap_or(u32::MAX)
 }
 
-/// Position of this timeline, for the peer.
+/// Position of this history, for the peer.
 fn position(history: &History) -> Position {
     let (incarnation, peer_incarnation) = history.link.numbers();
     let numbers = Position {

@@ -242,7 +242,7 @@ impl Scheduler {
         history.counters.holds += 1;
         history.window.handle_stall();
         self.phase = Phase::Ending;
-        Step::Hold
+        Step::Stall
     }
 
     fn go_back(&mut self, frame: OwnFrame, history: &mut History) -> Option<Step> {

@@ -35,7 +35,7 @@ pub(super) struct History {
     pub(super) window: PredictionWindow,
     pub(super) counters: Counters,
     pub(super) settings: Settings,
-    /// Frames emulated in this timeline; in a replay, the number of the frame that is repeated.
+    /// Frames emulated in this history; in a replay, the number of the frame that is repeated.
     frame: OwnFrame,
     /// Oldest frame with a take that has become void.
     back_to: Option<OwnFrame>,

@@ -269,11 +269,11 @@ impl Port {
         answer.reads()
     }
 
-    /// True if the peer's next offer may be taken anew, here in this timeline.
+    /// True if the peer's next offer may be taken anew, here in this history.
     ///
     /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change.
     /// And only an offer whose maker had judged exactly these: one that had judged more was made after bytes
-    /// that this timeline has not sent, and one that had judged fewer is void, since nobody judges while an
+    /// that this history has not sent, and one that had judged fewer is void, since nobody judges while an
     /// own byte is open.
     fn may_take(&self, history: &mut History) -> bool {
         let has_begun = match self.frame.run {

@@ -1,4 +1,4 @@
-//! Two timelines and two toy games, one slot at a time.
+//! Two histories and two toy games, one slot at a time.
 
 use super::*;
 use crate::number::{OwnEpoch, OwnOffer};
@@ -7,7 +7,7 @@ use crate::serial::{SerialControl, UNPLUGGED};
 
 /// A game whose whole memory is what it has read.
 struct Toy {
-    timeline: Timeline,
+    rollback: Rollback,
     memory: Vec<u8>,
     states: Vec<Vec<u8>>,
     sequence: u64,
@@ -22,10 +22,10 @@ struct Toy {
 
 impl Toy {
     fn new(polls: usize, clocks: fn(u64, &[u8]) -> Vec<u8>) -> Toy {
-        let mut timeline = Timeline::new(16);
-        timeline.plug(true);
+        let mut rollback = Rollback::new(16);
+        rollback.plug(true);
         Toy {
-            timeline,
+            rollback,
             memory: vec![],
             states: vec![vec![]; 16],
             sequence: 0,
@@ -38,16 +38,16 @@ impl Toy {
 
     fn frame(&mut self, frame: u64) {
         for _ in 0..self.polls {
-            if let Some((byte, _)) = self.timeline.poll(Look::EventLoop) {
-                self.timeline.taken(answer(&self.memory));
+            if let Some((byte, _)) = self.rollback.poll(Look::EventLoop) {
+                self.rollback.taken(answer(&self.memory));
                 self.memory.push(byte);
             }
         }
         for byte in (self.clocks)(frame, &self.memory) {
-            let read = self.timeline.request(byte, Speed::Normal);
+            let read = self.rollback.request(byte, Speed::Normal);
             self.memory.push(read);
         }
-        self.timeline.frame_end(Boundary {
+        self.rollback.frame_end(Boundary {
             has_advanced: true,
             serial_control: SerialControl(self.control),
             serial_byte: 0,
@@ -58,16 +58,16 @@ impl Toy {
     fn slot(&mut self) -> &[Step] {
         self.steps.clear();
         loop {
-            let step = self.timeline.step();
+            let step = self.rollback.step();
             match step {
                 Step::Load { slot } => self.memory = self.states[slot].clone(),
                 Step::Save { token, .. } => {
                     self.states[token.slot()] = self.memory.clone();
-                    self.timeline.saved(token, true);
+                    self.rollback.saved(token, true);
                     continue;
                 }
                 Step::Replay { frame } | Step::Live { frame } => self.frame(frame),
-                Step::Hold | Step::Done => {}
+                Step::Stall | Step::Done => {}
             }
             self.steps.push(step);
             if self.steps.last() == Some(&Step::Done) {
@@ -84,13 +84,13 @@ impl Toy {
             sequence: self.sequence,
             ..Header::default()
         };
-        self.timeline.write_header(&mut header);
+        self.rollback.write_header(&mut header);
         let mut buffer = [0; MAX_DATAGRAM];
         let mut writer = Writer::new(&mut buffer, &header).unwrap();
-        self.timeline.write_events(&mut writer);
+        self.rollback.write_events(&mut writer);
         let len = writer.finish();
         let (header, events) = decode(&buffer[..len]).unwrap();
-        other.timeline.handle_datagram(&header, events);
+        other.rollback.handle_datagram(&header, events);
     }
 
     fn has(&self, wanted: impl Fn(&Step) -> bool) -> bool {
@@ -98,7 +98,7 @@ impl Toy {
     }
 
     fn replayed(&self) -> u64 {
-        self.timeline.counters().replayed
+        self.rollback.counters().replayed
     }
 }
 
@@ -127,7 +127,7 @@ fn linked(mut a: Toy, mut b: Toy) -> (Toy, Toy) {
         b.tell(&mut a);
     }
     assert!(
-        !a.timeline.is_linked(),
+        !a.rollback.is_linked(),
         "only once there is a state to go back to"
     );
     (a, b)
@@ -149,7 +149,7 @@ fn without_a_peer_a_game_reads_ff_and_nothing_is_kept() {
     assert_eq!(toy.slot(), [Step::Live { frame: 0 }, Step::Done]);
     assert_eq!(toy.slot(), [Step::Live { frame: 1 }, Step::Done]);
     assert_eq!(toy.memory, [UNPLUGGED, UNPLUGGED]);
-    assert_eq!(toy.timeline.confirmed().frame, 2);
+    assert_eq!(toy.rollback.confirmed().frame, 2);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_wrong_prediction_is_replayed_from_the_state_before_it() {
     assert!(a.has(|step| matches!(step, Step::Load { .. })));
     assert!(a.has(|step| *step == Step::Replay { frame: 0 }));
     assert_eq!(a.memory[0], 100, "the truth");
-    assert_eq!(a.timeline.counters().corrections, 1);
+    assert_eq!(a.rollback.counters().corrections, 1);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn what_a_replay_sends_again_needs_no_word() {
     let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
     play(&mut a, &mut b, 20);
     assert!(a.replayed() > 10);
-    assert_eq!((a.timeline.counters().replaces, b.replayed()), (0, 0));
+    assert_eq!((a.rollback.counters().replaces, b.replayed()), (0, 0));
     let expected: Vec<u8> = (0..20).collect();
     assert_eq!(b.memory, expected);
 }
@@ -186,8 +186,8 @@ fn what_a_replay_sends_differently_is_replaced_and_taken_anew() {
             b.tell(&mut a);
         }
     }
-    assert!(a.timeline.counters().replaces > 5 && b.timeline.counters().replaced > 5);
-    let settled = a.timeline.history.outbound.settled().raw() as usize;
+    assert!(a.rollback.counters().replaces > 5 && b.rollback.counters().replaced > 5);
+    let settled = a.rollback.history.outbound.settled().raw() as usize;
     assert!(settled > 10);
     assert_eq!(
         a.memory[..settled - 1],
@@ -199,11 +199,11 @@ fn what_a_replay_sends_differently_is_replaced_and_taken_anew() {
 #[test]
 fn at_its_horizon_a_game_stands_still_and_goes_on_with_the_verdict() {
     let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
-    (0..4).for_each(|_| assert!(!a.slot().contains(&Step::Hold)));
-    (0..50).for_each(|_| assert!(a.slot().contains(&Step::Hold)));
-    assert_eq!(a.timeline.counters().live, 4);
+    (0..4).for_each(|_| assert!(!a.slot().contains(&Step::Stall)));
+    (0..50).for_each(|_| assert!(a.slot().contains(&Step::Stall)));
+    assert_eq!(a.rollback.counters().live, 4);
     play(&mut a, &mut b, 2);
-    assert!(a.timeline.counters().live > 4);
+    assert!(a.rollback.counters().live > 4);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn two_games_that_clock_at_once_read_each_others_bytes() {
         a.tell(&mut b);
         b.tell(&mut a);
     }
-    assert!(a.timeline.counters().paired > 15);
+    assert!(a.rollback.counters().paired > 15);
     for n in 0..10_u8 {
         let place = usize::from(n);
         assert_eq!((a.memory[place], b.memory[place]), (200 + n, n));
@@ -229,9 +229,9 @@ fn two_games_that_clock_at_once_read_each_others_bytes() {
 fn a_game_that_does_not_listen_refuses_after_two_whole_frames() {
     let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(0, nothing));
     play(&mut a, &mut b, 1);
-    assert_eq!(b.timeline.counters().peer_refused, 0);
+    assert_eq!(b.rollback.counters().peer_refused, 0);
     play(&mut a, &mut b, 20);
-    let counters = a.timeline.counters();
+    let counters = a.rollback.counters();
     assert!(counters.refused >= 18, "{counters:?}");
     assert_eq!(
         (counters.corrections, counters.holds),
@@ -246,16 +246,16 @@ fn pulled_out_the_open_bytes_read_ff_and_the_rest_stays() {
     play(&mut a, &mut b, 5);
     a.slot();
     a.slot();
-    let sure = a.timeline.history.outbound.answered().raw() as usize;
-    let confirmed = a.timeline.confirmed().frame;
-    a.timeline.unplug();
+    let sure = a.rollback.history.outbound.answered().raw() as usize;
+    let confirmed = a.rollback.confirmed().frame;
+    a.rollback.unplug();
     assert!(
-        a.timeline.is_open(),
+        a.rollback.is_open(),
         "what is open is told from what is final still"
     );
-    assert_eq!(a.timeline.confirmed().frame, confirmed);
+    assert_eq!(a.rollback.confirmed().frame, confirmed);
     a.slot();
-    assert!(!a.timeline.is_linked() && !a.timeline.is_open());
+    assert!(!a.rollback.is_linked() && !a.rollback.is_open());
     assert!(
         a.memory[..sure]
             .iter()
@@ -263,20 +263,20 @@ fn pulled_out_the_open_bytes_read_ff_and_the_rest_stays() {
     );
     assert!(a.memory.len() > sure + 1);
     assert!(a.memory[sure..].iter().all(|byte| *byte == UNPLUGGED));
-    assert_eq!(a.timeline.confirmed().frame, a.timeline.counters().live);
+    assert_eq!(a.rollback.confirmed().frame, a.rollback.counters().live);
 }
 
 #[test]
 fn plugged_in_again_both_sides_begin_anew() {
     let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
     play(&mut a, &mut b, 5);
-    a.timeline.unplug();
+    a.rollback.unplug();
     play(&mut a, &mut b, 3);
-    assert!(b.timeline.is_linked(), "nobody told B");
-    a.timeline.plug(false);
+    assert!(b.rollback.is_linked(), "nobody told B");
+    a.rollback.plug(false);
     play(&mut a, &mut b, 10);
-    assert!(a.timeline.is_linked() && b.timeline.is_linked());
-    assert_eq!(b.timeline.counters().joins, 2);
+    assert!(a.rollback.is_linked() && b.rollback.is_linked());
+    assert_eq!(b.rollback.counters().joins, 2);
     assert_eq!(a.memory.last().map(|byte| *byte != UNPLUGGED), Some(true));
 }
 
@@ -287,9 +287,9 @@ fn a_frame_with_more_transfers_than_can_be_kept_is_undone() {
     play(&mut a, &mut b, 3);
     let before = a.memory.len();
     a.slot();
-    assert!(a.has(|step| *step == Step::Live { frame: 3 }) && a.has(|step| *step == Step::Hold));
+    assert!(a.has(|step| *step == Step::Live { frame: 3 }) && a.has(|step| *step == Step::Stall));
     assert_eq!(a.memory.len(), before, "as if it had not run");
-    assert_eq!(a.timeline.counters().undone, 1);
+    assert_eq!(a.rollback.counters().undone, 1);
 }
 
 /// An opening, once.
@@ -323,7 +323,7 @@ fn a_game_that_hears_an_opening_in_the_frame_of_its_own_answers() {
     b.slot();
     assert_eq!(b.memory, [UNPLUGGED]);
     assert_eq!(
-        b.timeline.history.outbound.next().raw(),
+        b.rollback.history.outbound.next().raw(),
         0,
         "nobody hears of its own opening"
     );
@@ -331,7 +331,7 @@ fn a_game_that_hears_an_opening_in_the_frame_of_its_own_answers() {
     assert_eq!(b.memory, [UNPLUGGED, 0x29]);
     assert_eq!(a.memory, [answer(&[UNPLUGGED])]);
     assert_eq!(
-        a.timeline.counters().unrepeatable + b.timeline.counters().unrepeatable,
+        a.rollback.counters().unrepeatable + b.rollback.counters().unrepeatable,
         0
     );
 }
@@ -349,19 +349,19 @@ fn openings_that_cross_are_each_others() {
 fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
     let (mut a, mut b) = linked(Toy::new(0, nothing), Toy::new(4, nothing));
     play(&mut a, &mut b, 1);
-    while !matches!(a.timeline.step(), Step::Live { .. }) {}
+    while !matches!(a.rollback.step(), Step::Live { .. }) {}
     for byte in [1, 2] {
-        a.timeline.request(byte, Speed::Normal);
+        a.rollback.request(byte, Speed::Normal);
     }
     for byte in [UNPLUGGED; 2] {
-        assert!(a.timeline.history.handle_answer(Outcome::Taken { byte }));
+        assert!(a.rollback.history.handle_answer(Outcome::Taken { byte }));
     }
-    assert_eq!(a.timeline.history.check(), None, "both were predicted");
+    assert_eq!(a.rollback.history.check(), None, "both were predicted");
     // As in a replay of this frame.
-    a.timeline.history.outbound.rewind(OwnOffer::default());
-    a.timeline.request(9, Speed::Normal);
-    assert_eq!(a.timeline.history.outbound.next().raw(), 1);
-    assert_eq!(a.timeline.counters().unrepeatable, 1);
+    a.rollback.history.outbound.rewind(OwnOffer::default());
+    a.rollback.request(9, Speed::Normal);
+    assert_eq!(a.rollback.history.outbound.next().raw(), 1);
+    assert_eq!(a.rollback.counters().unrepeatable, 1);
 }
 
 #[test]
@@ -369,15 +369,15 @@ fn a_save_of_a_call_that_was_broken_off_is_passed_over() {
     let (mut a, mut b) = linked(Toy::new(0, nothing), Toy::new(4, nothing));
     play(&mut a, &mut b, 1);
     let token = loop {
-        match a.timeline.step() {
+        match a.rollback.step() {
             Step::Save { token, .. } => break token,
             Step::Live { frame } => a.frame(frame),
             step => assert_ne!(step, Step::Done),
         }
     };
-    a.timeline.abandon();
-    a.timeline.saved(token, true);
-    assert_eq!(a.timeline.history.snapshots.newest(), None);
+    a.rollback.abandon();
+    a.rollback.saved(token, true);
+    assert_eq!(a.rollback.history.snapshots.newest(), None);
 }
 
 #[test]
@@ -385,13 +385,13 @@ fn hooks_outside_a_frame_do_nothing() {
     let (mut a, mut b) = linked(Toy::new(4, nothing), Toy::new(0, counting));
     play(&mut a, &mut b, 1);
     assert_eq!(
-        a.timeline.poll(Look::EventLoop),
+        a.rollback.poll(Look::EventLoop),
         None,
         "the core polls while it serialises"
     );
-    a.timeline.taken(1);
-    assert_eq!(a.timeline.request(1, Speed::Normal), UNPLUGGED);
-    assert_eq!(a.timeline.history.outbound.next().raw(), 0);
+    a.rollback.taken(1);
+    assert_eq!(a.rollback.request(1, Speed::Normal), UNPLUGGED);
+    assert_eq!(a.rollback.history.outbound.next().raw(), 0);
 }
 
 #[test]
@@ -401,11 +401,11 @@ fn an_idle_game_is_saved_now_and_then() {
     let mut saved = Vec::new();
     for _ in 0..40 {
         play(&mut a, &mut b, 1);
-        saved.extend(b.timeline.history.snapshots.newest().map(|state| state.frame));
+        saved.extend(b.rollback.history.snapshots.newest().map(|state| state.frame));
     }
     saved.dedup();
     assert!((10..=11).contains(&saved.len()), "{saved:?}");
-    assert!(b.timeline.history.stale() < 5);
+    assert!(b.rollback.history.stale() < 5);
 }
 
 #[test]
@@ -413,16 +413,16 @@ fn a_stream_that_never_pauses_leaves_a_state_for_the_player_all_the_same() {
     // The game has always armed again when a frame ends, and the last poll of each takes a byte.
     let (mut a, mut b) = linked(Toy::new(0, streaming), Toy::new(3, nothing));
     b.control = 0x80;
-    b.timeline.set_repairs(true);
+    b.rollback.set_repairs(true);
     for _ in 0..400 {
         a.slot();
         a.tell(&mut b);
         b.slot();
         b.tell(&mut a);
     }
-    let oldest = b.timeline.counters().oldest_state;
+    let oldest = b.rollback.counters().oldest_state;
     assert!((20..=40).contains(&oldest), "{oldest}");
-    assert!(b.timeline.counters().taken >= 1000, "{:?}", b.timeline.counters());
+    assert!(b.rollback.counters().taken >= 1000, "{:?}", b.rollback.counters());
 }
 
 /// Three bytes a frame, whatever was read.
@@ -439,12 +439,12 @@ fn a_peer_that_takes_its_acknowledgement_back_is_written_what_is_kept_and_no_mor
         b.slot();
         b.tell(&mut a);
     }
-    let made = a.timeline.history.outbound.next().raw();
-    a.timeline
+    let made = a.rollback.history.outbound.next().raw();
+    a.rollback
         .history
         .outbound
         .handle_acknowledgement(OwnEpoch::default(), OwnOffer::default());
-    let acknowledged = a.timeline.history.outbound.acknowledged().raw();
+    let acknowledged = a.rollback.history.outbound.acknowledged().raw();
     assert!(
         made >= 2900 && acknowledged + 100 > made,
         "{acknowledged} of {made}"

@@ -1,4 +1,4 @@
-//! Vocabulary between a timeline and the owner of the core.
+//! Vocabulary between a history and the owner of the core.
 
 use super::snapshots::Snapshot;
 use crate::serial::{SerialControl, Shift};
@@ -11,26 +11,26 @@ pub enum Step {
         /// Number of the snapshot slot.
         slot: usize,
     },
-    /// Save a snapshot of the core, then call [`Timeline::saved`](super::Timeline::saved).
+    /// Save a snapshot of the core, then call [`Rollback::saved`](super::Rollback::saved).
     Save {
         /// Names the snapshot slot, and is handed back when the snapshot is saved.
         token: SaveToken,
         /// A transfer is in flight: repair the snapshot and load it again. Only where
-        /// [`Timeline::set_repairs`](super::Timeline::set_repairs) allowed it.
+        /// [`Rollback::set_repairs`](super::Rollback::set_repairs) allowed it.
         in_flight: Option<Shift>,
     },
-    /// Emulate this frame again, unseen, then call [`Timeline::frame_end`](super::Timeline::frame_end).
+    /// Emulate this frame again, unseen, then call [`Rollback::frame_end`](super::Rollback::frame_end).
     Replay {
         /// Its number.
         frame: u64,
     },
-    /// Emulate the next frame for the player, then call [`Timeline::frame_end`](super::Timeline::frame_end).
+    /// Emulate the next frame for the player, then call [`Rollback::frame_end`](super::Rollback::frame_end).
     Live {
         /// Its number.
         frame: u64,
     },
     /// Show the last picture again, with silence: the game stands still.
-    Hold,
+    Stall,
     /// The call is over.
     Done,
 }

@@ -63,7 +63,7 @@ pub(super) struct Void {
 /// Offers of the peer, as far back as they may still matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Inbound {
-    /// Next offer that this timeline judges, where the core stands.
+    /// Next offer that this history judges, where the core stands.
     next: PeerOffer,
     list: Ring<PeerOffer, Theirs>,
     judgements: Ring<PeerOffer, Judgement>,
@@ -71,7 +71,7 @@ pub(super) struct Inbound {
     epoch: PeerEpoch,
     /// The peer said that its offers before this one are final. It may be ahead of what has been judged here.
     settled: PeerOffer,
-    /// The peer's timeline has made so many; what is in the list behind that may be withdrawn.
+    /// The peer's history has made so many; what is in the list behind that may be withdrawn.
     sent: PeerOffer,
     /// Judgements before this one are pairs or older than one: both sides know them.
     paired: PeerOffer,
@@ -97,7 +97,7 @@ impl Inbound {
         };
     }
 
-    /// Number of the next offer that this timeline judges, where the core stands.
+    /// Number of the next offer that this history judges, where the core stands.
     pub(super) fn next(&self) -> PeerOffer {
         self.next
     }
@@ -131,12 +131,12 @@ impl Inbound {
         self.list.get(number)
     }
 
-    /// The offer that this timeline comes to next, judged or not.
+    /// The offer that this history comes to next, judged or not.
     pub(super) fn upcoming(&self) -> Option<&Theirs> {
         self.list.get(self.next)
     }
 
-    /// The offer that this timeline came to last.
+    /// The offer that this history came to last.
     pub(super) fn previous(&self) -> Option<&Theirs> {
         self.list.get(self.next.previous()?)
     }
@@ -176,7 +176,7 @@ impl Inbound {
         self.judgements.room() < self.judgements.places() / RESERVE_DIVISOR
     }
 
-    /// The next offer of the peer, if this timeline has judged all before it and never judged this one.
+    /// The next offer of the peer, if this history has judged all before it and never judged this one.
     pub(super) fn head(&self) -> Option<&Theirs> {
         self.upcoming().filter(|_| self.next == self.judged())
     }
@@ -300,7 +300,7 @@ impl Inbound {
         self.settled.min(self.judged()).since(before)
     }
 
-    /// The peer says how many offers its timeline has made.
+    /// The peer says how many offers its history has made.
     pub(super) fn handle_sent(&mut self, sent: PeerOffer) {
         self.sent = sent;
     }

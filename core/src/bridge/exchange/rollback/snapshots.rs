@@ -15,7 +15,7 @@ pub(super) struct Snapshot {
     pub(super) frame: OwnFrame,
     /// No transfer was in flight.
     pub(super) is_whole: bool,
-    /// Next offer that the timeline makes from here.
+    /// Next offer that the history makes from here.
     pub(super) made: OwnOffer,
     /// Next offer of the peer that it judges from here.
     pub(super) judged: PeerOffer,
