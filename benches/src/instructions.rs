@@ -114,17 +114,17 @@ fn count_in(folder: &Path, player: &Path, case: &Case<'_>, frames: u64) -> Resul
     for side in peer.iter_mut().chain([&mut side]) {
         side.order(&Order::Start { at_ns: now_ns() })?;
     }
-    let played = side.wait_for("enough frames", Duration::from_secs(60), |words| {
-        let status = words.statuses.last()?;
+    let played = side.wait_for("enough frames", Duration::from_secs(60), |messages| {
+        let status = messages.statuses.last()?;
         (status.frames >= frames).then_some(())
     });
     played.context("under callgrind")?;
-    let linked_ns = side.words(|words| words.message_ns("Link cable connected", 0));
+    let linked_ns = side.messages(|messages| messages.on_screen_ns("Link cable connected", 0));
     if case.is_linked && linked_ns.is_none() {
         bail!("the game under callgrind never linked");
     }
     side.end_within(Duration::from_secs(20));
-    let played = side.words(|words| words.statuses.last().map_or(0, |status| status.frames));
+    let played = side.messages(|messages| messages.statuses.last().map_or(0, |status| status.frames));
     let text = std::fs::read_to_string(&out).context("callgrind has written nothing")?;
     let total = text
         .lines()
