@@ -125,8 +125,8 @@ fn rollback() -> Vec<Cost> {
         call_both(&mut pair, byte)
     });
     let after = pair.link(0).counters();
-    let corrections = after.corrections - before.corrections;
-    let replayed = after.replayed - before.replayed;
+    let corrections = after.frames.corrections - before.frames.corrections;
+    let replayed = after.frames.replayed - before.frames.replayed;
     assert!(
         corrections + 10 > wrong.count && replayed < corrections * 2,
         "each rolls one frame back: {corrections} {replayed}"
@@ -230,12 +230,12 @@ mod tests {
                 call_both(&mut pair, if n % 2 == 0 { 0 } else { byte });
             }
             let after = pair.link(0).counters();
-            let corrections = after.corrections - before.corrections;
+            let corrections = after.frames.corrections - before.frames.corrections;
             assert!(
                 corrections.abs_diff(if byte == 0 { 0 } else { 1000 }) < 10,
                 "{corrections}"
             );
-            assert!(after.answered - before.answered > 990);
+            assert!(after.transfers.answered - before.transfers.answered > 990);
         }
     }
 }

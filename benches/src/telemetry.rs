@@ -34,11 +34,11 @@ pub fn rollback(report: &PairReport) -> Option<Rollback> {
         let [a, b] = &report.sides;
         Some((growth(a)? + growth(b)?) * FRAMES_PER_SECOND)
     };
-    let predictions = per_second(|counters| counters.hinted + counters.repeated)?;
-    let wrong = per_second(|counters| counters.wrong)?;
+    let predictions = per_second(|counters| counters.predictions.hinted + counters.predictions.repeated)?;
+    let wrong = per_second(|counters| counters.predictions.wrong)?;
     Some(Rollback {
-        corrections: per_second(|counters| counters.corrections)?,
-        replayed: per_second(|counters| counters.replayed)?,
+        corrections: per_second(|counters| counters.frames.corrections)?,
+        replayed: per_second(|counters| counters.frames.replayed)?,
         // The games' own memory tells of the time measured alone.
         holds: report
             .sides

@@ -7,7 +7,7 @@ use gamelink_benches::plan::{Case, Plan};
 use gamelink_benches::results::{Results, Run, SCHEMA};
 use gamelink_benches::{plots, table};
 use gamelink_core::bridge::Summary;
-use gamelink_core::bridge::rollback::Counters;
+use gamelink_core::bridge::rollback::{Counters, Frames, Predictions};
 use gamelink_driver::{Config, Link};
 use gamelink_frontend::Pace;
 use gamelink_lab::pair::{AbsenceReport, Figures, PairReport, Points, SideReport};
@@ -42,12 +42,18 @@ fn side(role: &str, wrong: u32) -> SideReport {
         report.hooks_us = summary(frames, 50.0);
         report.wait_us = summary(frames, 500.0);
         report.rollback = Some(Counters {
-            live: frames,
-            corrections: count,
-            replayed: 2 * count,
-            hinted: count,
-            repeated: count,
-            wrong: count,
+            frames: Frames {
+                live: frames,
+                corrections: count,
+                replayed: 2 * count,
+                ..Frames::default()
+            },
+            predictions: Predictions {
+                hinted: count,
+                repeated: count,
+                wrong: count,
+                ..Predictions::default()
+            },
             ..Counters::default()
         });
         report

@@ -19,7 +19,7 @@ mod time;
 
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
 pub use gamelink_core::bridge::{Cost, Notice};
-pub use report::Report;
+pub use report::{ClockReport, Report};
 
 use crossbeam_channel::Receiver;
 use gamelink_core::serial::SerialControl;

@@ -37,6 +37,16 @@ pub struct Report {
     pub rendezvous_us: Summary,
     /// Round trips between the two bridges.
     pub round_trip_us: Summary,
+    /// The peer's clock.
+    #[serde(flatten)]
+    pub clock: ClockReport,
+    /// Time in our own code per call of `retro_run`.
+    pub hooks_us: Summary,
+}
+
+/// Measures of the peer's clock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClockReport {
     /// The peer's clock minus ours.
     pub offset_us: Option<f64>,
     /// Bound on the error of that offset: half the shortest round trip, and what the clocks may have drifted since.
@@ -45,8 +55,6 @@ pub struct Report {
     pub offset_deviation_us: Summary,
     /// How much faster the peer's clock runs, in parts per million.
     pub skew_ppm: Option<f64>,
-    /// Time in our own code per call of `retro_run`.
-    pub hooks_us: Summary,
 }
 
 impl Report {
@@ -65,11 +73,13 @@ impl Report {
             replay_us: stats.replay.summary(),
             rendezvous_us: stats.rendezvous.summary(),
             round_trip_us: stats.round_trip.summary(),
-            // A span in microseconds keeps its last nanosecond in an f64 for 285 years.
-            offset_us: clock.offset().map(|offset| offset.0 as f64 / 1e3),
-            offset_error_us: clock.error_bound().map(|bound| bound.as_secs_f64() * 1e6),
-            offset_deviation_us: stats.offset_deviation.summary(),
-            skew_ppm: clock.skew_ppm(),
+            clock: ClockReport {
+                // A span in microseconds keeps its last nanosecond in an f64 for 285 years.
+                offset_us: clock.offset().map(|offset| offset.0 as f64 / 1e3),
+                offset_error_us: clock.error_bound().map(|bound| bound.as_secs_f64() * 1e6),
+                offset_deviation_us: stats.offset_deviation.summary(),
+                skew_ppm: clock.skew_ppm(),
+            },
             hooks_us,
         }
     }

@@ -92,7 +92,7 @@ fn bytes_cross_between_two_links() {
         (100, 0)
     );
     assert!(
-        report.offset_us.unwrap().abs() < 1e6,
+        report.clock.offset_us.unwrap().abs() < 1e6,
         "one machine, one clock: {report:?}"
     );
 }

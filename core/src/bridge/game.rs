@@ -183,8 +183,8 @@ impl Game {
         };
         let counters = rollback.counters();
         let progress = Progress {
-            live: counters.live,
-            answers: counters.answered + counters.confirmed,
+            live: counters.frames.live,
+            answers: counters.transfers.answered + counters.transfers.confirmed,
         };
         self.stall.handle_frame(now, progress, peer.is_paused())
     }

@@ -23,6 +23,7 @@ mod rendezvous;
 pub mod session;
 mod stall;
 mod stats;
+mod timer;
 mod wait;
 mod wait_policy;
 mod wire;
@@ -49,34 +50,11 @@ use outbox::Outbox;
 use rollback::{Rollback, Step};
 use session::Session;
 use std::time::Duration;
+use timer::{TIMERS, Timer};
 use wait::Limit;
 
 /// A datagram is sent at least so often: a tenth of the silence that ends a session.
 const HEARTBEAT: Duration = Duration::from_millis(100);
-
-/// Timers of a bridge; each is computed from the part that it belongs to, so none can be forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
-    /// The peer has been silent, or deaf, for too long.
-    Silence,
-    /// The game's wait is over.
-    Wait,
-    /// The open offer is repeated.
-    Retransmit,
-    /// The emulation counts as paused.
-    Pause,
-    /// The peer should hear that this side is there.
-    Heartbeat,
-}
-
-/// All timers, in the order in which they act.
-const TIMERS: [Timer; 5] = [
-    Timer::Silence,
-    Timer::Wait,
-    Timer::Retransmit,
-    Timer::Pause,
-    Timer::Heartbeat,
-];
 
 /// One end of the cable.
 #[derive(Clone, Debug, Default)]

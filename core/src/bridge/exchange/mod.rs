@@ -331,12 +331,15 @@ impl Exchange {
             .copied()
             .unwrap_or_default();
         Traffic {
-            taken: strict.taken + strict.paired + rollback.exchanged,
+            taken: strict.taken + strict.paired + rollback.transfers.exchanged,
             peer_taken: strict.peer_taken
                 + strict.peer_paired
-                + rollback.taken.saturating_sub(rollback.taken_back)
-                + rollback.paired,
-            holds: rollback.holds,
+                + rollback
+                    .transfers
+                    .taken
+                    .saturating_sub(rollback.transfers.taken_back)
+                + rollback.transfers.paired,
+            holds: rollback.frames.stalls,
         }
     }
 }

@@ -39,7 +39,12 @@ fn plays_on(place: &'static str, when: fn() -> bool) {
     for number in 0.. {
         assert!(number < CALLS_MAX, "{place}: nothing is corrected");
         shown = call().first().map_or(shown, |[frame, ..]| *frame);
-        if shim.link(|link| link.report().rollback.map_or(0, |counters| counters.corrections)) > 3 {
+        if shim.link(|link| {
+            link.report()
+                .rollback
+                .map_or(0, |counters| counters.frames.corrections)
+        }) > 3
+        {
             break;
         }
     }

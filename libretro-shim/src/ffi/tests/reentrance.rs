@@ -90,7 +90,12 @@ fn the_same_while_frames_are_rolled_back() {
             assert!(frame > shown, "{callback}: {shown}, {frame}");
             shown = frame;
         }
-        if shim.link(|link| link.report().rollback.map_or(0, |counters| counters.corrections)) > 10 {
+        if shim.link(|link| {
+            link.report()
+                .rollback
+                .map_or(0, |counters| counters.frames.corrections)
+        }) > 10
+        {
             break;
         }
     }

@@ -278,7 +278,7 @@ fn follow(
         return Err(Nonsense);
     }
     let settled = PeerOffer::new(header.settled);
-    history.counters.confirmed += history.inbound.handle_settled(settled);
+    history.counters.transfers.confirmed += history.inbound.handle_settled(settled);
     history.inbound.handle_sent(PeerOffer::new(position.sent));
     for event in events.clone() {
         if let Event::Offers(run) = event {

@@ -133,7 +133,7 @@ impl History {
 
     /// Follows verdicts that have become void.
     pub(super) fn take_back(&mut self, void: Void) {
-        self.counters.taken_back += void.takes;
+        self.counters.transfers.taken_back += void.takes;
         if let Some(frame) = void.frame {
             self.go_back_before(frame);
         }
@@ -206,14 +206,14 @@ impl History {
     pub(super) fn take(&mut self, poll: u32, byte: u8) {
         let before = self.inbound.judged();
         self.counters.unrepeatable += u64::from(!self.inbound.take(self.frame, poll, byte));
-        self.counters.taken += self.inbound.judged().since(before);
+        self.counters.transfers.taken += self.inbound.judged().since(before);
     }
 
     /// Refuses, at the end of a live frame, what could have been taken for two whole frames and was not.
     pub(super) fn refuse(&mut self, unarmed_since: OwnFrame) {
         if self.outbound.end() == self.outbound.next() {
             let made = self.outbound.next();
-            self.counters.peer_refused += self.inbound.refuse(self.frame, unarmed_since, made);
+            self.counters.transfers.peer_refused += self.inbound.refuse(self.frame, unarmed_since, made);
         }
     }
 
@@ -231,7 +231,7 @@ impl History {
         let settled = self.outbound.settled();
         let wrong = self.outbound.check(self.link.is_closing());
         let frame = wrong.map(|own| own.frame);
-        self.counters.exchanged += self.outbound.exchanged_since(settled);
+        self.counters.transfers.exchanged += self.outbound.exchanged_since(settled);
         frame
     }
 
@@ -270,11 +270,11 @@ impl History {
             self.window.handle_verdict(self.frame.since(own.frame));
         }
         self.note_news();
-        self.counters.answered += 1;
+        self.counters.transfers.answered += 1;
         match answer {
             Outcome::Taken { .. } => {}
-            Outcome::Refused => self.counters.refused += 1,
-            Outcome::Paired { .. } => self.counters.paired += 1,
+            Outcome::Refused => self.counters.transfers.refused += 1,
+            Outcome::Paired { .. } => self.counters.transfers.paired += 1,
         }
         true
     }
@@ -324,12 +324,16 @@ impl History {
         self.pair();
         self.release();
         let snapshot = self.confirmed().state.map_or(0, |(_, frame)| frame);
-        self.counters.oldest_state = self.counters.oldest_state.max(self.frame.raw() - snapshot);
+        self.counters.frames.oldest_snapshot = self
+            .counters
+            .frames
+            .oldest_snapshot
+            .max(self.frame.raw() - snapshot);
     }
 
     fn count_replace(&mut self, cancelled: u64) {
-        self.counters.replaces += 1;
-        self.counters.cancelled += cancelled;
+        self.counters.transfers.replaces += 1;
+        self.counters.transfers.cancelled += cancelled;
         self.note_news();
     }
 }

@@ -1,16 +1,14 @@
 //! Rollback of one game's link: a game that clocks reads a predicted byte at once and runs on; a wrong
 //! prediction is corrected by replaying the frames since.
 //!
-//! Waiting for a verdict would cost a round trip a byte. The history of one game keeps a short history
-//! instead: for each emulated frame what crossed the serial port, and now and then a snapshot of the whole
-//! core. When a verdict arrives and differs from the prediction, the caller loads a snapshot from before it,
+//! Waiting for a verdict would cost a round trip a byte. Instead each side keeps a short history of its game:
+//! for each emulated frame what crossed the serial port, and now and then a snapshot of the whole core. When a verdict arrives and differs from the prediction, the caller loads a snapshot from before it,
 //! and the frames since are replayed, unseen, with all that is known by then. This is optimistic simulation
 //! (Jefferson, "Virtual Time", 1985) with lazy cancellation (Gafni, 1988): offers that a replay sends again
 //! unchanged are not mentioned; those that it sends differently are *replaced*, under a new *epoch*.
 //!
-//! The history knows nothing of cores, sockets, threads and clocks. It says what is to be done ([`Step`]);
-//! the owner of the core does it. The session (who the peer is) and the strict exchange, in which nothing is
-//! ever replaced, are elsewhere.
+//! A rollback knows nothing of cores, sockets, threads and clocks, nor who the peer is. It says what is to be
+//! done ([`Step`]); the owner of the core does it.
 //!
 //! `history` is what is known. Three machines work on it: `port` inside a frame, `scheduler` between frames,
 //! `dialogue` with the peer.
@@ -73,21 +71,21 @@
 //! ```text
 //! loop {
 //!     match rollback.step() {
-//!         Step::Load { slot }     => unserialise the snapshot in `slot`,
-//!         Step::Replay { frame }  => run one frame with the inputs kept for `frame`, without any effect;
-//!                                    rollback.frame_end(boundary),
+//!         Step::Load { slot }      => unserialise the snapshot in `slot`,
+//!         Step::Replay { frame }   => run one frame with the inputs kept for `frame`, without any effect;
+//!                                     rollback.frame_end(boundary),
 //!         Step::Save { token, .. } => rollback.saved(token, serialise into `token.slot()`),
-//!         Step::Live { frame }    => run one frame for the player and keep its inputs under `frame`;
-//!                                    rollback.frame_end(boundary),
+//!         Step::Live { frame }     => run one frame for the player and keep its inputs under `frame`;
+//!                                     rollback.frame_end(boundary),
 //!         Step::Stall              => show the last picture again, with silence,
-//!         Step::Done              => break,
+//!         Step::Done               => break,
 //!     }
 //! }
 //! if rollback.must_transmit(), write a datagram, and another while write_events says that there is more
 //! ```
 //!
 //! A call is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live`
-//! or one `Hold` (a stall), then perhaps a `Save`. A `Live` that is followed by a `Hold` in the same call is
+//! or one `Stall`, then perhaps a `Save`. A `Live` that is followed by a `Stall` in the same call is
 //! undone: its picture and sound are dropped. Frames are numbered from 0 as emulated, live; a replay has the
 //! number of the frame that it repeats. A call that emulated nothing (the core repeated its picture) keeps
 //! the number for the next. The caller owns inputs and snapshot slots: inputs of frames before
@@ -104,10 +102,6 @@
 //! thread that has the lock too: a datagram that takes something back while a frame runs is kept for the next
 //! call, and nothing is said while a replay runs. Towards a peer without that flag the strict exchange
 //! serves.
-//!
-//! **Measures**: [`Rollback::set_round_trip`] and [`Rollback::handle_replay_cost`] set the prediction window:
-//! the round trip and three frames, at most 30, and less where so long a replay would cost more than a
-//! quarter of a frame.
 //!
 //! **Snapshots** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core
 //! whose snapshots can be repaired ([`Rollback::set_repairs`]) has shorter replays. A game that listens gets
@@ -131,7 +125,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use counters::Counters;
+pub use counters::{Counters, Frames, Predictions, Transfers};
 pub use step::{Boundary, Confirmed, SaveToken, Step};
 
 use crate::number::Number;
@@ -241,12 +235,6 @@ impl Rollback {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.history.link.is_open()
-    }
-
-    /// Numbers of this incarnation of the link, ours and the peer's: while linked, both sides mean the same.
-    #[must_use]
-    pub fn stretch(&self) -> (u32, u32) {
-        self.history.link.numbers()
     }
 
     /// The oldest frame whose inputs may be asked for again.

@@ -256,11 +256,11 @@ impl Port {
         let (answer, source) = history.outbound.answer(crossing);
         if self.frame.run == Run::Live {
             let counters = &mut history.counters;
-            counters.requests += 1;
+            counters.predictions.requests += 1;
             match source {
-                Source::Known => counters.known += 1,
-                Source::Crossing | Source::Predicted => counters.hinted += 1,
-                Source::Last => counters.repeated += 1,
+                Source::Known => counters.predictions.known += 1,
+                Source::Crossing | Source::Predicted => counters.predictions.hinted += 1,
+                Source::Last => counters.predictions.repeated += 1,
             }
         }
         if answer.is_paired() {

@@ -196,7 +196,7 @@ impl Scheduler {
         }
         if is_kept && history.link.is_open() {
             history.snapshots.keep(snapshot);
-            history.counters.repaired += u64::from(!snapshot.is_whole);
+            history.counters.frames.repaired += u64::from(!snapshot.is_whole);
         } else {
             // A later boundary may be better.
             self.is_here_unsafe = true;
@@ -239,7 +239,7 @@ impl Scheduler {
     }
 
     fn stall(&mut self, history: &mut History) -> Step {
-        history.counters.holds += 1;
+        history.counters.frames.stalls += 1;
         history.window.handle_stall();
         self.phase = Phase::Ending;
         Step::Stall
@@ -255,9 +255,9 @@ impl Scheduler {
         self.call.corrections += 1;
         let is_replaced = history.back_to().is_some();
         let counters = &mut history.counters;
-        counters.corrections += 1;
-        counters.replaced += u64::from(is_replaced);
-        counters.longest_replay = counters.longest_replay.max(until.since(snapshot.frame));
+        counters.frames.corrections += 1;
+        counters.frames.replaced += u64::from(is_replaced);
+        counters.frames.longest_replay = counters.frames.longest_replay.max(until.since(snapshot.frame));
         self.phase = Phase::Correcting(Correction {
             until,
             takes_from: until.before(history.window.floor()).max(oldest),
@@ -286,7 +286,7 @@ impl Scheduler {
         }
         correction.repeats = 0;
         self.phase = Phase::Correcting(correction);
-        history.counters.replayed += 1;
+        history.counters.frames.replayed += 1;
         history.inbound.replay_refusals(history.frame());
         history.next_frame();
         if port.is_spoiled() {
@@ -304,13 +304,13 @@ impl Scheduler {
             return None;
         }
         if port.is_spoiled() {
-            history.counters.undone += 1;
+            history.counters.frames.undone += 1;
             history.go_back_before(history.frame());
             self.call.is_undone = true;
             self.phase = Phase::Deciding;
             return None;
         }
-        history.counters.live += 1;
+        history.counters.frames.live += 1;
         port.end_live(history);
         history.next_frame();
         Some(Then::End)
@@ -348,7 +348,7 @@ fn correction(history: &mut History) -> Option<OwnFrame> {
     }
     history.pair();
     let wrong = history.check()?;
-    history.counters.wrong += 1;
+    history.counters.predictions.wrong += 1;
     Some(wrong)
 }
 
@@ -377,7 +377,7 @@ fn must_stall(history: &mut History) -> bool {
         return false;
     }
     if !must_wait && history.window.must_drain() {
-        history.counters.drained += 1;
+        history.counters.frames.drained += 1;
         return true;
     }
     must_wait

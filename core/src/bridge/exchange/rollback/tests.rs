@@ -98,7 +98,7 @@ impl Toy {
     }
 
     fn replayed(&self) -> u64 {
-        self.rollback.counters().replayed
+        self.rollback.counters().frames.replayed
     }
 }
 
@@ -161,7 +161,7 @@ fn a_wrong_prediction_is_replayed_from_the_state_before_it() {
     assert!(a.has(|step| matches!(step, Step::Load { .. })));
     assert!(a.has(|step| *step == Step::Replay { frame: 0 }));
     assert_eq!(a.memory[0], 100, "the truth");
-    assert_eq!(a.rollback.counters().corrections, 1);
+    assert_eq!(a.rollback.counters().frames.corrections, 1);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn what_a_replay_sends_again_needs_no_word() {
     let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
     play(&mut a, &mut b, 20);
     assert!(a.replayed() > 10);
-    assert_eq!((a.rollback.counters().replaces, b.replayed()), (0, 0));
+    assert_eq!((a.rollback.counters().transfers.replaces, b.replayed()), (0, 0));
     let expected: Vec<u8> = (0..20).collect();
     assert_eq!(b.memory, expected);
 }
@@ -186,7 +186,7 @@ fn what_a_replay_sends_differently_is_replaced_and_taken_anew() {
             b.tell(&mut a);
         }
     }
-    assert!(a.rollback.counters().replaces > 5 && b.rollback.counters().replaced > 5);
+    assert!(a.rollback.counters().transfers.replaces > 5 && b.rollback.counters().frames.replaced > 5);
     let settled = a.rollback.history.outbound.settled().raw() as usize;
     assert!(settled > 10);
     assert_eq!(
@@ -201,9 +201,9 @@ fn at_its_horizon_a_game_stands_still_and_goes_on_with_the_verdict() {
     let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(4, nothing));
     (0..4).for_each(|_| assert!(!a.slot().contains(&Step::Stall)));
     (0..50).for_each(|_| assert!(a.slot().contains(&Step::Stall)));
-    assert_eq!(a.rollback.counters().live, 4);
+    assert_eq!(a.rollback.counters().frames.live, 4);
     play(&mut a, &mut b, 2);
-    assert!(a.rollback.counters().live > 4);
+    assert!(a.rollback.counters().frames.live > 4);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn two_games_that_clock_at_once_read_each_others_bytes() {
         a.tell(&mut b);
         b.tell(&mut a);
     }
-    assert!(a.rollback.counters().paired > 15);
+    assert!(a.rollback.counters().transfers.paired > 15);
     for n in 0..10_u8 {
         let place = usize::from(n);
         assert_eq!((a.memory[place], b.memory[place]), (200 + n, n));
@@ -229,12 +229,12 @@ fn two_games_that_clock_at_once_read_each_others_bytes() {
 fn a_game_that_does_not_listen_refuses_after_two_whole_frames() {
     let (mut a, mut b) = linked(Toy::new(0, counting), Toy::new(0, nothing));
     play(&mut a, &mut b, 1);
-    assert_eq!(b.rollback.counters().peer_refused, 0);
+    assert_eq!(b.rollback.counters().transfers.peer_refused, 0);
     play(&mut a, &mut b, 20);
     let counters = a.rollback.counters();
-    assert!(counters.refused >= 18, "{counters:?}");
+    assert!(counters.transfers.refused >= 18, "{counters:?}");
     assert_eq!(
-        (counters.corrections, counters.holds),
+        (counters.frames.corrections, counters.frames.stalls),
         (0, 0),
         "0xFF was the prediction"
     );
@@ -263,7 +263,7 @@ fn pulled_out_the_open_bytes_read_ff_and_the_rest_stays() {
     );
     assert!(a.memory.len() > sure + 1);
     assert!(a.memory[sure..].iter().all(|byte| *byte == UNPLUGGED));
-    assert_eq!(a.rollback.confirmed().frame, a.rollback.counters().live);
+    assert_eq!(a.rollback.confirmed().frame, a.rollback.counters().frames.live);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_frame_with_more_transfers_than_can_be_kept_is_undone() {
     a.slot();
     assert!(a.has(|step| *step == Step::Live { frame: 3 }) && a.has(|step| *step == Step::Stall));
     assert_eq!(a.memory.len(), before, "as if it had not run");
-    assert_eq!(a.rollback.counters().undone, 1);
+    assert_eq!(a.rollback.counters().frames.undone, 1);
 }
 
 /// An opening, once.
@@ -420,9 +420,13 @@ fn a_stream_that_never_pauses_leaves_a_state_for_the_player_all_the_same() {
         b.slot();
         b.tell(&mut a);
     }
-    let oldest = b.rollback.counters().oldest_state;
+    let oldest = b.rollback.counters().frames.oldest_snapshot;
     assert!((20..=40).contains(&oldest), "{oldest}");
-    assert!(b.rollback.counters().taken >= 1000, "{:?}", b.rollback.counters());
+    assert!(
+        b.rollback.counters().transfers.taken >= 1000,
+        "{:?}",
+        b.rollback.counters()
+    );
 }
 
 /// Three bytes a frame, whatever was read.
