@@ -83,7 +83,8 @@ impl Contestant {
         }
     }
 
-    /// The build of our core that takes part, if not that of this source tree: an earlier one to compare with.
+    /// The build of our core that takes part, if not that of this source tree: an earlier one to compare
+    /// with.
     fn build(&self) -> Option<PathBuf> {
         let mut told = self.environment.iter().flatten();
         let (_, path) = told.find(|(key, _)| key == SHIM_VARIABLE)?;

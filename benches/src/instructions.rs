@@ -39,8 +39,8 @@ struct Case<'a> {
     is_linked: bool,
 }
 
-/// Counts a frame of the stock core alone, of the last of our contestants without a peer, and of each of ours with one; about ten
-/// seconds each.
+/// Counts a frame of the stock core alone, of the last of our contestants without a peer, and of each of ours
+/// with one; about ten seconds each.
 ///
 /// # Errors
 /// When something is missing or a game does not link.

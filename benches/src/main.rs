@@ -1,4 +1,5 @@
-//! Runs the benchmarks and writes `bench.json`, `bench.md` and the pictures; `cargo lab bench` starts it with all parts in place.
+//! Runs the benchmarks and writes `bench.json`, `bench.md` and the pictures; `cargo lab bench` starts it with
+//! all parts in place.
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -21,7 +22,8 @@ struct Arguments {
     /// All that is measured goes before ordinary programs: for a machine that is busy with other things.
     #[arg(long)]
     real_time: bool,
-    /// Who takes part: stock, loopback, direct strict, direct automatic, or NAME:KEY=VALUE,...; may be given again.
+    /// Who takes part: stock, loopback, direct strict, direct automatic, or NAME:KEY=VALUE,...; may be given
+    /// again.
     #[arg(long = "who", value_name = "NAME")]
     contestants: Vec<Contestant>,
     /// Only the rows whose pattern and circumstance contain this.

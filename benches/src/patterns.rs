@@ -10,7 +10,8 @@ pub struct Pattern {
     pub name: &'static str,
     /// The game that plays it.
     pub rom: Rom,
-    /// By how much the second side's frames start later, unless a case says otherwise: how long a byte waits for the other's sleep depends on it.
+    /// By how much the second side's frames start later, unless a case says otherwise: how long a byte waits
+    /// for the other's sleep depends on it.
     pub phase: Duration,
 }
 
@@ -33,7 +34,8 @@ pub const PLAY: Pattern = pattern("one a frame, as in play", Rom::TetrisPlay, QU
 pub const CHANGING: Pattern = pattern("one a frame, ever new", Rom::TetrisAuto, THREE_QUARTERS_US);
 /// Back to back, for ever; what is sent does not depend on what is received.
 pub const STREAM: Pattern = pattern("back to back", Rom::Stream, QUARTER_US);
-/// The same, with a wait between two bytes: as many in a frame as an armed stock core takes in one, so what is missing is the link's.
+/// The same, with a wait between two bytes: as many in a frame as an armed stock core takes in one, so what
+/// is missing is the link's.
 pub const PACED: Pattern = pattern("back to back, nine a frame", Rom::StreamPaced, QUARTER_US);
 /// As [`STREAM`], each byte of the clocking side made of the last reply.
 pub const FOLLOW: Pattern = pattern(

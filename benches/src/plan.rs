@@ -1,4 +1,5 @@
-//! What is run: patterns, paths and frontends. How long, so that all of it takes less than a quarter of an hour.
+//! What is run: patterns, paths and frontends. How long, so that all of it takes less than a quarter of an
+//! hour.
 
 use crate::contestants::{Contestant, LOOPBACK};
 use crate::patterns::{self, Pattern};
@@ -93,8 +94,8 @@ impl Case {
         self.group != Group::Cable
     }
 
-    /// Whether this contestant takes part: the stock pair cannot without its relay, and nine bytes a frame are far beyond the loopback
-    /// port, whose row over the delays says so already.
+    /// Whether this contestant takes part: the stock pair cannot without its relay, and nine bytes a frame
+    /// are far beyond the loopback port, whose row over the delays says so already.
     #[must_use]
     pub fn is_for(&self, contestant: &Contestant) -> bool {
         let is_beyond = self.pattern == patterns::PACED && contestant.name == LOOPBACK;
@@ -113,7 +114,8 @@ pub struct Plan {
     pub ping_time: Duration,
     /// How long a pair plays before it is measured.
     pub settle: Duration,
-    /// The same for games that go on with guesses: what stood in a queue when the two found each other is gone by then.
+    /// The same for games that go on with guesses: what stood in a queue when the two found each other is
+    /// gone by then.
     pub settle_guessing: Duration,
     /// Whether instructions are counted.
     pub has_instructions: bool,

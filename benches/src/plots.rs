@@ -165,7 +165,8 @@ fn exchanges(results: &Results) -> Panel {
     }
 }
 
-/// How long one call of `retro_run` takes: half of them up to the point, 99 of 100 up to the end of the shade.
+/// How long one call of `retro_run` takes: half of them up to the point, 99 of 100 up to the end of the
+/// shade.
 fn waits(results: &Results, side: &str, of: fn(&PairReport) -> &SideReport) -> Panel {
     let mut lines: Vec<Series> = contestants(results)
         .map(|(name, color)| {
@@ -236,7 +237,8 @@ fn percentiles(results: &Results, delay_ms: f64) -> Panel {
     }
 }
 
-/// What our own code takes of each call of `retro_run`: half up to the point, 99 of 100 up to the end of the shade.
+/// What our own code takes of each call of `retro_run`: half up to the point, 99 of 100 up to the end of the
+/// shade.
 fn hooks(results: &Results, pattern: Pattern) -> Panel {
     let lines = contestants(results)
         .filter(|(name, _)| *name != crate::contestants::STOCK)

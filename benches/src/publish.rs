@@ -1,4 +1,5 @@
-//! Puts the results where readers look: one picture and one table on the front page, the rest beside `benches/README.md`.
+//! Puts the results where readers look: one picture and one table on the front page, the rest beside
+//! `benches/README.md`.
 
 use crate::contestants::STOCK;
 use crate::format::ms;

@@ -1,4 +1,5 @@
-//! Does what the plan says, and keeps all figures. The contestants take turns, so that a noisy minute spoils no one alone.
+//! Does what the plan says, and keeps all figures. The contestants take turns, so that a noisy minute spoils
+//! no one alone.
 
 use crate::contestants::Contestant;
 use crate::instructions;

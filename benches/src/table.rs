@@ -60,7 +60,8 @@ fn sides(run: &Run) -> impl Iterator<Item = &Figures> {
         .flat_map(|report| report.sides.iter().map(|side| &side.figures))
 }
 
-/// What a frame costs that nothing is asked of, in microseconds: the stock core's armed side's median, at the least delay.
+/// What a frame costs that nothing is asked of, in microseconds: the stock core's armed side's median, at the
+/// least delay.
 fn plain_us(results: &Results) -> Option<f64> {
     let stock = results.contestants.iter().find(|one| one.is_stock())?;
     let (_, report) = results.over_delays(PLAY.name, &stock.name).next()?;

@@ -33,7 +33,8 @@ fn linked() -> (Link, Link) {
     (a, b)
 }
 
-/// Asks until the other game answers: a machine that does other things for a quarter of a second makes it look paused.
+/// Asks until the other game answers: a machine that does other things for a quarter of a second makes it
+/// look paused.
 fn ask(link: &Link, byte: u8) -> u8 {
     let mut answer = 0xFF;
     until("an answer", || {

@@ -12,8 +12,8 @@ pub(crate) const IDLE: SerialControl = SerialControl(0x00);
 
 /// Four loopback addresses with one port that is free on all of them, no two calls the same.
 ///
-/// The process number is in the addresses and the port is below those that the kernel gives out, so that nobody takes it between
-/// this call and its use.
+/// The process number is in the addresses and the port is below those that the kernel gives out, so that
+/// nobody takes it between this call and its use.
 pub(crate) fn addresses() -> [SocketAddrV4; 4] {
     static NEXT_PORT: AtomicU16 = AtomicU16::new(10_000);
     let process = std::process::id() & 0x3F_FFFF;
