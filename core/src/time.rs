@@ -52,7 +52,8 @@ fn signed_difference(a: u64, b: u64) -> i64 {
     a.wrapping_sub(b).cast_signed()
 }
 
-/// A count of the Game Boy's clock periods: 4 194 304 a second, whatever the CPU speed (Pan Docs, Specifications).
+/// A count of the Game Boy's clock periods: 4 194 304 a second, whatever the CPU speed (Pan Docs,
+/// Specifications).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TCycles(pub u64);
 

@@ -45,9 +45,11 @@ enum Command {
     },
     /// Show the link live.
     Monitor(Control),
-    /// Link a stock Gambatte core at this end, a "Network Client" of 127.0.0.1 (see `options`); run it as the player.
+    /// Link a stock Gambatte core at this end, a "Network Client" of 127.0.0.1 (see `options`); run it as the
+    /// player.
     Relay(relay::Relay),
-    /// Write the stock Gambatte core's link options into RetroArch's files; run it as the player, with RetroArch closed.
+    /// Write the stock Gambatte core's link options into RetroArch's files; run it as the player, with
+    /// RetroArch closed.
     Options(options::Request),
 }
 

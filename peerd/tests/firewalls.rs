@@ -1,6 +1,8 @@
-//! The commands that the doctor prints, and `--manage-firewall`, with the firewalls themselves: each in a machine of its own.
+//! The commands that the doctor prints, and `--manage-firewall`, with the firewalls themselves: each in a
+//! machine of its own.
 //!
-//! Needs root. A firewall that is not installed is passed over in words: nftables, iptables, ufw, firewalld (with dbus).
+//! Needs root. A firewall that is not installed is passed over in words: nftables, iptables, ufw, firewalld
+//! (with dbus).
 
 mod lab;
 
@@ -36,7 +38,8 @@ fn passes(a: &Daemon, b: &Daemon) {
     });
 }
 
-/// The doctor finds the firewall, what it prints mends it, and the daemon does the same by itself and takes it back.
+/// The doctor finds the firewall, what it prints mends it, and the daemon does the same by itself and takes
+/// it back.
 fn is_found_and_opened(lab: &Lab, programs: &[&str]) {
     let before = rules(lab);
     let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
@@ -110,8 +113,9 @@ fn the_older_iptables_is_opened() {
     assert_eq!(listed(), before);
 }
 
-/// ufw and firewalld let answers in, and both ends send from the port that they receive at: they are in nobody's way. Asked to,
-/// the daemon opens them all the same, as far as its two ports on its cable, and takes that back.
+/// ufw and firewalld let answers in, and both ends send from the port that they receive at: they are in
+/// nobody's way. Asked to, the daemon opens them all the same, as far as its two ports on its cable, and
+/// takes that back.
 fn is_opened_when_asked_to(lab: &Lab, list: &str, shows: &[&str]) {
     let before = lab.sh(0, list);
     let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
@@ -151,8 +155,8 @@ fn firewalld_is_opened() {
     is_opened_when_asked_to(&lab, list, &["interfaces: usb0", "ports: 56400-56401/udp"]);
 }
 
-/// As the shipped unit runs it: nobody, with two rights. What nft is underneath can be changed so; for the rest a person is
-/// told the command.
+/// As the shipped unit runs it: nobody, with two rights. What nft is underneath can be changed so; for the
+/// rest a person is told the command.
 #[test]
 #[ignore = "needs root"]
 fn without_root_the_daemon_opens_what_nft_is_underneath() {

@@ -1,9 +1,10 @@
 //! The game's port without a socket: the stock core's own calls, made in our process on the emulation thread.
 //!
-//! The core writes two bytes and reads two, as it would on its socket; nothing here blocks but [`Link::game_read`] for the
-//! byte that the game asked for, and [`Link::game_poll`] while the bridge says that the next byte is on its way. Both wait on
-//! the peer's socket itself, without the lock, so that a byte costs no thread hop. Meanwhile the helper thread leaves that
-//! socket alone; when no frame runs for a while, as in a menu, it serves the peer again.
+//! The core writes two bytes and reads two, as it would on its socket; nothing here blocks but
+//! [`Link::game_read`] for the byte that the game asked for, and [`Link::game_poll`] while the bridge says
+//! that the next byte is on its way. Both wait on the peer's socket itself, without the lock, so that a byte
+//! costs no thread hop. Meanwhile the helper thread leaves that socket alone; when no frame runs for a while,
+//! as in a menu, it serves the peer again.
 
 use super::gate::{CLOSED, Skipped};
 use super::hub::Hub;
@@ -17,13 +18,16 @@ use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Without a frame, a poll or a wait for so long the helper thread serves the peer: several frames of a slow machine.
+/// Without a frame, a poll or a wait for so long the helper thread serves the peer: several frames of a slow
+/// machine.
 pub(super) const ATTENDED: Duration = Duration::from_millis(100);
 
-/// A poll that finds nothing looks at the peer's socket at most so often: a dozen polls of one frame fall into this.
+/// A poll that finds nothing looks at the peer's socket at most so often: a dozen polls of one frame fall
+/// into this.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// No wait is longer before the state of things is looked at again: another thread may have unplugged the cable.
+/// No wait is longer before the state of things is looked at again: another thread may have unplugged the
+/// cable.
 const LONGEST_NAP: Duration = Duration::from_millis(20);
 
 /// Bytes for the core to read, and when the emulation thread was last here.
@@ -98,8 +102,8 @@ impl Direct {
 }
 
 impl Link {
-    /// The core connects: from now on its calls are [`game_poll`](Link::game_poll), [`game_read`](Link::game_read) and
-    /// [`game_write`](Link::game_write).
+    /// The core connects: from now on its calls are [`game_poll`](Link::game_poll),
+    /// [`game_read`](Link::game_read) and [`game_write`](Link::game_write).
     pub fn game_connect(&self) {
         let mut hub = self.shared.lock();
         if hub.direct.connect() {
@@ -115,11 +119,11 @@ impl Link {
 
     /// The game listens and the core looks whether two bytes are there.
     ///
-    /// Returns at once, nearly always without a system call; only while the peer's next byte is on its way it waits for that,
-    /// never past the moment at which the frame must go on.
+    /// Returns at once, nearly always without a system call; only while the peer's next byte is on its way it
+    /// waits for that, never past the moment at which the frame must go on.
     ///
-    /// Nothing is found anew inside an [access](Look::Access), and no time is spent there: the core's loop looks soon
-    /// after it.
+    /// Nothing is found anew inside an [access](Look::Access), and no time is spent there: the core's loop
+    /// looks soon after it.
     #[must_use]
     pub fn game_poll(&self, look: Look) -> bool {
         if self.shared.gate.skip(look) {
@@ -147,7 +151,8 @@ impl Link {
         hub.direct.has_delivery()
     }
 
-    /// The core reads two bytes; after a request this waits for the peer's answer, as long as the bridge says.
+    /// The core reads two bytes; after a request this waits for the peer's answer, as long as the bridge
+    /// says.
     #[must_use]
     pub fn game_read(&self) -> [u8; 2] {
         let mut hub = self.shared.lock();
@@ -177,16 +182,17 @@ impl Link {
 
 /// Rollback: the owner of the core runs it as the bridge says.
 impl Link {
-    /// Sets whether this side goes on with a prediction and is taken back where that was wrong, where the peer can too; needs the
-    /// direct port. Until then, and towards another peer, every byte is waited for.
+    /// Sets whether this side goes on with a prediction and is taken back where that was wrong, where the
+    /// peer can too; needs the direct port. Until then, and towards another peer, every byte is waited for.
     ///
-    /// From now on the owner of the core does what [`step`](Link::step) says, and keeps [`STATES`] buffers for snapshots.
+    /// From now on the owner of the core does what [`step`](Link::step) says, and keeps [`STATES`] buffers
+    /// for snapshots.
     pub fn set_rollback(&self, is_mending: bool) {
         self.shared.lock().set_rollback(is_mending);
     }
 
-    /// Whether the owner of the core can save states with a transfer in flight, which makes replays shorter; say so after
-    /// [`set_rollback`](Link::set_rollback).
+    /// Whether the owner of the core can save states with a transfer in flight, which makes replays shorter;
+    /// say so after [`set_rollback`](Link::set_rollback).
     pub fn set_repairs(&self, has_repairs: bool) {
         self.with_history(|history| history.set_repairs(has_repairs));
     }
@@ -220,8 +226,8 @@ impl Link {
         self.with_history(Rollback::abandon);
     }
 
-    /// Up to where nothing can change any more, and the oldest frame whose inputs may be asked for again. `None` where all is as it
-    /// is: nothing is open.
+    /// Up to where nothing can change any more, and the oldest frame whose inputs may be asked for again.
+    /// `None` where all is as it is: nothing is open.
     #[must_use]
     pub fn confirmed(&self) -> (Option<Confirmed>, u64) {
         let confirmed = self.with_history(|history| {
@@ -256,7 +262,8 @@ pub(super) fn finds_nothing_until(hub: &Hub) -> LocalTime {
 
 /// One look of the core: whether a byte is there for the game.
 fn poll(hub: &mut Hub, now: LocalTime, look: Look) -> bool {
-    // Strict takes nothing back: what has just arrived may be a byte, or the word that the one which waits is withdrawn.
+    // Strict takes nothing back: what has just arrived may be a byte, or the word that the one which waits is
+    // withdrawn.
     let is_strict = hub.bridge().mode() == Mode::Strict && look != Look::Access;
     if is_strict && (hub.bridge().is_offer_waiting() || now >= hub.direct.look_at()) {
         hub.look(now);

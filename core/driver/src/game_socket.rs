@@ -119,14 +119,16 @@ impl GameSocket {
         }
     }
 
-    /// Writes one message in one piece. The core reads each before the next is written, so there is always room.
+    /// Writes one message in one piece. The core reads each before the next is written, so there is always
+    /// room.
     pub(super) fn send(&mut self, message: GameMessage, log: &mut DeferredLog) {
         let Some(stream) = &mut self.stream else { return };
         let bytes = message.encode();
         match stream.write(&bytes) {
             Ok(len) if len == bytes.len() => {}
             result => {
-                // Half a message would shift every later one: better no connection, which the core opens anew.
+                // Half a message would shift every later one: better no connection, which the core opens
+                // anew.
                 log.note(Level::Warn, || {
                     format!("game connection dropped result={result:?}")
                 });
@@ -136,7 +138,8 @@ impl GameSocket {
     }
 }
 
-/// Whether the connection from `from` to our `listener` was made by this process: any user may connect to 127.0.0.1.
+/// Whether the connection from `from` to our `listener` was made by this process: any user may connect to
+/// 127.0.0.1.
 ///
 /// The other end is then one of our own descriptors.
 fn is_of_this_process(from: SocketAddr, listener: SocketAddrV4) -> bool {

@@ -1,7 +1,9 @@
-//! The gate before the lock: a look of the core that cannot find a byte ends here, thousands of times a second.
+//! The gate before the lock: a look of the core that cannot find a byte ends here, thousands of times a
+//! second.
 //!
-//! Whoever gives the lock back says until when a look finds nothing. Looks that ended here are counted, because a byte
-//! is taken again at the same look when its frame is replayed; the next owner of the lock takes them over.
+//! Whoever gives the lock back says until when a look finds nothing. Looks that ended here are counted,
+//! because a byte is taken again at the same look when its frame is replayed; the next owner of the lock
+//! takes them over.
 
 use super::time;
 use gamelink_core::serial::Look;

@@ -26,8 +26,8 @@ use std::time::Duration;
 /// Notices that wait for the emulation thread; more than anybody reads in a second.
 const NOTICES: usize = 16;
 
-/// Datagrams read in one go: a whole receive buffer of small ones, so that silence is judged on what has arrived, and no
-/// more, so that a flood cannot keep the lock.
+/// Datagrams read in one go: a whole receive buffer of small ones, so that silence is judged on what has
+/// arrived, and no more, so that a flood cannot keep the lock.
 const BATCH: u64 = 512;
 
 /// A game that has just used the cable does so again within this time.

@@ -1,8 +1,9 @@
 //! Runs a bridge on real sockets: one UDP port to the peer, one loopback TCP port to the game.
 //!
-//! The only part of this crate that touches sockets, threads, files and clocks. The bridge stands behind a mutex that
-//! nobody holds while waiting. A helper thread sleeps until something arrives or is due; the emulation thread hands a
-//! waiting byte to the game itself, between two frames, so that a listening game costs no thread hop.
+//! The only part of this crate that touches sockets, threads, files and clocks. The bridge stands behind a
+//! mutex that nobody holds while waiting. A helper thread sleeps until something arrives or is due; the
+//! emulation thread hands a waiting byte to the game itself, between two frames, so that a listening game
+//! costs no thread hop.
 
 mod address;
 mod daemon;
@@ -119,8 +120,8 @@ pub struct Status {
     pub is_linked: bool,
     /// No byte is between the core and the bridge, so the core may be saved or its socket replaced.
     ///
-    /// A byte is handed over only at the start of a frame, to a listening game, and taken at the core's first poll; so its
-    /// 4096 cycles are over before the frame is.
+    /// A byte is handed over only at the start of a frame, to a listening game, and taken at the core's first
+    /// poll; so its 4096 cycles are over before the frame is.
     pub is_quiet: bool,
     /// This session goes on with guesses and mends them.
     pub is_mending: bool,
@@ -128,13 +129,15 @@ pub struct Status {
     pub is_busy: bool,
 }
 
-/// Reads FF02 out of the core's memory; called only while the emulation thread waits for a byte inside the core.
+/// Reads FF02 out of the core's memory; called only while the emulation thread waits for a byte inside the
+/// core.
 pub type SerialProbe = Box<dyn Fn() -> SerialControl + Send>;
 
 /// One end of the cable: owns the sockets and the thread that serves them.
 ///
-/// The emulation thread calls [`frame_start`](Link::frame_start) right before and [`frame_end`](Link::frame_end) right after it
-/// runs the core; neither waits. Dropping the link says goodbye to the peer and joins the thread.
+/// The emulation thread calls [`frame_start`](Link::frame_start) right before and
+/// [`frame_end`](Link::frame_end) right after it runs the core; neither waits. Dropping the link says goodbye
+/// to the peer and joins the thread.
 pub struct Link {
     shared: Arc<Shared>,
     notices: Receiver<Notice>,
@@ -205,8 +208,9 @@ impl Link {
     /// Opens the sockets and starts to look for the peer.
     ///
     /// # Errors
-    /// When a socket cannot be opened or bound, or the thread cannot be started. A peer whose address or interface is not there
-    /// yet is no error: the link is made when it comes. An own address in [`Config::bind`] must be there.
+    /// When a socket cannot be opened or bound, or the thread cannot be started. A peer whose address or
+    /// interface is not there yet is no error: the link is made when it comes. An own address in
+    /// [`Config::bind`] must be there.
     pub fn start(config: &Config) -> Result<Link, StartError> {
         let poll = mio::Poll::new().map_err(StartError::Thread)?;
         let waker = mio::Waker::new(poll.registry(), thread::WAKER).map_err(StartError::Thread)?;
@@ -265,7 +269,8 @@ impl Link {
         self.wake();
     }
 
-    /// Lets the link look at FF02 while the game waits, or, with `None`, not any more: do that before the core is unloaded.
+    /// Lets the link look at FF02 while the game waits, or, with `None`, not any more: do that before the
+    /// core is unloaded.
     pub fn set_serial_probe(&self, probe: Option<SerialProbe>) {
         self.shared.lock().set_serial_probe(probe);
     }
@@ -282,7 +287,8 @@ impl Link {
 
     /// Sleeps where that moves this side's frames to a better place in the peer's; nearly always not at all.
     ///
-    /// Call it after [`frame_end`](Link::frame_end); it never sleeps longer than two frames, and holds no lock.
+    /// Call it after [`frame_end`](Link::frame_end); it never sleeps longer than two frames, and holds no
+    /// lock.
     pub fn pace(&self) {
         let pause = self.shared.lock().pause();
         if !pause.is_zero() {

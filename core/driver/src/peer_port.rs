@@ -17,11 +17,13 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Useless datagrams within [`FLOOD_TIME`] that make a flood; an honest path has a few, when a machine was started again.
+/// Useless datagrams within [`FLOOD_TIME`] that make a flood; an honest path has a few, when a machine was
+/// started again.
 const FLOOD: u64 = 32;
 /// Little more than a frame.
 const FLOOD_TIME: Duration = Duration::from_millis(20);
-/// For how long only the session's datagrams pass after that: a frame in sixty then shows whether the flood is over.
+/// For how long only the session's datagrams pass after that: a frame in sixty then shows whether the flood
+/// is over.
 const GUARDED: Duration = Duration::from_secs(1);
 
 /// A socket that hears one peer.
@@ -30,7 +32,8 @@ pub(super) struct PeerPort {
     socket: Arc<UdpSocket>,
     peer: PeerAddress,
     bind: Option<BindAddress>,
-    /// Number of the peer's interface, once it is there; 0 for an address without one. The socket is connected then.
+    /// Number of the peer's interface, once it is there; 0 for an address without one. The socket is
+    /// connected then.
     scope: Option<u32>,
     flood: Flood,
     /// Until when only datagrams of one session pass.
@@ -109,7 +112,8 @@ impl PeerPort {
         self.guarded_until.is_some()
     }
 
-    /// A look has found so many datagrams that were of no use; `session` has the peer's number and ours while linked.
+    /// A look has found so many datagrams that were of no use; `session` has the peer's number and ours while
+    /// linked.
     ///
     /// Keeps a flood out of the receive queue, where it would leave the peer no room.
     pub(super) fn handle_look(&mut self, now: LocalTime, useless: u64, session: Option<(u64, u64)>) {
@@ -155,8 +159,8 @@ impl PeerPort {
     /// Sends one datagram.
     ///
     /// # Errors
-    /// When the system does not take it; an unplugged interface is the common case, and nothing is lost that the next
-    /// datagram would not repeat.
+    /// When the system does not take it; an unplugged interface is the common case, and nothing is lost that
+    /// the next datagram would not repeat.
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.scope.is_none() {
             self.resolve();
@@ -184,7 +188,8 @@ impl PeerPort {
             let message = match result {
                 Ok(message) => message,
                 Err(Errno::EINTR) => continue,
-                // An error that belongs to an earlier datagram, as port unreachable; the next read gives the next one.
+                // An error that belongs to an earlier datagram, as port unreachable; the next read gives the
+                // next one.
                 Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => continue,
                 Err(_) => return Received::Nothing,
             };
@@ -207,14 +212,15 @@ impl PeerPort {
         }
     }
 
-    /// Looks for the peer's interface and connects: the kernel then keeps what others send out of the receive queue.
+    /// Looks for the peer's interface and connects: the kernel then keeps what others send out of the receive
+    /// queue.
     fn resolve(&mut self) {
         let scope = match &self.peer.interface {
             None => Some(0),
             Some(name) => interface_number(name),
         };
-        // A connected socket keeps the own address that it was given, also when the machine has another by now; one that is let go
-        // is given one anew. That fails only where there was nothing to let go.
+        // A connected socket keeps the own address that it was given, also when the machine has another by
+        // now; one that is let go is given one anew. That fails only where there was nothing to let go.
         let _ = rustix::net::connect_unspec(&*self.socket);
         let address = |scope| socket_address(self.peer.ip, self.peer.port, scope);
         self.scope = scope.filter(|scope| self.socket.connect(address(*scope)).is_ok());

@@ -49,7 +49,8 @@ pub struct Report {
 pub struct ClockReport {
     /// The peer's clock minus ours.
     pub offset_us: Option<f64>,
-    /// Bound on the error of that offset: half the shortest round trip, and what the clocks may have drifted since.
+    /// Bound on the error of that offset: half the shortest round trip, and what the clocks may have drifted
+    /// since.
     pub offset_error_us: Option<f64>,
     /// By how much single datagrams disagreed with that offset.
     pub offset_deviation_us: Summary,

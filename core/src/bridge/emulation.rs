@@ -3,7 +3,8 @@
 use crate::time::LocalTime;
 use std::time::Duration;
 
-/// Without a frame for so long the emulation counts as paused; several times the longest frame of a slow machine.
+/// Without a frame for so long the emulation counts as paused; several times the longest frame of a slow
+/// machine.
 const PAUSE_AFTER: Duration = Duration::from_millis(250);
 
 /// Frames of one game, as its bridge sees them.
@@ -111,8 +112,8 @@ impl Emulation {
         self.clocked_last_frame = true;
     }
 
-    /// The game stands still in this call, and its turn is over all the same: a peer that takes fewer bytes in a
-    /// frame than this game sends needs more frames.
+    /// The game stands still in this call, and its turn is over all the same: a peer that takes fewer bytes
+    /// in a frame than this game sends needs more frames.
     pub(super) fn pass_turn(&mut self) {
         self.turns += 1;
     }

@@ -67,7 +67,8 @@ impl Game {
         self.wait
     }
 
-    /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that waits.
+    /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that
+    /// waits.
     pub(super) fn is_quiet(&self) -> bool {
         self.exchange.is_quiet() && self.wait.is_none()
     }
@@ -81,7 +82,8 @@ impl Game {
         }
     }
 
-    /// Microseconds to this side's next frame, for a peer that may wait for the next byte; 0 where that is not so.
+    /// Microseconds to this side's next frame, for a peer that may wait for the next byte; 0 where that is
+    /// not so.
     pub(super) fn next_frame_in(&self, now: LocalTime) -> u32 {
         if self.emulation.clocked_last_frame() {
             self.rendezvous.next_frame_in(now)
@@ -123,7 +125,8 @@ impl Game {
         self.apply(context, effects);
     }
 
-    /// Moment until which a verdict is worth a wait in rollback, if it is: within the time that the frontend would sleep.
+    /// Moment until which a verdict is worth a wait in rollback, if it is: within the time that the frontend
+    /// would sleep.
     fn verdict_until(&self, context: &Context<'_>) -> Option<LocalTime> {
         let patience = self.policy.patience(context.round_trip.mean);
         let patience = patience.filter(|_| !context.liveness.is_paused())?;

@@ -27,7 +27,8 @@ pub enum Input<'a> {
         byte: u8,
         /// The clock that it chose.
         speed: Speed,
-        /// Whether SC still shows a transfer enabled. If the game has just taken a byte, that byte is lost to it: torn.
+        /// Whether SC still shows a transfer enabled. If the game has just taken a byte, that byte is lost to
+        /// it: torn.
         is_enabled: bool,
     },
     /// The game listens and the core looks whether a byte is there: one that waits is handed over now.
@@ -46,7 +47,8 @@ pub enum Input<'a> {
     FrameStart {
         /// Whether the game listens, where that can be seen.
         is_armed: Option<bool>,
-        /// The way of the core's bytes: on [`GamePort::Loopback`] a byte is handed over here, otherwise in a poll.
+        /// The way of the core's bytes: on [`GamePort::Loopback`] a byte is handed over here, otherwise in a
+        /// poll.
         port: GamePort,
     },
     /// The core has run.

@@ -1,10 +1,10 @@
 //! What is known of the peer's emulation, and how long it is worth waiting for.
 //!
-//! The table of waits: a game that clocks waits for the verdict while the peer's frames advance; at most 250 to 500 ms,
-//! once, while they do not; not at all when the peer is paused, silent, or was not listening last time; and after a wait that
-//! ran out no longer than three frames, until the peer has judged an offer. Counting
-//! the peer's emulated frames is the hardware's own rule and survives a network spike that a deadline in wall time
-//! would turn into a lost byte.
+//! The table of waits: a game that clocks waits for the verdict while the peer's frames advance; at most 250
+//! to 500 ms, once, while they do not; not at all when the peer is paused, silent, or was not listening last
+//! time; and after a wait that ran out no longer than three frames, until the peer has judged an offer.
+//! Counting the peer's emulated frames is the hardware's own rule and survives a network spike that a
+//! deadline in wall time would turn into a lost byte.
 
 use crate::protocol::{Flags, Header};
 use crate::time::LocalTime;
@@ -13,7 +13,8 @@ use std::time::Duration;
 /// After a refusal, one transfer in so many is offered all the same, or two clocking games would never meet.
 const OFFER_EVERY: u32 = 30;
 
-/// No wait lasts longer, whatever the peer says; under the several seconds after which a player thinks it crashed.
+/// No wait lasts longer, whatever the peer says; under the several seconds after which a player thinks it
+/// crashed.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The longest wait for a peer that is not heard, well under the second after which it counts as gone.
@@ -80,7 +81,8 @@ impl Liveness {
         }
     }
 
-    /// The peer's game made an offer of its own, and waits as long as it repeats it: its frames stand still for that.
+    /// The peer's game made an offer of its own, and waits as long as it repeats it: its frames stand still
+    /// for that.
     pub(super) fn handle_clocking(&mut self, now: LocalTime) {
         self.refused = None;
         self.last_advance = self.last_advance.max(now);
@@ -118,7 +120,8 @@ impl Liveness {
         self.awaits_verdicts
     }
 
-    /// When the first byte of the peer's next frame can be here, where its game clocks and it rests between two frames.
+    /// When the first byte of the peer's next frame can be here, where its game clocks and it rests between
+    /// two frames.
     pub(super) fn next_frame_at(&self) -> Option<LocalTime> {
         self.next_frame_at
     }
@@ -137,8 +140,8 @@ impl Liveness {
 
     /// When the game that waits since `since` reads 0xFF at the latest, as far as is known now.
     ///
-    /// A peer that is heard and says that its frames stand still is not waited for as long as one that is not heard:
-    /// on a radio channel silence mostly means that its words are held up.
+    /// A peer that is heard and says that its frames stand still is not waited for as long as one that is not
+    /// heard: on a radio channel silence mostly means that its words are held up.
     pub(super) fn deadline(&self, since: LocalTime, round_trip: Duration) -> LocalTime {
         let last_sign = since.max(self.last_advance);
         let patience = if self.last_heard >= last_sign.after(STANDING_AFTER) {

@@ -1,13 +1,13 @@
 //! The bridge: one end of the cable as a pure machine.
 //!
 //! Feed it with [`Bridge::handle_input`], then drain [`Bridge::poll_output`] to `None`, and call
-//! [`Bridge::handle_timeout`] when [`Bridge::poll_timeout`] is due. It holds no socket and reads no clock; after it is
-//! made, nothing in it allocates.
+//! [`Bridge::handle_timeout`] when [`Bridge::poll_timeout`] is due. It holds no socket and reads no clock;
+//! after it is made, nothing in it allocates.
 //!
-//! A byte of the game goes from [`Input::Request`] to the exchange, which answers with a byte that the game reads at once
-//! or with a wait; a byte of the peer is found by [`Input::Poll`] and answered with [`Input::Reply`]. Where this side
-//! keeps snapshots, the owner of the core also asks for [`Bridge::step`]s around each frame: the exchange may take the
-//! game back.
+//! A byte of the game goes from [`Input::Request`] to the exchange, which answers with a byte that the game
+//! reads at once or with a wait; a byte of the peer is found by [`Input::Poll`] and answered with
+//! [`Input::Reply`]. Where this side keeps snapshots, the owner of the core also asks for [`Bridge::step`]s
+//! around each frame: the exchange may take the game back.
 
 mod emulation;
 mod exchange;
@@ -98,7 +98,8 @@ impl Bridge {
         }
     }
 
-    /// Does what is due by `now`. Hand over what has arrived before calling this, or silence is found where there is none.
+    /// Does what is due by `now`. Hand over what has arrived before calling this, or silence is found where
+    /// there is none.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         for timer in TIMERS {
             if self.deadline(timer).is_some_and(|deadline| now >= deadline) {
@@ -163,8 +164,8 @@ impl Bridge {
         self.notices.pop().map(Output::Notify)
     }
 
-    /// Sets whether this side keeps snapshots, and so rolls back where the peer does too. The owner of the core then does
-    /// what [`step`](Self::step) says. Call it before a peer is plugged in.
+    /// Sets whether this side keeps snapshots, and so rolls back where the peer does too. The owner of the
+    /// core then does what [`step`](Self::step) says. Call it before a peer is plugged in.
     pub fn set_rollback(&mut self, is_on: bool) {
         self.game.exchange.set_rollback(is_on);
     }
@@ -181,7 +182,8 @@ impl Bridge {
         self.game.exchange.mode()
     }
 
-    /// The history of this side's game, where it keeps snapshots: for the owner of the core, see [`crate::bridge::rollback`].
+    /// The history of this side's game, where it keeps snapshots: for the owner of the core, see
+    /// [`crate::bridge::rollback`].
     #[must_use]
     pub fn rollback(&self) -> Option<&Rollback> {
         self.game.exchange.rollback()
@@ -192,7 +194,8 @@ impl Bridge {
         self.game.exchange.rollback_mut()
     }
 
-    /// The next step around a frame: see [`crate::bridge::rollback`]. [`Step::Done`] alone where this side keeps no snapshots.
+    /// The next step around a frame: see [`crate::bridge::rollback`]. [`Step::Done`] alone where this side
+    /// keeps no snapshots.
     pub fn step(&mut self) -> Step {
         let round_trip = self.round_trip();
         self.game.step(round_trip, &mut self.outbox)
@@ -203,8 +206,8 @@ impl Bridge {
         self.game.handle_replays(frames, cost, &mut self.stats);
     }
 
-    /// Time that the emulation thread should sleep at the end of its frame, once: see the modules `pacing` and
-    /// `lead`.
+    /// Time that the emulation thread should sleep at the end of its frame, once: see the modules `pacing`
+    /// and `lead`.
     ///
     /// Zero nearly always, and never longer than two frames.
     pub fn pause(&mut self, now: LocalTime) -> Duration {
@@ -212,8 +215,8 @@ impl Bridge {
         self.game.pause(now, is_linked, round_trip)
     }
 
-    /// Moment until which the listening game, whose frame would else run on without a byte, should be kept in its poll
-    /// for the next one.
+    /// Moment until which the listening game, whose frame would else run on without a byte, should be kept in
+    /// its poll for the next one.
     ///
     /// `None`, as nearly always, is not at all. The answer changes with each input: ask again after one.
     #[must_use]
@@ -257,7 +260,8 @@ impl Bridge {
         self.game.exchange.skip_polls(event_loop, accesses);
     }
 
-    /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that waits.
+    /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that
+    /// waits.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.game.is_quiet()
@@ -315,7 +319,8 @@ impl Bridge {
         &mut self.stats.counters
     }
 
-    /// An unplugged bridge in the place of this one, which cannot be trusted any more; the core may still hold a byte of it.
+    /// An unplugged bridge in the place of this one, which cannot be trusted any more; the core may still
+    /// hold a byte of it.
     #[must_use]
     pub fn restarted(&self) -> Bridge {
         Bridge {
@@ -383,7 +388,8 @@ impl Bridge {
         self.notices.push(notice, &mut self.stats.counters);
     }
 
-    /// Round trip as the clock samples show it; on a busy path the mean and four deviations (RFC 6298, section 2).
+    /// Round trip as the clock samples show it; on a busy path the mean and four deviations (RFC 6298,
+    /// section 2).
     fn round_trip(&self) -> RoundTrip {
         let mean = self.clock.delay().unwrap_or_default();
         RoundTrip {

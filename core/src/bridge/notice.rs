@@ -13,7 +13,8 @@ pub enum Notice {
     Linked,
     /// The peer's emulation stands still by its own word: a menu, a pause.
     PeerPaused {
-        /// A game that uses the cable here stands still until the peer goes on; otherwise it reads an unplugged cable.
+        /// A game that uses the cable here stands still until the peer goes on; otherwise it reads an
+        /// unplugged cable.
         is_waited_for: bool,
     },
     /// The peer's emulation goes on.
@@ -24,7 +25,8 @@ pub enum Notice {
     PeerStalled,
     /// The cable was pulled, or its interface went down: the daemon says so.
     Unplugged,
-    /// A byte was taken on one side only, because its wait had ended on the other: the two games may now disagree.
+    /// A byte was taken on one side only, because its wait had ended on the other: the two games may now
+    /// disagree.
     OutOfStep,
     /// A mistake of our own: the cable stays unplugged until the game is loaded again.
     Failed,
@@ -79,7 +81,8 @@ impl Notices {
         self.queue.pop_front()
     }
 
-    /// A datagram of another version, told once: the number comes from outside and may change with every datagram.
+    /// A datagram of another version, told once: the number comes from outside and may change with every
+    /// datagram.
     pub(super) fn handle_version(&mut self, theirs: u16, counters: &mut Counters) {
         if !std::mem::replace(&mut self.has_told_version, true) {
             let ours = VERSION;

@@ -5,7 +5,8 @@ use crate::serial::Speed;
 use crate::time::LocalTime;
 use std::time::Duration;
 
-/// A hello is answered at most once in so long: a stranger's flood of them costs no more than a game's own datagrams.
+/// A hello is answered at most once in so long: a stranger's flood of them costs no more than a game's own
+/// datagrams.
 const GREET_EVERY: Duration = Duration::from_millis(20);
 
 /// Receiver of a datagram.

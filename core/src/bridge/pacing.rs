@@ -1,10 +1,10 @@
 //! Where in the peer's frame ours begins.
 //!
-//! An armed game takes a byte at the start of its next frame, so a game that clocks once a frame waits from its own
-//! frame's start to the peer's. If that takes nearly a frame, every small delay makes a frame late; and a machine
-//! whose clock runs a little faster drifts to that worst place and stays there. A frontend without vsync plans a frame
-//! from the end of a late one, so one deliberate pause at a frame's end moves all later frames: one late frame in place
-//! of many.
+//! An armed game takes a byte at the start of its next frame, so a game that clocks once a frame waits from
+//! its own frame's start to the peer's. If that takes nearly a frame, every small delay makes a frame late;
+//! and a machine whose clock runs a little faster drifts to that worst place and stays there. A frontend
+//! without vsync plans a frame from the end of a late one, so one deliberate pause at a frame's end moves all
+//! later frames: one late frame in place of many.
 //!
 //! A frontend on a display's grid cannot be moved so; that is noticed, and the attempts get rare.
 
@@ -15,7 +15,8 @@ use std::time::Duration;
 const WINDOW: usize = 16;
 /// Of these, so many must be nearly late.
 const TIGHT: usize = 3;
-/// Least distance of two steps, in frames: even steps that do not help make fewer than 1 % of the frames late.
+/// Least distance of two steps, in frames: even steps that do not help make fewer than 1 % of the frames
+/// late.
 const REST: u32 = 120;
 /// The rest grows by this power of two at most when steps do not help: a step every four minutes.
 const MOST_FAILURES: u32 = 7;
@@ -116,7 +117,8 @@ mod tests {
     const PERIOD: Duration = Duration::from_nanos(16_742_706);
     const RUN: Duration = Duration::from_micros(200);
 
-    /// A frontend that asks once a frame, `phase` before the peer's frame starts; how many of its frames are late.
+    /// A frontend that asks once a frame, `phase` before the peer's frame starts; how many of its frames are
+    /// late.
     fn play(frames: u32, phase: Duration, is_grid: bool, drift: Duration) -> (u32, Duration) {
         play_over(Duration::ZERO, frames, phase, is_grid, drift)
     }

@@ -1,23 +1,25 @@
 //! Rendezvous: keeps a listening game in its poll while the next byte is on its way.
 //!
-//! An emulator runs a frame in a burst and sleeps until the next, so that two of them do one exchange a frame where
-//! hardware does a dozen. While exchanges keep coming, the side that answers spends what the frontend would sleep anyway
-//! in its poll, and so answers each byte at once.
+//! An emulator runs a frame in a burst and sleeps until the next, so that two of them do one exchange a frame
+//! where hardware does a dozen. While exchanges keep coming, the side that answers spends what the frontend
+//! would sleep anyway in its poll, and so answers each byte at once.
 //!
-//! It never waits past the moment at which its own frame must go on to be on time, and never for a game that has not
-//! used the cable in the last frames. The side that clocks says when its frame is over and when its next is due: if that
-//! is too late for this frame, the frame goes on at once.
+//! It never waits past the moment at which its own frame must go on to be on time, and never for a game that
+//! has not used the cable in the last frames. The side that clocks says when its frame is over and when its
+//! next is due: if that is too late for this frame, the frame goes on at once.
 
 use crate::time::{LocalTime, TCycles};
 use std::time::Duration;
 
-/// Age in frames of the last exchange up to which exchanges keep coming: a game that does one a frame may skip some.
+/// Age in frames of the last exchange up to which exchanges keep coming: a game that does one a frame may
+/// skip some.
 const STREAK_FRAMES: u32 = 3;
 /// Part of a frame's time that is left free: the frontend's own work and a late wake-up.
 const MARGIN: Duration = Duration::from_micros(2500);
 /// Period of frames below which nobody paces them: fast-forward, and then nobody sleeps.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
-/// Cost of a frame that counts as it is; above it, one frame counts as no more than twice the cost of those before.
+/// Cost of a frame that counts as it is; above it, one frame counts as no more than twice the cost of those
+/// before.
 const LEAST_COST: Duration = Duration::from_millis(2);
 
 /// Watches this side's frames and takes, and says how long a poll may last.
@@ -27,7 +29,8 @@ pub(super) struct Rendezvous {
     started: Option<LocalTime>,
     /// When the newest frame began, also after its end.
     last_started: Option<LocalTime>,
-    /// Time from frame to frame, smoothed; at most a frame of the Game Boy's own, for a slower one has no time to give.
+    /// Time from frame to frame, smoothed; at most a frame of the Game Boy's own, for a slower one has no
+    /// time to give.
     period: Duration,
     /// Time of a frame besides its waits, at worst lately.
     cost: Duration,
@@ -82,8 +85,8 @@ impl Rendezvous {
         self.waited += wait;
     }
 
-    /// Moment until which to wait in this frame, if at all; the peer's next frame, and so its next byte, comes no sooner
-    /// than `peer_frame_at`.
+    /// Moment until which to wait in this frame, if at all; the peer's next frame, and so its next byte,
+    /// comes no sooner than `peer_frame_at`.
     pub(super) fn deadline(&self, peer_frame_at: Option<LocalTime>) -> Option<LocalTime> {
         if self.idle >= STREAK_FRAMES {
             return None;

@@ -1,10 +1,12 @@
 //! Who the two sides are: the handshake, silence, and a restart of either.
 //!
-//! Each side draws 64 random bits. A datagram that carries both numbers is of this session; one that carries a new
-//! number of the peer and our own is from a peer that restarted and has heard us since, so it cannot be an old packet.
-//! Numbers that were replaced are remembered for a while, so that a delayed datagram cannot bring them back.
+//! Each side draws 64 random bits. A datagram that carries both numbers is of this session; one that carries
+//! a new number of the peer and our own is from a peer that restarted and has heard us since, so it cannot be
+//! an old packet. Numbers that were replaced are remembered for a while, so that a delayed datagram cannot
+//! bring them back.
 //!
-//! A hello proves nothing, and anybody can forge one: it is answered beside the session, and changes nothing in it.
+//! A hello proves nothing, and anybody can forge one: it is answered beside the session, and changes nothing
+//! in it.
 
 use super::hearing::Hearing;
 use crate::protocol::Header;
@@ -14,7 +16,8 @@ use std::time::Duration;
 /// Silence after which the peer counts as gone. Ten heartbeats: at 20 % loss all are lost once in 10^7.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Pause after the first link that was ended because the peer answered nothing; twice as long after each further one.
+/// Pause after the first link that was ended because the peer answered nothing; twice as long after each
+/// further one.
 const FIRST_BACKOFF: Duration = Duration::from_secs(4);
 /// The longest such pause: a peer that stalls the game for two seconds has little of a minute.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(64);
@@ -51,8 +54,8 @@ pub enum Standing {
     },
     /// The peer looks for us: answer, and use nothing else of it.
     Hello,
-    /// Of this session's peer, which cannot be linked yet: it has not heard us since the link ended, or a pause is not over.
-    /// Answer, and use nothing of it but its number and stamp.
+    /// Of this session's peer, which cannot be linked yet: it has not heard us since the link ended, or a
+    /// pause is not over. Answer, and use nothing of it but its number and stamp.
     Unlinked,
     /// Of a session that is over, or never was.
     Foreign,
@@ -89,8 +92,8 @@ impl Session {
         self.ours
     }
 
-    /// The number that our datagrams address: the peer's, or as long as none has proved to be there that of the newest hello; 0
-    /// for none.
+    /// The number that our datagrams address: the peer's, or as long as none has proved to be there that of
+    /// the newest hello; 0 for none.
     #[must_use]
     pub fn addressee(&self) -> u64 {
         self.theirs.or(self.candidate).unwrap_or(0)
@@ -161,8 +164,8 @@ impl Session {
         }
         let is_new_peer = self.theirs != Some(header.from);
         if is_new_peer && self.theirs.is_some() && header.echo <= self.accepted.0 {
-            // It has heard nothing of us since we accepted the other number: it may be a datagram of one that is long
-            // dead. One that lives hears our answer and shows its stamp.
+            // It has heard nothing of us since we accepted the other number: it may be a datagram of one that
+            // is long dead. One that lives hears our answer and shows its stamp.
             self.candidate = Some(header.from);
             return Standing::Hello;
         }
@@ -203,7 +206,8 @@ impl Session {
         self.hearing.handle_loss();
     }
 
-    /// The peer said goodbye, or we do: what is still under way of it is of a session that is over. True if it was linked.
+    /// The peer said goodbye, or we do: what is still under way of it is of a session that is over. True if
+    /// it was linked.
     pub fn handle_goodbye(&mut self) -> bool {
         if let Some(theirs) = self.theirs.take() {
             self.retire(theirs);

@@ -3,7 +3,8 @@
 use crate::time::LocalTime;
 use std::time::Duration;
 
-/// An open offer is repeated at least so often: a dozen times in the shortest wait, so that at 20 % loss none is lost.
+/// An open offer is repeated at least so often: a dozen times in the shortest wait, so that at 20 % loss none
+/// is lost.
 const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
 
 /// End of a wait.

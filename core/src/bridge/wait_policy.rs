@@ -1,16 +1,18 @@
 //! The wait policy of a rollback session: predict a verdict, or wait a little for it.
 //!
-//! A prediction costs nothing at once and a replay later, perhaps. On most machines that is the cheaper by far, and the
-//! only one that a long path allows. Two cases are otherwise, where a round trip is a small part of a frame:
+//! A prediction costs nothing at once and a replay later, perhaps. On most machines that is the cheaper by
+//! far, and the only one that a long path allows. Two cases are otherwise, where a round trip is a small part
+//! of a frame:
 //!
-//! - a machine on which the replays of a frame take too much of its time, or would if the game ran as far ahead as the
-//!   path would have it, as measured;
-//! - games that change roles: nobody may take a byte while one of its own is open, so a prediction gains no time there,
-//!   and the verdict does.
+//! - a machine on which the replays of a frame take too much of its time, or would if the game ran as far
+//!   ahead as the path would have it, as measured;
+//! - games that change roles: nobody may take a byte while one of its own is open, so a prediction gains no
+//!   time there, and the verdict does.
 //!
-//! Then the clocking side waits a little for each verdict, within the time that its frontend would sleep anyway, and
-//! sets [`Flags::RENDEZVOUS`](crate::protocol::Flags::RENDEZVOUS); the peer's listening game stays in its poll for the next byte
-//! meanwhile (module `rendezvous`). A verdict that does not come in time is predicted like any other.
+//! Then the clocking side waits a little for each verdict, within the time that its frontend would sleep
+//! anyway, and sets [`Flags::RENDEZVOUS`](crate::protocol::Flags::RENDEZVOUS); the peer's listening game
+//! stays in its poll for the next byte meanwhile (module `rendezvous`). A verdict that does not come in time
+//! is predicted like any other.
 
 use crate::time::TCycles;
 use serde::{Deserialize, Serialize};
@@ -33,8 +35,8 @@ const TURN_BYTES: u32 = 4;
 const MISSES: u32 = 8;
 /// Frames without waits after [`MISSES`].
 const COOLDOWN_FRAMES: u32 = 60;
-/// The longest wait for one verdict, besides the round trip, of a machine that could predict as well: as long as the
-/// peer is away between two of its frames.
+/// The longest wait for one verdict, besides the round trip, of a machine that could predict as well: as long
+/// as the peer is away between two of its frames.
 const PATIENCE: Duration = Duration::from_millis(4);
 
 /// What serves a game that clocks.
@@ -115,7 +117,8 @@ impl WaitPolicy {
         self.replayed += cost;
     }
 
-    /// A frame begins. `is_cut_short`: this machine is too slow to run as far ahead as the path would have it.
+    /// A frame begins. `is_cut_short`: this machine is too slow to run as far ahead as the path would have
+    /// it.
     pub(super) fn handle_frame_start(&mut self, is_cut_short: bool) {
         self.replay = (self.replay * 15 + std::mem::take(&mut self.replayed)) / 16;
         self.idle = self.idle.saturating_add(1);
@@ -181,8 +184,8 @@ impl WaitPolicy {
             && round_trip <= TCycles::FRAME.nominal_duration() / ROUND_TRIP_DIVISOR
     }
 
-    /// How long to wait for the verdict on the offer just made, if at all; the caller bounds it by the time that the
-    /// frontend would sleep.
+    /// How long to wait for the verdict on the offer just made, if at all; the caller bounds it by the time
+    /// that the frontend would sleep.
     pub(super) fn patience(&self, round_trip: Duration) -> Option<Duration> {
         (self.wants_rendezvous(round_trip) && !self.has_missed).then(|| {
             if self.is_slow() {

@@ -136,7 +136,8 @@ impl Bridge {
             (header.echo, header.held) = self.outbox.echo(now);
         }
         let mut writer = Writer::new(buffer, &header)?;
-        // To a peer that may be another one than before, nothing is said of this session, and never more than it asked.
+        // To a peer that may be another one than before, nothing is said of this session, and never more than
+        // it asked.
         if !is_hello && self.game.exchange.write_events(&mut writer) {
             // What does not fit goes into another datagram at once.
             self.outbox.transmit();

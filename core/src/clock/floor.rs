@@ -1,12 +1,15 @@
-//! The floor of a cloud of one-way differences: queueing only ever adds, so the smallest values tell the clocks apart.
+//! The floor of a cloud of one-way differences: queueing only ever adds, so the smallest values tell the
+//! clocks apart.
 
 /// Nanoseconds of the local clock that one slot of the window covers.
 const SLOT_NANOS: u64 = 1_000_000_000;
-/// Slots in the window: with one second each, about a minute, in which a cheap crystal's skew is constant to 1 ppm.
+/// Slots in the window: with one second each, about a minute, in which a cheap crystal's skew is constant to
+/// 1 ppm.
 const SLOTS: usize = 64;
 /// Fewest filled slots that give a slope; below, the noise of single points rules it.
 const SLOPE_SLOTS: usize = 8;
-/// A crystal is within 200 ppm in any weather and the kernel slews by at most 500 ppm; more is a fault or a lie.
+/// A crystal is within 200 ppm in any weather and the kernel slews by at most 500 ppm; more is a fault or a
+/// lie.
 pub(super) const MAX_SKEW: f64 = 500e-6;
 
 /// One difference of the two clocks, and when it was seen.
@@ -65,7 +68,8 @@ impl Floor {
         true
     }
 
-    /// The smallest difference as it would be seen at `now`, where an old point must be better by `wander` for each second of its age.
+    /// The smallest difference as it would be seen at `now`, where an old point must be better by `wander`
+    /// for each second of its age.
     pub(super) fn lowest(&self, now: u64, slope: f64, wander: f64) -> Option<Lowest> {
         self.points()
             .map(|point| {
@@ -80,8 +84,9 @@ impl Floor {
 
     /// The slope of the straight line that lies below all points and nearest to them.
     ///
-    /// The total distance is a convex function of the slope, so narrowing an interval finds its minimum (the linear programme of Moon, Skelly
-    /// and Towsley, "Estimation and removal of clock skew from network delay measurements", 1999). None with too few points, or at the bound.
+    /// The total distance is a convex function of the slope, so narrowing an interval finds its minimum (the
+    /// linear programme of Moon, Skelly and Towsley, "Estimation and removal of clock skew from network delay
+    /// measurements", 1999). None with too few points, or at the bound.
     pub(super) fn slope(&self) -> Option<Slope> {
         let first = self.points().min_by_key(|p| p.at)?;
         let last = self.points().max_by_key(|p| p.at)?;
@@ -115,7 +120,8 @@ impl Floor {
         if slope.abs() > MAX_SKEW * 0.999 {
             return None;
         }
-        // The lowest of half of the points rules each end of the line, so the error shrinks with their number.
+        // The lowest of half of the points rules each end of the line, so the error shrinks with their
+        // number.
         let error = (mean_distance(slope) + 1_000.0) / (span * count as f64 / 4.0);
         Some(Slope { slope, error })
     }

@@ -1,10 +1,12 @@
 //! Offset, delay and skew of the peer's clock from four timestamps (RFC 5905, section 8).
 //!
-//! Decisions go by the delay and the jitter alone; offset and skew keep the samples apart and are in the statistics, for people.
+//! Decisions go by the delay and the jitter alone; offset and skew keep the samples apart and are in the
+//! statistics, for people.
 //!
-//! RFC 5905 keeps the sample with the smallest round trip. A round trip is small only when both ways are quick at once, so under jitter this
-//! keeps the two ways apart: each datagram bounds the offset from one side, the tightest bound of each side rules, and half their distance is
-//! the error. What it cannot see is a path that is always slower one way; half of that stays in the offset, as in every such scheme.
+//! RFC 5905 keeps the sample with the smallest round trip. A round trip is small only when both ways are
+//! quick at once, so under jitter this keeps the two ways apart: each datagram bounds the offset from one
+//! side, the tightest bound of each side rules, and half their distance is the error. What it cannot see is a
+//! path that is always slower one way; half of that stays in the offset, as in every such scheme.
 
 mod floor;
 
@@ -28,23 +30,27 @@ pub struct Sample {
 /// Samples that were not used, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rejected {
-    /// Stamps that no clock gives: near the end of time, received before sent, held longer than away, ten seconds under way.
+    /// Stamps that no clock gives: near the end of time, received before sent, held longer than away, ten
+    /// seconds under way.
     pub impossible: u64,
     /// Sound by themselves, but at odds with what is known; a few in a row are a step and are believed.
     pub contradicting: u64,
 }
 
-/// Stamps from here on are no monotonic clock's: 2^62 ns are 146 years of uptime. Below, no sum or difference of two overflows.
+/// Stamps from here on are no monotonic clock's: 2^62 ns are 146 years of uptime. Below, no sum or difference
+/// of two overflows.
 const STAMP_LIMIT: u64 = 1 << 62;
 /// A datagram that was away longer tells nothing that a fresh one does not tell better.
 const MAX_AWAY: Duration = Duration::from_secs(10);
-/// Contradicting samples in a row that make a step. Two may be stragglers from before a suspend; each more costs a frame or so of wrong time.
+/// Contradicting samples in a row that make a step. Two may be stragglers from before a suspend; each more
+/// costs a frame or so of wrong time.
 const STEP_SAMPLES: u32 = 4;
 /// What stamping itself may be off by: an interrupt that comes late, a clock read of coarse grain.
 const STAMP_SLACK: i64 = 20_000;
 /// How fast an offset is taken to wander while the skew is not known: two ordinary crystals.
 const UNKNOWN_WANDER: f64 = 100e-6;
-/// How fast it wanders at best, with the skew known: RFC 5905's PHI is 15 ppm between servers; crystals in one room keep 2.
+/// How fast it wanders at best, with the skew known: RFC 5905's PHI is 15 ppm between servers; crystals in
+/// one room keep 2.
 const LEAST_WANDER: f64 = 2e-6;
 
 /// The peer's clock as seen from here. Bounded, free of allocation, and reads no clock of its own.
@@ -104,7 +110,8 @@ impl ClockSync {
                 self.rejected.contradicting += 1;
                 return;
             }
-            // The peer's clock (or ours) was set, or one machine slept. Its crystal is still the same, so the skew stays.
+            // The peer's clock (or ours) was set, or one machine slept. Its crystal is still the same, so the
+            // skew stays.
             self.steps += 1;
             self.forget_offset();
         }
@@ -155,13 +162,15 @@ impl ClockSync {
         Duration::from_nanos(self.jitter as u64)
     }
 
-    /// How much the peer's clock gains on ours, in millionths; none before some ten seconds of samples. Within 500 of zero.
+    /// How much the peer's clock gains on ours, in millionths; none before some ten seconds of samples.
+    /// Within 500 of zero.
     #[must_use]
     pub fn skew_ppm(&self) -> Option<f64> {
         self.skew.map(|skew| skew.rate * 1e6)
     }
 
-    /// The most that [`offset`](Self::offset) can be wrong by, even on a path that is slow one way only (RFC 5905's root distance).
+    /// The most that [`offset`](Self::offset) can be wrong by, even on a path that is slow one way only (RFC
+    /// 5905's root distance).
     #[must_use]
     pub fn error_bound(&self) -> Option<Duration> {
         let estimate = self.estimate?;
@@ -229,7 +238,8 @@ impl ClockSync {
         self.jitter += (delay.saturating_sub(least) as f64 - self.jitter) / 8.0;
     }
 
-    /// Both ways show the same skew with opposite signs; the way with less queueing tells it better and weighs more.
+    /// Both ways show the same skew with opposite signs; the way with less queueing tells it better and
+    /// weighs more.
     fn measure_skew(&mut self) {
         let (Some(towards), Some(back)) = (self.towards.slope(), self.back.slope()) else {
             return;
@@ -282,7 +292,8 @@ impl Differences {
         if away > MAX_AWAY {
             return None;
         }
-        // The peer's clock may run slow or fast, so what it held may measure a little longer than we were away.
+        // The peer's clock may run slow or fast, so what it held may measure a little longer than we were
+        // away.
         let tolerance = held.mul_f64(MAX_SKEW.min(1.0)) + Duration::from_nanos(STAMP_SLACK.unsigned_abs());
         if held > MAX_AWAY || held > away + tolerance {
             return None;

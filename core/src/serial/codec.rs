@@ -7,7 +7,8 @@ use super::Speed;
 pub enum GameMessage {
     /// The game starts a transfer with its internal clock: `[SB, 0]`, or `[SB, 2]` in CGB fast mode.
     ///
-    /// The core passes `data & 2` through a `bool`, so 1 is seen as well; any value but 0 and 0x80 means fast.
+    /// The core passes `data & 2` through a `bool`, so 1 is seen as well; any value but 0 and 0x80 means
+    /// fast.
     Request {
         /// The byte that the game shifts out.
         byte: u8,
@@ -25,7 +26,8 @@ pub enum GameMessage {
 const REPLY: u8 = 0x80;
 
 impl GameMessage {
-    /// The two bytes of this message; they must reach the socket in one write, because the core takes a short read for a whole one.
+    /// The two bytes of this message; they must reach the socket in one write, because the core takes a short
+    /// read for a whole one.
     #[must_use]
     pub fn encode(self) -> [u8; 2] {
         match self {

@@ -7,7 +7,8 @@ pub use codec::{Decoder, GameMessage};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The byte that a Game Boy reads when nothing is plugged in: the data line floats high (Pan Docs, Serial Data Transfer).
+/// The byte that a Game Boy reads when nothing is plugged in: the data line floats high (Pan Docs, Serial
+/// Data Transfer).
 pub const UNPLUGGED: u8 = 0xFF;
 
 /// How fast the clocking side shifts one byte.
@@ -29,13 +30,16 @@ pub struct Shift {
     pub speed: Speed,
 }
 
-/// From where in its code a stock core looks for a byte; it does so only while the game is armed and no shift runs.
+/// From where in its code a stock core looks for a byte; it does so only while the game is armed and no shift
+/// runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Look {
-    /// Its event loop, between two instructions of the game, 17 times a frame and more (`cpu.cpp, CPU::process`).
+    /// Its event loop, between two instructions of the game, 17 times a frame and more (`cpu.cpp,
+    /// CPU::process`).
     EventLoop,
-    /// The game's own access to SB, SC or IF, before that takes effect (`gambatte-memory.cpp, Memory::updateSerial`). A byte that
-    /// were taken in a write to SB would be answered with what the game replaces in this very instruction.
+    /// The game's own access to SB, SC or IF, before that takes effect (`gambatte-memory.cpp,
+    /// Memory::updateSerial`). A byte that were taken in a write to SB would be answered with what the game
+    /// replaces in this very instruction.
     Access,
 }
 
@@ -63,7 +67,8 @@ impl fmt::Display for GamePort {
 pub struct SerialControl(pub u8);
 
 impl SerialControl {
-    /// Whether the game waits for the other side's clock: transfer enabled (bit 7), external clock (bit 0 clear).
+    /// Whether the game waits for the other side's clock: transfer enabled (bit 7), external clock (bit 0
+    /// clear).
     #[must_use]
     pub fn is_armed(self) -> bool {
         self.0 & 0x81 == 0x80

@@ -65,7 +65,8 @@ fn passed_listeners() -> Vec<UnixListener> {
     }
     (FIRST_PASSED..FIRST_PASSED.saturating_add(count.clamp(0, 16)))
         .filter_map(|fd| {
-            // SAFETY: systemd passes these descriptors to this very process, and this runs once, before any is opened.
+            // SAFETY: systemd passes these descriptors to this very process, and this runs once, before any
+            // is opened.
             let fd = unsafe { OwnedFd::from_raw_fd(fd) };
             // Firewall programs must not inherit it.
             fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;

@@ -266,7 +266,8 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if let Some(mut room) = self.room.take() {
-            // With everything that was started in it and stayed: by its number, as it is in our own namespace.
+            // With everything that was started in it and stayed: by its number, as it is in our own
+            // namespace.
             for pid in sh(&format!("ip netns pids {}", self.namespaces[0])).lines() {
                 run(&format!("kill {pid}"));
             }

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 
 impl Lab {
-    /// Says to everybody on a cable that this machine is a router (RFC 4861, 4.2), for everywhere and with a prefix.
+    /// Says to everybody on a cable that this machine is a router (RFC 4861, 4.2), for everywhere and with a
+    /// prefix.
     pub(crate) fn advertise_router(&self, end: usize, interface: &str) {
         let interface = interface.to_owned();
         self.inside(end, move || {
@@ -48,7 +49,8 @@ impl Lab {
         receiver.recv(&mut [0; 16]).is_ok()
     }
 
-    /// Whether a datagram of the first machine's reaches an address of the second one's on a cable, both as games are told them.
+    /// Whether a datagram of the first machine's reaches an address of the second one's on a cable, both as
+    /// games are told them.
     pub(crate) fn carries(&self, from: &str, to: &str) -> bool {
         let numbered = |end, address: &str| {
             let address: PeerAddress = address.parse().unwrap();

@@ -40,7 +40,8 @@ impl Plug {
         if let Some(port) = self.port.take()
             && std::mem::take(&mut self.is_watched)
         {
-            // Another thread may hold the socket a little longer: closing alone would not end the watch. It cannot fail.
+            // Another thread may hold the socket a little longer: closing alone would not end the watch. It
+            // cannot fail.
             let _ = registry.deregister(&mut SourceFd(&port.descriptor()));
         }
     }

@@ -1,10 +1,11 @@
 //! The exchange: which byte of one game meets which byte of the other.
 //!
-//! Two machines do it behind one face, and each session uses one of them. The *strict* exchange waits for every byte and
-//! takes nothing back; the *rollback* exchange ([`crate::bridge::rollback`]) predicts, goes on, and goes back where it was wrong,
-//! and needs snapshots on both sides. They stay two: strict ends an offer without a verdict where a wait runs out, and
-//! works with a core whose registers and states are unknown; rollback never ends an offer so, for it can replace it.
-//! A rollback exchange outlives its session, until what was open has been replayed as unplugged.
+//! Two machines do it behind one face, and each session uses one of them. The *strict* exchange waits for
+//! every byte and takes nothing back; the *rollback* exchange ([`crate::bridge::rollback`]) predicts, goes
+//! on, and goes back where it was wrong, and needs snapshots on both sides. They stay two: strict ends an
+//! offer without a verdict where a wait runs out, and works with a core whose registers and states are
+//! unknown; rollback never ends an offer so, for it can replace it. A rollback exchange outlives its session,
+//! until what was open has been replayed as unplugged.
 
 pub mod rollback;
 mod strict;
@@ -126,8 +127,8 @@ impl Exchange {
             .filter(|_| self.mode == Mode::Rollback)
     }
 
-    /// The rollback exchange, where it answers the game: also after its session, until what was open has been replayed
-    /// as unplugged. What both sides know to be true before that is replayed as it was.
+    /// The rollback exchange, where it answers the game: also after its session, until what was open has been
+    /// replayed as unplugged. What both sides know to be true before that is replayed as it was.
     fn answering(&mut self) -> Option<&mut Rollback> {
         let mode = self.mode;
         self.rollback
@@ -144,7 +145,8 @@ impl Exchange {
         self.rollback.as_deref_mut()
     }
 
-    /// An unplugged exchange in the place of one that cannot be trusted any more; the core may still hold a byte of it.
+    /// An unplugged exchange in the place of one that cannot be trusted any more; the core may still hold a
+    /// byte of it.
     pub(super) fn restarted(&self) -> Exchange {
         Exchange {
             strict: self.strict.restarted(),
@@ -214,8 +216,8 @@ impl Exchange {
         self.strict.is_quiet()
     }
 
-    /// The game clocks a transfer. In rollback `verdict_until` is the moment until which the verdict is worth a wait,
-    /// if it is.
+    /// The game clocks a transfer. In rollback `verdict_until` is the moment until which the verdict is worth
+    /// a wait, if it is.
     pub(super) fn request(
         &mut self,
         context: &mut Context<'_>,
@@ -275,7 +277,8 @@ impl Exchange {
             Some(rollback) => {
                 rollback.taken(byte);
                 Effects {
-                    // A peer that waits for the verdict hears it at once; another with the frame's other bytes.
+                    // A peer that waits for the verdict hears it at once; another with the frame's other
+                    // bytes.
                     transmit: context.liveness.awaits_verdicts(),
                     has_taken: true,
                     ..Effects::default()

@@ -1,7 +1,8 @@
 //! The strict exchange: the game that clocks waits for its byte, and nothing is ever taken back.
 //!
-//! It serves where either side keeps no snapshots. [`Transfer`] decides which two bytes meet; here is what surrounds
-//! it: what a core may still hold of a session that is over, and the peer's call at the first look of a frame.
+//! It serves where either side keeps no snapshots. [`Transfer`] decides which two bytes meet; here is what
+//! surrounds it: what a core may still hold of a session that is over, and the peer's call at the first look
+//! of a frame.
 
 use super::super::game::Context;
 use super::super::liveness::Liveness;
@@ -14,8 +15,8 @@ use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use std::time::Duration;
 
-/// Without a byte for so long, thirty frames, the next one is a call: it begins a conversation. The rollback exchange's
-/// port says why.
+/// Without a byte for so long, thirty frames, the next one is a call: it begins a conversation. The rollback
+/// exchange's port says why.
 const PAUSE: Duration = Duration::from_millis(502);
 
 /// One end of the strict exchange.
@@ -54,7 +55,8 @@ impl Strict {
         }
     }
 
-    /// The peer is another one than before; `has_delivery` where a byte for the core has not been handed to it yet.
+    /// The peer is another one than before; `has_delivery` where a byte for the core has not been handed to
+    /// it yet.
     pub(super) fn forget_peer(&mut self, has_delivery: bool) {
         // What was handed to the core cannot be taken back: its answer is for nobody.
         self.has_orphan |= self.transfer.is_delivered() && !has_delivery;
@@ -104,8 +106,8 @@ impl Strict {
             context.stats.counters.stray_replies += 1;
             return Effects::default();
         }
-        // The game was listening and the peer called first, which on a cable it would have heard by now: it reads what
-        // an unplugged cable reads, and takes the call when it listens again.
+        // The game was listening and the peer called first, which on a cable it would have heard by now: it
+        // reads what an unplugged cable reads, and takes the call when it listens again.
         if self.looks.has_passed_call && self.transfer.is_offer_waiting() {
             counters.unplugged += 1;
             return Effects::read(UNPLUGGED);
@@ -140,8 +142,8 @@ impl Strict {
         }
     }
 
-    /// The core looks for a byte. A frame's first look passes the peer's call over: the game's own code of each frame
-    /// comes right after it, and at a title that writes SB and SC, or calls itself.
+    /// The core looks for a byte. A frame's first look passes the peer's call over: the game's own code of
+    /// each frame comes right after it, and at a title that writes SB and SC, or calls itself.
     pub(super) fn poll(&mut self, now: LocalTime, look: Look) -> Option<(u8, Speed)> {
         if look == Look::Access {
             return None;
@@ -215,7 +217,8 @@ impl Strict {
             return effects;
         }
         if context.is_linked && self.transfer.verdict().is_some() {
-            // The peer's game may still wait for it, and a lost datagram must not look like a stopped machine.
+            // The peer's game may still wait for it, and a lost datagram must not look like a stopped
+            // machine.
             effects.transmit = true;
         }
         if frame.port == GamePort::Direct && is_armed != Some(false) {
@@ -247,7 +250,8 @@ impl Strict {
         if self.transfer.handle_settled(header.settled) {
             counters.transfers.peer_withdrawn += 1;
         }
-        // Offers come before verdicts: a verdict that is this side's half of a crossing pair must find the pair made.
+        // Offers come before verdicts: a verdict that is this side's half of a crossing pair must find the
+        // pair made.
         for event in events.clone() {
             if let Event::Offers(run) = event {
                 run.for_each(|offer| self.handle_offer(now, offer, liveness, counters, &mut effects));

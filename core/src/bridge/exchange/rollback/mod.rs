@@ -2,8 +2,9 @@
 //! prediction is corrected by replaying the frames since.
 //!
 //! Waiting for a verdict would cost a round trip a byte. Instead each side keeps a short history of its game:
-//! for each emulated frame what crossed the serial port, and now and then a snapshot of the whole core. When a verdict arrives and differs from the prediction, the caller loads a snapshot from before it,
-//! and the frames since are replayed, unseen, with all that is known by then. This is optimistic simulation
+//! for each emulated frame what crossed the serial port, and now and then a snapshot of the whole core. When
+//! a verdict arrives and differs from the prediction, the caller loads a snapshot from before it, and the
+//! frames since are replayed, unseen, with all that is known by then. This is optimistic simulation
 //! (Jefferson, "Virtual Time", 1985) with lazy cancellation (Gafni, 1988): offers that a replay sends again
 //! unchanged are not mentioned; those that it sends differently are *replaced*, under a new *epoch*.
 //!

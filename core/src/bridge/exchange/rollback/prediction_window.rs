@@ -20,9 +20,9 @@ const MAX_COST_GROWTH: u32 = 2;
 /// Divisors of the difference by which the cost follows a dearer replay, and a cheaper one.
 const COST_RISE_DIVISOR: u32 = 4;
 const COST_FALL_DIVISOR: u32 = 16;
-/// Divisors, in a call without a replay, of the distance by which the cost comes nearer to the mean, and of the
-/// mean, which falls: a game that predicts right replays nothing, and would stall for ever by the measure of a
-/// bad moment. Half a second, and ten.
+/// Divisors, in a call without a replay, of the distance by which the cost comes nearer to the mean, and of
+/// the mean, which falls: a game that predicts right replays nothing, and would stall for ever by the measure
+/// of a bad moment. Half a second, and ten.
 const COST_DECAY_DIVISOR: u32 = 32;
 const MEAN_DECAY_DIVISOR: u32 = 1024;
 /// Least window, in frames: a machine too slow for it must wait in other ways.

@@ -92,7 +92,8 @@ struct Call {
 pub(super) struct Scheduler {
     phase: Phase,
     call: Call,
-    /// No snapshot can be saved where the core stands: a transfer is in flight there, or it could not be kept.
+    /// No snapshot can be saved where the core stands: a transfer is in flight there, or it could not be
+    /// kept.
     is_here_unsafe: bool,
 }
 
