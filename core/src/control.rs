@@ -111,7 +111,8 @@ pub struct LinkReport {
     /// Waits that timed out.
     pub timeouts: u64,
     /// Stalls: frames that were not emulated, to wait for the peer.
-    pub holds: u64,
+    #[serde(rename = "holds")]
+    pub stalls: u64,
     /// Time this side's game waited for each byte.
     pub wait_us: Summary,
     /// Round trips between the two bridges.

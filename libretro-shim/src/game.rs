@@ -23,7 +23,7 @@ use crate::safe_state::SafeState;
 use crate::save_ram::SaveRam;
 use crate::settings;
 use gamelink_core::serial::SerialControl;
-use gamelink_driver::{FrameEnd, FrameStart};
+use gamelink_driver::{FrameEnd, FrameStart, Mode};
 use std::time::Duration;
 
 /// FF02 of a game that uses no link, as after a reset.
@@ -155,7 +155,7 @@ impl Game {
             if !status.is_linked {
                 self.safe_state.clear();
             } else if is_safe
-                && !status.is_mending
+                && status.mode == Mode::Strict
                 && (status.is_busy || number.is_multiple_of(IDLE_SNAPSHOT_PERIOD))
             {
                 self.safe_state.take(|state| core.serialize(state));

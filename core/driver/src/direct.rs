@@ -132,7 +132,14 @@ impl Link {
         let mut hub = self.shared.lock();
         hub.direct.is_shifting = false;
         let since = time::now();
-        if poll(&mut hub, since, look) || look == Look::Access {
+        // Strict takes nothing back: what has just arrived may be a byte, or the peer may have withdrawn the one that
+        // waits.
+        let is_strict = hub.bridge().mode() == Mode::Strict && look != Look::Access;
+        if is_strict && (hub.bridge().is_offer_waiting() || since >= hub.direct.look_at()) {
+            hub.look(since);
+        }
+        hub.input(Input::Poll { look });
+        if hub.direct.has_delivery() || look == Look::Access {
             return hub.direct.has_delivery();
         }
         let mut now = since;
@@ -187,8 +194,8 @@ impl Link {
     ///
     /// From now on the owner of the core does what [`step`](Link::step) says, and keeps [`STATES`] buffers
     /// for snapshots.
-    pub fn set_rollback(&self, is_mending: bool) {
-        self.shared.lock().set_rollback(is_mending);
+    pub fn set_rollback(&self, is_on: bool) {
+        self.shared.lock().set_rollback(is_on);
     }
 
     /// Whether the owner of the core can save states with a transfer in flight, which makes replays shorter;
@@ -258,18 +265,6 @@ pub(super) fn finds_nothing_until(hub: &Hub) -> LocalTime {
         Mode::Strict if bridge.is_linked() => hub.direct.look_at(),
         _ => CLOSED,
     }
-}
-
-/// One look of the core: whether a byte is there for the game.
-fn poll(hub: &mut Hub, now: LocalTime, look: Look) -> bool {
-    // Strict takes nothing back: what has just arrived may be a byte, or the word that the one which waits is
-    // withdrawn.
-    let is_strict = hub.bridge().mode() == Mode::Strict && look != Look::Access;
-    if is_strict && (hub.bridge().is_offer_waiting() || now >= hub.direct.look_at()) {
-        hub.look(now);
-    }
-    hub.input(Input::Poll { look });
-    hub.direct.has_delivery()
 }
 
 /// Waits without the lock until the peer says something, or anything is due, at the latest until `until`.

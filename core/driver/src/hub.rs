@@ -12,7 +12,7 @@ use super::report::Report;
 use super::{FrameEnd, FrameStart, Notice, SerialProbe, Status, time};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gamelink_core::bridge::rollback::Step;
-use gamelink_core::bridge::{Bridge, Input, Latency, Mode, Output};
+use gamelink_core::bridge::{Bridge, Input, Latency, Output};
 use gamelink_core::protocol::MAX_DATAGRAM;
 use gamelink_core::serial::{GameMessage, GamePort, UNPLUGGED};
 use gamelink_core::time::LocalTime;
@@ -96,7 +96,7 @@ impl Hub {
         Status {
             is_linked: self.bridge.is_linked(),
             is_quiet: self.bridge.is_quiet() && !self.is_owed && !is_shifting,
-            is_mending: self.bridge.mode() == Mode::Rollback,
+            mode: self.bridge.mode(),
             is_busy,
         }
     }

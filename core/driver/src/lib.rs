@@ -19,7 +19,7 @@ mod thread;
 mod time;
 
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
-pub use gamelink_core::bridge::{Cost, Notice};
+pub use gamelink_core::bridge::{Cost, Mode, Notice};
 pub use report::{ClockReport, Report};
 
 use crossbeam_channel::Receiver;
@@ -123,8 +123,8 @@ pub struct Status {
     /// A byte is handed over only at the start of a frame, to a listening game, and taken at the core's first
     /// poll; so its 4096 cycles are over before the frame is.
     pub is_quiet: bool,
-    /// This session goes on with guesses and mends them.
-    pub is_mending: bool,
+    /// The exchange that serves this session.
+    pub mode: Mode,
     /// A byte was asked for or answered here in the last two seconds.
     pub is_busy: bool,
 }

@@ -126,7 +126,7 @@ pub(super) fn link_report(bridge: &Bridge, cable: Option<&str>) -> LinkReport {
         taken: traffic.taken,
         peer_taken: traffic.peer_taken,
         timeouts: counters.timeouts.sum(),
-        holds: traffic.holds,
+        stalls: traffic.stalls,
         wait_us: stats.wait.summary(),
         round_trip_us: stats.round_trip.summary(),
         offset_us: bridge.clock().offset().map(|offset| offset.0 as f64 / 1e3),

@@ -139,7 +139,7 @@ pub struct Traffic {
     /// Transfers of the peer that this side's game answered.
     pub peer_taken: u64,
     /// Slots in which the game stood still for its peer.
-    pub holds: u64,
+    pub stalls: u64,
 }
 
 /// Time that a piece of work took.

@@ -186,7 +186,7 @@ fn games(status: &Status) -> Table<'static> {
             says(&|report| report.offset_us.map(ms).unwrap_or_default()),
             says(&|report| ms(report.wait_us.p99)),
             says(&|report| report.timeouts.to_string()),
-            says(&|report| report.holds.to_string()),
+            says(&|report| report.stalls.to_string()),
             says(&|report| report.exchanged().to_string()),
         ]
     });

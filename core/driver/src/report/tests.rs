@@ -191,7 +191,7 @@ fn a_side_that_just_used_the_cable_knows_when_in_both_modes() {
 fn a_game_that_stands_still_for_its_peer_is_reported() {
     let mut pair = Pair::linked(Mode::Rollback);
     pair.play();
-    let before = pair.reports()[0].holds;
+    let before = pair.reports()[0].stalls;
     // The other machine's frames stand still, and this one clocks on.
     for _ in 0..60 {
         pair.now = pair.now.after(FRAME);
@@ -199,7 +199,7 @@ fn a_game_that_stands_still_for_its_peer_is_reported() {
         pair.roll(0, 1);
         pair.input(0, Input::FrameEnd { has_advanced: true });
     }
-    assert!(pair.reports()[0].holds > before);
+    assert!(pair.reports()[0].stalls > before);
 }
 
 #[test]

@@ -342,7 +342,7 @@ impl Exchange {
                     .taken
                     .saturating_sub(rollback.transfers.taken_back)
                 + rollback.transfers.paired,
-            holds: rollback.frames.stalls,
+            stalls: rollback.frames.stalls,
         }
     }
 }
