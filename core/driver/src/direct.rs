@@ -111,7 +111,7 @@ impl Link {
         }
     }
 
-    /// Whether the core's calls come here; otherwise it uses the loopback socket.
+    /// True if the core's calls come here; otherwise it uses the loopback socket.
     #[must_use]
     pub fn is_direct(&self) -> bool {
         self.shared.lock().direct.is_connected
@@ -132,8 +132,8 @@ impl Link {
         let mut hub = self.shared.lock();
         hub.direct.is_shifting = false;
         let since = time::now();
-        // Strict takes nothing back: what has just arrived may be a byte, or the peer may have withdrawn the one that
-        // waits.
+        // Strict takes nothing back: what has just arrived may be a byte, or the peer may have withdrawn the
+        // one that waits.
         let is_strict = hub.bridge().mode() == Mode::Strict && look != Look::Access;
         if is_strict && (hub.bridge().is_offer_waiting() || since >= hub.direct.look_at()) {
             hub.look(since);
@@ -198,7 +198,7 @@ impl Link {
         self.shared.lock().set_rollback(is_on);
     }
 
-    /// Whether the owner of the core can save states with a transfer in flight, which makes replays shorter;
+    /// True if the owner of the core can save states with a transfer in flight, which makes replays shorter;
     /// say so after [`set_rollback`](Link::set_rollback).
     pub fn set_repairs(&self, has_repairs: bool) {
         self.with_history(|history| history.set_repairs(has_repairs));
@@ -207,7 +207,7 @@ impl Link {
     /// How many buffers for states the owner of the core keeps.
     pub const STATES: usize = STATES;
 
-    /// What is to be done next in this call of `retro_run`: see [`gamelink_core::bridge::rollback`].
+    /// Next step in this call of `retro_run`: see [`gamelink_core::bridge::rollback`].
     #[must_use]
     pub fn step(&self) -> Step {
         self.shared.lock().step()
@@ -223,7 +223,7 @@ impl Link {
         self.with_history(|history| history.saved(token, is_kept));
     }
 
-    /// So many frames were replayed before the frame that comes next, at this cost, states included.
+    /// Takes the cost of the frames that were replayed before the next one, snapshots included.
     pub fn replayed(&self, frames: u32, cost: Cost) {
         self.shared.lock().bridge_mut().handle_replays(frames, cost);
     }

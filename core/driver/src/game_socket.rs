@@ -138,7 +138,7 @@ impl GameSocket {
     }
 }
 
-/// Whether the connection from `from` to our `listener` was made by this process: any user may connect to
+/// True if the connection from `from` to our `listener` was made by this process: any user may connect to
 /// 127.0.0.1.
 ///
 /// The other end is then one of our own descriptors.

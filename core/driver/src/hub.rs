@@ -362,7 +362,7 @@ impl Hub {
         self.log.note(level, line);
     }
 
-    /// What is to be logged once the lock is free.
+    /// Lines to be logged once the lock is free.
     pub(super) fn take_log(&mut self) -> DeferredLog {
         self.log.take()
     }

@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What a link needs to start.
+/// Settings of a link.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Where the peer is; without one the cable stays unplugged until [`Link::set_peer`].
@@ -97,17 +97,17 @@ impl std::error::Error for StartError {
     }
 }
 
-/// What the emulation thread knows before it runs a frame.
+/// State of the core before a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameStart {
     /// FF02 as the game left it, where the core's memory map shows it.
     pub serial_control: Option<SerialControl>,
 }
 
-/// What the emulation thread knows after it ran a frame.
+/// Outcome of a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameEnd {
-    /// Whether the call emulated anything: a stock core sometimes only repeats its last picture.
+    /// True if the call emulated anything: a stock core sometimes only repeats its last picture.
     pub has_advanced: bool,
     /// Time spent outside the core in this call: hooks, pacing, messages.
     pub hook_time: Duration,
@@ -145,7 +145,7 @@ pub struct Link {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the emulation thread and the helper thread share.
+/// State that the emulation thread and the helper thread share.
 struct Shared {
     hub: Mutex<Hub>,
     gate: Gate,
@@ -302,13 +302,13 @@ impl Link {
         self.shared.lock().status()
     }
 
-    /// Whether both sides know each other now.
+    /// True if both sides know each other now.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.status().is_linked
     }
 
-    /// Whether no byte is between the core and the bridge: see [`Status::is_quiet`].
+    /// True if no byte is between the core and the bridge: see [`Status::is_quiet`].
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.status().is_quiet
@@ -325,13 +325,13 @@ impl Link {
         self.notices.try_recv().ok()
     }
 
-    /// What the peer calls itself, where the daemon has said so.
+    /// Name of the peer, where the daemon has assigned it.
     #[must_use]
     pub fn peer_name(&self) -> Option<String> {
         self.shared.lock().peer_name()
     }
 
-    /// What has been measured so far, as the statistics file has it.
+    /// Measurements so far, as the statistics file has them.
     #[must_use]
     pub fn report(&self) -> Report {
         self.shared.lock().report()

@@ -49,7 +49,7 @@ struct Flood {
 }
 
 impl Flood {
-    /// So many more; true where that makes a flood.
+    /// Counts so many more; true where that makes a flood.
     fn handle_useless(&mut self, now: LocalTime, useless: u64) -> bool {
         if now.since(self.since) >= FLOOD_TIME {
             *self = Flood { since: now, count: 0 };
@@ -63,9 +63,9 @@ impl Flood {
     }
 }
 
-/// What one attempt to receive gave.
+/// Outcome of one attempt to receive.
 pub(super) enum Received {
-    /// So many bytes of the peer in the buffer, and when they arrived.
+    /// Length of the peer's datagram in the buffer, and when it arrived.
     Datagram(usize, LocalTime),
     /// A datagram of somebody else.
     Foreign,
@@ -107,7 +107,7 @@ impl PeerPort {
         Ok(port)
     }
 
-    /// Whether [`handle_look`](Self::handle_look) has something to do although all datagrams were of use.
+    /// True if [`handle_look`](Self::handle_look) has something to do although all datagrams were of use.
     pub(super) fn is_guarded(&self) -> bool {
         self.guarded_until.is_some()
     }
@@ -139,7 +139,7 @@ impl PeerPort {
         self.scope = None;
     }
 
-    /// Whether it was opened for this peer at this address of ours.
+    /// True if it was opened for this peer at this address of ours.
     pub(super) fn is_for(&self, peer: &PeerAddress, bind: &Option<BindAddress>) -> bool {
         (&self.peer, &self.bind) == (peer, bind)
     }

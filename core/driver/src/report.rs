@@ -24,7 +24,7 @@ pub struct Report {
     pub policy: Policy,
     /// Frames emulated.
     pub frames: u64,
-    /// What is only counted.
+    /// Counts.
     #[serde(flatten)]
     pub counters: Counters,
     /// Counts of the rollback exchange, where this side has one.
@@ -116,7 +116,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     result
 }
 
-/// What the daemon is told once a second; `cable` is the one that the link goes over.
+/// Report to the daemon, once a second; `cable` is the one that the link goes over.
 pub(super) fn link_report(bridge: &Bridge, cable: Option<&str>) -> LinkReport {
     let (stats, counters, traffic) = (bridge.stats(), &bridge.stats().counters, bridge.traffic());
     LinkReport {

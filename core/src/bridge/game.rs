@@ -67,13 +67,13 @@ impl Game {
         self.wait
     }
 
-    /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that
+    /// True if nothing is between the core and the bridge: no byte handed over and unanswered, no game that
     /// waits.
     pub(super) fn is_quiet(&self) -> bool {
         self.exchange.is_quiet() && self.wait.is_none()
     }
 
-    /// What serves a game that clocks just now.
+    /// Policy for a game that clocks just now.
     pub(super) fn policy(&self, round_trip: RoundTrip) -> Policy {
         match self.exchange.mode() {
             Mode::Strict => Policy::Wait,

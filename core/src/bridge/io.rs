@@ -27,7 +27,7 @@ pub enum Input<'a> {
         byte: u8,
         /// The clock that it chose.
         speed: Speed,
-        /// Whether SC still shows a transfer enabled. If the game has just taken a byte, that byte is lost to
+        /// True if SC still shows a transfer enabled. If the game has just taken a byte, that byte is lost to
         /// it: torn.
         is_enabled: bool,
     },
@@ -45,7 +45,7 @@ pub enum Input<'a> {
     },
     /// The emulation stands between two frames and goes on next.
     FrameStart {
-        /// Whether the game listens, where that can be seen.
+        /// True if the game listens, where that can be seen.
         is_armed: Option<bool>,
         /// The way of the core's bytes: on [`GamePort::Loopback`] a byte is handed over here, otherwise in a
         /// poll.
@@ -53,7 +53,7 @@ pub enum Input<'a> {
     },
     /// The core has run.
     FrameEnd {
-        /// Whether it emulated anything.
+        /// True if it emulated anything.
         has_advanced: bool,
     },
     /// The core's connection was replaced.

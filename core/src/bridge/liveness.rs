@@ -1,4 +1,4 @@
-//! What is known of the peer's emulation, and how long it is worth waiting for.
+//! Liveness of the peer: what its datagrams show of its emulation, and how long it is worth waiting for.
 //!
 //! The table of waits: a game that clocks waits for the verdict while the peer's frames advance; at most 250
 //! to 500 ms, once, while they do not; not at all when the peer is paused, silent, or was not listening last
@@ -34,7 +34,7 @@ pub(super) struct Liveness {
     last_advance: LocalTime,
     last_heard: LocalTime,
     is_paused: bool,
-    /// It waits a little for each verdict.
+    /// The peer waits a little for each verdict.
     awaits_verdicts: bool,
     /// When its next frame begins, as far as it says: after a frame in which its game clocked.
     next_frame_at: Option<LocalTime>,
@@ -110,12 +110,12 @@ impl Liveness {
         self.frames
     }
 
-    /// Whether the peer says that its emulation stands still.
+    /// True if the peer says that its emulation stands still.
     pub(super) fn is_paused(&self) -> bool {
         self.is_paused
     }
 
-    /// Whether the peer's game waits a little for each verdict although it could go on without.
+    /// True if the peer's game waits a little for each verdict although it could go on without.
     pub(super) fn awaits_verdicts(&self) -> bool {
         self.awaits_verdicts
     }
@@ -126,7 +126,7 @@ impl Liveness {
         self.next_frame_at
     }
 
-    /// Whether a request is worth offering now; the peer is linked.
+    /// True if a request is worth offering now; the peer is linked.
     pub(super) fn may_offer(&mut self) -> bool {
         if self.is_paused || self.has_stalled {
             return false;
@@ -157,7 +157,7 @@ impl Liveness {
         if self.is_overdue { OVERDUE_WAIT } else { WAIT_LIMIT }
     }
 
-    /// Whether the game that waits since `since` has waited long enough, and why.
+    /// True if the game that waits since `since` has waited long enough, and why.
     pub(super) fn give_up(
         &mut self,
         now: LocalTime,

@@ -201,7 +201,7 @@ impl Bridge {
         self.game.step(round_trip, &mut self.outbox)
     }
 
-    /// So many frames were replayed before the frame that comes next, at this cost, snapshots included.
+    /// Takes the cost of the frames that were replayed before the next one, snapshots included.
     pub fn handle_replays(&mut self, frames: u32, cost: Cost) {
         self.game.handle_replays(frames, cost, &mut self.stats);
     }
@@ -229,7 +229,7 @@ impl Bridge {
         self.game.handle_rendezvous(wait, &mut self.stats);
     }
 
-    /// Whether both sides know each other now.
+    /// True if both sides know each other now.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.session.is_linked()
@@ -242,25 +242,25 @@ impl Bridge {
             .then(|| (self.session.addressee(), self.session.ours()))
     }
 
-    /// Whether an offer of the peer waits for the next frame boundary at which the game listens.
+    /// True if an offer of the peer waits for the next frame boundary at which the game listens.
     #[must_use]
     pub fn is_offer_waiting(&self) -> bool {
         self.game.exchange.is_offer_waiting()
     }
 
-    /// Whether the next [`Input::Poll`] might find a byte. Where it cannot, it may be left out and counted:
+    /// True if the next [`Input::Poll`] might find a byte. Where it cannot, it may be left out and counted:
     /// [`skip_polls`](Self::skip_polls).
     #[must_use]
     pub fn may_find(&self) -> bool {
         self.game.exchange.may_find()
     }
 
-    /// So many polls were left out: of the core's event loop, and inside the game's own accesses.
+    /// Counts polls that were left out: of the core's event loop, and inside the game's own accesses.
     pub fn skip_polls(&mut self, event_loop: u32, accesses: u32) {
         self.game.exchange.skip_polls(event_loop, accesses);
     }
 
-    /// Whether nothing is between the core and the bridge: no byte handed over and unanswered, no game that
+    /// True if nothing is between the core and the bridge: no byte handed over and unanswered, no game that
     /// waits.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
@@ -284,7 +284,7 @@ impl Bridge {
         }
     }
 
-    /// What serves a game that clocks just now.
+    /// Policy for a game that clocks just now.
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.game.policy(self.round_trip())

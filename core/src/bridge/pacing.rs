@@ -20,7 +20,8 @@ const TIGHT: usize = 3;
 const REST: u32 = 120;
 /// The rest grows by this power of two at most when steps do not help: a step every four minutes.
 const MOST_FAILURES: u32 = 7;
-/// What a step leaves of the wait at most, besides the round trip: room for the peer's frame to come early.
+/// Part of the wait that a step leaves at most, besides the round trip: room for the peer's frame to come
+/// early.
 const MARGIN: Duration = Duration::from_millis(4);
 /// A shorter step is not worth its late frame.
 const LEAST_STEP: Duration = Duration::from_millis(2);
@@ -31,14 +32,14 @@ pub(super) struct Pacing {
     started: LocalTime,
     waited: Duration,
     waits: u32,
-    /// What was left of the frame's time at its end.
+    /// Time that was left of the frame at its end.
     slack: Duration,
     /// Waits of the last frames with exactly one, and whether each frame was nearly late.
     frames: [(Duration, bool); WINDOW],
     seen: usize,
     rest: u32,
     failures: u32,
-    /// What the wait should be after the last step, at most.
+    /// Longest wait that the last step should leave.
     promise: Option<Duration>,
 }
 

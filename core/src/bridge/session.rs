@@ -42,14 +42,14 @@ pub struct Session {
     backoff: Option<(LocalTime, Duration)>,
 }
 
-/// What a datagram means for the session.
+/// Standing of a datagram towards the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Of this session: use it.
     Current,
     /// Of this session, which begins or comes back with it: use it.
     Linked {
-        /// Whether the peer is another one than before, whose count of transfers begins anew.
+        /// True if the peer is another one than before, whose count of transfers begins anew.
         is_new_peer: bool,
     },
     /// The peer looks for us: answer, and use nothing else of it.
@@ -105,13 +105,13 @@ impl Session {
         self.candidate.take()
     }
 
-    /// Whether `number` is that of the peer which has proved to be there.
+    /// True if `number` is that of the peer which has proved to be there.
     #[must_use]
     pub fn knows(&self, number: u64) -> bool {
         self.theirs == Some(number)
     }
 
-    /// Whether bytes can flow.
+    /// True if bytes can flow.
     #[must_use]
     pub fn is_linked(&self) -> bool {
         self.is_linked

@@ -213,7 +213,7 @@ impl Latency {
 /// All that one bridge measures.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
-    /// What is only counted.
+    /// Counts.
     pub counters: Counters,
     /// How long the game waited for each of its offers.
     pub wait: Latency,

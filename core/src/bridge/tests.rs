@@ -17,7 +17,7 @@ struct End {
 struct Pair {
     now: LocalTime,
     ends: [End; 2],
-    /// Which side's words are lost.
+    /// Sides whose datagrams are lost.
     cuts: [bool; 2],
 }
 

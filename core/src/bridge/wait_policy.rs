@@ -39,7 +39,7 @@ const COOLDOWN_FRAMES: u32 = 60;
 /// as the peer is away between two of its frames.
 const PATIENCE: Duration = Duration::from_millis(4);
 
-/// What serves a game that clocks.
+/// Policy for a game that clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {

@@ -140,7 +140,7 @@ pub(super) struct Lowest {
     pub(super) margin: i64,
 }
 
-/// What a point's difference would be at `now`.
+/// Difference of a point, moved along the slope to `now`.
 fn drifted(point: Point, now: u64, slope: f64) -> i64 {
     let passed = now.wrapping_sub(point.at).cast_signed();
     // A cast from f64 saturates.

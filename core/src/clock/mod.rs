@@ -45,7 +45,7 @@ const MAX_AWAY: Duration = Duration::from_secs(10);
 /// Contradicting samples in a row that make a step. Two may be stragglers from before a suspend; each more
 /// costs a frame or so of wrong time.
 const STEP_SAMPLES: u32 = 4;
-/// What stamping itself may be off by: an interrupt that comes late, a clock read of coarse grain.
+/// Error of stamping itself: an interrupt that comes late, a clock read of coarse grain.
 const STAMP_SLACK: i64 = 20_000;
 /// How fast an offset is taken to wander while the skew is not known: two ordinary crystals.
 const UNKNOWN_WANDER: f64 = 100e-6;
@@ -217,7 +217,7 @@ impl ClockSync {
             .map_or(UNKNOWN_WANDER, |s| s.error.clamp(LEAST_WANDER, UNKNOWN_WANDER))
     }
 
-    /// Whether the true offset cannot be both within what is known and within what this sample says.
+    /// True if the true offset cannot be both within what is known and within what this sample says.
     fn contradicts(&self, sample: &Differences) -> bool {
         let Some(known) = self.estimate else { return false };
         let passed = (sample.received - known.at).0;

@@ -1,4 +1,4 @@
-//! What a serial transfer is, and how the stock core writes one on its socket.
+//! Serial transfers, and how the stock core writes one on its socket.
 
 mod codec;
 
@@ -67,14 +67,14 @@ impl fmt::Display for GamePort {
 pub struct SerialControl(pub u8);
 
 impl SerialControl {
-    /// Whether the game waits for the other side's clock: transfer enabled (bit 7), external clock (bit 0
+    /// True if the game waits for the other side's clock: transfer enabled (bit 7), external clock (bit 0
     /// clear).
     #[must_use]
     pub fn is_armed(self) -> bool {
         self.0 & 0x81 == 0x80
     }
 
-    /// Whether a transfer that this side clocks is under way.
+    /// True if a transfer that this side clocks is under way.
     #[must_use]
     pub fn is_clocking(self) -> bool {
         self.0 & 0x81 == 0x81

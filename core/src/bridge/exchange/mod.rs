@@ -101,7 +101,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Whether this side keeps snapshots, from the next session on.
+    /// True if this side keeps snapshots, from the next session on.
     pub(super) fn set_rollback(&mut self, is_on: bool) {
         self.rollback = is_on.then(|| Box::new(Rollback::new(STATES)));
         self.mode = Mode::Strict;
@@ -191,12 +191,12 @@ impl Exchange {
         self.strict.handle_reconnect();
     }
 
-    /// Whether an offer waits that its maker may withdraw.
+    /// True if an offer waits that its maker may withdraw.
     pub(super) fn is_offer_waiting(&self) -> bool {
         self.strict.is_offer_waiting()
     }
 
-    /// Whether the next poll might find a byte.
+    /// True if the next poll might find a byte.
     pub(super) fn may_find(&self) -> bool {
         let may_find = self.rollback.as_ref().is_some_and(|rollback| rollback.may_find());
         may_find || self.strict.is_offer_waiting()
@@ -240,7 +240,7 @@ impl Exchange {
         }
     }
 
-    /// Whether nothing better can be known of what the waiting game reads, in rollback.
+    /// True if nothing better can be known of what the waiting game reads, in rollback.
     pub(super) fn is_answered(&self) -> bool {
         self.rollback
             .as_ref()

@@ -1,7 +1,7 @@
 //! The strict exchange: the game that clocks waits for its byte, and nothing is ever taken back.
 //!
 //! It serves where either side keeps no snapshots. [`Transfer`] decides which two bytes meet; here is what
-//! surrounds it: what a core may still hold of a session that is over, and the peer's call at the first look
+//! surrounds it: what a core may still hold of a session that is over, and the peer's opening at the first look
 //! of a frame.
 
 use super::super::game::Context;
@@ -15,7 +15,7 @@ use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use std::time::Duration;
 
-/// Without a byte for so long, thirty frames, the next one is a call: it begins a conversation. The rollback
+/// Without a byte for so long, thirty frames, the next one is an opening: it begins a conversation. The rollback
 /// exchange's port says why.
 const PAUSE: Duration = Duration::from_millis(502);
 
@@ -42,8 +42,8 @@ struct Looks {
     has_looked: bool,
     /// The look that runs, or was prolonged, is the frame's first.
     is_first: bool,
-    /// The peer's call was passed over in this frame.
-    has_passed_call: bool,
+    /// The peer's opening was passed over in this frame.
+    has_passed_opening: bool,
 }
 
 impl Strict {
@@ -86,7 +86,7 @@ impl Strict {
         self.transfer.is_offer_waiting()
     }
 
-    /// Whether the core holds no byte that it has not answered.
+    /// True if the core holds no byte that it has not answered.
     pub(super) fn is_quiet(&self) -> bool {
         !self.transfer.is_delivered() && !self.has_orphan
     }
@@ -106,9 +106,9 @@ impl Strict {
             context.stats.counters.stray_replies += 1;
             return Effects::default();
         }
-        // The game was listening and the peer called first, which on a cable it would have heard by now: it
-        // reads what an unplugged cable reads, and takes the call when it listens again.
-        if self.looks.has_passed_call && self.transfer.is_offer_waiting() {
+        // The game was listening and the peer's opening came first, which on a cable it would have heard by now: it
+        // reads what an unplugged cable reads, and takes the opening when it listens again.
+        if self.looks.has_passed_opening && self.transfer.is_offer_waiting() {
             counters.unplugged += 1;
             return Effects::read(UNPLUGGED);
         }
@@ -142,7 +142,7 @@ impl Strict {
         }
     }
 
-    /// The core looks for a byte. A frame's first look passes the peer's call over: the game's own code of
+    /// The core looks for a byte. A frame's first look passes the peer's opening over: the game's own code of
     /// each frame comes right after it, and at a title that writes SB and SC, or calls itself.
     pub(super) fn poll(&mut self, now: LocalTime, look: Look) -> Option<(u8, Speed)> {
         if look == Look::Access {
@@ -162,7 +162,7 @@ impl Strict {
             return None;
         }
         if self.looks.is_first && now.since(self.conversed) > PAUSE {
-            self.looks.has_passed_call = true;
+            self.looks.has_passed_opening = true;
             return None;
         }
         match self.transfer.handle_boundary(Some(true)) {
@@ -195,10 +195,10 @@ impl Strict {
 
     pub(super) fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
         self.has_taken = false;
-        // A call is passed over once.
-        let has_passed_call = self.looks.has_passed_call;
+        // An opening is passed over once.
+        let has_passed_opening = self.looks.has_passed_opening;
         self.looks = Looks {
-            has_looked: has_passed_call,
+            has_looked: has_passed_opening,
             ..Looks::default()
         };
         let mut effects = Effects::default();

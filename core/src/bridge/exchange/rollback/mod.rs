@@ -323,14 +323,14 @@ impl Rollback {
         self.port.poll_again(&mut self.history)
     }
 
-    /// Whether the next poll might find a byte. Where it cannot, it may be left out and counted:
+    /// True if the next poll might find a byte. Where it cannot, it may be left out and counted:
     /// [`skip_polls`](Self::skip_polls).
     #[must_use]
     pub fn may_find(&self) -> bool {
         self.port.may_find(&self.history)
     }
 
-    /// So many polls of the frame that runs were left out, one after the other.
+    /// Counts polls of the frame that runs which were left out.
     pub fn skip_polls(&mut self, polls: u32) {
         self.port.skip(polls);
     }

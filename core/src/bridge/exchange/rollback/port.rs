@@ -147,7 +147,7 @@ impl Port {
         self.poll_again(history)
     }
 
-    /// So many polls found nothing that was there, and were not asked about.
+    /// Counts polls that could find nothing and were left out.
     pub(super) fn skip(&mut self, polls: u32) {
         if polls > 0 && self.frame.run != Run::Nothing {
             self.frame.polls = self.frame.polls.saturating_add(polls);
@@ -155,7 +155,7 @@ impl Port {
         }
     }
 
-    /// Whether the next poll might find a byte.
+    /// True if the next poll might find a byte.
     pub(super) fn may_find(&self, history: &History) -> bool {
         self.frame.run != Run::Nothing && history.link.is_open() && history.inbound.upcoming().is_some()
     }

@@ -133,7 +133,7 @@ fn linked(mut a: Toy, mut b: Toy) -> (Toy, Toy) {
     (a, b)
 }
 
-/// So many slots of both, with words passing after each.
+/// Plays so many calls of both, with datagrams passing after each.
 fn play(a: &mut Toy, b: &mut Toy, slots: usize) {
     for _ in 0..slots {
         a.slot();
