@@ -56,6 +56,10 @@ pub struct ClockReport {
     pub offset_deviation_us: Summary,
     /// How much faster the peer's clock runs, in parts per million.
     pub skew_ppm: Option<f64>,
+    /// Times that a clock was set, so that the offset began anew.
+    pub clock_steps: u64,
+    /// Datagrams whose stamps say nothing of the clocks.
+    pub rejected_samples: u64,
 }
 
 impl Report {
@@ -80,6 +84,8 @@ impl Report {
                 offset_error_us: clock.error_bound().map(|bound| bound.as_secs_f64() * 1e6),
                 offset_deviation_us: stats.offset_deviation.summary(),
                 skew_ppm: clock.skew_ppm(),
+                clock_steps: clock.steps(),
+                rejected_samples: clock.rejected().impossible + clock.rejected().contradicting,
             },
             hooks_us,
         }
