@@ -1,7 +1,9 @@
 //! The pure code alone: nanoseconds for one datagram written, one read, and one whole exchange of two
 //! bridges, in both modes.
 
-use gamelink_core::protocol::{Header, MAX_DATAGRAM, Offer, Outcome, Verdict, Writer, decode};
+use gamelink_core::protocol::{
+    Header, MAX_DATAGRAM, Nonce, Offer, Outcome, Sequence, Verdict, Writer, decode,
+};
 use gamelink_core::serial::Speed;
 use gamelink_sim::sim::{Mode, Pair};
 use serde::Serialize;
@@ -188,9 +190,9 @@ fn call_both(pair: &mut Pair, byte: u8) -> Duration {
 
 fn write(buffer: &mut [u8; MAX_DATAGRAM]) -> usize {
     let header = Header {
-        from: 1,
-        to: 2,
-        sequence: 3,
+        from: Nonce(1),
+        to: Nonce(2),
+        sequence: Sequence(3),
         sent: 4,
         ..Header::default()
     };

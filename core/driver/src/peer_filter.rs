@@ -5,6 +5,7 @@
 //! flood lasts and the link is up, only datagrams that carry both numbers of the session pass: 128 bits that
 //! no stranger knows.
 
+use gamelink_core::protocol::Nonce;
 use socket2::SockFilter;
 
 // linux/bpf_common.h and linux/filter.h.
@@ -20,11 +21,11 @@ const FROM: u32 = UDP_HEADER + 8;
 const TO: u32 = UDP_HEADER + 16;
 
 /// Passes datagrams of the peer `theirs` to the side `ours`, and nothing else.
-pub(super) fn program(theirs: u64, ours: u64) -> Vec<SockFilter> {
+pub(super) fn program(theirs: Nonce, ours: Nonce) -> Vec<SockFilter> {
     let op = SockFilter::new;
     // Little endian on the wire; the filter loads words as big endian.
-    let words = |at: u32, number: u64| {
-        let bytes = number.to_le_bytes();
+    let words = |at: u32, number: Nonce| {
+        let bytes = number.0.to_le_bytes();
         let (words, _) = bytes.as_chunks::<4>();
         [0, 1].map(|n| {
             let word = words.get(n).map_or(0, |word| u32::from_be_bytes(*word));

@@ -2,7 +2,7 @@
 
 use super::address::{BindAddress, PeerAddress};
 use super::{peer_filter, time};
-use gamelink_core::protocol::MAX_DATAGRAM;
+use gamelink_core::protocol::{MAX_DATAGRAM, Nonce};
 use gamelink_core::time::LocalTime;
 use mio::net::UdpSocket;
 use nix::cmsg_space;
@@ -116,7 +116,7 @@ impl PeerPort {
     /// linked.
     ///
     /// Keeps a flood out of the receive queue, where it would leave the peer no room.
-    pub(super) fn handle_look(&mut self, now: LocalTime, useless: u64, session: Option<(u64, u64)>) {
+    pub(super) fn handle_look(&mut self, now: LocalTime, useless: u64, session: Option<(Nonce, Nonce)>) {
         let is_flood = self.flood.handle_useless(now, useless);
         let is_over = self.guarded_until.is_some_and(|until| now >= until) || session.is_none();
         if let (Some((theirs, ours)), true) = (session, is_flood) {
@@ -279,7 +279,7 @@ mod tests {
         (own, peer)
     }
 
-    fn send(peer: &std::net::UdpSocket, from: u64, to: u64) {
+    fn send(peer: &std::net::UdpSocket, from: Nonce, to: Nonce) {
         let header = Header {
             from,
             to,
@@ -299,14 +299,14 @@ mod tests {
 
     #[test]
     fn in_a_flood_only_the_datagrams_of_the_session_pass() {
-        const THEIRS: u64 = 0x1122_3344_5566_7788;
-        const OURS: u64 = 0x99AA_BBCC_DDEE_FF00;
+        const THEIRS: Nonce = Nonce(0x1122_3344_5566_7788);
+        const OURS: Nonce = Nonce(0x99AA_BBCC_DDEE_FF00);
         let (mut own, peer) = port();
         let say_all = || {
             send(&peer, THEIRS, OURS);
-            send(&peer, THEIRS, 0);
-            send(&peer, THEIRS ^ 1, OURS);
-            send(&peer, THEIRS, OURS ^ (1 << 63));
+            send(&peer, THEIRS, Nonce::NONE);
+            send(&peer, Nonce(THEIRS.0 ^ 1), OURS);
+            send(&peer, THEIRS, Nonce(OURS.0 ^ (1 << 63)));
             peer.send(b"GBLC").unwrap();
         };
         say_all();

@@ -1,6 +1,7 @@
 //! Inputs and outputs of a bridge.
 
 use super::Notice;
+use crate::protocol::Nonce;
 use crate::serial::{GamePort, Look, Speed};
 use crate::time::LocalTime;
 
@@ -10,7 +11,7 @@ pub enum Input<'a> {
     /// A peer's address is known from now on. The number is random, fresh for each plug, and not 0.
     Plug {
         /// This side's half of the session's name.
-        nonce: u64,
+        nonce: Nonce,
     },
     /// The cable is pulled here: the peer is told, transfers read 0xFF.
     Unplug,

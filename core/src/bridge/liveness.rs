@@ -6,7 +6,7 @@
 //! Counting the peer's emulated frames is the hardware's own rule and survives a network spike that a
 //! deadline in wall time would turn into a lost byte.
 
-use crate::protocol::{Flags, Header};
+use crate::protocol::{Flags, Header, Sequence};
 use crate::time::LocalTime;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const STANDING_AFTER: Duration = Duration::from_millis(50);
 /// The peer's emulation as its datagrams show it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Liveness {
-    newest: u64,
+    newest: Sequence,
     frames: u64,
     last_advance: LocalTime,
     last_heard: LocalTime,
@@ -101,7 +101,7 @@ impl Liveness {
     }
 
     /// Highest sequence heard, 0 for none.
-    pub(super) fn newest(&self) -> u64 {
+    pub(super) fn newest(&self) -> Sequence {
         self.newest
     }
 
@@ -183,6 +183,7 @@ impl Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Nonce;
 
     const T: LocalTime = LocalTime(1_000_000_000);
 
@@ -192,9 +193,9 @@ mod tests {
 
     fn header(sequence: u64, frames: u64, flags: Flags) -> Header {
         Header {
-            from: 1,
-            to: 2,
-            sequence,
+            from: Nonce(1),
+            to: Nonce(2),
+            sequence: Sequence(sequence),
             frames,
             flags,
             ..Header::default()

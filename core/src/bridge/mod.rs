@@ -40,7 +40,7 @@ pub use wait_policy::Policy;
 
 use crate::clock::ClockSync;
 use crate::control::LinkState;
-use crate::protocol::MAX_DATAGRAM;
+use crate::protocol::{MAX_DATAGRAM, Nonce};
 use crate::time::LocalTime;
 
 use game::{Context, Game, RoundTrip};
@@ -237,7 +237,7 @@ impl Bridge {
 
     /// The peer's number in this session and this side's, while both sides know each other.
     #[must_use]
-    pub fn session_numbers(&self) -> Option<(u64, u64)> {
+    pub fn session_numbers(&self) -> Option<(Nonce, Nonce)> {
         self.is_linked()
             .then(|| (self.session.addressee(), self.session.ours()))
     }
@@ -343,7 +343,7 @@ impl Bridge {
         (&mut self.game, link)
     }
 
-    fn plug(&mut self, now: LocalTime, nonce: u64) {
+    fn plug(&mut self, now: LocalTime, nonce: Nonce) {
         self.unplug();
         self.session = Session::new(nonce);
         self.forget_peer();
@@ -354,7 +354,8 @@ impl Bridge {
 
     fn unplug(&mut self) {
         let peer = self.session.addressee();
-        self.outbox.unplug((self.is_plugged && peer != 0).then_some(peer));
+        self.outbox
+            .unplug((self.is_plugged && peer != Nonce::NONE).then_some(peer));
         if self.session.handle_goodbye() {
             self.stats.counters.losses += 1;
         }

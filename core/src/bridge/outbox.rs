@@ -1,6 +1,7 @@
 //! The outbox: bytes for the game and datagrams for the peer that are due.
 
 use super::HEARTBEAT;
+use crate::protocol::{Nonce, Sequence};
 use crate::serial::Speed;
 use crate::time::LocalTime;
 use std::time::Duration;
@@ -15,9 +16,9 @@ pub(super) enum Recipient {
     /// The peer of this session, or whoever may become it.
     Peer,
     /// The sender of a hello, by its number, beside the session.
-    Stranger(u64),
+    Stranger(Nonce),
     /// The peer of a session that is over, by its number.
-    Former(u64),
+    Former(Nonce),
 }
 
 /// All that is to leave, and what each datagram says of those before it.
@@ -30,15 +31,15 @@ pub(super) struct Outbox {
     /// A datagram to the peer is due.
     is_due: bool,
     /// The peer of a session that is over, which has not been told so.
-    goodbye: Option<u64>,
+    goodbye: Option<Nonce>,
     /// The sender of a hello that is to be answered beside the session.
-    greeting: Option<u64>,
+    greeting: Option<Nonce>,
     /// No hello is answered before this moment.
     greeting_due: LocalTime,
     /// A datagram leaves at this moment at the latest.
     heartbeat: LocalTime,
     /// Number of the newest datagram, 0 for none.
-    sequence: u64,
+    sequence: Sequence,
     /// The peer's newest stamp and when it arrived.
     echo: Option<(u64, LocalTime)>,
 }
@@ -52,7 +53,7 @@ impl Outbox {
     }
 
     /// The session of the peer with this number ends here; `None` where no peer is to be told.
-    pub(super) fn unplug(&mut self, peer: Option<u64>) {
+    pub(super) fn unplug(&mut self, peer: Option<Nonce>) {
         self.goodbye = peer;
         self.is_due |= peer.is_some();
         self.greeting = None;
@@ -73,7 +74,7 @@ impl Outbox {
     }
 
     /// Answers a hello: of this stranger, or, with `None`, of whoever may become the peer.
-    pub(super) fn greet(&mut self, stranger: Option<u64>) {
+    pub(super) fn greet(&mut self, stranger: Option<Nonce>) {
         self.greeting = stranger;
         self.is_due |= stranger.is_none();
     }
@@ -91,11 +92,11 @@ impl Outbox {
     }
 
     /// The number of the datagram that leaves now.
-    pub(super) fn next_sequence(&mut self, now: LocalTime, recipient: Recipient) -> u64 {
+    pub(super) fn next_sequence(&mut self, now: LocalTime, recipient: Recipient) -> Sequence {
         if recipient == Recipient::Peer {
             self.heartbeat = now.after(HEARTBEAT);
         }
-        self.sequence = self.sequence.saturating_add(1);
+        self.sequence = self.sequence.next();
         self.sequence
     }
 

@@ -9,7 +9,7 @@
 //! in it.
 
 use super::hearing::Hearing;
-use crate::protocol::Header;
+use crate::protocol::{Header, Nonce, Sequence};
 use crate::time::LocalTime;
 use std::time::Duration;
 
@@ -28,11 +28,11 @@ const RETIRED: usize = 8;
 /// One side's view of the session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
-    ours: u64,
-    theirs: Option<u64>,
+    ours: Nonce,
+    theirs: Option<Nonce>,
     /// The peer's number from a hello that has not proved yet that it is fresh.
-    candidate: Option<u64>,
-    retired: [u64; RETIRED],
+    candidate: Option<Nonce>,
+    retired: [Nonce; RETIRED],
     /// When the peer's number was accepted.
     accepted: LocalTime,
     last_heard: LocalTime,
@@ -65,19 +65,19 @@ pub enum Standing {
 
 impl Default for Session {
     fn default() -> Self {
-        Session::new(1)
+        Session::new(Nonce(1))
     }
 }
 
 impl Session {
     /// A session that has heard of nobody; `nonce` is random and not 0.
     #[must_use]
-    pub fn new(nonce: u64) -> Session {
+    pub fn new(nonce: Nonce) -> Session {
         Session {
-            ours: nonce.max(1),
+            ours: Nonce(nonce.0.max(1)),
             theirs: None,
             candidate: None,
-            retired: [0; RETIRED],
+            retired: [Nonce::NONE; RETIRED],
             accepted: LocalTime::default(),
             last_heard: LocalTime::default(),
             hearing: Hearing::default(),
@@ -88,26 +88,26 @@ impl Session {
 
     /// This side's number.
     #[must_use]
-    pub fn ours(&self) -> u64 {
+    pub fn ours(&self) -> Nonce {
         self.ours
     }
 
     /// The number that our datagrams address: the peer's, or as long as none has proved to be there that of
     /// the newest hello; 0 for none.
     #[must_use]
-    pub fn addressee(&self) -> u64 {
-        self.theirs.or(self.candidate).unwrap_or(0)
+    pub fn addressee(&self) -> Nonce {
+        self.theirs.or(self.candidate).unwrap_or_default()
     }
 
     /// The sender of a hello that is to be answered beside the peer of the session, once.
-    pub fn take_greeting(&mut self) -> Option<u64> {
+    pub fn take_greeting(&mut self) -> Option<Nonce> {
         self.theirs?;
         self.candidate.take()
     }
 
     /// True if `number` is that of the peer which has proved to be there.
     #[must_use]
-    pub fn knows(&self, number: u64) -> bool {
+    pub fn knows(&self, number: Nonce) -> bool {
         self.theirs == Some(number)
     }
 
@@ -133,7 +133,7 @@ impl Session {
     }
 
     /// A datagram to the peer of this session leaves under this sequence number.
-    pub fn handle_sent(&mut self, now: LocalTime, sequence: u64) {
+    pub fn handle_sent(&mut self, now: LocalTime, sequence: Sequence) {
         self.hearing.handle_sent(now, sequence);
     }
 
@@ -215,7 +215,7 @@ impl Session {
         std::mem::replace(&mut self.is_linked, false)
     }
 
-    fn retire(&mut self, number: u64) {
+    fn retire(&mut self, number: Nonce) {
         self.retired.rotate_right(1);
         self.retired[0] = number;
     }
@@ -231,14 +231,14 @@ mod tests {
         Header {
             from: session.ours(),
             to: session.addressee(),
-            sequence: 1,
+            sequence: Sequence(1),
             ..Header::default()
         }
     }
 
     #[test]
     fn two_datagrams_link_one_side_and_three_link_both() {
-        let (mut a, mut b) = (Session::new(1), Session::new(2));
+        let (mut a, mut b) = (Session::new(Nonce(1)), Session::new(Nonce(2)));
         assert_eq!(b.handle_header(T, &from(&a)), Standing::Hello);
         assert_eq!(
             a.handle_header(T, &from(&b)),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn linked() -> (Session, Session) {
-        let (mut a, mut b) = (Session::new(1), Session::new(2));
+        let (mut a, mut b) = (Session::new(Nonce(1)), Session::new(Nonce(2)));
         b.handle_header(T, &from(&a));
         a.handle_header(T, &from(&b));
         b.handle_header(T, &from(&a));
@@ -263,13 +263,13 @@ mod tests {
     fn a_restarted_peer_takes_over_and_its_old_datagrams_do_not_bring_it_back() {
         let (mut a, b) = linked();
         let old = from(&b);
-        let mut b = Session::new(3);
+        let mut b = Session::new(Nonce(3));
         assert_eq!(a.handle_header(T, &from(&b)), Standing::Hello);
         assert!(a.is_linked(), "a hello alone does not disturb a live session");
         assert_eq!(a.handle_header(T, &old), Standing::Current);
         assert_eq!(
             from(&a).to,
-            2,
+            Nonce(2),
             "what is said of the session goes to the live peer"
         );
         let greeting = Header {
@@ -290,8 +290,8 @@ mod tests {
 
     #[test]
     fn a_late_datagram_of_a_peer_that_died_before_does_not_oust_the_living_one() {
-        let mut a = Session::new(1);
-        let (mut dead, mut b) = (Session::new(2), Session::new(3));
+        let mut a = Session::new(Nonce(1));
+        let (mut dead, mut b) = (Session::new(Nonce(2)), Session::new(Nonce(3)));
         // The first peer heard our hello, answered and died; its answer is still under way.
         dead.handle_header(T, &from(&a));
         let late = Header {
@@ -300,9 +300,9 @@ mod tests {
         };
         b.handle_header(T, &from(&a));
         a.handle_header(T, &from(&b));
-        assert!(a.knows(3));
+        assert!(a.knows(Nonce(3)));
         assert_eq!(a.handle_header(T, &late), Standing::Hello);
-        assert!(a.knows(3));
+        assert!(a.knows(Nonce(3)));
         assert_eq!(a.handle_header(T, &from(&b)), Standing::Current);
     }
 
@@ -313,12 +313,12 @@ mod tests {
             let peer = side.addressee();
             for stranger in 9..99 {
                 assert_eq!(
-                    side.handle_header(T, &from(&Session::new(stranger))),
+                    side.handle_header(T, &from(&Session::new(Nonce(stranger)))),
                     Standing::Hello
                 );
                 assert_eq!(side.addressee(), peer);
             }
-            assert_eq!(side.take_greeting(), Some(98), "the newest is answered");
+            assert_eq!(side.take_greeting(), Some(Nonce(98)), "the newest is answered");
             assert_eq!(side.take_greeting(), None, "once");
         }
         assert_eq!(b.handle_header(T, &from(&a)), Standing::Current);
@@ -329,8 +329,8 @@ mod tests {
     fn strangers_keep_nobody_from_a_peer_that_comes_back() {
         let (mut a, b) = linked();
         a.handle_timeout(T.after(SILENCE_LIMIT));
-        a.handle_header(T, &from(&Session::new(9)));
-        assert_eq!(a.addressee(), 2);
+        a.handle_header(T, &from(&Session::new(Nonce(9))));
+        assert_eq!(a.addressee(), Nonce(2));
         assert_eq!(
             a.handle_header(T.after(SILENCE_LIMIT), &from(&b)),
             Standing::Linked { is_new_peer: false }
@@ -345,16 +345,16 @@ mod tests {
             acknowledged,
             ..from(&b)
         };
-        a.handle_sent(at(0), 1);
-        assert_eq!(a.handle_header(at(20), &heard(1)), Standing::Current);
+        a.handle_sent(at(0), Sequence(1));
+        assert_eq!(a.handle_header(at(20), &heard(Sequence(1))), Standing::Current);
         for n in 2..60 {
-            a.handle_sent(at(n * 20), n);
+            a.handle_sent(at(n * 20), Sequence(n));
             assert_eq!(a.handle_timeout(at(n * 20)), n * 20 == 1040, "{n}");
-            a.handle_header(at(n * 20), &heard(1));
+            a.handle_header(at(n * 20), &heard(Sequence(1)));
         }
-        assert_eq!(a.handle_header(at(1300), &heard(1)), Standing::Unlinked);
-        a.handle_sent(at(1400), 60);
-        let back = a.handle_header(at(1500), &heard(60));
+        assert_eq!(a.handle_header(at(1300), &heard(Sequence(1))), Standing::Unlinked);
+        a.handle_sent(at(1400), Sequence(60));
+        let back = a.handle_header(at(1500), &heard(Sequence(60)));
         assert_eq!(back, Standing::Linked { is_new_peer: false });
     }
 
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn our_own_datagrams_are_recognised() {
-        let mut a = Session::new(1);
+        let mut a = Session::new(Nonce(1));
         let own = from(&a);
         assert_eq!(a.handle_header(T, &own), Standing::Reflected);
     }

@@ -1,7 +1,7 @@
 //! Two bridges joined by a perfect wire, in virtual time.
 
 use super::*;
-use crate::protocol::{Header, VERSION, Writer};
+use crate::protocol::{Header, Nonce, Sequence, VERSION, Writer};
 use crate::serial::{GamePort, Speed, UNPLUGGED};
 
 const MS: Duration = Duration::from_millis(1);
@@ -39,8 +39,8 @@ impl Pair {
 
     fn linked() -> Pair {
         let mut pair = Pair::new();
-        pair.input(0, Input::Plug { nonce: 11 });
-        pair.input(1, Input::Plug { nonce: 22 });
+        pair.input(0, Input::Plug { nonce: Nonce(11) });
+        pair.input(1, Input::Plug { nonce: Nonce(22) });
         for _ in 0..20 {
             pair.frames();
             pair.pass(16 * MS);
@@ -219,8 +219,8 @@ fn a_flood_of_strangers_hellos_turns_nothing_away_and_gets_few_answers() {
         for side in 0..2 {
             let mut bytes = [0; MAX_DATAGRAM];
             let stranger = Header {
-                from: 1000 + n,
-                sequence: n,
+                from: Nonce(1000 + n),
+                sequence: Sequence(n),
                 ..Header::default()
             };
             let len = Writer::new(&mut bytes, &stranger).unwrap().finish();
@@ -279,7 +279,7 @@ fn a_restarted_peer_ends_the_wait_and_links_at_once() {
     let mut pair = Pair::linked();
     pair.request(0, 1);
     pair.ends[1].bridge = Bridge::default();
-    pair.input(1, Input::Plug { nonce: 33 });
+    pair.input(1, Input::Plug { nonce: Nonce(33) });
     assert_eq!(pair.ends[0].read, [UNPLUGGED]);
     assert!(pair.ends.iter().all(|end| end.bridge.is_linked()));
     pair.frames();
@@ -295,7 +295,7 @@ fn goodbye_is_heard_at_once() {
     pair.input(1, Input::Unplug);
     assert_eq!(pair.ends[0].read, [UNPLUGGED]);
     assert!(pair.ends[0].notices.contains(&Notice::PeerGone));
-    pair.input(1, Input::Plug { nonce: 44 });
+    pair.input(1, Input::Plug { nonce: Nonce(44) });
     pair.pass(200 * MS);
     assert!(pair.ends.iter().all(|end| end.bridge.is_linked()));
 }
@@ -389,7 +389,7 @@ fn a_byte_of_a_session_that_is_over_is_answered_to_nobody() {
         pair.request(0, 1);
         pair.frame(1, true);
         pair.ends[0].bridge = Bridge::default();
-        pair.input(0, Input::Plug { nonce: 33 });
+        pair.input(0, Input::Plug { nonce: Nonce(33) });
         pair.frames();
         pair.request(0, 2);
         pair.frame(1, true);
@@ -418,7 +418,7 @@ fn an_orphan_does_not_keep_the_peer_from_being_refused() {
     pair.request(0, 1);
     pair.frame(1, true);
     pair.ends[0].bridge = Bridge::default();
-    pair.input(0, Input::Plug { nonce: 33 });
+    pair.input(0, Input::Plug { nonce: Nonce(33) });
     pair.frames();
     pair.request(0, 2);
     for _ in 0..3 {
@@ -430,7 +430,7 @@ fn an_orphan_does_not_keep_the_peer_from_being_refused() {
 #[test]
 fn another_version_is_told_once_whatever_numbers_come() {
     let mut pair = Pair::new();
-    pair.input(0, Input::Plug { nonce: 1 });
+    pair.input(0, Input::Plug { nonce: Nonce(1) });
     for version in VERSION + 1..9 {
         let mut bytes = *b"GBLC\0\0";
         bytes[4..].copy_from_slice(&version.to_le_bytes());
@@ -479,8 +479,8 @@ fn a_hello_is_answered_with_no_more_than_it_asked() {
     pair.request(0, 1);
     let mut buffer = [0; MAX_DATAGRAM];
     let header = Header {
-        from: 99,
-        sequence: 1,
+        from: Nonce(99),
+        sequence: Sequence(1),
         ..Header::default()
     };
     let len = Writer::new(&mut buffer, &header).unwrap().finish();

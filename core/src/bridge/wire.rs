@@ -4,7 +4,7 @@ use super::outbox::Recipient;
 use super::session::Standing;
 use super::{Bridge, Mode, Notice, Policy};
 use crate::clock::Sample;
-use crate::protocol::{self, DecodeError, Events, Flags, Header, MAX_DATAGRAM, Writer};
+use crate::protocol::{self, DecodeError, Events, Flags, Header, MAX_DATAGRAM, Nonce, Writer};
 use crate::time::{LocalTime, PeerTime};
 use std::time::Duration;
 
@@ -147,7 +147,7 @@ impl Bridge {
     }
 
     /// The part of a datagram's header that everybody may read.
-    fn header(&mut self, now: LocalTime, recipient: Recipient, to: u64) -> Header {
+    fn header(&mut self, now: LocalTime, recipient: Recipient, to: Nonce) -> Header {
         let flags = Flags::default()
             .with(Flags::ARMED, self.game.emulation.is_armed())
             .with(Flags::PAUSED, self.game.emulation.is_paused())

@@ -84,19 +84,43 @@ impl Flags {
     }
 }
 
+/// One side's random number for a session; 0 for one that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
+pub struct Nonce(pub u64);
+
+impl Nonce {
+    /// The number of nobody.
+    pub const NONE: Nonce = Nonce(0);
+}
+
+/// Number of a datagram among its sender's, from 1; 0 for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
+pub struct Sequence(pub u64);
+
+impl Sequence {
+    /// The number before the first.
+    pub const NONE: Sequence = Sequence(0);
+
+    /// The number behind this one; it saturates.
+    #[must_use]
+    pub fn next(self) -> Sequence {
+        Sequence(self.0.saturating_add(1))
+    }
+}
+
 /// Header of every datagram: the state of its sender. See the module for the byte layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
 pub struct Header {
     /// States of the sender.
     pub flags: Flags,
     /// The sender's random number for this session; never 0.
-    pub from: u64,
+    pub from: Nonce,
     /// The receiver's random number as the sender knows it; 0 while it does not.
-    pub to: u64,
+    pub to: Nonce,
     /// Number of this datagram, from 1.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// Highest sequence received from the other side; 0 for none.
-    pub acknowledged: u64,
+    pub acknowledged: Sequence,
     /// The sender's clock as this left, in nanoseconds.
     pub sent: u64,
     /// The receiver's own stamp from the newest datagram the sender has of it; 0 for none.
@@ -157,8 +181,8 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Events<'_>), DecodeError> {
         return Err(DecodeError::Version(version));
     }
     let (header, rest): (Header, _) = take(rest)?;
-    let is_sound = header.from != 0
-        && header.sequence != 0
+    let is_sound = header.from != Nonce::NONE
+        && header.sequence != Sequence::NONE
         && header.judged <= COUNT_LIMIT
         && header.settled <= COUNT_LIMIT;
     if !is_sound {
@@ -180,9 +204,9 @@ mod tests {
 
     fn header() -> Header {
         Header {
-            from: 7,
-            to: 8,
-            sequence: 3,
+            from: Nonce(7),
+            to: Nonce(8),
+            sequence: Sequence(3),
             frames: 99,
             settled: 4,
             judged: 5,

@@ -7,6 +7,7 @@ use crate::daemon::Daemon;
 use crate::time;
 use gamelink_core::bridge::{Input, Notice};
 use gamelink_core::control::{DownCause, FromDaemon};
+use gamelink_core::protocol::Nonce;
 use gamelink_core::time::LocalTime;
 use log::Level;
 use std::path::PathBuf;
@@ -49,7 +50,7 @@ impl Hub {
     pub(super) fn plug_in(&mut self) {
         if self.plug.port().is_some() && self.is_enabled {
             self.input(Input::Plug {
-                nonce: rand::random::<u64>().max(1),
+                nonce: Nonce(rand::random::<u64>().max(1)),
             });
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use gamelink_core::bridge::rollback::{Boundary, Rollback, Step};
 use gamelink_core::bridge::{Input, Output};
 use gamelink_core::control::LinkState;
-use gamelink_core::protocol::MAX_DATAGRAM;
+use gamelink_core::protocol::{MAX_DATAGRAM, Nonce};
 use gamelink_core::serial::{GamePort, Look, SerialControl, Speed};
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Pair {
             frames: 0,
             clocked: vec![],
         };
-        for (side, nonce) in [(0, 11), (1, 22)] {
+        for (side, nonce) in [(0, Nonce(11)), (1, Nonce(22))] {
             pair.bridges[side].set_rollback(mode == Mode::Rollback);
             pair.input(side, Input::Plug { nonce });
         }

@@ -9,7 +9,9 @@ use super::history::History;
 use super::inbound::Theirs;
 use super::link::Heard;
 use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
-use crate::protocol::{Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Position, Verdict, Writer};
+use crate::protocol::{
+    Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Position, Sequence, Verdict, Writer,
+};
 use std::hash::Hash;
 
 /// Calls after the last news in which something is still said without need; then heartbeats suffice.
@@ -34,7 +36,7 @@ pub(super) enum Moment {
 pub(super) struct Dialogue {
     is_plugged: bool,
     /// Number of the newest datagram that was looked at.
-    newest: u64,
+    newest: Sequence,
     /// The newest datagram that came while a frame ran: its header, and how long its events are, checked on
     /// arrival.
     waiting: Option<(Header, usize)>,
@@ -47,7 +49,7 @@ impl Default for Dialogue {
     fn default() -> Self {
         Dialogue {
             is_plugged: false,
-            newest: 0,
+            newest: Sequence::NONE,
             waiting: None,
             bytes: Box::new([0; MAX_DATAGRAM]),
             unsent_from: None,
@@ -76,7 +78,7 @@ impl Dialogue {
         if is_new_peer {
             history.end();
             history.link.forget_peer();
-            (self.newest, self.waiting) = (0, None);
+            (self.newest, self.waiting) = (Sequence::NONE, None);
         }
         self.is_plugged = true;
         history.note_news();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::number::{OwnEpoch, OwnOffer};
-use crate::protocol::{MAX_DATAGRAM, Outcome, decode};
+use crate::protocol::{MAX_DATAGRAM, Nonce, Outcome, Sequence, decode};
 use crate::serial::{SerialControl, UNPLUGGED};
 
 /// A game whose whole memory is what it has read.
@@ -80,8 +80,8 @@ impl Toy {
     fn tell(&mut self, other: &mut Toy) {
         self.sequence += 1;
         let mut header = Header {
-            from: 1,
-            sequence: self.sequence,
+            from: Nonce(1),
+            sequence: Sequence(self.sequence),
             ..Header::default()
         };
         self.rollback.write_header(&mut header);
