@@ -319,8 +319,7 @@ impl Bridge {
         &mut self.stats.counters
     }
 
-    /// An unplugged bridge in the place of this one, which cannot be trusted any more; the core may still
-    /// hold a byte of it.
+    /// An unplugged bridge in the place of one that cannot be trusted; the core may still hold a byte of it.
     #[must_use]
     pub fn restarted(&self) -> Bridge {
         Bridge {
