@@ -1,4 +1,4 @@
-//! How a link does: the statistics file, and what the daemon is told.
+//! Reports on a link: the statistics file, and the report to the daemon.
 
 use gamelink_core::bridge::rollback;
 use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Summary};

@@ -67,7 +67,7 @@ impl Liveness {
         self.last_heard = now;
         self.is_paused = header.flags.contains(Flags::PAUSED);
         self.awaits_verdicts = header.flags.contains(Flags::RENDEZVOUS);
-        // The first byte of its next frame takes as long to arrive as this word did.
+        // The first byte of its next frame takes as long to arrive as this datagram did.
         self.next_frame_at =
             (header.rest != 0).then(|| now.after(Duration::from_micros(u64::from(header.rest))));
         // What one that let a wait run out says of its game is not believed.
@@ -141,7 +141,7 @@ impl Liveness {
     /// When the game that waits since `since` reads 0xFF at the latest, as far as is known now.
     ///
     /// A peer that is heard and says that its frames stand still is not waited for as long as one that is not
-    /// heard: on a radio channel silence mostly means that its words are held up.
+    /// heard: on a radio channel silence mostly means that its datagrams are held up.
     pub(super) fn deadline(&self, since: LocalTime, round_trip: Duration) -> LocalTime {
         let last_sign = since.max(self.last_advance);
         let patience = if self.last_heard >= last_sign.after(STANDING_AFTER) {

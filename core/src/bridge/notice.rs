@@ -11,7 +11,7 @@ use std::time::Duration;
 pub enum Notice {
     /// Both sides know each other and bytes can flow.
     Linked,
-    /// The peer's emulation stands still by its own word: a menu, a pause.
+    /// The peer's emulation stands still, as it says itself: a menu, a pause.
     PeerPaused {
         /// A game that uses the cable here stands still until the peer goes on; otherwise it reads an
         /// unplugged cable.

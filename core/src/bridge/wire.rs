@@ -136,8 +136,8 @@ impl Bridge {
             (header.echo, header.held) = self.outbox.echo(now);
         }
         let mut writer = Writer::new(buffer, &header)?;
-        // To a peer that may be another one than before, nothing is said of this session, and never more than
-        // it asked.
+        // A hello is answered statelessly, and with no more bytes than it has: no amplification (RFC 9000,
+        // section 8).
         if !is_hello && self.game.exchange.write_events(&mut writer) {
             // What does not fit goes into another datagram at once.
             self.outbox.transmit();

@@ -1,8 +1,8 @@
 //! The strict exchange: the game that clocks waits for its byte, and nothing is ever taken back.
 //!
 //! It serves where either side keeps no snapshots. [`Transfer`] decides which two bytes meet; here is what
-//! surrounds it: what a core may still hold of a session that is over, and the peer's opening at the first look
-//! of a frame.
+//! surrounds it: what a core may still hold of a session that is over, and the peer's opening at the first
+//! look of a frame.
 
 use super::super::game::Context;
 use super::super::liveness::Liveness;
@@ -15,8 +15,8 @@ use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use std::time::Duration;
 
-/// Without a byte for so long, thirty frames, the next one is an opening: it begins a conversation. The rollback
-/// exchange's port says why.
+/// Without a byte for so long, thirty frames, the next one is an opening: it begins a conversation. The
+/// rollback exchange's port says why.
 const PAUSE: Duration = Duration::from_millis(502);
 
 /// One end of the strict exchange.
@@ -106,8 +106,8 @@ impl Strict {
             context.stats.counters.stray_replies += 1;
             return Effects::default();
         }
-        // The game was listening and the peer's opening came first, which on a cable it would have heard by now: it
-        // reads what an unplugged cable reads, and takes the opening when it listens again.
+        // The game was listening and the peer's opening came first, which on a cable it would have heard by
+        // now: it reads what an unplugged cable reads, and takes the opening when it listens again.
         if self.looks.has_passed_opening && self.transfer.is_offer_waiting() {
             counters.unplugged += 1;
             return Effects::read(UNPLUGGED);

@@ -118,10 +118,10 @@ impl PredictionWindow {
 
     /// True if the game should stand still for one frame although it need not.
     ///
-    /// A game whose clock is a little faster than its peer's, or whose words were once held up, runs ahead of
-    /// the peer for no use: its offers stand in a queue, and every correction goes further back. Frontends
-    /// plan a frame from the last one's due time, so no short sleep would slow them; one frame shown twice
-    /// does.
+    /// A game whose clock is a little faster than its peer's, or whose datagrams were once held up, runs
+    /// ahead of the peer for no use: its offers stand in a queue, and every correction goes further back.
+    /// Frontends plan a frame from the last one's due time, so no short sleep would slow them; one frame
+    /// shown twice does.
     pub(super) fn must_drain(&mut self) -> bool {
         let standing = self.standing();
         let limits_are_at_work = self.running < RATE_CALLS as u32;
