@@ -1,9 +1,8 @@
 //! Runs a bridge on real sockets: one UDP port to the peer, one loopback TCP port to the game.
 //!
-//! The only part of this crate that touches sockets, threads, files and clocks. The bridge stands behind a
-//! mutex that nobody holds while waiting. A helper thread sleeps until something arrives or is due; the
-//! emulation thread hands a waiting byte to the game itself, between two frames, so that a listening game
-//! costs no thread hop.
+//! The bridge stands behind a mutex that nobody holds while waiting. The emulation thread serves the peer
+//! while frames run, and its core finds a byte in a poll of its own, so that a listening game costs no thread
+//! hop; a helper thread serves the peer where no frames run, the loopback port and the daemon.
 
 mod address;
 mod daemon;
