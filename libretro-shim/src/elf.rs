@@ -1,12 +1,16 @@
-//! Check of a library before the dynamic linker opens it.
+//! Check of a library before the dynamic linker opens it, and what it imports from others.
 //!
 //! `dlopen` maps what the program headers promise; if the file is shorter, the process dies of SIGBUS instead
 //! of getting an error. So the promises are checked against the file first.
 
+use goblin::container::Ctx;
+use goblin::elf::header::{self, ELFMAG, ET_DYN, Header};
+use goblin::elf::program_header::{PT_GNU_RELRO, PT_LOAD, ProgramHeader};
+use goblin::elf::{Elf, section_header::SHN_UNDEF};
+use goblin::options::ParseOptions;
 use std::fmt;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
 use std::path::Path;
 
 /// Reason why a file is no library of this machine.
@@ -35,136 +39,118 @@ impl fmt::Display for BadLibrary {
     }
 }
 
-/// Sizes and places that differ between the two ELF classes (System V ABI, ELF header and program header).
-struct Class {
-    header_size: usize,
-    table_offset: usize,
-    entry_size: usize,
-    entry_count: usize,
-    segment_offset: usize,
-    segment_size: usize,
-    word: usize,
+/// What the dynamic linker makes of a library; addresses count from where it is loaded.
+#[derive(Debug)]
+pub(crate) struct Linking {
+    /// The lowest address that is mapped.
+    pub(crate) first: usize,
+    /// Made read-only once all words are filled (`PT_GNU_RELRO`).
+    pub(crate) read_only: Range<usize>,
+    pub(crate) imports: Vec<Import>,
 }
 
-const CLASS: Class = if cfg!(target_pointer_width = "64") {
-    Class {
-        header_size: 64,
-        table_offset: 32,
-        entry_size: 54,
-        entry_count: 56,
-        segment_offset: 8,
-        segment_size: 32,
-        word: 8,
+impl Linking {
+    /// True for a library that needs a symbol of this name from another.
+    pub(crate) fn is_imported(&self, name: &str) -> bool {
+        self.imports.iter().any(|import| import.name == name)
     }
-} else {
-    Class {
-        header_size: 52,
-        table_offset: 28,
-        entry_size: 42,
-        entry_count: 44,
-        segment_offset: 4,
-        segment_size: 16,
-        word: 4,
-    }
-};
-const CLASS_BYTE: u8 = if cfg!(target_pointer_width = "64") { 2 } else { 1 };
-const ORDER_BYTE: u8 = if cfg!(target_endian = "little") { 1 } else { 2 };
-/// `e_type` of a shared object.
-const ET_DYN: u64 = 3;
-/// `p_type` of a segment that is mapped.
-const PT_LOAD: u64 = 1;
+}
+
+/// A word that the dynamic linker fills in for a symbol of another library.
+#[derive(Debug)]
+pub(crate) struct Import {
+    pub(crate) name: String,
+    /// Kind of the relocation, by the machine's ELF supplement.
+    pub(crate) kind: u32,
+    pub(crate) address: usize,
+}
+
 /// `e_machine`, where this crate knows its own; elsewhere the linker is left to judge.
-const MACHINE: Option<u64> = if cfg!(target_arch = "x86_64") {
-    Some(62)
-} else if cfg!(target_arch = "x86") {
-    Some(3)
-} else if cfg!(target_arch = "aarch64") {
-    Some(183)
-} else if cfg!(target_arch = "arm") {
-    Some(40)
-} else if cfg!(target_arch = "riscv64") {
-    Some(243)
-} else {
-    None
+const MACHINE: Option<u16> = match std::env::consts::ARCH.as_bytes() {
+    b"x86_64" => Some(header::EM_X86_64),
+    b"x86" => Some(header::EM_386),
+    b"aarch64" => Some(header::EM_AARCH64),
+    b"arm" => Some(header::EM_ARM),
+    b"riscv64" => Some(header::EM_RISCV),
+    _ => None,
 };
 
-/// Checks that the dynamic linker may open this file.
+/// Checks that the dynamic linker may open this file; `None` where its linking tables make no sense.
 ///
 /// # Errors
 /// When it is no whole library of this machine.
-pub(crate) fn check(path: &Path) -> Result<(), BadLibrary> {
-    let file = File::open(path).map_err(BadLibrary::Unreadable)?;
-    let metadata = file.metadata().map_err(BadLibrary::Unreadable)?;
+pub(crate) fn read(path: &Path) -> Result<Option<Linking>, BadLibrary> {
+    let metadata = std::fs::metadata(path).map_err(BadLibrary::Unreadable)?;
     if !metadata.is_file() {
         return Err(BadLibrary::NotElf);
     }
-    let size = metadata.len();
-    check_headers(size, |offset, buffer| file.read_exact_at(buffer, offset))
+    let bytes = std::fs::read(path).map_err(BadLibrary::Unreadable)?;
+    check(&bytes)?;
+    Ok(linking(&bytes))
 }
 
-fn check_headers(size: u64, read: impl Fn(u64, &mut [u8]) -> io::Result<()>) -> Result<(), BadLibrary> {
+fn check(bytes: &[u8]) -> Result<(), BadLibrary> {
+    let size = bytes.len() as u64;
     let is_there = |promised: u64| match size >= promised {
         true => Ok(()),
         false => Err(BadLibrary::CutShort { size, promised }),
     };
-    let mut magic = [0; 4];
-    if size < 4 || read(0, &mut magic).is_err() || magic != *b"\x7FELF" {
+    if !bytes.starts_with(ELFMAG) {
         return Err(BadLibrary::NotElf);
     }
-    is_there(CLASS.header_size as u64)?;
-    let mut header = [0; CLASS.header_size];
-    read(0, &mut header).map_err(BadLibrary::Unreadable)?;
-    if header[4] != CLASS_BYTE
-        || header[5] != ORDER_BYTE
-        || number(&header, 16, 2) != ET_DYN
-        || MACHINE.is_some_and(|machine| number(&header, 18, 2) != machine)
-    {
+    let own = Ctx::default();
+    is_there(Header::size(own) as u64)?;
+    let header = Elf::parse_header(bytes).map_err(|_| BadLibrary::OtherMachine)?;
+    let is_own = header.container().is_ok_and(|class| class == own.container)
+        && header.endianness().is_ok_and(|order| order == own.le)
+        && MACHINE.is_none_or(|machine| header.e_machine == machine);
+    // glibc takes no other size of an entry.
+    let entry_size = ProgramHeader::size(own);
+    if !is_own || header.e_type != ET_DYN || usize::from(header.e_phentsize) != entry_size {
         return Err(BadLibrary::OtherMachine);
     }
-    let table = number(&header, CLASS.table_offset, CLASS.word);
-    let entry_size = number(&header, CLASS.entry_size, 2);
-    let entry_count = number(&header, CLASS.entry_count, 2);
-    if entry_size < (CLASS.segment_size + CLASS.word) as u64 {
-        return Err(BadLibrary::OtherMachine);
-    }
-    is_there(table.saturating_add(entry_size * entry_count))?;
-    for index in 0..entry_count {
-        let mut entry = [0; CLASS.segment_size + CLASS.word];
-        read(table + index * entry_size, &mut entry).map_err(BadLibrary::Unreadable)?;
-        if number(&entry, 0, 4) == PT_LOAD {
-            let offset = number(&entry, CLASS.segment_offset, CLASS.word);
-            let length = number(&entry, CLASS.segment_size, CLASS.word);
-            is_there(offset.saturating_add(length))?;
+    let count = usize::from(header.e_phnum);
+    is_there(header.e_phoff.saturating_add((count * entry_size) as u64))?;
+    let segments = ProgramHeader::parse(bytes, header.e_phoff as usize, count, own);
+    for segment in segments.map_err(|_| BadLibrary::OtherMachine)? {
+        if segment.p_type == PT_LOAD {
+            is_there(segment.p_offset.saturating_add(segment.p_filesz))?;
         }
     }
     Ok(())
 }
 
-/// The unsigned number of `width` bytes at `offset`, in this machine's byte order.
-fn number(bytes: &[u8], offset: usize, width: usize) -> u64 {
-    let bytes = bytes.get(offset..offset + width).unwrap_or_default();
-    let join = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
-    if cfg!(target_endian = "little") {
-        bytes.iter().rev().fold(0, join)
-    } else {
-        bytes.iter().fold(0, join)
-    }
+fn linking(bytes: &[u8]) -> Option<Linking> {
+    // A library needs no sections to be linked, so they may be damaged.
+    let elf = Elf::parse_with_opts(bytes, &ParseOptions::permissive()).ok()?;
+    elf.dynamic.as_ref()?;
+    let segments = |kind| {
+        elf.program_headers
+            .iter()
+            .filter(move |segment| segment.p_type == kind)
+    };
+    let relocations = elf.pltrelocs.iter().chain(&elf.dynrelas).chain(&elf.dynrels);
+    let imports = relocations.filter_map(|relocation| {
+        let symbol = elf.dynsyms.get(relocation.r_sym)?;
+        (symbol.st_shndx == SHN_UNDEF as usize && relocation.r_sym != 0).then_some(())?;
+        Some(Import {
+            name: elf.dynstrtab.get_at(symbol.st_name)?.to_owned(),
+            kind: relocation.r_type,
+            address: relocation.r_offset as usize,
+        })
+    });
+    Some(Linking {
+        first: segments(PT_LOAD).map(|segment| segment.p_vaddr as usize).min()?,
+        read_only: segments(PT_GNU_RELRO)
+            .next()
+            .map_or(0..0, ProgramHeader::vm_range),
+        imports: imports.collect(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check_bytes(bytes: &[u8]) -> Result<(), BadLibrary> {
-        check_headers(bytes.len() as u64, |offset, buffer| {
-            let from = usize::try_from(offset).unwrap();
-            let part = bytes
-                .get(from..from.saturating_add(buffer.len()))
-                .ok_or_else(|| io::Error::other("past the end"))?;
-            buffer.copy_from_slice(part);
-            Ok(())
-        })
-    }
 
     /// A running test is itself an ELF file of this machine, and since the toolchain links them so, a
     /// relocatable one.
@@ -174,25 +160,32 @@ mod tests {
 
     #[test]
     fn a_whole_file_passes() {
-        check_bytes(&own_bytes()).unwrap();
+        check(&own_bytes()).unwrap();
     }
 
     #[test]
     fn every_kind_of_cut_is_seen() {
         let bytes = own_bytes();
         for length in [4, 63, 64, 100, 1000, 40_000] {
-            let error = check_bytes(&bytes[..length]).unwrap_err();
+            let error = check(&bytes[..length]).unwrap_err();
             assert!(matches!(error, BadLibrary::CutShort { .. }), "{length}: {error}");
         }
     }
 
     #[test]
     fn other_files_are_told_apart() {
-        assert!(matches!(check_bytes(b""), Err(BadLibrary::NotElf)));
-        assert!(matches!(check_bytes(b"hello, world"), Err(BadLibrary::NotElf)));
+        assert!(matches!(check(b""), Err(BadLibrary::NotElf)));
+        assert!(matches!(check(b"hello, world"), Err(BadLibrary::NotElf)));
         let mut bytes = own_bytes();
         bytes[18] ^= 0x55;
-        assert!(matches!(check_bytes(&bytes), Err(BadLibrary::OtherMachine)));
+        assert!(matches!(check(&bytes), Err(BadLibrary::OtherMachine)));
+    }
+
+    #[test]
+    fn what_a_library_imports_is_known() {
+        let linking = read(Path::new("/proc/self/exe")).unwrap().unwrap();
+        assert!(linking.is_imported("getppid"));
+        assert!(!linking.is_imported("no function of this name"));
     }
 
     #[test]
@@ -203,7 +196,7 @@ mod tests {
             for value in [0, 1, 0x7F, 0xFF] {
                 let mut bytes = bytes.clone();
                 bytes[place] = value;
-                let _ = check_bytes(&bytes);
+                let _ = check(&bytes);
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use super::abi::*;
 use super::depth::DEPTHS;
-use super::imports::{self, ReplaceError, Replaced};
+use super::imports::{ReplaceError, Replaced};
 use super::presenter;
 use super::socket::{self, End};
-use crate::elf::{self, BadLibrary};
+use crate::elf::{self, BadLibrary, Linking};
 use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -119,6 +119,7 @@ vtable! {
 pub(crate) struct Core {
     vtable: Vtable,
     identity: Identity,
+    linking: Option<Linking>,
     /// Goes before the library: it puts the library's own functions back.
     replaced: Option<Replaced>,
     /// Keeps the code of `vtable` in memory.
@@ -143,7 +144,7 @@ macro_rules! calls {
 impl Core {
     /// Loads the library and looks whether it is a Gambatte; runs none of it but its own static set-up.
     pub(crate) fn open(path: &Path) -> Result<Core, OpenError> {
-        elf::check(path).map_err(OpenError::File)?;
+        let linking = elf::read(path).map_err(OpenError::File)?;
         // SAFETY: loading runs the library's own set-up code: it is the core that the player installed and
         // wants to run.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
@@ -166,6 +167,7 @@ impl Core {
         Ok(Core {
             vtable,
             identity,
+            linking,
             replaced: None,
             _library: library,
         })
@@ -179,9 +181,8 @@ impl Core {
     /// True for a core that may have a link: one without imports no `connect`. Where that cannot be seen it
     /// may.
     pub(crate) fn may_have_link(&self) -> bool {
-        let inside = self.vtable.retro_run as *const c_void;
-        // SAFETY: the library is this core's own.
-        unsafe { imports::is_imported(inside, c"connect") }.unwrap_or(true)
+        let linking = self.linking.as_ref();
+        linking.is_none_or(|linking| linking.is_imported("connect"))
     }
 
     /// Has the core's socket calls end in our link, from its next connection on.
@@ -190,10 +191,11 @@ impl Core {
     /// As [`socket::take_over`]; the core then uses real sockets.
     pub(crate) fn take_over_sockets(&mut self) -> Result<(), ReplaceError> {
         DEPTHS.forget();
+        let linking = self.linking.as_ref().ok_or(ReplaceError::Tables)?;
         let inside = self.vtable.retro_run as *const c_void;
         // SAFETY: `replaced` goes before the library; nothing of the core runs, for it has not been started;
         // the functions have the types of those that they replace.
-        self.replaced = Some(unsafe { socket::take_over(inside) }?);
+        self.replaced = Some(unsafe { socket::take_over(inside, linking) }?);
         Ok(())
     }
 

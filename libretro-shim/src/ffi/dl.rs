@@ -1,5 +1,6 @@
 //! Libraries of this process, as the dynamic linker knows them.
 
+use libc::c_void;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::ffi::{CStr, OsStr};
 use std::mem::MaybeUninit;
@@ -9,19 +10,24 @@ use std::path::{Path, PathBuf};
 /// The file that this library was loaded from, as the dynamic linker knows it: perhaps from the working
 /// folder on.
 pub(crate) fn own_file() -> Option<PathBuf> {
-    let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
-    let inside: *const libc::c_void = (own_file as fn() -> Option<PathBuf>) as *const libc::c_void;
-    // SAFETY: any address may be asked for, and `found` has room for the answer.
-    let is_found = unsafe { libc::dladdr(inside, found.as_mut_ptr()) } != 0;
-    // SAFETY: all fields are pointers, so all zero, as before the call, is a value too.
-    let found = unsafe { found.assume_init() };
-    if !is_found || found.dli_fname.is_null() {
-        return None;
-    }
-    // SAFETY: the linker's own name of a loaded library, which ends in zero and lives as long as the library:
-    // us.
-    let name = unsafe { CStr::from_ptr(found.dli_fname) };
+    let name = look_up((own_file as fn() -> Option<PathBuf>) as *const c_void)?.dli_fname;
+    // SAFETY: null, or the linker's own name of a loaded library, which ends in zero and lives as long as the
+    // library: us.
+    let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) })?;
     Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
+}
+
+/// Start of the first page of the library that contains this address.
+pub(super) fn start_of(address: *const c_void) -> Option<usize> {
+    look_up(address).map(|library| library.dli_fbase.addr())
+}
+
+fn look_up(address: *const c_void) -> Option<libc::Dl_info> {
+    let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: any address may be asked for, and `found` has room for the answer.
+    let is_found = unsafe { libc::dladdr(address, found.as_mut_ptr()) } != 0;
+    // SAFETY: all fields are pointers, so all zero, as before the call, is a value too.
+    is_found.then_some(unsafe { found.assume_init() })
 }
 
 /// True for a library that is already in use in this process.

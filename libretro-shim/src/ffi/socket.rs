@@ -14,6 +14,7 @@ use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
 use super::plug::with_cable;
 use super::{REGISTERS, guard, presenter};
+use crate::elf::Linking;
 use crate::faults;
 use gamelink_core::serial::{GameMessage, Shift};
 use gamelink_driver::Link;
@@ -42,14 +43,14 @@ static END: AtomicU8 = AtomicU8::new(End::Link as u8);
 /// Two bytes that the core reads in [`End::Silence`], once, below a bit that marks them; else 0.
 static HANDED: AtomicU32 = AtomicU32::new(0);
 
-/// Answers the socket calls of the library that contains the function `inside`.
+/// Answers the socket calls of the library of these tables, which contains the function `inside`.
 ///
 /// # Errors
 /// As [`imports::replace`]; the library then uses real sockets.
 ///
 /// # Safety
 /// As [`imports::replace`].
-pub(super) unsafe fn take_over(inside: *const c_void) -> Result<Replaced, ReplaceError> {
+pub(super) unsafe fn take_over(inside: *const c_void, linking: &Linking) -> Result<Replaced, ReplaceError> {
     let required = |names, function| Replacement {
         names,
         function,
@@ -60,16 +61,16 @@ pub(super) unsafe fn take_over(inside: *const c_void) -> Result<Replaced, Replac
         ..required(names, function)
     };
     let wanted = [
-        required(&[c"connect"], connect as *const c_void),
-        required(&[c"close"], close as *const c_void),
-        required(&[c"read"], read as *const c_void),
-        required(&[c"write"], write as *const c_void),
-        required(&[c"ioctl", c"__ioctl_time64"], ioctl as *const c_void),
-        optional(&[c"time"], time as *const c_void),
-        optional(&[c"__time64"], time64 as *const c_void),
+        required(&["connect"], connect as *const c_void),
+        required(&["close"], close as *const c_void),
+        required(&["read"], read as *const c_void),
+        required(&["write"], write as *const c_void),
+        required(&["ioctl", "__ioctl_time64"], ioctl as *const c_void),
+        optional(&["time"], time as *const c_void),
+        optional(&["__time64"], time64 as *const c_void),
     ];
     // SAFETY: the caller's promise; the functions below have the types of those that they replace.
-    unsafe { imports::replace(inside, &wanted) }
+    unsafe { imports::replace(inside, linking, &wanted) }
 }
 
 /// Makes the call with this at the other end.

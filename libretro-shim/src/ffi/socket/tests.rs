@@ -1,4 +1,5 @@
 use super::*;
+use crate::elf;
 use crate::ffi::presenter::presentation;
 use crate::ffi::tests;
 use crate::presentation::Presentation;
@@ -14,6 +15,7 @@ use std::net::TcpListener;
 /// The C functions of `stand_in.c`.
 struct StandIn {
     library: Library,
+    linking: Linking,
 }
 
 impl StandIn {
@@ -30,9 +32,10 @@ impl StandIn {
         let mut bytes = std::fs::read(&file).unwrap();
         change(&mut bytes);
         std::fs::write(&file, bytes).unwrap();
+        let linking = elf::read(&file).unwrap().unwrap();
         // SAFETY: just built of a source without set-up code.
         let library = unsafe { Library::open(Some(&file), RTLD_NOW | RTLD_LOCAL) }.unwrap();
-        StandIn { library }
+        StandIn { library, linking }
     }
 
     fn function<F: Copy>(&self, name: &str) -> F {
@@ -43,7 +46,7 @@ impl StandIn {
     fn take_over(&self) -> Replaced {
         let inside: unsafe extern "C" fn() -> c_int = self.function("time_size");
         // SAFETY: the caller drops the result first; this thread alone runs the library's code.
-        unsafe { take_over(inside as *const c_void) }.unwrap()
+        unsafe { take_over(inside as *const c_void, &self.linking) }.unwrap()
     }
 
     fn number<T>(&self, name: &str) -> T {
