@@ -5,6 +5,7 @@ use super::depth::DEPTHS;
 use super::imports::{ReplaceError, Replaced};
 use super::presenter;
 use super::socket::{self, End};
+use super::text::owned;
 use crate::elf::{self, BadLibrary, Linking};
 use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
@@ -304,11 +305,8 @@ fn identity(vtable: &Vtable) -> Identity {
     unsafe { (vtable.retro_get_system_info)(info.as_mut_ptr()) };
     // SAFETY: pointers and booleans, for which all zero, as before the call, is a value too.
     let info = unsafe { info.assume_init() };
-    let own = |text: *const c_char| match text.is_null() {
-        true => CString::default(),
-        // SAFETY: the core's string, valid until `retro_deinit`.
-        false => unsafe { CStr::from_ptr(text) }.to_owned(),
-    };
+    // SAFETY: null or the core's string, valid until `retro_deinit`.
+    let own = |text| unsafe { owned(text) }.unwrap_or_default();
     Identity {
         name: own(info.library_name),
         version: own(info.library_version),

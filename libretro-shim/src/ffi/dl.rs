@@ -1,10 +1,11 @@
 //! Libraries of this process, as the dynamic linker knows them.
 
+use super::text::owned;
 use libc::c_void;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsString;
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// The file that this library was loaded from, as the dynamic linker knows it: perhaps from the working
@@ -13,8 +14,8 @@ pub(crate) fn own_file() -> Option<PathBuf> {
     let name = look_up((own_file as fn() -> Option<PathBuf>) as *const c_void)?.dli_fname;
     // SAFETY: null, or the linker's own name of a loaded library, which ends in zero and lives as long as the
     // library: us.
-    let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) })?;
-    Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
+    let name = unsafe { owned(name) }?;
+    Some(OsString::from_vec(name.into_bytes()).into())
 }
 
 /// Start of the first page of the library that contains this address.

@@ -2,12 +2,12 @@
 
 use super::abi::*;
 use super::callbacks::call;
-use super::text::c_string;
+use super::text::{c_string, owned};
 use crate::messages::Severity;
 use crate::options::DISABLED;
-use libc::{c_char, c_int, c_uint};
-use std::ffi::{CStr, CString, OsStr};
-use std::os::unix::ffi::OsStrExt;
+use libc::{c_int, c_uint};
+use std::ffi::{CStr, CString, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 /// Makes an environment call with this value, which the frontend may change; `None` where it does not know
@@ -30,7 +30,7 @@ pub(crate) fn option_value(key: &CStr) -> Option<CString> {
     // SAFETY: the command takes a `retro_variable`.
     let value = unsafe { ask(GET_VARIABLE, variable) }?.value;
     // SAFETY: the frontend's string, valid until the next environment call.
-    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
+    unsafe { owned(value) }
 }
 
 /// True where an option has changed since the frontend was last asked.
@@ -53,13 +53,10 @@ pub(crate) fn can_repeat() -> bool {
 /// File that the frontend loaded us from, where it tells.
 pub(crate) fn libretro_path() -> Option<PathBuf> {
     // SAFETY: the command takes a `const char *`.
-    let path: *const c_char = unsafe { ask(GET_LIBRETRO_PATH, std::ptr::null()) }?;
-    if path.is_null() {
-        return None;
-    }
+    let path = unsafe { ask(GET_LIBRETRO_PATH, std::ptr::null()) }?;
     // SAFETY: the frontend's string, valid until the next environment call.
-    let path = unsafe { CStr::from_ptr(path) };
-    Some(PathBuf::from(OsStr::from_bytes(path.to_bytes())))
+    let path = unsafe { owned(path) }?;
+    Some(OsString::from_vec(path.into_bytes()).into())
 }
 
 /// Purpose of a savestate (`retro_savestate_context`).
@@ -101,7 +98,7 @@ pub(crate) fn show(severity: Severity, text: &str) {
         Severity::Warning => (2, 5, 2),
         Severity::Error => (3, 10, 3),
     };
-    let text = c_string(text.to_owned());
+    let text = c_string(text);
     // SAFETY: the command takes an `unsigned`.
     let version: Option<c_uint> = unsafe { ask(GET_MESSAGE_INTERFACE_VERSION, 0) };
     if version.is_some_and(|version| version >= 1) {

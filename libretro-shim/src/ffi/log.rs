@@ -52,7 +52,7 @@ impl Log for FrontendLog {
         let line = format!("[Gamelink] {}", record.args());
         match PRINTF.get() {
             Some(printf) => {
-                let line = c_string(line);
+                let line = c_string(&line);
                 // SAFETY: a frontend's log callback takes lines from any thread while the core is loaded; the
                 // format wants one string.
                 unsafe { printf(level, c"%s\n".as_ptr(), line.as_ptr()) };
