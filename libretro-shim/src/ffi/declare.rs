@@ -3,6 +3,7 @@
 use super::abi::*;
 use crate::options::{Category, Choice, Declaration, Definition, Form};
 use libc::{c_char, c_void};
+use std::any::Any;
 use std::ffi::{CStr, CString};
 
 /// No build has nearly as many options; an array without its terminator must end somewhere.
@@ -10,19 +11,11 @@ const DEFINITIONS_MAX: usize = 1024;
 
 /// Options as an environment command takes them, with everything that they point to.
 pub(super) struct Written {
-    arrays: Arrays,
+    /// The command's argument, in `_arrays`.
+    data: *const c_void,
+    _arrays: Box<dyn Any>,
     /// The arrays' pointers lead here.
     _declaration: Declaration,
-}
-
-enum Arrays {
-    Variables(Box<[Plain]>),
-    V1(Box<[OptionDefinition]>),
-    V2 {
-        options: Box<OptionsV2>,
-        _categories: Box<[OptionV2Category]>,
-        _definitions: Box<[OptionV2Definition]>,
-    },
 }
 
 // SAFETY: all pointers lead to what the structure itself owns, which nobody changes.
@@ -30,11 +23,7 @@ unsafe impl Send for Written {}
 
 impl Written {
     pub(super) fn as_ptr(&self) -> *const c_void {
-        match &self.arrays {
-            Arrays::Variables(array) => array.as_ptr().cast(),
-            Arrays::V1(array) => array.as_ptr().cast(),
-            Arrays::V2 { options, .. } => (&raw const **options).cast(),
-        }
+        self.data
     }
 }
 
@@ -150,9 +139,13 @@ unsafe fn read_array<T: Entry>(array: *const T) -> Vec<T::Plain> {
 }
 
 /// Writes an array of pointers into `plain`.
-fn write_array<T: Entry>(plain: &[T::Plain]) -> Box<[T]> {
+fn write_array<T: Entry>(plain: &[T::Plain]) -> Vec<T> {
     let entries = plain.iter().map(Some).chain([None]);
     entries.map(T::write).collect()
+}
+
+fn keep<T: 'static>(array: Vec<T>) -> (*const c_void, Box<dyn Any>) {
+    (array.as_ptr().cast(), Box::new(array))
 }
 
 /// Reads the options that an environment command takes in this form.
@@ -182,24 +175,23 @@ pub(super) unsafe fn read(form: Form, data: *const c_void) -> Declaration {
 
 /// Writes the options that an environment command takes in this form.
 pub(super) fn write(form: Form, declaration: Declaration) -> Written {
-    let arrays = match form {
-        Form::Variables => Arrays::Variables(write_array(&declaration.definitions)),
-        Form::V1 => Arrays::V1(write_array(&declaration.definitions)),
+    let (data, arrays): (_, Box<dyn Any>) = match form {
+        Form::Variables => keep(write_array::<Plain>(&declaration.definitions)),
+        Form::V1 => keep(write_array::<OptionDefinition>(&declaration.definitions)),
         Form::V2 => {
             let categories = write_array(&declaration.categories);
             let definitions = write_array(&declaration.definitions);
-            Arrays::V2 {
-                options: Box::new(OptionsV2 {
-                    categories: categories.as_ptr(),
-                    definitions: definitions.as_ptr(),
-                }),
-                _categories: categories,
-                _definitions: definitions,
-            }
+            let options = OptionsV2 {
+                categories: categories.as_ptr(),
+                definitions: definitions.as_ptr(),
+            };
+            let (data, options) = keep(vec![options]);
+            (data, Box::new((options, categories, definitions)))
         }
     };
     Written {
-        arrays,
+        data,
+        _arrays: arrays,
         _declaration: declaration,
     }
 }

@@ -5,14 +5,14 @@ use super::abi::*;
 use super::callbacks::call;
 use super::declare::{self, Written};
 use super::presenter::presentation;
+use super::text::owned;
 use super::{guard, memory};
 use crate::faults;
 use crate::lifecycle::session;
-use crate::options::{Declaration, Form, LinkKey};
+use crate::options::{Form, LinkKey};
 use crate::presentation::Mode;
 use crate::sync::lock;
 use libc::{c_uint, c_void};
-use std::ffi::CStr;
 use std::sync::Mutex;
 
 /// Options as last declared to the frontend; some frontends keep pointers into them.
@@ -20,11 +20,7 @@ static DECLARED: Mutex<Vec<Written>> = Mutex::new(Vec::new());
 
 /// The core is gone, and with it the options.
 pub(super) fn forget_declared() {
-    keep(Vec::new());
-}
-
-fn keep(new: Vec<Written>) {
-    *lock(&DECLARED) = new;
+    lock(&DECLARED).clear();
 }
 
 /// The core's environment callback.
@@ -44,31 +40,22 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
             // SAFETY: the command takes a `retro_variable`.
             unsafe { get_variable(data.cast()) }
         }
-        // A frame that is replayed or taken back changes no option, and a replay shows no message.
-        GET_VARIABLE_UPDATE
-            if !data.is_null() && matches!(presentation().mode(), Mode::Replay | Mode::Ahead) =>
-        {
-            // SAFETY: as below.
-            unsafe { data.cast::<bool>().write(false) };
-            true
-        }
-        SET_MESSAGE | SET_MESSAGE_EXT if presentation().mode() == Mode::Replay => true,
         GET_VARIABLE_UPDATE if !data.is_null() => {
-            let is_updated = session().poll_option_update();
+            // A frame that is replayed or taken back changes no option.
+            let mode = presentation().mode();
+            let is_updated = !matches!(mode, Mode::Replay | Mode::Ahead) && session().poll_option_update();
             // SAFETY: the command takes a `bool` to fill in, and this one is not null.
             unsafe { data.cast::<bool>().write(is_updated) };
             true
         }
+        // A replay shows no message.
+        SET_MESSAGE | SET_MESSAGE_EXT if presentation().mode() == Mode::Replay => true,
         // SAFETY: the core's own arguments.
         SET_VARIABLES => unsafe { set_options(command, Form::Variables, data) },
         // SAFETY: as above.
-        SET_CORE_OPTIONS => unsafe { set_options(command, Form::V1, data) },
+        SET_CORE_OPTIONS | SET_CORE_OPTIONS_INTL => unsafe { set_options(command, Form::V1, data) },
         // SAFETY: as above.
-        SET_CORE_OPTIONS_INTL => unsafe { set_options_intl(command, Form::V1, data) },
-        // SAFETY: as above.
-        SET_CORE_OPTIONS_V2 => unsafe { set_options(command, Form::V2, data) },
-        // SAFETY: as above.
-        SET_CORE_OPTIONS_V2_INTL => unsafe { set_options_intl(command, Form::V2, data) },
+        SET_CORE_OPTIONS_V2 | SET_CORE_OPTIONS_V2_INTL => unsafe { set_options(command, Form::V2, data) },
         SET_CORE_OPTIONS_DISPLAY => {
             // SAFETY: the command takes a `retro_core_option_display`, whose key is its first field, as in a
             // `retro_variable`.
@@ -94,11 +81,8 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
 unsafe fn link_key(entry: *const *const libc::c_char) -> Option<LinkKey> {
     // SAFETY: the caller's promise.
     let key = unsafe { entry.as_ref() }?;
-    if key.is_null() {
-        return None;
-    }
     // SAFETY: the caller's promise.
-    LinkKey::parse(unsafe { CStr::from_ptr(*key) })
+    LinkKey::parse(&unsafe { owned(*key) }?)
 }
 
 /// # Safety
@@ -117,50 +101,34 @@ unsafe fn get_variable(variable: *mut Variable) -> bool {
     }
 }
 
-/// Replaces the stock core's link options by ours; `None` for a build without a link, whose options stay.
-fn rewrite(mut declaration: Declaration, form: Form) -> Option<Declaration> {
-    session().handle_declaration(&declaration);
-    if !declaration.has_link() {
-        return None;
-    }
-    declaration.remove_link();
-    declaration.add_own(form);
-    Some(declaration)
-}
-
+/// Replaces the stock core's link options by ours; those of a build without a link stay.
+///
 /// # Safety
-/// `data` is null or as the command wants it, which takes options of this form in one language.
+/// `data` is null or as the command wants it, which takes options of this form.
 unsafe fn set_options(command: c_uint, form: Form, data: *mut c_void) -> bool {
-    // SAFETY: the caller's promise.
-    let declaration = unsafe { declare::read(form, data) };
-    let Some(declaration) = rewrite(declaration, form) else {
-        // SAFETY: the core's own arguments.
-        return unsafe { call(command, data) };
+    let is_intl = matches!(command, SET_CORE_OPTIONS_INTL | SET_CORE_OPTIONS_V2_INTL);
+    let given = match is_intl {
+        // SAFETY: the caller's promise.
+        true => unsafe { data.cast::<OptionsIntl>().as_ref() },
+        false => Some(&OptionsIntl {
+            us: data,
+            local: std::ptr::null(),
+        }),
     };
-    let options = declare::write(form, declaration);
-    // SAFETY: what the command takes, just made.
-    let result = unsafe { call(command, options.as_ptr().cast_mut()) };
-    keep(vec![options]);
-    result
-}
-
-/// # Safety
-/// `data` is null or as the command wants it, which takes options of this form in two languages.
-unsafe fn set_options_intl(command: c_uint, form: Form, data: *mut c_void) -> bool {
-    // SAFETY: the caller's promise.
-    let Some(intl) = (unsafe { data.cast::<OptionsIntl>().as_ref() }) else {
-        return false;
-    };
+    let Some(given) = given else { return false };
     // SAFETY: what the command takes.
-    let us = unsafe { declare::read(form, intl.us) };
-    let Some(us) = rewrite(us, form) else {
+    let mut us = unsafe { declare::read(form, given.us) };
+    session().handle_declaration(&us);
+    if !us.has_link() {
         // SAFETY: the core's own arguments.
         return unsafe { call(command, data) };
-    };
+    }
+    us.remove_link();
+    us.add_own(form);
     let us = declare::write(form, us);
-    let local = (!intl.local.is_null()).then(|| {
+    let local = (!given.local.is_null()).then(|| {
         // SAFETY: what the command takes.
-        let mut local = unsafe { declare::read(form, intl.local) };
+        let mut local = unsafe { declare::read(form, given.local) };
         local.remove_link();
         declare::write(form, local)
     });
@@ -168,8 +136,12 @@ unsafe fn set_options_intl(command: c_uint, form: Form, data: *mut c_void) -> bo
         us: us.as_ptr(),
         local: local.as_ref().map_or(std::ptr::null(), Written::as_ptr),
     };
+    let options = match is_intl {
+        true => (&raw mut intl).cast(),
+        false => us.as_ptr().cast_mut(),
+    };
     // SAFETY: what the command takes, just made.
-    let result = unsafe { call(command, (&raw mut intl).cast()) };
-    keep([us].into_iter().chain(local).collect());
+    let result = unsafe { call(command, options) };
+    *lock(&DECLARED) = [us].into_iter().chain(local).collect();
     result
 }
