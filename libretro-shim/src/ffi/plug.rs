@@ -3,26 +3,20 @@
 
 use crate::cable::Cable;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// The cable of the newest [`Plug`]; null without one.
 static CABLE: AtomicPtr<Cable> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Owns a game's cable and keeps it within reach of [`with_cable`].
-pub(crate) struct Plug {
-    cable: *mut Cable,
-}
-
-// SAFETY: the pointer is that of a box that this owns; `Cable` is `Send` and `Sync`.
-unsafe impl Send for Plug {}
-// SAFETY: as above.
-unsafe impl Sync for Plug {}
+pub(crate) struct Plug(Arc<Cable>);
 
 impl Plug {
     pub(crate) fn new(cable: Cable) -> Plug {
-        let cable = Box::into_raw(Box::new(cable));
-        CABLE.store(cable, Ordering::Release);
-        Plug { cable }
+        let cable = Arc::new(cable);
+        CABLE.store(Arc::as_ptr(&cable).cast_mut(), Ordering::Release);
+        Plug(cable)
     }
 }
 
@@ -30,22 +24,15 @@ impl Deref for Plug {
     type Target = Cable;
 
     fn deref(&self) -> &Cable {
-        // SAFETY: the box that `new` made, which goes with this value.
-        unsafe { &*self.cable }
+        &self.0
     }
 }
 
 impl Drop for Plug {
     fn drop(&mut self) {
+        let own = Arc::as_ptr(&self.0).cast_mut();
         // A newer game's cable stays.
-        let _ = CABLE.compare_exchange(
-            self.cable,
-            std::ptr::null_mut(),
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        );
-        // SAFETY: the box that `new` made, which nobody reaches any more.
-        drop(unsafe { Box::from_raw(self.cable) });
+        let _ = CABLE.compare_exchange(own, std::ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 
