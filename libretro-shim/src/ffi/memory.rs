@@ -47,35 +47,31 @@ impl Registers {
 
     /// FF02 as the game left it; between frames, or on another thread while the core waits.
     pub(crate) fn serial_control(&self) -> Option<SerialControl> {
-        let control = self.control.load(Ordering::Relaxed);
-        if control.is_null() {
-            return None;
-        }
-        // SAFETY: the map promised this byte until the game is unloaded, and before that `forget`
-        // runs. The core writes it only while it runs, so never during this.
-        let value = unsafe { AtomicU8::from_ptr(control) }.load(Ordering::Relaxed);
+        let value = self.read(0)?;
         (value & UNUSED_BITS == UNUSED_BITS).then_some(SerialControl(value))
     }
 
     /// FF01, the serial byte; where and when FF02 can be read.
     pub(crate) fn serial_byte(&self) -> Option<u8> {
         self.serial_control()?;
-        self.byte()
+        self.read(1)
     }
 
-    fn byte(&self) -> Option<u8> {
+    /// The register so many addresses before FF02: none or one.
+    fn read(&self, before: usize) -> Option<u8> {
         let control = self.control.load(Ordering::Relaxed);
         if control.is_null() {
             return None;
         }
-        // SAFETY: `find_registers` has found both in one memory; otherwise as in `serial_control`.
-        Some(unsafe { AtomicU8::from_ptr(control.wrapping_sub(1)) }.load(Ordering::Relaxed))
+        // SAFETY: the map promised both bytes, in one memory (`find_registers`), until the game is unloaded,
+        // and before that `forget` runs. The core writes them only while it runs, so never during this.
+        Some(unsafe { AtomicU8::from_ptr(control.wrapping_sub(before)) }.load(Ordering::Relaxed))
     }
 
     /// Compares the byte that the core sends with FF01; where they differ, that was not FF01, and is read no
     /// more.
     pub(super) fn handle_sent(&self, byte: u8) {
-        if self.byte().is_some_and(|held| held != byte) {
+        if self.read(1).is_some_and(|held| held != byte) {
             self.control.store(std::ptr::null_mut(), Ordering::Relaxed);
             self.is_disproved.store(true, Ordering::Relaxed);
         }

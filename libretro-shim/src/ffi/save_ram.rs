@@ -2,10 +2,8 @@
 
 use super::Core;
 use libc::{c_uint, c_void};
+use libretro_sys::MEMORY_SAVE_RAM as SAVE_RAM;
 use std::sync::atomic::{AtomicPtr, Ordering};
-
-/// `RETRO_MEMORY_SAVE_RAM`.
-const SAVE_RAM: c_uint = 0;
 
 /// The copy; null where the frontend gets the core's own.
 static PUBLIC: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
@@ -32,36 +30,31 @@ pub(super) fn memory_data(core: &Core, id: c_uint) -> *mut c_void {
 impl Core {
     /// The battery RAM as it is now; `None` for a cartridge without.
     pub(crate) fn save_ram(&self) -> Option<Vec<u8>> {
-        let (data, len) = self.save_ram_place()?;
-        // SAFETY: the core says that so many bytes are there, and it does not run now.
-        Some(unsafe { std::slice::from_raw_parts(data, len) }.to_vec())
+        self.with_save_ram(|ram| ram.to_vec())
     }
 
     /// Copies the battery RAM out.
     pub(crate) fn read_save_ram(&self, to: &mut [u8]) {
-        if let Some((data, len)) = self.save_ram_place()
-            && len == to.len()
-        {
-            // SAFETY: as in `save_ram`; the two do not overlap, one being ours.
-            unsafe { std::ptr::copy_nonoverlapping(data, to.as_mut_ptr(), len) };
-        }
+        self.with_save_ram(|ram| {
+            if ram.len() == to.len() {
+                to.copy_from_slice(ram);
+            }
+        });
     }
 
     /// Replaces the battery RAM.
     pub(crate) fn write_save_ram(&self, from: &[u8]) {
-        if let Some((data, len)) = self.save_ram_place()
-            && len == from.len()
-        {
-            // SAFETY: as in `read_save_ram`.
-            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), data, len) };
-        }
+        self.with_save_ram(|ram| {
+            if ram.len() == from.len() {
+                ram.copy_from_slice(from);
+            }
+        });
     }
 
-    fn save_ram_place(&self) -> Option<(*mut u8, usize)> {
-        let (data, len) = (
-            self.memory_data(SAVE_RAM).cast::<u8>(),
-            self.memory_size(SAVE_RAM),
-        );
-        (!data.is_null() && len > 0).then_some((data, len))
+    fn with_save_ram<T>(&self, call: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        let data = self.memory_data(SAVE_RAM).cast::<u8>();
+        let len = self.memory_size(SAVE_RAM);
+        // SAFETY: the core says that so many bytes are there, and it does not run now.
+        (!data.is_null() && len > 0).then(|| call(unsafe { std::slice::from_raw_parts_mut(data, len) }))
     }
 }
