@@ -1,28 +1,20 @@
 //! Times our own work inside `retro_run`.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Runs from its start.
 #[derive(Clone, Copy)]
-pub(crate) struct Stopwatch {
-    start: u64,
-}
-
-static CLOCK: OnceLock<quanta::Clock> = OnceLock::new();
+pub(crate) struct Stopwatch(quanta::Instant);
 
 impl Stopwatch {
     /// Starts now.
     pub(crate) fn start() -> Stopwatch {
-        Stopwatch {
-            start: CLOCK.get_or_init(quanta::Clock::new).raw(),
-        }
+        Stopwatch(quanta::Instant::now())
     }
 
     /// The time since the start.
     pub(crate) fn elapsed(self) -> Duration {
-        let clock = CLOCK.get_or_init(quanta::Clock::new);
-        clock.delta(self.start, clock.raw())
+        self.0.elapsed()
     }
 }
 

@@ -91,22 +91,18 @@ impl Drop for Replaced {
 
 impl Slot {
     fn store(&self, function: *mut c_void) -> Result<(), ReplaceError> {
-        let page = page_size();
-        let start = page_of(self.address) as *mut c_void;
-        if self.is_read_only {
-            // SAFETY: a page of a mapped library's data, which stays readable; nothing relies on its being
-            // read-only.
-            let result = unsafe { libc::mprotect(start, page, libc::PROT_READ | libc::PROT_WRITE) };
-            if result != 0 {
-                return Err(ReplaceError::Protected);
-            }
+        let page = page_of(self.address) as *mut c_void;
+        // SAFETY: a page of a mapped library's data, which stays readable; nothing relies on its being
+        // read-only.
+        let protect = |access| unsafe { libc::mprotect(page, page_size(), access) } == 0;
+        if self.is_read_only && !protect(libc::PROT_READ | libc::PROT_WRITE) {
+            return Err(ReplaceError::Protected);
         }
         // SAFETY: an aligned pointer in mapped, writable memory, which the library reads as one word.
         let slot = unsafe { AtomicPtr::from_ptr(self.address as *mut *mut c_void) };
         slot.store(function, Ordering::Release);
         if self.is_read_only {
-            // SAFETY: as it was before.
-            unsafe { libc::mprotect(start, page, libc::PROT_READ) };
+            protect(libc::PROT_READ);
         }
         Ok(())
     }

@@ -95,16 +95,10 @@ pub(crate) fn show(choose: impl FnOnce(&mut Presentation<Picture>) -> Shown<Pict
 }
 
 fn hand_over(picture: Picture) {
-    let Picture {
-        data,
-        width,
-        height,
-        pitch,
-    } = picture;
     if let Some(callback) = VIDEO_REFRESH.get() {
         // SAFETY: the core's own picture, which it overwrites only when it runs again, or a copy, or null for
         // the last one.
-        unsafe { callback(data, width, height, pitch) };
+        unsafe { callback(picture.data, picture.width, picture.height, picture.pitch) };
     }
 }
 

@@ -51,23 +51,19 @@ static HANDED: AtomicU32 = AtomicU32::new(0);
 /// # Safety
 /// As [`imports::replace`].
 pub(super) unsafe fn take_over(inside: *const c_void, linking: &Linking) -> Result<Replaced, ReplaceError> {
-    let required = |names, function| Replacement {
+    let replacement = |names, function, is_required| Replacement {
         names,
         function,
-        is_required: true,
-    };
-    let optional = |names, function| Replacement {
-        is_required: false,
-        ..required(names, function)
+        is_required,
     };
     let wanted = [
-        required(&["connect"], connect as *const c_void),
-        required(&["close"], close as *const c_void),
-        required(&["read"], read as *const c_void),
-        required(&["write"], write as *const c_void),
-        required(&["ioctl", "__ioctl_time64"], ioctl as *const c_void),
-        optional(&["time"], time as *const c_void),
-        optional(&["__time64"], time64 as *const c_void),
+        replacement(&["connect"], connect as *const c_void, true),
+        replacement(&["close"], close as *const c_void, true),
+        replacement(&["read"], read as *const c_void, true),
+        replacement(&["write"], write as *const c_void, true),
+        replacement(&["ioctl", "__ioctl_time64"], ioctl as *const c_void, true),
+        replacement(&["time"], time as *const c_void, false),
+        replacement(&["__time64"], time64 as *const c_void, false),
     ];
     // SAFETY: the caller's promise; the functions below have the types of those that they replace.
     unsafe { imports::replace(inside, linking, &wanted) }
@@ -199,9 +195,9 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
 /// `time`; with 32 bits it ends in 2038, as the C function's does.
 unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
     let now = presenter::time(wall_clock) as libc::time_t;
-    if !out.is_null() {
-        // SAFETY: the core's own pointer.
-        unsafe { out.write(now) };
+    // SAFETY: null or the core's own pointer.
+    if let Some(out) = unsafe { out.as_mut() } {
+        *out = now;
     }
     now
 }
@@ -209,9 +205,9 @@ unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
 /// `__time64`: the same with 64 bits, whatever this machine's `time_t` has.
 unsafe extern "C" fn time64(out: *mut i64) -> i64 {
     let now = presenter::time(wall_clock);
-    if !out.is_null() {
-        // SAFETY: the core's own pointer.
-        unsafe { out.write(now) };
+    // SAFETY: as above.
+    if let Some(out) = unsafe { out.as_mut() } {
+        *out = now;
     }
     now
 }
