@@ -127,13 +127,12 @@ pub(crate) struct Core {
     _library: Library,
 }
 
-/// Calls of the core as they are; those with pointers want them as libretro.h does.
+/// Calls of the core as they are; those with pointers want them as libretro.h does, and callbacks are of this
+/// library, which outlives the core.
 macro_rules! calls {
     ($(
-        #[$doc:meta]
         [$($unsafe:tt)?] $method:ident = $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;
     )*) => {$(
-        #[$doc]
         pub(crate) $($unsafe)? fn $method(&self, $($argument: $kind),*) $(-> $result)? {
             // SAFETY: a core's function, loaded by its name, with libretro.h's arguments: by value, or as the
             // caller promises.
@@ -204,56 +203,38 @@ impl Core {
     /// are known.
     pub(crate) fn attach(&self, environment: EnvironmentFn) {
         self.set_environment(environment);
-        // SAFETY: the callback lives as long as this library, which outlives the core.
-        unsafe { (self.vtable.retro_set_video_refresh)(presenter::video_refresh) };
-        // SAFETY: as above.
-        unsafe { (self.vtable.retro_set_audio_sample)(presenter::audio_sample) };
-        // SAFETY: as above.
-        unsafe { (self.vtable.retro_set_audio_sample_batch)(presenter::audio_sample_batch) };
+        self.set_video_refresh(presenter::video_refresh);
+        self.set_audio_sample(presenter::audio_sample);
+        self.set_audio_sample_batch(presenter::audio_sample_batch);
         self.set_input();
-    }
-
-    /// Gives the core our environment callback; it declares its options in return.
-    pub(crate) fn set_environment(&self, callback: EnvironmentFn) {
-        // SAFETY: the callback is of this library, which outlives the core.
-        unsafe { (self.vtable.retro_set_environment)(callback) };
     }
 
     /// Gives the core our input callbacks, which ask the frontend's or give what was recorded.
     pub(crate) fn set_input(&self) {
-        // SAFETY: the callback lives as long as this library, which outlives the core.
-        unsafe { (self.vtable.retro_set_input_poll)(presenter::input_poll) };
-        // SAFETY: as above.
-        unsafe { (self.vtable.retro_set_input_state)(presenter::input_state) };
+        self.set_input_poll(presenter::input_poll);
+        self.set_input_state(presenter::input_state);
     }
 
     calls! {
-        /// Starts the core.
+        [] set_environment = retro_set_environment(callback: EnvironmentFn);
+        [] set_video_refresh = retro_set_video_refresh(callback: VideoRefreshFn);
+        [] set_audio_sample = retro_set_audio_sample(callback: AudioSampleFn);
+        [] set_audio_sample_batch = retro_set_audio_sample_batch(callback: AudioSampleBatchFn);
+        [] set_input_poll = retro_set_input_poll(callback: InputPollFn);
+        [] set_input_state = retro_set_input_state(callback: InputStateFn);
         [] init = retro_init();
-        /// Stops the core.
         [] deinit = retro_deinit();
-        /// Presses the reset button.
         [] reset = retro_reset();
-        /// Loads a game.
         [unsafe] load_game = retro_load_game(game: *const GameInfo) -> bool;
-        /// Loads a game of several parts.
         [unsafe] load_game_special
             = retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize) -> bool;
-        /// Unloads the game.
         [] unload_game = retro_unload_game();
-        /// Fills in the picture's size and the rates.
         [unsafe] system_av_info = retro_get_system_av_info(info: *mut SystemAvInfo);
-        /// Removes all cheats.
         [] cheat_reset = retro_cheat_reset();
-        /// Sets a cheat.
         [unsafe] cheat_set = retro_cheat_set(index: c_uint, is_enabled: bool, code: *const c_char);
-        /// The television's standard.
         [] region = retro_get_region() -> c_uint;
-        /// Address of this kind of memory.
         [] memory_data = retro_get_memory_data(id: c_uint) -> *mut c_void;
-        /// Size of this kind of memory.
         [] memory_size = retro_get_memory_size(id: c_uint) -> usize;
-        /// Plugs in a controller.
         [] set_controller_port_device = retro_set_controller_port_device(port: c_uint, device: c_uint);
     }
 
