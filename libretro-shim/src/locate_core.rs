@@ -148,11 +148,12 @@ fn choose<C>(
     let mut passed_over = Vec::new();
     let mut without_link = None;
     for path in files {
-        let reason = match open(path) {
+        let path = path.clone();
+        let reason = match open(&path) {
             Ok(core) if has_link(&core) => {
                 return Ok(Found {
                     core,
-                    path: path.clone(),
+                    path,
                     passed_over,
                 });
             }
@@ -163,20 +164,14 @@ fn choose<C>(
             }
             Err(error) => error,
         };
-        passed_over.push(PassedOver {
-            path: path.clone(),
-            reason,
-        });
+        passed_over.push(PassedOver { path, reason });
     }
     match without_link {
-        Some((core, place)) => {
-            let PassedOver { path, .. } = passed_over.remove(place);
-            Ok(Found {
-                core,
-                path,
-                passed_over,
-            })
-        }
+        Some((core, place)) => Ok(Found {
+            core,
+            path: passed_over.remove(place).path,
+            passed_over,
+        }),
         None if passed_over.is_empty() => Err(LocateError::Nowhere),
         None => Err(LocateError::Unusable(passed_over)),
     }
@@ -190,20 +185,15 @@ fn files() -> Vec<PathBuf> {
         return vec![from_root(Path::new(&chosen))];
     }
     let own = ffi::own_file().map(|path| from_root(&path));
-    let own_id = own.as_deref().and_then(file_id);
-    let mut ids = Vec::from_iter(own_id);
-    let mut files = folders(own.as_deref());
-    for folder in &mut files {
-        *folder = from_root(&folder.join(FILE_NAME));
-    }
-    files.retain(|path| match file_id(path) {
-        Some(id) if !ids.contains(&id) => {
-            ids.push(id);
-            true
-        }
-        _ => false,
-    });
-    files
+    let mut ids = Vec::from_iter(own.as_deref().and_then(file_id));
+    let folders = folders(own.as_deref());
+    let files = folders.iter().map(|folder| from_root(&folder.join(FILE_NAME)));
+    let is_new = |path: &PathBuf| {
+        let id = file_id(path).filter(|id| !ids.contains(id));
+        ids.extend(id);
+        id.is_some()
+    };
+    files.filter(is_new).collect()
 }
 
 /// Makes a path absolute, so that a change of the working folder does not matter; symbolic links stay, since
@@ -217,27 +207,18 @@ fn folders(own: Option<&Path>) -> Vec<PathBuf> {
     let beside = [own, frontend.as_deref()]
         .into_iter()
         .flatten()
-        .filter_map(Path::parent)
-        .map(Path::to_owned);
-    let config = variable("XDG_CONFIG_HOME").map(|folder| Path::new(&folder).join("retroarch/cores"));
-    let home = variable("HOME").map(PathBuf::from);
-    let home = HOME_FOLDERS
-        .iter()
-        .filter_map(|folder| Some(home.as_ref()?.join(folder)));
-    let mut by_machine: Vec<_> = std::fs::read_dir("/usr/lib")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("libretro"))
-        .filter(|folder| folder.is_dir())
-        .collect();
+        .filter_map(Path::parent);
+    let mut folders: Vec<PathBuf> = beside.map(Path::to_owned).collect();
+    let below = |name, folder: &str| Some(Path::new(&variable(name)?).join(folder));
+    folders.extend(below("XDG_CONFIG_HOME", "retroarch/cores"));
+    folders.extend(HOME_FOLDERS.iter().filter_map(|folder| below("HOME", folder)));
+    folders.extend(SYSTEM_FOLDERS.map(PathBuf::from));
+    let entries = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let by_machine = entries.map(|entry| entry.path().join("libretro"));
+    let mut by_machine: Vec<_> = by_machine.filter(|folder| folder.is_dir()).collect();
     by_machine.sort();
-    beside
-        .chain(config)
-        .chain(home)
-        .chain(SYSTEM_FOLDERS.iter().map(PathBuf::from))
-        .chain(by_machine)
-        .collect()
+    folders.extend(by_machine);
+    folders
 }
 
 fn variable(name: &str) -> Option<OsString> {
