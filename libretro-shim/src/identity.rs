@@ -7,9 +7,6 @@ use crate::sync::lock;
 use std::ffi::CString;
 use std::sync::Mutex;
 
-/// File types of this library where there is no stock core to ask.
-const FALLBACK_EXTENSIONS: &str = "gb|gbc|dmg";
-
 /// Identity of this library: the stock core's own name, so that `RetroArch` finds the player's saves, states
 /// and options in the folders of that name; and a version that tells the two apart.
 ///
@@ -41,7 +38,7 @@ fn own_identity(stock: Option<Identity>) -> Identity {
         None => Identity {
             name: c"Gambatte".to_owned(),
             version: text(format!("{own}, Gambatte not found")),
-            extensions: text(FALLBACK_EXTENSIONS.to_owned()),
+            extensions: c"gb|gbc|dmg".to_owned(),
             need_fullpath: false,
             block_extract: false,
         },

@@ -26,10 +26,8 @@ impl Updates {
     /// Answers the core's question for an update; `is_safe` where no transfer is in flight.
     pub(crate) fn poll_update(&mut self, is_safe: bool) -> bool {
         let tell = self.is_pending && is_safe;
-        if tell {
-            self.is_pending = false;
-            self.is_rereading = true;
-        }
+        self.is_pending &= !tell;
+        self.is_rereading |= tell;
         tell
     }
 

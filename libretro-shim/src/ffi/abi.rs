@@ -4,12 +4,9 @@ use libc::{c_char, c_int, c_uint, c_void};
 
 pub(crate) use libretro_sys::EnvironmentFn;
 pub(super) use libretro_sys::{
-    AudioSampleBatchFn, AudioSampleFn, GameInfo, InputPollFn, InputStateFn, MemoryMap, Message, SystemAvInfo,
-    SystemInfo, Variable, VideoRefreshFn,
+    API_VERSION, AudioSampleBatchFn, AudioSampleFn, GameInfo, InputPollFn, InputStateFn, MemoryMap, Message,
+    SystemAvInfo, SystemInfo, Variable, VideoRefreshFn,
 };
-
-/// The only version of the interface that there is.
-pub(super) const API_VERSION: c_uint = libretro_sys::API_VERSION;
 
 pub(super) use libretro_sys::{
     ENVIRONMENT_GET_CAN_DUPE as GET_CAN_DUPE, ENVIRONMENT_GET_LIBRETRO_PATH as GET_LIBRETRO_PATH,
@@ -39,7 +36,6 @@ pub(super) struct OptionValue {
 }
 
 /// `retro_core_option_definition`.
-#[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct OptionDefinition {
     pub(super) key: *const c_char,
@@ -58,7 +54,6 @@ pub(super) struct OptionsIntl {
 }
 
 /// `retro_core_option_v2_category`.
-#[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct OptionV2Category {
     pub(super) key: *const c_char,
@@ -67,7 +62,6 @@ pub(super) struct OptionV2Category {
 }
 
 /// `retro_core_option_v2_definition`.
-#[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct OptionV2Definition {
     pub(super) key: *const c_char,
@@ -81,7 +75,6 @@ pub(super) struct OptionV2Definition {
 }
 
 /// `retro_core_options_v2`.
-#[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct OptionsV2 {
     pub(super) categories: *const OptionV2Category,

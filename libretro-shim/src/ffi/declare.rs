@@ -27,8 +27,7 @@ impl Written {
     }
 }
 
-/// `retro_variable`, copyable.
-#[derive(Clone, Copy)]
+/// `retro_variable`, whose text is named as in the other forms.
 #[repr(C)]
 struct Plain {
     key: *const c_char,
@@ -37,12 +36,11 @@ struct Plain {
 }
 
 /// An entry of an array that ends with one of null pointers.
-trait Entry: Copy {
+trait Entry {
     type Plain;
 
-    fn key(&self) -> *const c_char;
-
-    fn read(&self) -> Self::Plain;
+    /// `None` for the terminator.
+    fn read(&self) -> Option<Self::Plain>;
 
     /// The terminator of `None`.
     fn write(plain: Option<&Self::Plain>) -> Self;
@@ -53,18 +51,14 @@ macro_rules! entry {
         impl Entry for $c {
             type Plain = $plain;
 
-            fn key(&self) -> *const c_char {
-                self.key
-            }
-
-            fn read(&self) -> $plain {
+            fn read(&self) -> Option<$plain> {
                 #[allow(clippy::needless_update, reason = "some entries have all fields")]
-                $plain {
-                    key: own(self.key).unwrap_or_default(),
+                Some($plain {
+                    key: own(self.key)?,
                     $($text: own(self.$text),)*
                     $($choices: read_values(&self.$values),)?
                     ..$plain::default()
-                }
+                })
             }
 
             fn write(plain: Option<&$plain>) -> $c {
@@ -121,21 +115,9 @@ fn write_values(choices: &[Choice]) -> [OptionValue; VALUES_MAX] {
 /// # Safety
 /// `array` is null or an array that ends with an entry whose key is null.
 unsafe fn read_array<T: Entry>(array: *const T) -> Vec<T::Plain> {
-    let mut found = Vec::new();
-    if array.is_null() {
-        return found;
-    }
-    for index in 0..DEFINITIONS_MAX {
-        // SAFETY: the terminator was not before this entry, so the array goes on to it.
-        let place = unsafe { array.add(index) };
-        // SAFETY: an entry of the array.
-        let entry = unsafe { *place };
-        if entry.key().is_null() {
-            break;
-        }
-        found.push(entry.read());
-    }
-    found
+    // SAFETY: null, or an entry of the array, whose terminator was not before it.
+    let read = |index| unsafe { array.wrapping_add(index).as_ref() }?.read();
+    (0..DEFINITIONS_MAX).map_while(read).collect()
 }
 
 /// Writes an array of pointers into `plain`.

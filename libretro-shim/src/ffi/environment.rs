@@ -36,10 +36,8 @@ pub(super) unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) 
 /// `data` is what libretro.h says this command takes.
 unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
     match command {
-        GET_VARIABLE => {
-            // SAFETY: the command takes a `retro_variable`.
-            unsafe { get_variable(data.cast()) }
-        }
+        // SAFETY: the command takes a `retro_variable`.
+        GET_VARIABLE => unsafe { get_variable(data.cast()) },
         GET_VARIABLE_UPDATE if !data.is_null() => {
             // A frame that is replayed or taken back changes no option.
             let mode = presentation().mode();

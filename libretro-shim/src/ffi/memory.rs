@@ -135,7 +135,7 @@ fn locate(descriptors: &[MemoryDescriptor], address: usize) -> Option<*mut u8> {
     // A memory that is shorter than its range shows again and again in it: its highest address lines are not
     // connected.
     while descriptor.len != 0 && inside >= descriptor.len {
-        inside &= !highest_bit(inside);
+        inside &= !(1 << inside.ilog2());
     }
     let offset = descriptor.offset.wrapping_add(inside);
     (!descriptor.ptr.is_null()).then(|| descriptor.ptr.cast::<u8>().wrapping_add(offset))
@@ -144,10 +144,6 @@ fn locate(descriptors: &[MemoryDescriptor], address: usize) -> Option<*mut u8> {
 fn is_nameless(descriptor: &MemoryDescriptor) -> bool {
     // SAFETY: libretro.h wants null or a C string, of which the first byte is looked at.
     descriptor.addrspace.is_null() || unsafe { *descriptor.addrspace } == 0
-}
-
-fn highest_bit(value: usize) -> usize {
-    value.checked_ilog2().map_or(0, |bit| 1 << bit)
 }
 
 /// Takes these address lines out, the lowest first, and moves the higher ones down.
