@@ -15,8 +15,8 @@ use std::sync::Mutex;
 pub(crate) fn system_identity() -> &'static Identity {
     static KNOWN: Mutex<Vec<&'static Identity>> = Mutex::new(Vec::new());
     let stock = session()
-        .with_core(None, |core| Some(core.identity().clone()))
-        .or_else(|| Some(locate_core::open_for_a_look().ok()?.core.identity().clone()));
+        .with_core(None, |core| Some(core.identity()))
+        .or_else(|| Some(locate_core::open_for_a_look().ok()?.core.identity()));
     let identity = own_identity(stock);
     let mut known = lock(&KNOWN);
     if let Some(same) = known.iter().find(|known| ***known == identity) {

@@ -63,82 +63,81 @@ pub(crate) struct Identity {
     pub(crate) block_extract: bool,
 }
 
-macro_rules! vtable {
-    ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        /// The functions of a core, by their names in libretro.h.
-        struct Vtable {
-            $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+/// Defines the functions of a core and calls of them. A call with pointers wants them as libretro.h does;
+/// callbacks are of this library, which outlives the core.
+macro_rules! functions {
+    ($(
+        [$($unsafe:tt)?] $visibility:vis fn $method:ident
+            = $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;
+    )*) => {
+        /// The functions of a core, by their names in libretro.h. (`CoreAPI` of `libretro-sys` lacks the
+        /// result of `retro_serialize`.)
+        struct Functions {
+            $($name: unsafe extern "C" fn($($kind),*) $(-> $result)?,)*
         }
 
-        impl Vtable {
-            fn load(library: &Library) -> Result<Vtable, OpenError> {
+        impl Functions {
+            fn load(library: &Library) -> Result<Functions, OpenError> {
                 $(
                     // SAFETY: libretro.h gives this type to the function of this name; the pointer is used no
                     // longer than `Core`, which keeps the library.
-                    let $name = unsafe {
-                        library.get::<unsafe extern "C" fn($($argument),*) $(-> $result)?>(
-                            concat!(stringify!($name), "\0").as_bytes(),
-                        )
-                    };
+                    let $name = unsafe { library.get(concat!(stringify!($name), "\0").as_bytes()) };
                     let $name = *$name.map_err(|_| OpenError::NotACore(stringify!($name)))?;
                 )*
-                Ok(Vtable { $($name,)* })
+                Ok(Functions { $($name,)* })
             }
+        }
+
+        impl Core {
+            $(
+                $visibility $($unsafe)? fn $method(&self, $($argument: $kind),*) $(-> $result)? {
+                    // SAFETY: a core's function, loaded by its name, with libretro.h's arguments: by value,
+                    // or as the caller promises.
+                    unsafe { (self.functions.$name)($($argument),*) }
+                }
+            )*
         }
     };
 }
 
-vtable! {
-    retro_api_version() -> c_uint;
-    retro_cheat_reset();
-    retro_cheat_set(c_uint, bool, *const c_char);
-    retro_deinit();
-    retro_get_memory_data(c_uint) -> *mut c_void;
-    retro_get_memory_size(c_uint) -> usize;
-    retro_get_region() -> c_uint;
-    retro_get_system_av_info(*mut SystemAvInfo);
-    retro_get_system_info(*mut SystemInfo);
-    retro_init();
-    retro_load_game(*const GameInfo) -> bool;
-    retro_load_game_special(c_uint, *const GameInfo, usize) -> bool;
-    retro_reset();
-    retro_run();
-    retro_serialize(*mut c_void, usize) -> bool;
-    retro_serialize_size() -> usize;
-    retro_set_audio_sample(AudioSampleFn);
-    retro_set_audio_sample_batch(AudioSampleBatchFn);
-    retro_set_controller_port_device(c_uint, c_uint);
-    retro_set_environment(EnvironmentFn);
-    retro_set_input_poll(InputPollFn);
-    retro_set_input_state(InputStateFn);
-    retro_set_video_refresh(VideoRefreshFn);
-    retro_unload_game();
-    retro_unserialize(*const c_void, usize) -> bool;
+functions! {
+    [] fn api_version = retro_api_version() -> c_uint;
+    [] pub(crate) fn cheat_reset = retro_cheat_reset();
+    [unsafe] pub(crate) fn cheat_set = retro_cheat_set(index: c_uint, is_enabled: bool, code: *const c_char);
+    [] pub(crate) fn deinit = retro_deinit();
+    [] pub(crate) fn init = retro_init();
+    [unsafe] pub(crate) fn load_game = retro_load_game(game: *const GameInfo) -> bool;
+    [unsafe] pub(crate) fn load_game_special
+        = retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize) -> bool;
+    [] pub(crate) fn memory_data = retro_get_memory_data(id: c_uint) -> *mut c_void;
+    [] pub(crate) fn memory_size = retro_get_memory_size(id: c_uint) -> usize;
+    [] pub(crate) fn region = retro_get_region() -> c_uint;
+    [] pub(crate) fn reset = retro_reset();
+    [] fn run_frame = retro_run();
+    [unsafe] fn save_state = retro_serialize(data: *mut c_void, size: usize) -> bool;
+    [] fn state_size = retro_serialize_size() -> usize;
+    [unsafe] fn load_state = retro_unserialize(data: *const c_void, size: usize) -> bool;
+    [] fn set_audio_sample = retro_set_audio_sample(callback: AudioSampleFn);
+    [] fn set_audio_sample_batch = retro_set_audio_sample_batch(callback: AudioSampleBatchFn);
+    [] pub(crate) fn set_controller_port_device
+        = retro_set_controller_port_device(port: c_uint, device: c_uint);
+    [] pub(crate) fn set_environment = retro_set_environment(callback: EnvironmentFn);
+    [] fn set_input_poll = retro_set_input_poll(callback: InputPollFn);
+    [] fn set_input_state = retro_set_input_state(callback: InputStateFn);
+    [] fn set_video_refresh = retro_set_video_refresh(callback: VideoRefreshFn);
+    [unsafe] pub(crate) fn system_av_info = retro_get_system_av_info(info: *mut SystemAvInfo);
+    [unsafe] fn system_info = retro_get_system_info(info: *mut SystemInfo);
+    [] pub(crate) fn unload_game = retro_unload_game();
 }
 
 /// A loaded stock core. Its functions are called in the order that libretro wants; `lifecycle` sees to that.
 pub(crate) struct Core {
-    vtable: Vtable,
-    identity: Identity,
+    functions: Functions,
     linking: Option<Linking>,
     /// Goes before the library: it puts the library's own functions back.
     replaced: Option<Replaced>,
-    /// Keeps the code of `vtable` in memory.
+    /// Keeps the code of `functions` in memory.
     _library: Library,
-}
-
-/// Calls of the core as they are; those with pointers want them as libretro.h does, and callbacks are of this
-/// library, which outlives the core.
-macro_rules! calls {
-    ($(
-        [$($unsafe:tt)?] $method:ident = $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;
-    )*) => {$(
-        pub(crate) $($unsafe)? fn $method(&self, $($argument: $kind),*) $(-> $result)? {
-            // SAFETY: a core's function, loaded by its name, with libretro.h's arguments: by value, or as the
-            // caller promises.
-            unsafe { (self.vtable.$name)($($argument),*) }
-        }
-    )*};
 }
 
 impl Core {
@@ -154,28 +153,39 @@ impl Core {
         if marker.is_ok() {
             return Err(OpenError::Ourselves);
         }
-        let vtable = Vtable::load(&library)?;
-        // SAFETY: the first call that a frontend makes; it takes nothing and needs nothing.
-        let version = unsafe { (vtable.retro_api_version)() };
-        if version != API_VERSION {
-            return Err(OpenError::ApiVersion(version));
-        }
-        let identity = identity(&vtable);
-        if identity.name.as_c_str() != c"Gambatte" {
-            return Err(OpenError::NotGambatte(identity.name));
-        }
-        Ok(Core {
-            vtable,
-            identity,
+        let core = Core {
+            functions: Functions::load(&library)?,
             linking,
             replaced: None,
             _library: library,
-        })
+        };
+        let version = core.api_version();
+        if version != API_VERSION {
+            return Err(OpenError::ApiVersion(version));
+        }
+        let name = core.identity().name;
+        if name.as_c_str() != c"Gambatte" {
+            return Err(OpenError::NotGambatte(name));
+        }
+        Ok(core)
     }
 
-    /// Name and version, as the core gives them.
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
+    /// Name and version, which a core gives at any time.
+    pub(crate) fn identity(&self) -> Identity {
+        let mut info = MaybeUninit::<SystemInfo>::zeroed();
+        // SAFETY: it fills in the structure.
+        unsafe { self.system_info(info.as_mut_ptr()) };
+        // SAFETY: pointers and booleans, for which all zero, as before the call, is a value too.
+        let info = unsafe { info.assume_init() };
+        // SAFETY: null or the core's string, valid until `retro_deinit`.
+        let own = |text| unsafe { owned(text) }.unwrap_or_default();
+        Identity {
+            name: own(info.library_name),
+            version: own(info.library_version),
+            extensions: own(info.valid_extensions),
+            need_fullpath: info.need_fullpath,
+            block_extract: info.block_extract,
+        }
     }
 
     /// True for a core that may have a link: one without imports no `connect`. Where that cannot be seen it
@@ -192,7 +202,7 @@ impl Core {
     pub(crate) fn take_over_sockets(&mut self) -> Result<(), ReplaceError> {
         DEPTHS.forget();
         let linking = self.linking.as_ref().ok_or(ReplaceError::Tables)?;
-        let inside = self.vtable.retro_run as *const c_void;
+        let inside = self.functions.retro_run as *const c_void;
         // SAFETY: `replaced` goes before the library; nothing of the core runs, for it has not been started;
         // the functions have the types of those that they replace.
         self.replaced = Some(unsafe { socket::take_over(inside, linking) }?);
@@ -215,33 +225,9 @@ impl Core {
         self.set_input_state(presenter::input_state);
     }
 
-    calls! {
-        [] set_environment = retro_set_environment(callback: EnvironmentFn);
-        [] set_video_refresh = retro_set_video_refresh(callback: VideoRefreshFn);
-        [] set_audio_sample = retro_set_audio_sample(callback: AudioSampleFn);
-        [] set_audio_sample_batch = retro_set_audio_sample_batch(callback: AudioSampleBatchFn);
-        [] set_input_poll = retro_set_input_poll(callback: InputPollFn);
-        [] set_input_state = retro_set_input_state(callback: InputStateFn);
-        [] init = retro_init();
-        [] deinit = retro_deinit();
-        [] reset = retro_reset();
-        [unsafe] load_game = retro_load_game(game: *const GameInfo) -> bool;
-        [unsafe] load_game_special
-            = retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize) -> bool;
-        [] unload_game = retro_unload_game();
-        [unsafe] system_av_info = retro_get_system_av_info(info: *mut SystemAvInfo);
-        [] cheat_reset = retro_cheat_reset();
-        [unsafe] cheat_set = retro_cheat_set(index: c_uint, is_enabled: bool, code: *const c_char);
-        [] region = retro_get_region() -> c_uint;
-        [] memory_data = retro_get_memory_data(id: c_uint) -> *mut c_void;
-        [] memory_size = retro_get_memory_size(id: c_uint) -> usize;
-        [] set_controller_port_device = retro_set_controller_port_device(port: c_uint, device: c_uint);
-    }
-
     /// Emulates about one frame.
     pub(crate) fn run(&self) {
-        // SAFETY: a core's function, loaded by its name.
-        DEPTHS.run(&|| unsafe { (self.vtable.retro_run)() });
+        DEPTHS.run(&|| self.run_frame());
     }
 
     /// Emulates about one frame that is taken back, with the cable out.
@@ -251,15 +237,14 @@ impl Core {
 
     /// Size of a state. The stock core runs its encoder for this, and polls the link in it.
     pub(crate) fn serialize_size(&self) -> usize {
-        // SAFETY: a core's function, loaded by its name.
-        socket::with_end(End::Silence, || unsafe { (self.vtable.retro_serialize_size)() })
+        socket::with_end(End::Silence, || self.state_size())
     }
 
     /// Saves the state into `out`, of the size that `serialize_size` gave.
     pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
         socket::with_end(End::Silence, || unsafe {
-            (self.vtable.retro_serialize)(out.as_mut_ptr().cast(), out.len())
+            self.save_state(out.as_mut_ptr().cast(), out.len())
         })
     }
 
@@ -275,25 +260,8 @@ impl Core {
     pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
         socket::with_end(End::Silence, || unsafe {
-            (self.vtable.retro_unserialize)(state.as_ptr().cast(), state.len())
+            self.load_state(state.as_ptr().cast(), state.len())
         })
-    }
-}
-
-fn identity(vtable: &Vtable) -> Identity {
-    let mut info = MaybeUninit::<SystemInfo>::zeroed();
-    // SAFETY: callable at any time, before `retro_init` too; it fills in the structure.
-    unsafe { (vtable.retro_get_system_info)(info.as_mut_ptr()) };
-    // SAFETY: pointers and booleans, for which all zero, as before the call, is a value too.
-    let info = unsafe { info.assume_init() };
-    // SAFETY: null or the core's string, valid until `retro_deinit`.
-    let own = |text| unsafe { owned(text) }.unwrap_or_default();
-    Identity {
-        name: own(info.library_name),
-        version: own(info.library_version),
-        extensions: own(info.valid_extensions),
-        need_fullpath: info.need_fullpath,
-        block_extract: info.block_extract,
     }
 }
 
