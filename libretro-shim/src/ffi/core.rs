@@ -209,18 +209,12 @@ impl Core {
         Ok(())
     }
 
-    /// Gives the core our callbacks, and those of the frontend's that it may have directly, as far as they
-    /// are known.
+    /// Gives the core our callbacks, which reach the frontend's as those are at each call.
     pub(crate) fn attach(&self, environment: EnvironmentFn) {
         self.set_environment(environment);
         self.set_video_refresh(presenter::video_refresh);
         self.set_audio_sample(presenter::audio_sample);
         self.set_audio_sample_batch(presenter::audio_sample_batch);
-        self.set_input();
-    }
-
-    /// Gives the core our input callbacks, which ask the frontend's or give what was recorded.
-    pub(crate) fn set_input(&self) {
         self.set_input_poll(presenter::input_poll);
         self.set_input_state(presenter::input_state);
     }

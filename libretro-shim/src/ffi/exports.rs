@@ -49,15 +49,9 @@ exports! {
         callbacks::AUDIO_SAMPLE_BATCH.set(callback);
     }
 
-    [] fn retro_set_input_poll(callback: Option<InputPollFn>) {
-        callbacks::INPUT_POLL.set(callback);
-        session().with_core((), super::Core::set_input);
-    }
+    [] fn retro_set_input_poll(callback: Option<InputPollFn>) { callbacks::INPUT_POLL.set(callback) }
 
-    [] fn retro_set_input_state(callback: Option<InputStateFn>) {
-        callbacks::INPUT_STATE.set(callback);
-        session().with_core((), super::Core::set_input);
-    }
+    [] fn retro_set_input_state(callback: Option<InputStateFn>) { callbacks::INPUT_STATE.set(callback) }
 
     /// May come at any time, also on a mapping that is used for nothing else.
     ///
