@@ -118,12 +118,17 @@ impl Game {
         });
     }
 
-    /// Decides whether the call of `retro_run` that begins is a frame of the game.
-    pub(crate) fn next_run(&mut self) -> Run {
+    /// Decides whether the call of `retro_run` that begins is a frame of the game; `has_reconnected` where the
+    /// core has opened a new link socket in the one before.
+    pub(crate) fn next_run(&mut self, has_reconnected: bool) -> Run {
         let Some(cable) = working(self.plug.as_ref()) else {
             return Run::Own;
         };
         faults::place("next_run");
+        if has_reconnected {
+            log::debug!("the core has read its options again and opened a new link socket");
+            cable.link().core_reconnected();
+        }
         // A frontend that does not tell may look ahead as well.
         let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
         let run = self.run_ahead.handle_run(is_hidden, cable.link().is_linked());
@@ -187,18 +192,13 @@ impl Game {
         false
     }
 
-    /// Does the work right after the core ran; `before` is its progress before that, `has_reconnected` where
-    /// it has a new link socket.
-    pub(crate) fn after_run(&mut self, before: Progress, has_reconnected: bool) {
+    /// Does the work right after the core ran; `before` is its progress before that.
+    pub(crate) fn after_run(&mut self, before: Progress) {
         let watch = Stopwatch::start();
         let Some(cable) = working(self.plug.as_ref()) else {
             return;
         };
         faults::place("after_run");
-        if has_reconnected {
-            log::debug!("the core has read its options again and opened a new link socket");
-            cable.link().core_reconnected();
-        }
         let has_advanced = presentation().progress() != before;
         let told = watch.elapsed();
         cable.link().frame_end(FrameEnd {
@@ -254,7 +254,7 @@ mod tests {
         assert!(working(game.plug.as_ref()).is_none());
         let is_news = game.plug.as_ref().unwrap().set_unplugged(Reason::Broken, true);
         assert!(!is_news, "the cable is out");
-        game.after_run(presentation().progress(), true);
+        game.after_run(presentation().progress());
         ffi::forget_failure();
     }
 }

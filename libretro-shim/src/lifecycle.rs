@@ -1,8 +1,10 @@
 //! Lifecycle: no core, the stock core, a game in it.
 //!
-//! One lock guards all of it, and is never held while the core or the frontend is called: both call back.
+//! One lock guards all of it, and is never held while the core or the frontend is called: both call back. A
+//! call takes the lock once; it puts the game back without.
 
 use crate::cable::{Cable, Reason};
+use crate::faults;
 use crate::ffi::{self, Core, EnvironmentFn, Plug, REGISTERS, presenter};
 use crate::game::Game;
 use crate::locate_core;
@@ -14,10 +16,11 @@ use crate::settings::{self, Settings};
 use crate::sync::lock;
 use crate::updates::Updates;
 use crate::windows;
+use crossbeam_utils::atomic::AtomicCell;
 use gamelink_driver::{Config, StartError};
 use libc::c_char;
 use std::ffi::CString;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The one session of this mapping of the library: libretro has no handles.
 static SESSION: Session = Session {
@@ -63,10 +66,13 @@ struct Declared {
     keys: Arc<[CString]>,
 }
 
+/// The game's place in the session, empty while a call of the frontend has the game: a nested call finds none.
+/// A game that is unloaded meanwhile goes with its place, after that call.
+type Seat = AtomicCell<Option<Box<Game>>>;
+
 /// A loaded game, and the answers to the core while the game itself is out.
 struct Loaded {
-    /// `None` while a call has it: see [`Out`].
-    game: Option<Box<Game>>,
+    seat: Arc<Seat>,
     /// The core's link options; the strings live until the game is unloaded.
     answers: Answers,
     updates: Updates,
@@ -74,36 +80,21 @@ struct Loaded {
     state_size: Option<usize>,
 }
 
-/// The game, out of the session for one call of the frontend, so that nothing is locked meanwhile. It goes
-/// back as this value is dropped, after a panic too; a nested call finds no game.
-struct Out {
-    stock: Arc<Stock>,
-    game: Option<Box<Game>>,
-    shows_messages: bool,
-}
-
-impl Drop for Out {
-    fn drop(&mut self) {
-        let mut game = self.game.take();
-        SESSION.with_loaded(|loaded| {
-            if loaded.game.is_none() {
-                loaded.game = game.take();
-            }
-        });
-        // One that was unloaded meanwhile goes here, without the lock: it joins the link's thread.
-    }
-}
-
 impl Session {
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        faults::place("session");
+        lock(&self.stage)
+    }
+
     fn set_stage(&self, stage: Stage) {
-        let before = std::mem::replace(&mut *lock(&self.stage), stage);
+        let before = std::mem::replace(&mut *self.lock(), stage);
         // Only now, without the lock: a game joins the link's thread.
         drop(before);
     }
 
     /// Locks for a short `call`, which calls neither the core nor the frontend.
     fn with_started<T>(&self, call: impl FnOnce(&mut Started) -> T) -> Option<T> {
-        match &mut *lock(&self.stage) {
+        match &mut *self.lock() {
             Stage::Started(started) => Some(call(started)),
             Stage::Bare | Stage::Refused(_) => None,
         }
@@ -125,24 +116,25 @@ impl Session {
         drop(before);
     }
 
-    /// Takes the game out for one call; `None` where there is none, or another call has it.
-    fn take_out(&self) -> Option<Out> {
-        self.with_started(|Started { stock, loaded, .. }| {
+    /// Takes the game out for one call, so that nothing is locked meanwhile, and with it a `plan` for that
+    /// call. The game goes back after a panic, too. Gives `otherwise` where there is none.
+    fn with_game<P, T>(
+        &self,
+        otherwise: T,
+        plan: impl FnOnce(&mut Loaded) -> P,
+        call: impl FnOnce(&Core, &mut Game, P) -> T,
+    ) -> T {
+        let out = self.with_started(|Started { stock, loaded, .. }| {
             let loaded = loaded.as_mut()?;
-            Some(Out {
-                game: Some(loaded.game.take()?),
-                stock: Arc::clone(stock),
-                shows_messages: loaded.shows_messages,
-            })
-        })?
-    }
-
-    fn with_game<T>(&self, otherwise: T, call: impl FnOnce(&Core, &mut Game) -> T) -> T {
-        let mut out = self.take_out();
-        match out.as_mut().map(|out| (&out.stock, &mut out.game)) {
-            Some((stock, Some(game))) => call(&stock.core, game),
-            _ => otherwise,
-        }
+            let game = loaded.seat.take()?;
+            Some((Arc::clone(stock), Arc::clone(&loaded.seat), game, plan(loaded)))
+        });
+        let Some((stock, seat, mut game, plan)) = out.flatten() else {
+            return otherwise;
+        };
+        let result = ffi::guard(otherwise, || call(&stock.core, &mut game, plan));
+        seat.store(Some(game));
+        result
     }
 
     /// Calls the core, if there is one.
@@ -201,7 +193,7 @@ impl Session {
     /// does.
     pub(crate) fn load(&self, call: impl FnOnce(&Core) -> bool) -> bool {
         self.unload();
-        let started = match &*lock(&self.stage) {
+        let started = match &*self.lock() {
             Stage::Started(started) => Ok((Arc::clone(&started.stock), started.declared.has_link)),
             Stage::Refused(reason) => Err(Arc::clone(reason)),
             Stage::Bare => Err("retro_load_game came before retro_init".into()),
@@ -215,8 +207,9 @@ impl Session {
             }
         };
         let (mut game, answers) = plug_in(has_link, &stock.no_link);
+        let seat = Arc::new(Seat::default());
         self.set_loaded(Some(Box::new(Loaded {
-            game: None,
+            seat: Arc::clone(&seat),
             answers,
             updates: Updates::default(),
             shows_messages: true,
@@ -232,7 +225,7 @@ impl Session {
         self.with_loaded(|loaded| loaded.state_size = Some(size));
         ffi::guard((), || self.read_options());
         ffi::guard((), || game.handle_loaded(&stock.core, size));
-        self.with_loaded(|loaded| loaded.game = Some(game));
+        seat.store(Some(game));
         true
     }
 
@@ -247,12 +240,38 @@ impl Session {
         self.set_loaded(None);
     }
 
+    /// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it
+    /// does not keep the core from running.
+    pub(crate) fn run(&self) {
+        let plan = |loaded: &mut Loaded| (loaded.shows_messages, loaded.updates.poll_reconnected());
+        self.with_game((), plan, |core, game, (shows_messages, has_reconnected)| {
+            match ffi::guard(Run::Own, || game.next_run(has_reconnected)) {
+                Run::Own => {}
+                Run::Ahead => return presenter::frame(Presentation::begin_ahead, || core.run_unplugged()),
+                Run::Again => return presenter::show(Presentation::repeat),
+            }
+            let before = ffi::guard(None, || Some(game.before_run(core, shows_messages)));
+            let is_stalled = game.run(core);
+            // The core asks for changes only while it runs, and the player may want to pull the plug now.
+            if is_stalled && ffi::is_variable_update() {
+                ffi::guard((), || self.read_options());
+            }
+            if let Some(before) = before {
+                ffi::guard((), || game.after_run(before));
+            }
+        });
+    }
+
     /// `retro_reset`.
     pub(crate) fn reset(&self) {
-        self.with_game((), |core, game| {
-            core.reset();
-            game.handle_jump();
-        });
+        self.with_game(
+            (),
+            |_| (),
+            |core, game, ()| {
+                core.reset();
+                game.handle_jump();
+            },
+        );
     }
 
     /// `retro_serialize_size`: the size when the game was loaded.
@@ -263,12 +282,13 @@ impl Session {
 
     /// `retro_serialize`.
     pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
-        self.state_size() == out.len() && self.with_game(false, |core, game| game.serialize(core, out))
+        self.state_size() == out.len()
+            && self.with_game(false, |_| (), |core, game, ()| game.serialize(core, out))
     }
 
     /// `retro_unserialize`.
     pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
-        self.with_game(false, |core, game| game.unserialize(core, state))
+        self.with_game(false, |_| (), |core, game, ()| game.unserialize(core, state))
     }
 
     /// The core declares its options.
@@ -294,16 +314,14 @@ impl Session {
     /// The core asks whether an option changed.
     pub(crate) fn poll_option_update(&self) -> bool {
         let is_changed = ffi::is_variable_update();
-        if self.with_loaded(|_| ()).is_none() {
-            return is_changed;
-        }
         if is_changed {
             self.read_options();
         }
         // After a panic nothing is in flight.
         let is_safe =
             ffi::has_failed() || ffi::with_cable(true, |cable| cable.is_safe(REGISTERS.serial_control()));
-        self.with_loaded(|loaded| loaded.updates.poll_update(is_safe)) == Some(true)
+        let is_told = self.with_loaded(|loaded| loaded.updates.poll_update(is_safe));
+        is_told.unwrap_or(is_changed)
     }
 
     /// Reads all options from the frontend.
@@ -324,33 +342,6 @@ impl Session {
         self.with_loaded(|loaded| {
             loaded.shows_messages = shows_messages;
             loaded.updates.handle_values(values);
-        });
-    }
-}
-
-/// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it
-/// does not keep the core from running.
-pub(crate) fn run_frame() {
-    let Some(mut out) = SESSION.take_out() else { return };
-    let shows_messages = out.shows_messages;
-    let (core, Some(game)) = (&out.stock.core, &mut out.game) else {
-        return;
-    };
-    match ffi::guard(Run::Own, || game.next_run()) {
-        Run::Own => {}
-        Run::Ahead => return presenter::frame(Presentation::begin_ahead, || core.run_unplugged()),
-        Run::Again => return presenter::show(Presentation::repeat),
-    }
-    let before = ffi::guard(None, || Some(game.before_run(core, shows_messages)));
-    let is_stalled = game.run(core);
-    // The core asks for changes only while it runs, and the player may want to pull the plug now.
-    if is_stalled && ffi::is_variable_update() {
-        ffi::guard((), || SESSION.read_options());
-    }
-    if let Some(before) = before {
-        ffi::guard((), || {
-            let is_reread = SESSION.with_loaded(|loaded| loaded.updates.poll_reconnected());
-            game.after_run(before, is_reread == Some(true));
         });
     }
 }

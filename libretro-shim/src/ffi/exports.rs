@@ -4,7 +4,7 @@
 use super::abi::*;
 use super::{callbacks, environment, guard, log, save_ram};
 use crate::identity::system_identity;
-use crate::lifecycle::{run_frame, session};
+use crate::lifecycle::session;
 use libc::{c_char, c_uint, c_void};
 
 /// Mark by which a copy of this library is not taken for the stock core ([`MARKER`](super::core::MARKER)).
@@ -120,7 +120,7 @@ exports! {
 
     [] fn retro_unload_game() { session().unload() }
 
-    [] fn retro_run() { run_frame() }
+    [] fn retro_run() { session().run() }
 
     [] fn retro_reset() { session().reset() }
 

@@ -1,5 +1,6 @@
 //! The whole shim in this process: a frontend of a few lines, a stand-in for the stock core, and a peer.
 
+mod locks;
 mod panics;
 mod pictures;
 mod reentrance;
