@@ -55,10 +55,15 @@ pub(crate) struct Game {
 }
 
 impl Game {
-    pub(crate) fn new(plug: Option<Plug>, is_peer_here: bool, waiting: Vec<(Severity, String)>) -> Game {
+    /// Makes a game before the core loads it, with what is to be told of its cable.
+    pub(crate) fn new(plug: Option<Plug>, is_peer_here: bool, errors: &[String]) -> Game {
+        let mut screen = Screen::new(is_peer_here);
+        errors
+            .iter()
+            .for_each(|error| screen.tell_soon(Severity::Error, error));
         Game {
             plug,
-            screen: Screen::new(is_peer_here, waiting),
+            screen,
             netplay: Netplay::default(),
             run_ahead: RunAhead::default(),
             safe_state: SafeState::default(),
@@ -248,7 +253,7 @@ mod tests {
         let _turn = turn();
         ffi::forget_failure();
         let cable = Cable::start(&Config::default()).unwrap();
-        let mut game = Game::new(Some(Plug::new(cable)), false, Vec::new());
+        let mut game = Game::new(Some(Plug::new(cable)), false, &[]);
         assert!(working(game.plug.as_ref()).is_some());
         ffi::guard((), || panic!("on purpose"));
         assert!(working(game.plug.as_ref()).is_none());

@@ -17,53 +17,32 @@ use crate::sync::lock;
 use crate::updates::Updates;
 use crate::windows;
 use crossbeam_utils::atomic::AtomicCell;
-use gamelink_driver::{Config, StartError};
+use gamelink_driver::Config;
 use libc::c_char;
-use std::ffi::CString;
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The one session of this mapping of the library: libretro has no handles.
-static SESSION: Session = Session {
-    stage: Mutex::new(Stage::Bare),
-};
+/// State of this mapping of the library, as libretro has no handles: a stock core between `retro_init` and
+/// `retro_deinit`, in it a game between `retro_load_game` and `retro_unload_game`; without a core the reason,
+/// shown when a game is to be loaded.
+pub(crate) struct Session(Mutex<Result<Started, Cow<'static, str>>>);
 
-/// The session.
+const NOT_STARTED: Cow<'static, str> = Cow::Borrowed("retro_load_game came before retro_init");
+
 pub(crate) fn session() -> &'static Session {
+    static SESSION: Session = Session(Mutex::new(Err(NOT_STARTED)));
     &SESSION
 }
 
-/// State of this mapping: a stock core between `retro_init` and `retro_deinit`, in it a game between
-/// `retro_load_game` and `retro_unload_game`.
-pub(crate) struct Session {
-    stage: Mutex<Stage>,
-}
-
-enum Stage {
-    Bare,
-    /// `retro_init` found no usable core; the reason is shown when a game is to be loaded.
-    Refused(Arc<str>),
-    Started(Started),
-}
-
 struct Started {
-    stock: Arc<Stock>,
-    declared: Declared,
-    loaded: Option<Box<Loaded>>,
-}
-
-/// The stock core.
-struct Stock {
-    core: Core,
+    core: Arc<Core>,
     /// Message for a core that turns out to have no link.
-    no_link: Arc<str>,
-}
-
-/// The options that the core declared.
-#[derive(Default)]
-struct Declared {
+    no_link: String,
     has_link: bool,
-    /// Keys without the link options: a change of these concerns the core.
+    /// Keys of the declared options without those of the link: a change of these concerns the core.
     keys: Arc<[CString]>,
+    loaded: Option<Loaded>,
 }
 
 /// The game's place in the session, empty while a call of the frontend has the game: a nested call finds none.
@@ -81,39 +60,25 @@ struct Loaded {
 }
 
 impl Session {
-    fn lock(&self) -> MutexGuard<'_, Stage> {
+    fn lock(&self) -> MutexGuard<'_, Result<Started, Cow<'static, str>>> {
         faults::place("session");
-        lock(&self.stage)
-    }
-
-    fn set_stage(&self, stage: Stage) {
-        let before = std::mem::replace(&mut *self.lock(), stage);
-        // Only now, without the lock: a game joins the link's thread.
-        drop(before);
+        lock(&self.0)
     }
 
     /// Locks for a short `call`, which calls neither the core nor the frontend.
     fn with_started<T>(&self, call: impl FnOnce(&mut Started) -> T) -> Option<T> {
-        match &mut *self.lock() {
-            Stage::Started(started) => Some(call(started)),
-            Stage::Bare | Stage::Refused(_) => None,
-        }
+        self.lock().as_mut().ok().map(call)
     }
 
     /// Locks for a short `call` where there is a game.
     fn with_loaded<T>(&self, call: impl FnOnce(&mut Loaded) -> T) -> Option<T> {
-        self.with_started(|started| started.loaded.as_deref_mut().map(call))?
+        self.with_started(|started| started.loaded.as_mut().map(call))?
     }
 
-    fn stock(&self) -> Option<Arc<Stock>> {
-        self.with_started(|started| Arc::clone(&started.stock))
-    }
-
-    /// Replaces the game in the core that is there.
-    fn set_loaded(&self, loaded: Option<Box<Loaded>>) {
-        let before = self.with_started(|started| std::mem::replace(&mut started.loaded, loaded));
-        // Only now, without the lock: a game joins the link's thread.
-        drop(before);
+    /// Replaces the game in the core that is there. The one before is returned, to be dropped without the
+    /// lock: it joins the link's thread.
+    fn set_loaded(&self, loaded: Option<Loaded>) -> Option<Loaded> {
+        self.with_started(|started| std::mem::replace(&mut started.loaded, loaded))?
     }
 
     /// Takes the game out for one call, so that nothing is locked meanwhile, and with it a `plan` for that
@@ -124,68 +89,72 @@ impl Session {
         plan: impl FnOnce(&mut Loaded) -> P,
         call: impl FnOnce(&Core, &mut Game, P) -> T,
     ) -> T {
-        let out = self.with_started(|Started { stock, loaded, .. }| {
+        let out = self.with_started(|Started { core, loaded, .. }| {
             let loaded = loaded.as_mut()?;
             let game = loaded.seat.take()?;
-            Some((Arc::clone(stock), Arc::clone(&loaded.seat), game, plan(loaded)))
+            Some((Arc::clone(core), Arc::clone(&loaded.seat), game, plan(loaded)))
         });
-        let Some((stock, seat, mut game, plan)) = out.flatten() else {
+        let Some((core, seat, mut game, plan)) = out.flatten() else {
             return otherwise;
         };
-        let result = ffi::guard(otherwise, || call(&stock.core, &mut game, plan));
+        let result = ffi::guard(otherwise, || call(&core, &mut game, plan));
         seat.store(Some(game));
         result
     }
 
     /// Calls the core, if there is one.
     pub(crate) fn with_core<T>(&self, otherwise: T, call: impl FnOnce(&Core) -> T) -> T {
-        match self.stock() {
-            Some(stock) => call(&stock.core),
+        match self.with_started(|started| Arc::clone(&started.core)) {
+            Some(core) => call(&core),
             None => otherwise,
         }
     }
 
     /// `retro_init`: finds the stock core and starts it.
     pub(crate) fn init(&self, environment: EnvironmentFn) {
-        if self.stock().is_some() {
+        if self.with_started(|_| ()).is_some() {
             return;
         }
         match locate_core::open() {
             Ok(found) => {
-                let no_link = found.no_link().into();
+                let no_link = found.no_link();
                 self.start(found.core, no_link, environment);
             }
             Err(error) => {
                 log::error!("{error}");
-                self.set_stage(Stage::Refused(error.to_string().into()));
+                *self.lock() = Err(error.to_string().into());
             }
         }
     }
 
     /// Starts this stock core with our environment callback; `no_link` is shown where it turns out to have
     /// none.
-    pub(crate) fn start(&self, mut core: Core, no_link: Arc<str>, environment: EnvironmentFn) {
+    pub(crate) fn start(&self, mut core: Core, no_link: String, environment: EnvironmentFn) {
         if settings::wants_direct_port()
             && let Err(reason) = core.take_over_sockets()
         {
             log::info!("the core keeps its own sockets, on 127.0.0.1: {reason}");
         }
-        let stock = Arc::new(Stock { core, no_link });
+        let core = Arc::new(core);
         // First: the core asks and declares through the environment callback at once.
-        self.set_stage(Stage::Started(Started {
-            stock: Arc::clone(&stock),
-            declared: Declared::default(),
+        *self.lock() = Ok(Started {
+            core: Arc::clone(&core),
+            no_link,
+            has_link: false,
+            keys: Arc::default(),
             loaded: None,
-        }));
-        stock.core.attach(environment);
-        stock.core.init();
+        });
+        core.attach(environment);
+        core.init();
     }
 
     /// `retro_deinit`: stops the stock core and lets it go.
     pub(crate) fn deinit(&self) {
         self.unload();
         self.with_core((), Core::deinit);
-        self.set_stage(Stage::Bare);
+        // Dropped without the lock.
+        let core = std::mem::replace(&mut *self.lock(), Err(NOT_STARTED));
+        drop(core);
         REGISTERS.forget();
     }
 
@@ -194,11 +163,14 @@ impl Session {
     pub(crate) fn load(&self, call: impl FnOnce(&Core) -> bool) -> bool {
         self.unload();
         let started = match &*self.lock() {
-            Stage::Started(started) => Ok((Arc::clone(&started.stock), started.declared.has_link)),
-            Stage::Refused(reason) => Err(Arc::clone(reason)),
-            Stage::Bare => Err("retro_load_game came before retro_init".into()),
+            Ok(started) => Ok((
+                Arc::clone(&started.core),
+                started.has_link,
+                started.no_link.clone(),
+            )),
+            Err(reason) => Err(reason.clone()),
         };
-        let (stock, has_link) = match started {
+        let (core, has_link, no_link) = match started {
             Ok(started) => started,
             Err(reason) => {
                 log::error!("no game: {reason}");
@@ -206,38 +178,37 @@ impl Session {
                 return false;
             }
         };
-        let (mut game, answers) = plug_in(has_link, &stock.no_link);
+        let (mut game, answers) = plug_in(has_link, no_link);
         let seat = Arc::new(Seat::default());
-        self.set_loaded(Some(Box::new(Loaded {
+        self.set_loaded(Some(Loaded {
             seat: Arc::clone(&seat),
             answers,
             updates: Updates::default(),
             shows_messages: true,
             state_size: None,
-        })));
-        if !call(&stock.core) {
+        }));
+        if !call(&core) {
             log::error!("the stock core does not take this game");
             release_memory();
             self.set_loaded(None);
             return false;
         }
-        let size = stock.core.serialize_size();
+        let size = core.serialize_size();
         self.with_loaded(|loaded| loaded.state_size = Some(size));
         ffi::guard((), || self.read_options());
-        ffi::guard((), || game.handle_loaded(&stock.core, size));
+        ffi::guard((), || game.handle_loaded(&core, size));
         seat.store(Some(game));
         true
     }
 
     /// `retro_unload_game`: takes the game out and the plug with it; the link's thread has ended after this.
     pub(crate) fn unload(&self) {
-        if self.with_loaded(|_| ()).is_none() {
-            return;
+        if self.with_loaded(|_| ()).is_some() {
+            // A panic of ours must not keep the player's game from being unloaded, and so saved.
+            ffi::guard((), release_memory);
+            self.with_core((), Core::unload_game);
+            self.set_loaded(None);
         }
-        // A panic of ours must not keep the player's game from being unloaded, and so saved.
-        ffi::guard((), release_memory);
-        self.with_core((), Core::unload_game);
-        self.set_loaded(None);
     }
 
     /// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it
@@ -293,22 +264,18 @@ impl Session {
 
     /// The core declares its options.
     pub(crate) fn handle_declaration(&self, declaration: &Declaration) {
-        let keys = declaration
-            .definitions
-            .iter()
-            .map(|definition| definition.key.clone())
+        let keys = declaration.definitions.iter().map(|definition| &definition.key);
+        let keys = keys
             .filter(|key| LinkKey::parse(key).is_none())
+            .cloned()
             .collect();
-        let declared = Declared {
-            has_link: declaration.has_link(),
-            keys,
-        };
-        self.with_started(|started| started.declared = declared);
+        let has_link = declaration.has_link();
+        self.with_started(|started| (started.has_link, started.keys) = (has_link, keys));
     }
 
     /// The core asks for a link option; the string lives until the game is unloaded.
     pub(crate) fn link_answer(&self, key: LinkKey) -> Option<*const c_char> {
-        self.with_loaded(|loaded| loaded.answers.value(key).map(std::ffi::CStr::as_ptr))?
+        self.with_loaded(|loaded| loaded.answers.value(key).map(CStr::as_ptr))?
     }
 
     /// The core asks whether an option changed.
@@ -333,12 +300,10 @@ impl Session {
         {
             log::info!("link cable switched by its option: is_enabled={is_enabled}");
         }
-        let keys = self.with_started(|started| Arc::clone(&started.declared.keys));
-        let values = keys
-            .unwrap_or_default()
-            .iter()
-            .map(|key| ffi::option_value(key))
-            .collect();
+        let keys = self
+            .with_started(|started| Arc::clone(&started.keys))
+            .unwrap_or_default();
+        let values = keys.iter().map(|key| ffi::option_value(key)).collect();
         self.with_loaded(|loaded| {
             loaded.shows_messages = shows_messages;
             loaded.updates.handle_values(values);
@@ -353,33 +318,28 @@ fn release_memory() {
 }
 
 /// Makes a new game with the cable that the environment asks for, and its answers to the core.
-fn plug_in(has_link: bool, no_link: &str) -> (Box<Game>, Answers) {
+fn plug_in(has_link: bool, no_link: String) -> (Box<Game>, Answers) {
     ffi::forget_failure();
-    let mut waiting = Vec::new();
-    let mut say = |text: String| {
-        log::error!("{text}");
-        waiting.push((Severity::Error, text));
-    };
-    let (mut cable, mut is_peer_here) = (None, false);
+    let (mut cable, mut is_peer_here, mut errors) = (None, false, vec![no_link]);
     if has_link {
         let Settings { config, problems } = Settings::from_process();
-        for problem in problems {
-            say(format!("Link cable unplugged: {problem}"));
-        }
         let unplugged = Config {
             stats: config.stats.clone(),
             ..Config::default()
         };
-        let mut start = |config: &Config| {
-            let report = |error: &StartError| say(format!("Link cable unplugged: {error}"));
-            Cable::start(config).inspect_err(report).ok()
+        errors = problems;
+        let mut start = |config| {
+            Cable::start(config)
+                .map_err(|error| errors.push(error.to_string()))
+                .ok()
         };
         cable = start(&config).or_else(|| start(&unplugged));
+        errors
+            .iter_mut()
+            .for_each(|error| error.insert_str(0, "Link cable unplugged: "));
         is_peer_here = config.peer.is_some_and(|peer| windows::is_here(peer.ip));
-    } else {
-        say(no_link.into());
     }
     let answers = Answers::new(cable.as_ref().map(|cable| cable.link().game_address()));
-    let game = Game::new(cable.map(Plug::new), is_peer_here, waiting);
+    let game = Game::new(cable.map(Plug::new), is_peer_here, &errors);
     (Box::new(game), answers)
 }

@@ -14,19 +14,17 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// The pauses of a peer on this machine.
 #[derive(Debug)]
 pub(crate) struct Windows {
-    /// The peer that the player has named is on this machine.
-    is_peer_here: bool,
+    /// The peer that the player has named is on this machine, and the player has not been told why it pauses.
+    is_news: bool,
     /// Times of the last ones, the newest last.
     pauses: [Option<Duration>; PAUSES],
-    is_told: bool,
 }
 
 impl Windows {
     pub(crate) fn new(is_peer_here: bool) -> Windows {
         Windows {
-            is_peer_here,
+            is_news: is_peer_here,
             pauses: [None; PAUSES],
-            is_told: false,
         }
     }
 
@@ -35,9 +33,7 @@ impl Windows {
         self.pauses.rotate_left(1);
         self.pauses[PAUSES - 1] = Some(now);
         let is_often = self.pauses[0].is_some_and(|first| now.saturating_sub(first) <= WITHIN);
-        let is_news = self.is_peer_here && is_often && !self.is_told;
-        self.is_told |= is_news;
-        is_news
+        is_often && std::mem::take(&mut self.is_news)
     }
 }
 

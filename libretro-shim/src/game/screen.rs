@@ -17,9 +17,9 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(is_peer_here: bool, waiting: Vec<(Severity, String)>) -> Screen {
+    pub(super) fn new(is_peer_here: bool) -> Screen {
         Screen {
-            waiting,
+            waiting: Vec::new(),
             is_failure_told: false,
             windows: Windows::new(is_peer_here),
             age: Stopwatch::start(),
@@ -39,7 +39,7 @@ impl Screen {
     }
 
     pub(super) fn show_waiting(&mut self) {
-        for (severity, text) in std::mem::take(&mut self.waiting) {
+        for (severity, text) in self.waiting.drain(..) {
             ffi::show(severity, &text);
         }
         if ffi::has_failed() && !std::mem::replace(&mut self.is_failure_told, true) {
