@@ -17,7 +17,7 @@ use crate::messages::{self, Severity};
 use crate::options::LinkMode;
 use crate::presentation::Progress;
 use crate::proof::{self, Proof};
-use crate::rollback::{Rollback, Shown};
+use crate::rollback::Rollback;
 use crate::run_ahead::{Run, RunAhead};
 use crate::safe_state::SafeState;
 use crate::save_ram::SaveRam;
@@ -178,23 +178,28 @@ impl Game {
 
     /// Runs one frame, with the corrections before it; true for a stall.
     pub(crate) fn run(&mut self, core: &Core) -> bool {
-        let mut save_ram = self.save_ram.as_mut();
+        if let Some(save_ram) = &mut self.save_ram {
+            ffi::guard((), || save_ram.take_over(|from| core.write_save_ram(from)));
+        }
+        let (is_stalled, confirmed) = self.emulate(core);
+        if let Some(save_ram) = &mut self.save_ram {
+            ffi::guard((), || save_ram.publish(confirmed, |to| core.read_save_ram(to)));
+        }
+        is_stalled
+    }
+
+    /// Returns as [`Rollback::call`].
+    fn emulate(&mut self, core: &Core) -> (bool, Option<u64>) {
         if let (Some(rollback), Some(cable)) = (self.rollback.as_mut(), working(self.plug.as_ref())) {
-            let call = || Some(rollback.call(core, cable.link(), save_ram.as_deref_mut()));
-            if let Some(shown) = ffi::guard(None, call) {
-                return shown == Shown::Stall;
+            let call = || Some(rollback.call(core, cable.link(), self.save_ram.as_mut()));
+            if let Some(result) = ffi::guard(None, call) {
+                return result;
             }
             // Unplugged from here on; the bytes that the game was given so far stand.
             ffi::guard((), || rollback.catch_up(core));
         }
-        if let Some(save_ram) = save_ram {
-            ffi::guard((), || save_ram.take_over(|from| core.write_save_ram(from)));
-            core.run();
-            ffi::guard((), || save_ram.publish(None, |to| core.read_save_ram(to)));
-        } else {
-            core.run();
-        }
-        false
+        core.run();
+        (false, None)
     }
 
     /// Does the work right after the core ran; `before` is its progress before that.

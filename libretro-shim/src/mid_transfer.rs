@@ -129,7 +129,7 @@ fn number(state: &[u8], at: usize) -> Option<u32> {
 }
 
 /// State of the core, with what its loading takes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     bytes: Vec<u8>,
     /// Byte that the core must be handed first.
@@ -145,9 +145,13 @@ impl Snapshot {
         }
     }
 
-    /// Bytes of the state, as the frontend may have it if no transfer was under way.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Copies a state that was saved with no transfer under way to `out`; false for another size.
+    pub(crate) fn copy_to(&self, out: &mut [u8]) -> bool {
+        let fits = out.len() == self.bytes.len();
+        if fits {
+            out.copy_from_slice(&self.bytes);
+        }
+        fits
     }
 }
 

@@ -10,19 +10,17 @@ use crate::ffi::{self, Core, REGISTERS, Stopwatch};
 use crate::mid_transfer::{Saver, Snapshot};
 use crate::presentation::Presentation;
 use crate::save_ram::SaveRam;
-use gamelink_core::bridge::rollback::{Boundary, Step};
+use gamelink_core::bridge::rollback::{Boundary, Confirmed, Step};
 use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_driver::{Cost, Link};
-use std::time::Duration;
 
 /// Limit on the steps of one call: eight corrections of forty frames, each with a snapshot, are about 700.
 const STEPS_MAX: u32 = 4096;
 
 /// Snapshots and progress of one game in rollback mode.
 pub(crate) struct Rollback {
-    snapshots: Vec<Snapshot>,
-    /// Frame that follows each snapshot.
-    starts: Vec<u64>,
+    /// Each with the frame that follows it.
+    snapshots: Vec<(u64, Snapshot)>,
     saver: Saver,
     /// Frame that the core runs next.
     next: u64,
@@ -34,8 +32,7 @@ impl Rollback {
         let can_repeat = ffi::can_repeat();
         presentation().reset(can_repeat);
         Rollback {
-            snapshots: (0..Link::STATES).map(|_| Snapshot::new(state_size)).collect(),
-            starts: vec![0; Link::STATES],
+            snapshots: vec![(0, Snapshot::new(state_size)); Link::STATES],
             saver: Saver::new(core, state_size),
             next: 0,
         }
@@ -46,18 +43,10 @@ impl Rollback {
         self.saver.has_repairs()
     }
 
-    /// Copies the newest committed snapshot to `out`; false where there is none.
-    pub(crate) fn confirmed_snapshot(&self, link: &Link, out: &mut [u8]) -> bool {
-        let (confirmed, _) = link.confirmed();
-        let state = confirmed
-            .and_then(|confirmed| confirmed.state)
-            .and_then(|(snapshot_slot, _)| self.snapshots.get(snapshot_slot))
-            .map(Snapshot::bytes)
-            .filter(|state| state.len() == out.len());
-        if let Some(state) = state {
-            out.copy_from_slice(state);
-        }
-        state.is_some()
+    /// Copies the newest committed snapshot to `out`; false where there is none of that size.
+    pub(crate) fn copy_confirmed(&self, confirmed: Confirmed, out: &mut [u8]) -> bool {
+        let found = confirmed.state.and_then(|(slot, _)| self.snapshots.get(slot));
+        found.is_some_and(|(_, snapshot)| snapshot.copy_to(out))
     }
 
     /// Replays the recorded inputs up to where the game was: a call that broke off may have left the core in
@@ -69,17 +58,21 @@ impl Rollback {
         }
     }
 
-    /// Runs the steps of one call of `retro_run`.
-    pub(crate) fn call(&mut self, core: &Core, link: &Link, mut save_ram: Option<&mut SaveRam>) -> Shown {
-        if let Some(save_ram) = save_ram.as_deref_mut() {
-            save_ram.take_over(|from| core.write_save_ram(from));
-        }
-        let mut shown = Shown::Nothing;
-        let mut replays = Replays::begin();
+    /// Runs the steps of one call of `retro_run`. Returns whether it was a stall, and the frame before which
+    /// all is committed, `None` where everything is.
+    pub(crate) fn call(
+        &mut self,
+        core: &Core,
+        link: &Link,
+        mut save_ram: Option<&mut SaveRam>,
+    ) -> (bool, Option<u64>) {
+        let watch = Stopwatch::start();
+        let (mut is_stalled, mut is_corrected, mut replayed, mut processor) = (None, false, 0, None);
         for _ in 0..STEPS_MAX {
             match link.step() {
                 Step::Load { slot } => {
-                    replays.handle_load();
+                    is_corrected = true;
+                    processor = processor.or_else(ffi::processor_time);
                     let is_loaded = self.load(core, slot);
                     faults::place("load");
                     if !is_loaded {
@@ -96,50 +89,55 @@ impl Rollback {
                     let begin = |presentation: &mut Presentation<_>| presentation.begin_replay(frame);
                     presenter::frame(begin, || self.run(core, link, frame, save_ram.as_deref_mut()));
                     faults::place("replay");
-                    replays.frames += 1;
+                    replayed += 1;
                 }
                 Step::Live { frame } => {
-                    if replays.frames > 0 {
-                        let cost = replays.cost();
-                        link.replayed(std::mem::take(&mut replays.frames), cost);
+                    if replayed > 0 {
+                        let used = ffi::processor_time().zip(processor);
+                        let cost = Cost {
+                            elapsed: watch.elapsed(),
+                            processor: used.and_then(|(now, before)| now.checked_sub(before)),
+                        };
+                        link.replayed(replayed, cost);
                     }
                     let begin = |presentation: &mut Presentation<_>| presentation.begin_live(frame);
                     presenter::frame(begin, || self.run(core, link, frame, save_ram.as_deref_mut()));
                     faults::place("live");
-                    shown = Shown::Live;
+                    is_stalled = Some(false);
                 }
-                Step::Stall => shown = Shown::Stall,
+                Step::Stall => is_stalled = Some(true),
                 Step::Done => break,
             }
         }
         faults::place("present");
-        match shown {
-            Shown::Live => presenter::show(|presentation| presentation.present(replays.is_corrected)),
-            Shown::Stall => presenter::show(Presentation::stall),
+        match is_stalled {
+            Some(false) => presenter::show(|presentation| presentation.present(is_corrected)),
+            Some(true) => presenter::show(Presentation::stall),
             // The link has failed: the game continues without a cable.
-            Shown::Nothing => core.run(),
+            None => core.run(),
         }
         let (confirmed, oldest) = link.confirmed();
         presentation().release(oldest);
-        if let Some(save_ram) = save_ram {
-            let frame = confirmed.map(|confirmed| confirmed.frame);
-            save_ram.publish(frame, |to| core.read_save_ram(to));
-        }
-        shown
+        (
+            is_stalled == Some(true),
+            confirmed.map(|confirmed| confirmed.frame),
+        )
     }
 
     fn load(&mut self, core: &Core, slot: usize) -> bool {
-        self.next = self.starts.get(slot).copied().unwrap_or(self.next);
-        let snapshot = self.snapshots.get(slot);
-        snapshot.is_some_and(|snapshot| self.saver.load(core, snapshot))
+        let Some((start, snapshot)) = self.snapshots.get(slot) else {
+            return false;
+        };
+        self.next = *start;
+        self.saver.load(core, snapshot)
     }
 
     fn save(&mut self, core: &Core, slot: usize, shift: Option<Shift>) -> bool {
-        if let Some(start) = self.starts.get_mut(slot) {
-            *start = self.next;
-        }
-        let snapshot = self.snapshots.get_mut(slot);
-        snapshot.is_some_and(|snapshot| self.saver.save(core, snapshot, shift))
+        let Some((start, snapshot)) = self.snapshots.get_mut(slot) else {
+            return false;
+        };
+        *start = self.next;
+        self.saver.save(core, snapshot, shift)
     }
 
     fn run(&mut self, core: &Core, link: &Link, frame: u64, save_ram: Option<&mut SaveRam>) {
@@ -157,49 +155,4 @@ impl Rollback {
             serial_byte: REGISTERS.serial_byte().unwrap_or(0),
         });
     }
-}
-
-/// Replays of one call, for the report of their cost.
-struct Replays {
-    frames: u32,
-    /// A snapshot was loaded.
-    is_corrected: bool,
-    watch: Stopwatch,
-    /// The processor time before the first load.
-    processor: Option<Duration>,
-}
-
-impl Replays {
-    fn begin() -> Replays {
-        Replays {
-            frames: 0,
-            is_corrected: false,
-            watch: Stopwatch::start(),
-            processor: None,
-        }
-    }
-
-    fn handle_load(&mut self) {
-        self.is_corrected = true;
-        self.processor = self.processor.or_else(ffi::processor_time);
-    }
-
-    fn cost(&self) -> Cost {
-        let used = ffi::processor_time().zip(self.processor);
-        Cost {
-            elapsed: self.watch.elapsed(),
-            processor: used.and_then(|(now, before)| now.checked_sub(before)),
-        }
-    }
-}
-
-/// Picture that a call ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
-    /// A frame without a cable: the link has failed.
-    Nothing,
-    /// The game's next frame.
-    Live,
-    /// The last picture again: the core did not run.
-    Stall,
 }

@@ -32,9 +32,9 @@ impl Game {
         }
         self.run_ahead.clear();
         // While a prediction may be open, only a committed state is given, or none.
-        if link.confirmed().0.is_some() {
+        if let (Some(confirmed), _) = link.confirmed() {
             let rollback = self.rollback.as_ref();
-            return rollback.is_some_and(|rollback| rollback.confirmed_snapshot(link, out));
+            return rollback.is_some_and(|rollback| rollback.copy_confirmed(confirmed, out));
         }
         let is_given = !link.is_linked()
             || context == SavestateContext::Netplay
