@@ -30,7 +30,7 @@ mod lifecycle;
 mod locate_core;
 mod messages;
 mod mid_transfer;
-pub mod options;
+mod options;
 mod presentation;
 mod proof;
 mod rollback;

@@ -8,17 +8,15 @@ use std::ffi::{CStr, CString};
 use std::net::SocketAddrV4;
 
 /// Our own option: how the cable is used, one of the values of [`LinkMode`].
-pub const MODE: &CStr = c"gamelink_mode";
+pub(crate) const MODE: &CStr = c"gamelink_mode";
 /// Our own option: notices of the link on screen.
-pub const MESSAGES: &CStr = c"gamelink_messages";
+pub(crate) const MESSAGES: &CStr = c"gamelink_messages";
 /// The value that switches one of our own options off; anything else is on.
-pub const DISABLED: &CStr = c"disabled";
-/// The value that switches one of our own options on.
-pub const ENABLED: &CStr = c"enabled";
+pub(crate) const DISABLED: &CStr = c"disabled";
 
 /// Use of the cable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LinkMode {
+pub(crate) enum LinkMode {
     /// Rollback, where the peer can too.
     #[default]
     Automatic,
@@ -28,32 +26,23 @@ pub enum LinkMode {
     Off,
 }
 
+/// Link modes with their values in the frontend's options and in `GAMELINK_MODE`, and their texts in the menu;
+/// the default first.
+const LINK_MODES: [(LinkMode, &CStr, &CStr); 3] = [
+    (
+        LinkMode::Automatic,
+        c"automatic",
+        c"Automatic: play on, correct later",
+    ),
+    (LinkMode::Strict, c"strict", c"Strict: wait for every byte"),
+    (LinkMode::Off, c"off", c"Off: unplugged"),
+];
+
 impl LinkMode {
-    /// All, the default first.
-    pub const ALL: [LinkMode; 3] = [LinkMode::Automatic, LinkMode::Strict, LinkMode::Off];
-
-    /// Value in the frontend's options and in `GAMELINK_MODE`.
-    #[must_use]
-    pub fn value(self) -> &'static CStr {
-        match self {
-            LinkMode::Automatic => c"automatic",
-            LinkMode::Strict => c"strict",
-            LinkMode::Off => c"off",
-        }
-    }
-
-    /// The mode of this name.
-    #[must_use]
-    pub fn parse(value: &CStr) -> Option<LinkMode> {
-        LinkMode::ALL.into_iter().find(|mode| mode.value() == value)
-    }
-
-    fn label(self) -> &'static CStr {
-        match self {
-            LinkMode::Automatic => c"Automatic: play on, correct later",
-            LinkMode::Strict => c"Strict: wait for every byte",
-            LinkMode::Off => c"Off: unplugged",
-        }
+    /// The mode of this value.
+    pub(crate) fn parse(value: &CStr) -> Option<LinkMode> {
+        let found = LINK_MODES.into_iter().find(|(_, known, _)| *known == value);
+        found.map(|(mode, ..)| mode)
     }
 }
 
@@ -64,7 +53,7 @@ const STOCK_CATEGORY: &CStr = c"gb_link";
 
 /// A stock option of the link cable, hidden from the player and answered by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkKey {
+pub(crate) enum LinkKey {
     /// `gambatte_gb_link_mode`: not connected, server or client.
     Mode,
     /// `gambatte_gb_link_network_port`.
@@ -81,68 +70,56 @@ pub enum LinkKey {
 
 impl LinkKey {
     /// The link option of this name, if it is one.
-    #[must_use]
-    pub fn parse(key: &CStr) -> Option<LinkKey> {
+    pub(crate) fn parse(key: &CStr) -> Option<LinkKey> {
         let key = key.to_str().ok()?;
         if key == "gambatte_show_gb_link_settings" {
             return Some(LinkKey::Show);
         }
         let rest = key.strip_prefix("gambatte_gb_link_")?;
-        let place = |text: &str, last: u8| {
-            text.parse::<u8>()
-                .ok()
-                .filter(|n| (1..=last).contains(n))
-                .map(|n| n - 1)
+        let place = |prefix: &str, last: u8| {
+            let place = rest.strip_prefix(prefix)?.parse::<u8>().ok()?;
+            (1..=last).contains(&place).then(|| place - 1)
         };
+        let octet = || place("network_server_ip_octet", 4).map(LinkKey::Octet);
+        let digit = || place("network_server_ip_", 12).map(LinkKey::Digit);
         Some(match rest {
             "mode" => LinkKey::Mode,
             "network_port" => LinkKey::Port,
-            _ => match rest.strip_prefix("network_server_ip_") {
-                Some(part) => match part.strip_prefix("octet") {
-                    Some(number) => place(number, 4).map_or(LinkKey::Unknown, LinkKey::Octet),
-                    None => place(part, 12).map_or(LinkKey::Unknown, LinkKey::Digit),
-                },
-                None => LinkKey::Unknown,
-            },
+            _ => octet().or_else(digit).unwrap_or(LinkKey::Unknown),
         })
     }
 }
 
 /// Answers to the stock core's link options; the strings stay in place as long as this lives.
 #[derive(Debug)]
-pub struct Answers {
+pub(crate) struct Answers {
     mode: &'static CStr,
     port: CString,
     octets: [CString; 4],
-    digits: [CString; 12],
+    digits: Vec<CString>,
 }
 
 impl Answers {
     /// A client of `server`, or not connected.
     ///
     /// Never a server: the stock core would listen on every interface.
-    #[must_use]
-    pub fn new(server: Option<SocketAddrV4>) -> Answers {
+    pub(crate) fn new(server: Option<SocketAddrV4>) -> Answers {
         let (mode, port, octets) = match server {
             Some(server) => (c"Network Client", server.port(), server.ip().octets()),
             None => (c"Not Connected", 56400, [0; 4]),
         };
-        let number = |n: u32| CString::new(n.to_string()).expect("a number holds no zero byte");
-        let digit = |place: usize| {
-            let octet = u32::from(octets[place / 3]);
-            number([octet / 100, octet / 10 % 10, octet % 10][place % 3])
-        };
+        let text = |n: &dyn ToString| CString::new(n.to_string()).expect("a number holds no zero byte");
+        let digits = octets.map(|octet| format!("{octet:03}")).concat();
         Answers {
             mode,
-            port: number(u32::from(port)),
-            octets: octets.map(|octet| number(u32::from(octet))),
-            digits: std::array::from_fn(digit),
+            port: text(&port),
+            octets: octets.map(|octet| text(&octet)),
+            digits: digits.chars().map(|digit| text(&digit)).collect(),
         }
     }
 
     /// The value of this option; `None` where the build's own default does.
-    #[must_use]
-    pub fn value(&self, key: LinkKey) -> Option<&CStr> {
+    pub(crate) fn value(&self, key: LinkKey) -> Option<&CStr> {
         match key {
             LinkKey::Mode => Some(self.mode),
             LinkKey::Port => Some(&self.port),
@@ -156,7 +133,7 @@ impl Answers {
 
 /// The environment command that a declaration came in, which limits what it can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// `SET_VARIABLES`: a key and `description; first|second`.
     Variables,
     /// `SET_CORE_OPTIONS`, `_INTL`: values with labels, help texts.
@@ -167,79 +144,66 @@ pub enum Form {
 
 /// One value that an option may take, with what the menu shows for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// Stored and asked for.
-    pub value: CString,
+    pub(crate) value: CString,
     /// Shown in the menu; the value itself where missing.
-    pub label: Option<CString>,
+    pub(crate) label: Option<CString>,
 }
 
-/// One option as a core declares it. In [`Form::Variables`], `desc` is the whole text and there are no
-/// `choices`.
+/// One option as a core declares it (`retro_core_option_v2_definition`). In [`Form::Variables`], `desc` is the
+/// whole text and there are no `choices`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "the fields of libretro's retro_core_option_v2_definition, by their own names"
-)]
-pub struct Definition {
-    pub key: CString,
-    pub desc: Option<CString>,
-    pub desc_categorized: Option<CString>,
-    pub info: Option<CString>,
-    pub info_categorized: Option<CString>,
-    pub category_key: Option<CString>,
-    pub choices: Vec<Choice>,
-    pub default_value: Option<CString>,
+pub(crate) struct Definition {
+    pub(crate) key: CString,
+    pub(crate) desc: Option<CString>,
+    pub(crate) desc_categorized: Option<CString>,
+    pub(crate) info: Option<CString>,
+    pub(crate) info_categorized: Option<CString>,
+    pub(crate) category_key: Option<CString>,
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) default_value: Option<CString>,
 }
 
-/// A group of options, as a core declares it.
+/// A group of options, as a core declares it (`retro_core_option_v2_category`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "the fields of libretro's retro_core_option_v2_category, by their own names"
-)]
-pub struct Category {
-    pub key: CString,
-    pub desc: Option<CString>,
-    pub info: Option<CString>,
+pub(crate) struct Category {
+    pub(crate) key: CString,
+    pub(crate) desc: Option<CString>,
+    pub(crate) info: Option<CString>,
 }
 
 /// All that a core declares in one call and one language.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Declaration {
+pub(crate) struct Declaration {
     /// Only in [`Form::V2`].
-    pub categories: Vec<Category>,
+    pub(crate) categories: Vec<Category>,
     /// In the order of the menu.
-    pub definitions: Vec<Definition>,
+    pub(crate) definitions: Vec<Definition>,
 }
 
 impl Declaration {
     /// True for a build of the stock core that has a link.
-    #[must_use]
-    pub fn has_link(&self) -> bool {
-        self.definitions
-            .iter()
-            .any(|definition| LinkKey::parse(&definition.key) == Some(LinkKey::Mode))
+    pub(crate) fn has_link(&self) -> bool {
+        let mut keys = self.definitions.iter().map(|definition| &definition.key);
+        keys.any(|key| LinkKey::parse(key) == Some(LinkKey::Mode))
     }
 
     /// Takes the stock link options away, and the category that held them.
-    pub fn remove_link(&mut self) {
+    pub(crate) fn remove_link(&mut self) {
         self.definitions
             .retain(|definition| LinkKey::parse(&definition.key).is_none());
-        let is_in_use = self
-            .definitions
-            .iter()
-            .any(|definition| definition.category_key.as_deref() == Some(STOCK_CATEGORY));
-        if !is_in_use {
+        let mut in_use = self.definitions.iter().map(|definition| &definition.category_key);
+        if !in_use.any(|category| category.as_deref() == Some(STOCK_CATEGORY)) {
             self.categories
-                .retain(|category| category.key.as_c_str() != STOCK_CATEGORY);
+                .retain(|category| *category.key != *STOCK_CATEGORY);
         }
     }
 
     /// Adds our own options, and in [`Form::V2`] their category.
     ///
     /// Only the default language needs them: frontends fall back to it for what a translation lacks.
-    pub fn add_own(&mut self, form: Form) {
+    pub(crate) fn add_own(&mut self, form: Form) {
         if form == Form::V2 {
             self.categories.push(Category {
                 key: CATEGORY.to_owned(),
@@ -255,14 +219,14 @@ impl Declaration {
               and is corrected unseen; where the other machine is not automatic too, it waits for every \
               byte. Strict always waits: to find faults, or for a machine that is too slow. \
               A change between the two takes effect when a game is loaded.",
-            &LinkMode::ALL.map(|mode| (mode.value(), mode.label())),
+            &LINK_MODES.map(|(_, value, label)| (value, label)),
         ));
         self.definitions.push(choose(
             form,
             MESSAGES,
             c"Link cable messages",
             c"Show a message when the other machine connects, pauses or disconnects.",
-            &[(ENABLED, c"On"), (DISABLED, c"Off")],
+            &[(c"enabled", c"On"), (DISABLED, c"Off")],
         ));
     }
 }
@@ -285,12 +249,11 @@ fn choose(form: Form, key: &CStr, desc: &CStr, info: &CStr, values: &[(&CStr, &C
     Definition {
         key: key.to_owned(),
         desc: Some(desc.to_owned()),
-        desc_categorized: None,
         info: Some(info.to_owned()),
-        info_categorized: None,
         category_key: (form == Form::V2).then(|| CATEGORY.to_owned()),
         choices: values.iter().map(choice).collect(),
         default_value: values.first().map(|(value, _)| (*value).to_owned()),
+        ..Definition::default()
     }
 }
 
