@@ -6,7 +6,7 @@
 //! everything passes.
 //!
 //! Pictures and sound of a frame of the game that nobody was to see are kept as well, for a frontend that
-//! looks ahead: see [`crate::ahead`].
+//! looks ahead: see [`crate::run_ahead`].
 
 mod inputs;
 mod picture;
@@ -157,7 +157,7 @@ impl<P: Picture> Presentation<P> {
 
     /// The input that was recorded; `None` where the frontend is to be asked, with [`record`](Self::record)
     /// after that.
-    pub(crate) fn recorded(&mut self, query: Query) -> Option<i16> {
+    pub(crate) fn recorded(&self, query: Query) -> Option<i16> {
         (self.mode == Mode::Replay).then(|| self.inputs.recorded(self.frame, query))
     }
 
@@ -191,10 +191,7 @@ impl<P: Picture> Presentation<P> {
         if is_corrected {
             self.sound.break_off();
         }
-        let picture = self.picture.take();
-        if let Some(picture) = picture {
-            self.last.keep(picture);
-        }
+        let picture = self.picture.take().inspect(|picture| self.last.keep(*picture));
         let sound = self.sound.take();
         self.show(picture, sound)
     }

@@ -1,10 +1,10 @@
 //! Sound of the frames that the player hears, joined where the game was taken back or stood still.
 
 /// Sound of more than this in one frame is dropped: a frame has about 550 samples, at most 1100.
-pub(super) const SAMPLES_MAX: usize = 16_384;
+const SAMPLES_MAX: usize = 16_384;
 
 /// Samples over which a break in the sound is evened out: 2 ms, too short to be heard as a fade.
-const SOFTENED: usize = 64;
+const SOFTENED: i32 = 64;
 
 /// The live frame's sound, left and right in turn, and how the sound before it ended.
 #[derive(Default)]
@@ -86,12 +86,11 @@ fn soften(sound: &mut [i16], last: [i16; 2]) {
     let Some(&first) = sound.first_chunk::<2>() else {
         return;
     };
-    for (place, sample) in sound.chunks_exact_mut(2).take(SOFTENED).enumerate() {
+    for (left, sample) in (1..=SOFTENED).rev().zip(sound.chunks_exact_mut(2)) {
         for side in 0..2 {
             let gap = i32::from(last[side]) - i32::from(first[side]);
-            let left = i32::try_from(SOFTENED - place).unwrap_or(0);
-            let value = i32::from(sample[side]) + gap * left / SOFTENED as i32;
-            sample[side] = i16::try_from(value).unwrap_or(if value < 0 { i16::MIN } else { i16::MAX });
+            let value = i32::from(sample[side]) + gap * left / SOFTENED;
+            sample[side] = value.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
         }
     }
 }
@@ -110,7 +109,7 @@ mod tests {
             .map(|(one, next)| (i32::from(one[0]) - i32::from(next[0])).abs())
             .max();
         assert_eq!(largest, Some(50));
-        assert!(sound[2 * SOFTENED..].iter().all(|sample| *sample == 0));
+        assert!(sound[2 * SOFTENED as usize..].iter().all(|sample| *sample == 0));
         soften(&mut [], [1, 1]);
         let mut loud = [i16::MAX; 4];
         soften(&mut loud, [i16::MIN, i16::MAX]);
