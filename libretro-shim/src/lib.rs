@@ -9,16 +9,7 @@
 //! run-ahead, would share the one loaded stock core, so it refuses to load a game and `RetroArch` uses one
 //! instance.
 //!
-//! - [`options`]: core options of the cable, and the stock core's answers (pure)
-//! - `run_ahead`: frames that only look ahead of the game (pure)
-//! - `locate_core`: search for the stock core's file
-//! - `lifecycle`: the one lock, the stock core and the game behind it
-//! - `presentation`: pictures, sound and input while frames are rolled back (pure)
-//! - `save_ram`: the battery RAM that the frontend sees meanwhile (pure)
-//! - `rollback`: runs the core as the link's history says
-//! - `proof`: proof of the place of the serial registers
-//! - `cable`: the link, and the reasons to unplug it
-//! - `ffi`: the C interfaces on both sides; the only place with `unsafe`
+//! `ffi` is the only place with `unsafe`: the C interfaces on both sides.
 
 mod cable;
 mod elf;

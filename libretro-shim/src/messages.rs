@@ -50,28 +50,27 @@ pub(crate) const BROKEN: &str = "Gamelink failed and unplugged the link cable; t
 
 /// Text of a notice; `peer` is the name of the other machine, where known.
 pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) {
+    use Severity::{Error, Info, Warning};
     let other = peer.unwrap_or("the other player");
     match notice {
         Notice::Linked => {
             let to = peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
-            (Severity::Info, format!("Link cable connected{to}"))
+            (Info, format!("Link cable connected{to}"))
         }
-        Notice::PeerPaused { is_waited_for: false } => {
-            (Severity::Info, format!("Link cable: {other} has paused"))
-        }
+        Notice::PeerPaused { is_waited_for: false } => (Info, format!("Link cable: {other} has paused")),
         Notice::PeerPaused { is_waited_for: true } => (
-            Severity::Info,
+            Info,
             format!("Link cable: {other} has paused. Your game waits (set Link mode to Off to play alone)"),
         ),
-        Notice::PeerResumed => (Severity::Info, format!("Link cable: {other} resumed")),
-        Notice::PeerGone => (Severity::Warning, format!("Link cable: {other} is gone")),
+        Notice::PeerResumed => (Info, format!("Link cable: {other} resumed")),
+        Notice::PeerGone => (Warning, format!("Link cable: {other} is gone")),
         Notice::PeerStalled => (
-            Severity::Warning,
+            Warning,
             format!("Link cable: {other} does not answer; unplugged for a few seconds"),
         ),
-        Notice::Unplugged => (Severity::Warning, "Link cable unplugged".into()),
-        Notice::OutOfStep => (Severity::Warning, OUT_OF_STEP.into()),
-        Notice::Failed => (Severity::Error, BROKEN.into()),
+        Notice::Unplugged => (Warning, "Link cable unplugged".into()),
+        Notice::OutOfStep => (Warning, OUT_OF_STEP.into()),
+        Notice::Failed => (Error, BROKEN.into()),
         Notice::VersionMismatch { ours, theirs } => {
             let older = if ours < theirs {
                 "this machine"
@@ -80,7 +79,7 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
             };
             let text =
                 format!("Incompatible Gamelink versions: update {older} (here {ours}, there {theirs})");
-            (Severity::Error, text)
+            (Error, text)
         }
     }
 }

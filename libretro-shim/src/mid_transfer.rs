@@ -22,9 +22,6 @@ const PICTURE_LENGTH: usize = 2;
 const CONTROL_PLACE: usize = 0x102;
 /// A moment that never comes (`counterdef.h, disabled_time`).
 const NEVER: u32 = u32::MAX;
-/// SC bits 7 and 0: transfer enabled, internal clock (Pan Docs, Serial Data Transfer).
-const ENABLED: u8 = 0x80;
-const INTERNAL_CLOCK: u8 = 0x01;
 
 /// Offsets of the fields of a transfer under way; the same in all states of one game in one core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +40,7 @@ impl Layout {
     /// Finds the fields in a state; `None` where it is no such list, or one of them is missing.
     pub(crate) fn find(state: &[u8]) -> Option<Layout> {
         let (mut now, mut end, mut registers, mut byte) = (None, None, None, None);
-        let mut at = PICTURE_LENGTH;
-        at += 3 + length(state, at)?;
+        let mut at = PICTURE_LENGTH + 3 + length(state, PICTURE_LENGTH)?;
         while at < state.len() {
             let name = state.get(at..)?.split(|byte| *byte == 0).next()?;
             let length_at = at + name.len() + 1;
@@ -59,11 +55,11 @@ impl Layout {
             }
             at = value.checked_add(size)?;
         }
-        let is_whole = at == state.len();
-        is_whole.then_some(Layout {
-            now: now?,
-            end: end?,
-            control: registers? + CONTROL_PLACE,
+        let (now, end, control) = (now?, end?, registers? + CONTROL_PLACE);
+        (at == state.len()).then_some(Layout {
+            now,
+            end,
+            control,
             byte,
         })
     }
@@ -86,10 +82,7 @@ impl Layout {
     fn bits_to_come(&self, state: &[u8], speed: Speed) -> Option<u32> {
         let (now, end) = (number(state, self.now)?, number(state, self.end)?);
         // A bit takes 512 cycles, with the fast clock 16; one that has begun is still to come.
-        let bit = match speed {
-            Speed::Normal => 512,
-            Speed::Fast => 16,
-        };
+        let bit = if speed == Speed::Fast { 16 } else { 512 };
         let bits = end.checked_sub(now)?.div_ceil(bit);
         (end != NEVER && bits <= 8).then_some(bits)
     }
@@ -102,10 +95,11 @@ impl Layout {
         self.end_transfer(state);
     }
 
-    /// Arms the game of a state, and ends its transfer.
+    /// Arms the game of a state (SC bit 7 set, bit 0 clear; Pan Docs, Serial Data Transfer), and ends its
+    /// transfer.
     fn listen(&self, state: &mut [u8]) {
         if let Some(control) = state.get_mut(self.control) {
-            *control = (*control | ENABLED) & !INTERNAL_CLOCK;
+            *control = (*control | 0x80) & !0x01;
         }
         self.end_transfer(state);
     }
@@ -118,14 +112,12 @@ impl Layout {
 }
 
 fn length(state: &[u8], at: usize) -> Option<usize> {
-    let bytes: [u8; 3] = state.get(at..at.checked_add(3)?)?.try_into().ok()?;
-    let [a, b, c] = bytes.map(usize::from);
+    let [a, b, c] = state.get(at..)?.first_chunk()?.map(usize::from);
     Some(a << 16 | b << 8 | c)
 }
 
 fn number(state: &[u8], at: usize) -> Option<u32> {
-    let bytes = state.get(at..at.checked_add(4)?)?.try_into().ok()?;
-    Some(u32::from_be_bytes(bytes))
+    Some(u32::from_be_bytes(*state.get(at..)?.first_chunk()?))
 }
 
 /// State of the core, with what its loading takes.

@@ -1,7 +1,8 @@
 //! Proof that FF01 and FF02 are where the core's memory map says: what a state puts there must be seen there.
 //!
-//! Whether the game is armed, whether a transfer is in flight, and so when a state may be saved: all would go
-//! wrong unseen if another byte were read as FF02. So it is proved once a game, before the cable is in use.
+//! FF02 tells that the game is armed, that a transfer is in flight, and so when a state may be saved: all of
+//! that would go wrong unseen if another byte were read as FF02. So it is proved once a game, before the cable
+//! is in use.
 
 use crate::ffi::{Core, REGISTERS};
 use crate::mid_transfer::Layout;
@@ -41,20 +42,20 @@ fn prove(
         return Proof::None;
     };
     let mut changed = state.to_vec();
-    let mut proof = Proof::Given;
-    for (byte, control) in SHOWN {
+    let mut show = |(byte, control): (u8, SerialControl)| {
         layout.show(&mut changed, byte, control.0);
-        if !load(&changed) {
-            proof = Proof::None;
-        } else if look() != Some((byte, control)) {
-            proof = Proof::Refuted;
+        match load(&changed) {
+            true if look() == Some((byte, control)) => Proof::Given,
+            true => Proof::Refuted,
+            false => Proof::None,
         }
-        if proof != Proof::Given {
-            break;
-        }
-    }
+    };
+    let failure = SHOWN
+        .into_iter()
+        .map(&mut show)
+        .find(|proof| *proof != Proof::Given);
     match load(state) {
-        true => proof,
+        true => failure.unwrap_or(Proof::Given),
         false => Proof::None,
     }
 }

@@ -137,13 +137,8 @@ impl RunAhead {
     /// Takes a load of what the frontend got to look ahead.
     pub(crate) fn handle_load(&mut self, is_stand_in: bool, is_linked: bool) -> Load {
         match std::mem::take(&mut self.place) {
-            Place::Ahead { has_run, .. } => {
-                if has_run && !is_stand_in {
-                    Load::Back
-                } else {
-                    Load::Nothing
-                }
-            }
+            Place::Ahead { has_run: true, .. } if !is_stand_in => Load::Back,
+            Place::Ahead { .. } => Load::Nothing,
             Place::Now | Place::Behind { .. } => {
                 let is_stand_in = is_stand_in || is_linked || self.was_linked;
                 self.place = Place::Behind {

@@ -3,7 +3,7 @@
 use crate::ffi;
 use crate::options::{self, LinkMode};
 use gamelink_core::control::DEFAULT_SOCKET;
-use gamelink_driver::{BindAddress, Config, PeerAddress};
+use gamelink_driver::Config;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
@@ -48,28 +48,24 @@ impl Settings {
     fn read(variable: impl Fn(&str) -> Option<OsString>) -> Settings {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let mut problems = Vec::new();
-        let peer: Option<PeerAddress> = address("GAMELINK_PEER", &variable, &mut problems);
-        let bind: Option<BindAddress> = address("GAMELINK_BIND", &variable, &mut problems);
-        let one_of = |name: &str, words: &[&str], problems: &mut Vec<String>| {
+        let peer = address("GAMELINK_PEER", &variable, &mut problems);
+        let bind = address("GAMELINK_BIND", &variable, &mut problems);
+        let ports = &["direct", "loopback"][..];
+        for (name, words) in [(PORT, ports), (MODE, &["automatic", "strict", "off"])] {
             if let Some(value) = variable(name).filter(|value| !words.iter().any(|word| value == word)) {
-                let value = value.to_string_lossy().into_owned();
+                let value = value.to_string_lossy();
                 problems.push(format!("{name}: `{value}` is not one of {}", words.join(", ")));
             }
-        };
-        one_of(PORT, &["direct", "loopback"], &mut problems);
-        one_of(MODE, &["automatic", "strict", "off"], &mut problems);
-        let is_good = problems.is_empty();
-        Settings {
-            config: Config {
-                peer: peer.filter(|_| is_good),
-                bind: bind.filter(|_| is_good),
-                control: is_good
-                    .then(|| variable("GAMELINK_CONTROL").map_or(DEFAULT_SOCKET.into(), PathBuf::from)),
-                stats: variable("GAMELINK_STATS").map(PathBuf::from),
-                is_held: false,
-            },
-            problems,
         }
+        let mut config = Config {
+            stats: variable("GAMELINK_STATS").map(PathBuf::from),
+            ..Config::default()
+        };
+        if problems.is_empty() {
+            let control = variable("GAMELINK_CONTROL").map_or(DEFAULT_SOCKET.into(), PathBuf::from);
+            (config.peer, config.bind, config.control) = (peer, bind, Some(control));
+        }
+        Settings { config, problems }
     }
 }
 
@@ -78,14 +74,10 @@ fn address<A: FromStr<Err: std::fmt::Display>>(
     variable: &dyn Fn(&str) -> Option<OsString>,
     problems: &mut Vec<String>,
 ) -> Option<A> {
-    let text = variable(name)?;
-    match text.to_string_lossy().parse() {
-        Ok(address) => Some(address),
-        Err(reason) => {
-            problems.push(format!("{name}: {reason}"));
-            None
-        }
-    }
+    let address = variable(name)?.to_string_lossy().parse();
+    address
+        .map_err(|reason| problems.push(format!("{name}: {reason}")))
+        .ok()
 }
 
 #[cfg(test)]
