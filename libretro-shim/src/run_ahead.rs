@@ -47,26 +47,23 @@ pub(crate) enum Load {
     Nothing,
 }
 
-/// Position of the frontend.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
-    /// With the game.
-    #[default]
-    Now,
-    /// Ahead of it, since it saved.
-    Ahead {
-        frames: u32,
-        is_stand_in: bool,
-        has_run: bool,
-    },
-    /// Behind it, since it loaded an older state, until it shows a frame.
-    Behind { frames: u32, is_stand_in: bool },
+/// Frames between the frontend and the game.
+#[derive(Clone, Copy, Debug, Default)]
+struct Away {
+    /// Behind the game, since it loaded an older state, until it shows a frame; otherwise ahead of it, since it
+    /// saved.
+    is_behind: bool,
+    is_stand_in: bool,
+    /// A frame was emulated that is to be taken back.
+    has_run: bool,
+    frames: u32,
 }
 
 /// Run-ahead of one frontend.
 #[derive(Debug, Default)]
 pub(crate) struct RunAhead {
-    place: Place,
+    /// `None` where the frontend is with the game.
+    away: Option<Away>,
     /// The game's own last frame was not to be seen.
     was_hidden: bool,
     /// There was a link when it began.
@@ -80,33 +77,19 @@ pub(crate) struct RunAhead {
 impl RunAhead {
     /// Decides the kind of the call of `retro_run` that begins; `is_hidden` where nobody sees or hears it.
     pub(crate) fn handle_run(&mut self, is_hidden: bool, is_linked: bool) -> Run {
-        let run = match &mut self.place {
-            Place::Ahead {
-                frames,
-                is_stand_in,
-                has_run,
-            } if *frames < FRAMES_MAX => {
-                *frames += 1;
-                // A link that has come since: what would be emulated now is taken back before it matters.
-                if *is_stand_in || is_linked {
-                    Run::Again
-                } else {
-                    *has_run = true;
-                    Run::Ahead
-                }
-            }
-            Place::Behind { frames, is_stand_in } if is_hidden && *frames < FRAMES_MAX => {
-                *frames += 1;
-                if *is_stand_in { Run::Again } else { Run::Ahead }
-            }
-            Place::Now | Place::Ahead { .. } | Place::Behind { .. } => Run::Own,
+        let goes_on = |away: &&mut Away| away.frames < FRAMES_MAX && (is_hidden || !away.is_behind);
+        let Some(away) = self.away.as_mut().filter(goes_on) else {
+            self.away = None;
+            (self.was_hidden, self.was_linked) = (is_hidden, is_linked);
+            return Run::Own;
         };
-        if run == Run::Own {
-            self.place = Place::Now;
-            self.was_hidden = is_hidden;
-            self.was_linked = is_linked;
+        away.frames += 1;
+        // A link that has come since: what would be emulated ahead now is taken back before it matters.
+        if away.is_stand_in || is_linked && !away.is_behind {
+            return Run::Again;
         }
-        run
+        away.has_run = true;
+        Run::Ahead
     }
 
     /// Takes a save in order to look ahead; true where the frontend gets a stand-in.
@@ -116,15 +99,12 @@ impl RunAhead {
         if std::mem::replace(&mut self.is_resting, is_stand_in) != is_stand_in {
             log::info!("run-ahead switched by the link: is_resting={is_stand_in}");
         }
-        if !matches!(self.place, Place::Behind { .. }) {
-            self.place = match self.was_hidden {
-                true => Place::Ahead {
-                    frames: 0,
-                    is_stand_in,
-                    has_run: false,
-                },
-                false => Place::Now,
+        if !self.away.is_some_and(|away| away.is_behind) {
+            let ahead = Away {
+                is_stand_in,
+                ..Away::default()
             };
+            self.away = self.was_hidden.then_some(ahead);
         }
         is_stand_in
     }
@@ -136,23 +116,24 @@ impl RunAhead {
 
     /// Takes a load of what the frontend got to look ahead.
     pub(crate) fn handle_load(&mut self, is_stand_in: bool, is_linked: bool) -> Load {
-        match std::mem::take(&mut self.place) {
-            Place::Ahead { has_run: true, .. } if !is_stand_in => Load::Back,
-            Place::Ahead { .. } => Load::Nothing,
-            Place::Now | Place::Behind { .. } => {
+        let is_back = match self.away.take().filter(|away| !away.is_behind) {
+            Some(ahead) => ahead.has_run && !is_stand_in,
+            None => {
                 let is_stand_in = is_stand_in || is_linked || self.was_linked;
-                self.place = Place::Behind {
-                    frames: 0,
+                self.away = Some(Away {
+                    is_behind: true,
                     is_stand_in,
-                };
-                if is_stand_in { Load::Nothing } else { Load::Back }
+                    ..Away::default()
+                });
+                !is_stand_in
             }
-        }
+        };
+        if is_back { Load::Back } else { Load::Nothing }
     }
 
     /// Puts the frontend with the game: it was reset or loaded, or a state was saved for another purpose.
     pub(crate) fn clear(&mut self) {
-        self.place = Place::Now;
+        self.away = None;
     }
 }
 
