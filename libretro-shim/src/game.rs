@@ -89,33 +89,25 @@ impl Game {
     /// Chooses how the game can be linked by what this core shows of itself.
     fn prepare(&mut self, core: &Core, state_size: usize) {
         let Some(cable) = self.plug.as_deref() else { return };
-        let is_direct = cable.link().is_direct();
-        let way = if is_direct { "direct" } else { "loopback" };
+        let link = cable.link();
+        let way = if link.is_direct() { "direct" } else { "loopback" };
         log::info!("link cable: the core's port is {way}");
-        let proof = match REGISTERS.serial_control() {
-            Some(_) => proof::registers(core, state_size),
-            None => Proof::Refuted,
-        };
+        let proof = REGISTERS
+            .serial_control()
+            .map_or(Proof::Refuted, |_| proof::registers(core, state_size));
         if proof == Proof::Refuted {
             // A byte may be handed over only where FF02 shows an armed game.
             return handle_blind(cable, &mut self.screen);
         }
         let probe = || REGISTERS.serial_control().unwrap_or(IDLE);
-        cable.link().set_serial_probe(Some(Box::new(probe)));
-        if settings::link_mode() != LinkMode::Automatic || !is_direct {
+        link.set_serial_probe(Some(Box::new(probe)));
+        if settings::link_mode() != LinkMode::Automatic || !link.is_direct() {
             return;
         }
         if proof == Proof::None {
             return self.screen.tell_soon(Severity::Warning, messages::STRICT_ONLY);
         }
-        let rollback = Rollback::new(core, state_size);
-        cable.link().set_rollback(true);
-        cable.link().set_repairs(rollback.has_repairs());
-        log::info!(
-            "link cable: rollback mode, mid-transfer snapshots={}",
-            rollback.has_repairs()
-        );
-        self.rollback = Some(rollback);
+        self.rollback = Some(Rollback::new(core, link, state_size));
         self.save_ram = core.save_ram().map(|now| {
             let mut save_ram = SaveRam::new(now);
             ffi::save_ram::publish(save_ram.public());

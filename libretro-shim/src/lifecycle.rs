@@ -75,10 +75,9 @@ impl Session {
         self.with_started(|started| started.loaded.as_mut().map(call))?
     }
 
-    /// Replaces the game in the core that is there. The one before is returned, to be dropped without the
-    /// lock: it joins the link's thread.
-    fn set_loaded(&self, loaded: Option<Loaded>) -> Option<Loaded> {
-        self.with_started(|started| std::mem::replace(&mut started.loaded, loaded))?
+    /// Lets the game go, without the lock: it joins the link's thread.
+    fn drop_loaded(&self) {
+        drop(self.with_started(|started| started.loaded.take()));
     }
 
     /// Takes the game out for one call, so that nothing is locked meanwhile, and with it a `plan` for that
@@ -180,17 +179,18 @@ impl Session {
         };
         let (mut game, answers) = plug_in(has_link, no_link);
         let seat = Arc::new(Seat::default());
-        self.set_loaded(Some(Loaded {
+        let loaded = Loaded {
             seat: Arc::clone(&seat),
             answers,
             updates: Updates::default(),
             shows_messages: true,
             state_size: None,
-        }));
+        };
+        self.with_started(|started| started.loaded = Some(loaded));
         if !call(&core) {
             log::error!("the stock core does not take this game");
             release_memory();
-            self.set_loaded(None);
+            self.drop_loaded();
             return false;
         }
         let size = core.serialize_size();
@@ -207,7 +207,7 @@ impl Session {
             // A panic of ours must not keep the player's game from being unloaded, and so saved.
             ffi::guard((), release_memory);
             self.with_core((), Core::unload_game);
-            self.set_loaded(None);
+            self.drop_loaded();
         }
     }
 

@@ -27,20 +27,23 @@ pub(crate) struct Rollback {
 }
 
 impl Rollback {
-    /// Prepares for a core that has just loaded its game, with states of `state_size` bytes.
-    pub(crate) fn new(core: &Core, state_size: usize) -> Rollback {
+    /// Prepares for a core that has just loaded its game, with states of `state_size` bytes, and tells the
+    /// link.
+    pub(crate) fn new(core: &Core, link: &Link, state_size: usize) -> Rollback {
         let can_repeat = ffi::can_repeat();
         presentation().reset(can_repeat);
+        let saver = Saver::new(core, state_size);
+        link.set_rollback(true);
+        link.set_repairs(saver.has_repairs());
+        log::info!(
+            "link cable: rollback mode, mid-transfer snapshots={}",
+            saver.has_repairs()
+        );
         Rollback {
             snapshots: vec![(0, Snapshot::new(state_size)); Link::STATES],
-            saver: Saver::new(core, state_size),
+            saver,
             next: 0,
         }
-    }
-
-    /// True where snapshots can be taken in the middle of a transfer.
-    pub(crate) fn has_repairs(&self) -> bool {
-        self.saver.has_repairs()
     }
 
     /// Copies the newest committed snapshot to `out`; false where there is none of that size.

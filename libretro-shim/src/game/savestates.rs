@@ -21,14 +21,13 @@ impl Game {
             unplug_for_netplay(cable, &self.screen, true);
         }
         if context == SavestateContext::RunAhead {
-            let is_stand_in = self.run_ahead.handle_save(link.is_linked());
-            if is_stand_in && self.run_ahead.poll_first_rest() {
+            if !self.run_ahead.handle_save(link.is_linked()) {
+                return core.serialize(out);
+            }
+            if self.run_ahead.poll_first_rest() {
                 self.screen.tell(Severity::Warning, messages::RUN_AHEAD);
             }
-            return match is_stand_in {
-                true => run_ahead::write_stand_in(out),
-                false => core.serialize(out),
-            };
+            return run_ahead::write_stand_in(out);
         }
         self.run_ahead.clear();
         // While a prediction may be open, only a committed state is given, or none.
@@ -36,38 +35,29 @@ impl Game {
             let rollback = self.rollback.as_ref();
             return rollback.is_some_and(|rollback| rollback.copy_confirmed(confirmed, out));
         }
-        let is_given = !link.is_linked()
-            || context == SavestateContext::Netplay
-            || cable.is_safe(REGISTERS.serial_control());
+        let is_netplay = context == SavestateContext::Netplay;
+        if is_netplay || !link.is_linked() || cable.is_safe(REGISTERS.serial_control()) {
+            return core.serialize(out);
+        }
         // Rather no state than one with a garbled byte: the frontend shows the failure, and the next frame is
         // safe.
-        match is_given {
-            true => core.serialize(out),
-            false => self.safe_state.copy_to(out),
-        }
+        self.safe_state.copy_to(out)
     }
 
     /// Loads a state, or takes back a stand-in.
     pub(crate) fn unserialize(&mut self, core: &Core, state: &[u8]) -> bool {
-        match self.load(state) {
-            Load::Jump => {
-                self.handle_jump();
-                core.unserialize(state)
-            }
-            Load::Back => core.unserialize(state),
-            Load::Nothing => true,
-        }
-    }
-
-    fn load(&mut self, state: &[u8]) -> Load {
         let is_stand_in = run_ahead::is_stand_in(state);
-        match working(self.plug.as_ref()) {
+        let load = match working(self.plug.as_ref()) {
             Some(cable) if is_stand_in || ffi::savestate_context() == SavestateContext::RunAhead => {
                 self.run_ahead.handle_load(is_stand_in, cable.link().is_linked())
             }
             None if is_stand_in => Load::Nothing,
             _ => Load::Jump,
+        };
+        if load == Load::Jump {
+            self.handle_jump();
         }
+        load == Load::Nothing || core.unserialize(state)
     }
 
     /// Tells the link that the game was reset or loaded.
