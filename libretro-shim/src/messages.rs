@@ -30,10 +30,6 @@ pub(crate) const WINDOWS: &str = "Link cable: the other window pauses when it lo
 pub(crate) const JUMP: &str =
     "Link cable: the other game was not loaded back. If the two games disagree, link them again";
 
-/// Shown after a byte that only one of the two games took.
-pub(crate) const OUT_OF_STEP: &str =
-    "Link cable: a byte came too late. If the two games disagree, link them again";
-
 /// Shown for a core whose serial port cannot be read.
 pub(crate) const BLIND: &str = "This Gambatte does not show its serial port, \
     so the link cable stays unplugged. \
@@ -69,7 +65,10 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
             format!("Link cable: {other} does not answer; unplugged for a few seconds"),
         ),
         Notice::Unplugged => (Warning, "Link cable unplugged".into()),
-        Notice::OutOfStep => (Warning, OUT_OF_STEP.into()),
+        Notice::OutOfStep => (
+            Warning,
+            "Link cable: a byte came too late. If the two games disagree, link them again".into(),
+        ),
         Notice::Failed => (Error, BROKEN.into()),
         Notice::VersionMismatch { ours, theirs } => {
             let older = if ours < theirs {

@@ -89,24 +89,19 @@ impl Layout {
 
     /// Writes these values to FF01 and FF02 of a state, and ends its transfer.
     pub(crate) fn show(&self, state: &mut [u8], byte: u8, control: u8) {
-        if let Some([kept_byte, kept_control]) = state.get_mut(self.control - 1..=self.control) {
-            (*kept_byte, *kept_control) = (byte, control);
+        if let Some(registers) = state.get_mut(self.control - 1..=self.control) {
+            registers.copy_from_slice(&[byte, control]);
         }
-        self.end_transfer(state);
+        if let Some(end) = state.get_mut(self.end..self.end + 4) {
+            end.copy_from_slice(&NEVER.to_be_bytes());
+        }
     }
 
     /// Arms the game of a state (SC bit 7 set, bit 0 clear; Pan Docs, Serial Data Transfer), and ends its
     /// transfer.
     fn listen(&self, state: &mut [u8]) {
-        if let Some(control) = state.get_mut(self.control) {
-            *control = (*control | 0x80) & !0x01;
-        }
-        self.end_transfer(state);
-    }
-
-    fn end_transfer(&self, state: &mut [u8]) {
-        if let Some(end) = state.get_mut(self.end..self.end + 4) {
-            end.copy_from_slice(&NEVER.to_be_bytes());
+        if let Some(&[byte, control]) = state.get(self.control - 1..=self.control) {
+            self.show(state, byte, (control | 0x80) & !0x01);
         }
     }
 }
@@ -140,10 +135,7 @@ impl Snapshot {
     /// Copies a state that was saved with no transfer under way to `out`; false for another size.
     pub(crate) fn copy_to(&self, out: &mut [u8]) -> bool {
         let fits = out.len() == self.bytes.len();
-        if fits {
-            out.copy_from_slice(&self.bytes);
-        }
-        fits
+        fits.then(|| out.copy_from_slice(&self.bytes)).is_some()
     }
 }
 

@@ -211,7 +211,7 @@ impl Declaration {
                 info: Some(c"Two-player games over a cable or network between two machines.".to_owned()),
             });
         }
-        self.definitions.push(choose(
+        let mode = choose(
             form,
             MODE,
             c"Link mode",
@@ -220,14 +220,15 @@ impl Declaration {
               byte. Strict always waits: to find faults, or for a machine that is too slow. \
               A change between the two takes effect when a game is loaded.",
             &LINK_MODES.map(|(_, value, label)| (value, label)),
-        ));
-        self.definitions.push(choose(
+        );
+        let messages = choose(
             form,
             MESSAGES,
             c"Link cable messages",
             c"Show a message when the other machine connects, pauses or disconnects.",
             &[(c"enabled", c"On"), (DISABLED, c"Off")],
-        ));
+        );
+        self.definitions.extend([mode, messages]);
     }
 }
 

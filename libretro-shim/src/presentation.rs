@@ -32,12 +32,9 @@ pub(crate) enum Mode {
     Ahead,
 }
 
-/// Pictures and sound that the core has handed over so far.
+/// New pictures and samples that the core has handed over so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Progress {
-    pictures: u64,
-    samples: u64,
-}
+pub(crate) struct Progress(u64);
 
 /// Pictures and sound that go to the frontend now; [`Presentation::give_back`] takes the sound's buffer back.
 pub(crate) struct Shown<P> {
@@ -129,7 +126,7 @@ impl<P: Picture> Presentation<P> {
     /// Keeps or drops the core's picture; true where it is to be passed on. `is_new` unless it repeats the
     /// last one.
     pub(crate) fn handle_picture(&mut self, picture: P, is_new: bool) -> bool {
-        self.progress.pictures += u64::from(is_new);
+        self.progress.0 += u64::from(is_new);
         match self.mode {
             Mode::Open | Mode::Ahead => self.keep_picture(Some(picture)),
             Mode::Live => self.picture = Some(picture),
@@ -141,7 +138,7 @@ impl<P: Picture> Presentation<P> {
     /// Keeps or drops the core's sound; true where it is to be passed on, with
     /// [`handle_heard`](Self::handle_heard) after that.
     pub(crate) fn handle_sound(&mut self, samples: &[i16]) -> bool {
-        self.progress.samples += samples.len() as u64;
+        self.progress.0 += samples.len() as u64;
         if self.mode == Mode::Live {
             self.sound.push(samples);
         }

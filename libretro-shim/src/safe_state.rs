@@ -32,10 +32,7 @@ impl SafeState {
     /// Writes the newest state to `out`; false where there is none of that size.
     pub(crate) fn copy_to(&self, out: &mut [u8]) -> bool {
         let fits = self.is_filled && out.len() == self.newest.len();
-        if fits {
-            out.copy_from_slice(&self.newest);
-        }
-        fits
+        fits.then(|| out.copy_from_slice(&self.newest)).is_some()
     }
 
     /// Forgets the state, after a reset or a load.

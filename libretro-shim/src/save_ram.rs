@@ -38,9 +38,9 @@ impl SaveRam {
         faults::place("take_over");
         if *self.public != *self.published {
             self.published.copy_from_slice(&self.public);
-            self.frames
-                .iter_mut()
-                .for_each(|frame| frame.copy_from_slice(&self.public));
+            for frame in &mut self.frames {
+                frame.copy_from_slice(&self.public);
+            }
             write(&self.published);
         }
     }
@@ -48,9 +48,7 @@ impl SaveRam {
     /// After a frame, live or replayed: `read` copies the core's RAM.
     pub(crate) fn keep(&mut self, frame: u64, read: impl FnOnce(&mut [u8])) {
         faults::place("keep");
-        if let Some(kept) = self.frames.get_mut((frame % FRAMES) as usize) {
-            read(kept);
-        }
+        read(&mut self.frames[(frame % FRAMES) as usize]);
     }
 
     /// Shows the frontend the RAM of the last committed frame, the one before `frame`; with `None` what the
@@ -61,9 +59,8 @@ impl SaveRam {
             None => read(&mut self.published),
             Some(0) => return,
             Some(frame) => {
-                if let Some(kept) = self.frames.get(((frame - 1) % FRAMES) as usize) {
-                    self.published.copy_from_slice(kept);
-                }
+                let last = &self.frames[((frame - 1) % FRAMES) as usize];
+                self.published.copy_from_slice(last);
             }
         }
         self.public.copy_from_slice(&self.published);
