@@ -9,15 +9,21 @@
 //! looks ahead: see [`crate::run_ahead`].
 
 mod inputs;
-mod picture;
 mod sound;
 
 pub(crate) use self::inputs::Query;
-pub(crate) use self::picture::Picture;
 
 use self::inputs::Inputs;
-use self::picture::Last;
 use self::sound::Sound;
+
+/// A picture where the core left it.
+pub(crate) trait Picture: Copy {
+    /// Copies its pixels; a picture that repeats the last has none, and leaves the copy as it is.
+    fn copy_to(self, pixels: &mut Vec<u8>);
+
+    /// Gives the picture with this copy of its pixels; where that is empty, the frontend repeats its own.
+    fn again(self, pixels: &[u8]) -> Self;
+}
 
 /// Kind of the frame that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +57,13 @@ pub(crate) struct Presentation<P> {
     /// Picture of the live frame.
     picture: Option<P>,
     sound: Sound,
-    last: Last<P>,
     inputs: Inputs,
+    /// The live picture that was shown last.
+    last: Option<P>,
+    /// Its pixels, where the frontend cannot repeat a picture by itself (`GET_CAN_DUPE`): the core's memory
+    /// holds others by the time they are wanted.
+    pixels: Vec<u8>,
+    can_repeat: bool,
     /// Pictures and sound are kept for [`repeat`](Self::repeat).
     is_kept: bool,
     kept_picture: Option<P>,
@@ -68,8 +79,10 @@ impl<P: Picture> Presentation<P> {
             progress,
             picture: None,
             sound: Sound::default(),
-            last: Last::none(can_repeat),
             inputs: Inputs::default(),
+            last: None,
+            pixels: Vec::new(),
+            can_repeat,
             is_kept: false,
             kept_picture: None,
             kept_sound: Vec::new(),
@@ -118,7 +131,6 @@ impl<P: Picture> Presentation<P> {
         self.is_kept = false;
     }
 
-    /// Ends the frame.
     pub(crate) fn end(&mut self) {
         self.mode = Mode::Open;
     }
@@ -185,11 +197,12 @@ impl<P: Picture> Presentation<P> {
 
     /// Shows the live frame that ran last; `is_corrected` where the game was taken back before it.
     pub(crate) fn present(&mut self, is_corrected: bool) -> Shown<P> {
-        if is_corrected {
-            self.sound.break_off();
+        let picture = self.picture.take();
+        if let Some(picture) = picture.filter(|_| !self.can_repeat) {
+            picture.copy_to(&mut self.pixels);
         }
-        let picture = self.picture.take().inspect(|picture| self.last.keep(*picture));
-        let sound = self.sound.take();
+        self.last = picture.or(self.last);
+        let sound = self.sound.take(is_corrected);
         self.show(picture, sound)
     }
 
@@ -197,14 +210,17 @@ impl<P: Picture> Presentation<P> {
     pub(crate) fn stall(&mut self) -> Shown<P> {
         self.picture = None;
         let sound = self.sound.take_silence();
-        self.show(self.last.again(), sound)
+        let picture = self.last.map(|last| last.again(&self.pixels));
+        self.show(picture, sound)
     }
 
     /// Shows the game's last own frame once more.
     pub(crate) fn repeat(&mut self) -> Shown<P> {
         self.is_kept = false;
-        let sound = self.sound.take_copy(&self.kept_sound);
-        self.show(self.kept_picture, sound)
+        Shown {
+            picture: self.kept_picture,
+            sound: self.kept_sound.clone(),
+        }
     }
 
     pub(crate) fn give_back(&mut self, sound: Vec<i16>) {

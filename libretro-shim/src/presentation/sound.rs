@@ -27,34 +27,30 @@ impl Sound {
         push(&mut self.samples, samples);
     }
 
-    /// Marks that the next samples do not continue from the last ones, as after a loaded state, which resets
-    /// the core's resampler.
-    pub(super) fn break_off(&mut self) {
-        self.is_broken = true;
-    }
-
-    /// Takes the frame's samples out for the player; [`give_back`](Self::give_back) returns the buffer.
-    pub(super) fn take(&mut self) -> Vec<i16> {
-        self.even_out();
+    /// Takes the frame's samples out for the player; [`give_back`](Self::give_back) returns the buffer. They do
+    /// not continue from the last ones after a loaded state, which resets the core's resampler.
+    pub(super) fn take(&mut self, is_broken: bool) -> Vec<i16> {
         self.last_len = self.samples.len();
-        std::mem::take(&mut self.samples)
+        self.hand_out(is_broken)
     }
 
     /// Takes out as much silence as the last frame was long.
     pub(super) fn take_silence(&mut self) -> Vec<i16> {
         self.samples.clear();
         self.samples.resize(self.last_len, 0);
-        self.is_broken = true;
-        self.even_out();
+        let silence = self.hand_out(true);
         // The sound after the silence does not continue from it either.
         self.is_broken = true;
-        std::mem::take(&mut self.samples)
+        silence
     }
 
-    /// Takes out these samples as they are.
-    pub(super) fn take_copy(&mut self, samples: &[i16]) -> Vec<i16> {
-        self.samples.clear();
-        self.samples.extend_from_slice(samples);
+    fn hand_out(&mut self, is_broken: bool) -> Vec<i16> {
+        if std::mem::take(&mut self.is_broken) || is_broken {
+            soften(&mut self.samples, self.last);
+        }
+        if let [.., left, right] = self.samples[..] {
+            self.last = [left, right];
+        }
         std::mem::take(&mut self.samples)
     }
 
@@ -62,15 +58,6 @@ impl Sound {
     pub(super) fn give_back(&mut self, mut buffer: Vec<i16>) {
         buffer.clear();
         self.samples = buffer;
-    }
-
-    fn even_out(&mut self) {
-        if std::mem::take(&mut self.is_broken) {
-            soften(&mut self.samples, self.last);
-        }
-        if let [.., left, right] = self.samples[..] {
-            self.last = [left, right];
-        }
     }
 }
 
