@@ -92,12 +92,7 @@ impl LinkKey {
 
 /// Answers to the stock core's link options; the strings stay in place as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Answers {
-    mode: &'static CStr,
-    port: CString,
-    octets: [CString; 4],
-    digits: Vec<CString>,
-}
+pub(crate) struct Answers(Vec<(LinkKey, CString)>);
 
 impl Answers {
     /// A client of `server`, or not connected.
@@ -105,29 +100,27 @@ impl Answers {
     /// Never a server: the stock core would listen on every interface.
     pub(crate) fn new(server: Option<SocketAddrV4>) -> Answers {
         let (mode, port, octets) = match server {
-            Some(server) => (c"Network Client", server.port(), server.ip().octets()),
-            None => (c"Not Connected", 56400, [0; 4]),
+            Some(server) => ("Network Client", server.port(), server.ip().octets()),
+            None => ("Not Connected", 56400, [0; 4]),
         };
-        let text = |n: &dyn ToString| CString::new(n.to_string()).expect("a number holds no zero byte");
         let digits = octets.map(|octet| format!("{octet:03}")).concat();
-        Answers {
-            mode,
-            port: text(&port),
-            octets: octets.map(|octet| text(&octet)),
-            digits: digits.chars().map(|digit| text(&digit)).collect(),
-        }
+        let digits = digits.chars().map(|digit| digit.to_string());
+        let octets = octets.into_iter().map(|octet| octet.to_string());
+        let answers = [
+            (LinkKey::Mode, mode.to_owned()),
+            (LinkKey::Port, port.to_string()),
+            (LinkKey::Show, "disabled".to_owned()),
+        ];
+        let answers = answers.into_iter().chain((0..).map(LinkKey::Octet).zip(octets));
+        let answers = answers.chain((0..).map(LinkKey::Digit).zip(digits));
+        let text = |(key, answer)| Some((key, CString::new::<String>(answer).ok()?));
+        Answers(answers.filter_map(text).collect())
     }
 
     /// The value of this option; `None` where the build's own default does.
     pub(crate) fn value(&self, key: LinkKey) -> Option<&CStr> {
-        match key {
-            LinkKey::Mode => Some(self.mode),
-            LinkKey::Port => Some(&self.port),
-            LinkKey::Digit(place) => self.digits.get(usize::from(place)).map(CString::as_c_str),
-            LinkKey::Octet(place) => self.octets.get(usize::from(place)).map(CString::as_c_str),
-            LinkKey::Show => Some(DISABLED),
-            LinkKey::Unknown => None,
-        }
+        let found = self.0.iter().find(|(known, _)| *known == key);
+        found.map(|(_, answer)| answer.as_c_str())
     }
 }
 
