@@ -20,14 +20,10 @@ use crate::proof::{self, Proof};
 use crate::rollback::Rollback;
 use crate::run_ahead::{Run, RunAhead};
 use crate::safe_state::SafeState;
-use crate::save_ram::SaveRam;
 use crate::settings;
 use gamelink_core::serial::SerialControl;
 use gamelink_driver::{FrameEnd, FrameStart, Mode};
 use std::time::Duration;
-
-/// FF02 of a game that uses no link, as after a reset.
-const IDLE: SerialControl = SerialControl(0x7E);
 
 /// Frames between two checks for netplay: about a second.
 const NETPLAY_PERIOD: u32 = 60;
@@ -43,10 +39,8 @@ pub(crate) struct Game {
     netplay: Netplay,
     run_ahead: RunAhead,
     safe_state: SafeState,
-    /// `None` in strict mode.
+    /// `None` in strict mode; kept after a panic, for the frontend's view of battery RAM.
     rollback: Option<Rollback>,
-    /// The frontend's view of battery RAM in rollback mode; kept after a panic.
-    save_ram: Option<SaveRam>,
     frames: u32,
     /// Frame of the last message about a jump.
     jump_told: Option<u32>,
@@ -58,9 +52,9 @@ impl Game {
     /// Makes a game before the core loads it, with what is to be told of its cable.
     pub(crate) fn new(plug: Option<Plug>, is_peer_here: bool, errors: &[String]) -> Game {
         let mut screen = Screen::new(is_peer_here);
-        errors
-            .iter()
-            .for_each(|error| screen.tell_soon(Severity::Error, error));
+        for error in errors {
+            screen.tell_soon(Severity::Error, error);
+        }
         Game {
             plug,
             screen,
@@ -68,51 +62,37 @@ impl Game {
             run_ahead: RunAhead::default(),
             safe_state: SafeState::default(),
             rollback: None,
-            save_ram: None,
             frames: 0,
             jump_told: None,
             hook_time: Duration::ZERO,
         }
     }
 
-    /// Prepares the link for the game that the core has just loaded, while no transfer can be in flight.
+    /// Prepares the link for the game that the core has just loaded, while no transfer can be in flight, as
+    /// this core's states and memory map allow.
     pub(crate) fn handle_loaded(&mut self, core: &Core, state_size: usize) {
         faults::place("handle_loaded");
         self.safe_state = SafeState::new(state_size);
-        self.prepare(core, state_size);
-        // Only now: the first datagram says how this side exchanges bytes.
-        if let Some(cable) = &self.plug {
-            cable.set_unplugged(Reason::Loading, false);
-        }
-    }
-
-    /// Chooses how the game can be linked by what this core shows of itself.
-    fn prepare(&mut self, core: &Core, state_size: usize) {
         let Some(cable) = self.plug.as_deref() else { return };
         let link = cable.link();
         let way = if link.is_direct() { "direct" } else { "loopback" };
         log::info!("link cable: the core's port is {way}");
-        let proof = REGISTERS
-            .serial_control()
-            .map_or(Proof::Refuted, |_| proof::registers(core, state_size));
-        if proof == Proof::Refuted {
-            // A byte may be handed over only where FF02 shows an armed game.
-            return handle_blind(cable, &mut self.screen);
-        }
-        let probe = || REGISTERS.serial_control().unwrap_or(IDLE);
+        let is_automatic = settings::link_mode() == LinkMode::Automatic && link.is_direct();
+        let proof = proof::registers(core, state_size);
+        // 7E: as after a reset, in a game that uses no link.
+        let probe = || REGISTERS.serial_control().unwrap_or(SerialControl(0x7E));
         link.set_serial_probe(Some(Box::new(probe)));
-        if settings::link_mode() != LinkMode::Automatic || !link.is_direct() {
-            return;
+        match proof {
+            // A byte may be handed over only where FF02 shows an armed game.
+            Proof::Refuted => handle_blind(cable, &mut self.screen),
+            Proof::Given(layout) if is_automatic => {
+                self.rollback = Some(Rollback::new(core, link, layout, state_size));
+            }
+            Proof::None if is_automatic => self.screen.tell_soon(Severity::Warning, messages::STRICT_ONLY),
+            Proof::Given(_) | Proof::None => {}
         }
-        if proof == Proof::None {
-            return self.screen.tell_soon(Severity::Warning, messages::STRICT_ONLY);
-        }
-        self.rollback = Some(Rollback::new(core, link, state_size));
-        self.save_ram = core.save_ram().map(|now| {
-            let mut save_ram = SaveRam::new(now);
-            ffi::save_ram::publish(save_ram.public());
-            save_ram
-        });
+        // Only now: the first datagram says how this side exchanges bytes.
+        cable.set_unplugged(Reason::Loading, false);
     }
 
     /// Decides whether the call of `retro_run` that begins is a frame of the game; `has_reconnected` where the
@@ -154,12 +134,10 @@ impl Game {
             let serial_control = REGISTERS.serial_control();
             let status = cable.link().status();
             let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
+            let is_due = status.is_busy || number.is_multiple_of(IDLE_SNAPSHOT_PERIOD);
             if !status.is_linked {
                 self.safe_state.clear();
-            } else if is_safe
-                && status.mode == Mode::Strict
-                && (status.is_busy || number.is_multiple_of(IDLE_SNAPSHOT_PERIOD))
-            {
+            } else if is_safe && is_due && status.mode == Mode::Strict {
                 self.safe_state.take(|state| core.serialize(state));
             }
             cable.link().frame_start(FrameStart { serial_control });
@@ -170,28 +148,11 @@ impl Game {
 
     /// Runs one frame, with the corrections before it; true for a stall.
     pub(crate) fn run(&mut self, core: &Core) -> bool {
-        if let Some(save_ram) = &mut self.save_ram {
-            ffi::guard((), || save_ram.take_over(|from| core.write_save_ram(from)));
-        }
-        let (is_stalled, confirmed) = self.emulate(core);
-        if let Some(save_ram) = &mut self.save_ram {
-            ffi::guard((), || save_ram.publish(confirmed, |to| core.read_save_ram(to)));
-        }
-        is_stalled
-    }
-
-    /// Returns as [`Rollback::call`].
-    fn emulate(&mut self, core: &Core) -> (bool, Option<u64>) {
-        if let (Some(rollback), Some(cable)) = (self.rollback.as_mut(), working(self.plug.as_ref())) {
-            let call = || Some(rollback.call(core, cable.link(), self.save_ram.as_mut()));
-            if let Some(result) = ffi::guard(None, call) {
-                return result;
-            }
-            // Unplugged from here on; the bytes that the game was given so far stand.
-            ffi::guard((), || rollback.catch_up(core));
-        }
-        core.run();
-        (false, None)
+        let Some(rollback) = &mut self.rollback else {
+            core.run();
+            return false;
+        };
+        rollback.call(core, working(self.plug.as_ref()).map(Cable::link))
     }
 
     /// Does the work right after the core ran; `before` is its progress before that.

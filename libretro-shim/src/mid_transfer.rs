@@ -142,23 +142,21 @@ impl Snapshot {
 /// Saves and loads snapshots of one core.
 #[derive(Debug)]
 pub(crate) struct Saver {
+    /// `None` where the core cannot be saved in the middle of a transfer.
     layout: Option<Layout>,
     scratch: Vec<u8>,
 }
 
 impl Saver {
-    /// Examines this core's states, with no transfer under way, and leaves the core as it was.
-    pub(crate) fn new(core: &Core, size: usize) -> Saver {
+    /// Prepares for a core with states of this layout and size, with no transfer under way, and leaves it as
+    /// it was.
+    pub(crate) fn new(core: &Core, layout: Layout, size: usize) -> Saver {
         let mut saver = Saver {
-            layout: None,
+            layout: Some(layout),
             scratch: vec![0; size],
         };
         let mut state = Snapshot::new(size);
-        if !core.serialize(&mut state.bytes) {
-            return saver;
-        }
-        saver.layout = Layout::find(&state.bytes);
-        if let Some(Layout { byte: None, .. }) = saver.layout {
+        if layout.byte.is_none() && core.serialize(&mut state.bytes) {
             // Try it: does the core take a byte while it saves?
             state.handed = Some(Shift {
                 byte: 0,

@@ -15,8 +15,8 @@ const SHOWN: [(u8, SerialControl); 2] = [(0x5A, SerialControl(0x7E)), (0xA5, Ser
 /// Result of the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// The two are there.
-    Given,
+    /// The two are there; the layout of this core's states.
+    Given(Layout),
     /// The layout of this core's states is not known.
     None,
     /// Something else is there.
@@ -25,6 +25,9 @@ pub(crate) enum Proof {
 
 /// Tests a core that has just loaded its game, and leaves it as it was.
 pub(crate) fn registers(core: &Core, size: usize) -> Proof {
+    if REGISTERS.serial_control().is_none() {
+        return Proof::Refuted;
+    }
     let mut state = vec![0; size];
     if size == 0 || !core.serialize(&mut state) {
         return Proof::None;
@@ -42,20 +45,17 @@ fn prove(
         return Proof::None;
     };
     let mut changed = state.to_vec();
-    let mut show = |(byte, control): (u8, SerialControl)| {
+    let mut shown = SHOWN.into_iter().map(|(byte, control)| {
         layout.show(&mut changed, byte, control.0);
         match load(&changed) {
-            true if look() == Some((byte, control)) => Proof::Given,
+            true if look() == Some((byte, control)) => Proof::Given(layout),
             true => Proof::Refuted,
             false => Proof::None,
         }
-    };
-    let failure = SHOWN
-        .into_iter()
-        .map(&mut show)
-        .find(|proof| *proof != Proof::Given);
+    });
+    let failure = shown.find(|proof| *proof != Proof::Given(layout));
     match load(state) {
-        true => failure.unwrap_or(Proof::Given),
+        true => failure.unwrap_or(Proof::Given(layout)),
         false => Proof::None,
     }
 }
@@ -68,11 +68,15 @@ mod tests {
 
     const PLACE: usize = 2;
 
+    fn layout() -> Layout {
+        Layout::find(&state(10_000, u32::MAX, None)).unwrap()
+    }
+
     /// A core whose loaded state is its memory; `place` is where FF02 is looked for, counted from where it
     /// is.
     fn prove_at(place: usize, is_taken: bool) -> (Proof, bool) {
         let first = state(10_000, u32::MAX, None);
-        let control = Layout::find(&first).unwrap().control();
+        let control = layout().control();
         let loaded = RefCell::new(first.clone());
         let proof = prove(
             &first,
@@ -91,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_a_state_puts_into_the_registers_is_seen_there_or_nothing_is_believed() {
-        assert_eq!(prove_at(PLACE, true), (Proof::Given, true));
+        assert_eq!(prove_at(PLACE, true), (Proof::Given(layout()), true));
         for elsewhere in [0, 1, 3, 4] {
             assert_eq!(prove_at(elsewhere, true), (Proof::Refuted, true), "{elsewhere}");
         }

@@ -7,7 +7,7 @@
 use crate::faults;
 use crate::ffi::presenter::{self, presentation};
 use crate::ffi::{self, Core, REGISTERS, Stopwatch};
-use crate::mid_transfer::{Saver, Snapshot};
+use crate::mid_transfer::{Layout, Saver, Snapshot};
 use crate::presentation::Presentation;
 use crate::save_ram::SaveRam;
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Step};
@@ -22,26 +22,31 @@ pub(crate) struct Rollback {
     /// Each with the frame that follows it.
     snapshots: Vec<(u64, Snapshot)>,
     saver: Saver,
+    /// The frontend's view of battery RAM.
+    save_ram: Option<SaveRam>,
     /// Frame that the core runs next.
     next: u64,
 }
 
 impl Rollback {
-    /// Prepares for a core that has just loaded its game, with states of `state_size` bytes, and tells the
+    /// Prepares for a core that has just loaded its game, with states of this layout and size, and tells the
     /// link.
-    pub(crate) fn new(core: &Core, link: &Link, state_size: usize) -> Rollback {
+    pub(crate) fn new(core: &Core, link: &Link, layout: Layout, state_size: usize) -> Rollback {
         let can_repeat = ffi::can_repeat();
         presentation().reset(can_repeat);
-        let saver = Saver::new(core, state_size);
+        let saver = Saver::new(core, layout, state_size);
         link.set_rollback(true);
-        link.set_repairs(saver.has_repairs());
-        log::info!(
-            "link cable: rollback mode, mid-transfer snapshots={}",
-            saver.has_repairs()
-        );
+        let has_repairs = saver.has_repairs();
+        link.set_repairs(has_repairs);
+        log::info!("link cable: rollback mode, mid-transfer snapshots={has_repairs}");
         Rollback {
             snapshots: vec![(0, Snapshot::new(state_size)); Link::STATES],
             saver,
+            save_ram: core.save_ram().map(|now| {
+                let mut save_ram = SaveRam::new(now);
+                ffi::save_ram::publish(save_ram.public());
+                save_ram
+            }),
             next: 0,
         }
     }
@@ -54,21 +59,40 @@ impl Rollback {
 
     /// Replays the recorded inputs up to where the game was: a call that broke off may have left the core in
     /// the past.
-    pub(crate) fn catch_up(&self, core: &Core) {
+    fn catch_up(&self, core: &Core) {
         let end = presentation().recorded_end();
         for frame in self.next..end {
             presenter::frame(|presentation| presentation.begin_replay(frame), || core.run());
         }
     }
 
-    /// Runs the steps of one call of `retro_run`. Returns whether it was a stall, and the frame before which
-    /// all is committed, `None` where everything is.
-    pub(crate) fn call(
-        &mut self,
-        core: &Core,
-        link: &Link,
-        mut save_ram: Option<&mut SaveRam>,
-    ) -> (bool, Option<u64>) {
+    /// Runs one call of `retro_run`, without the link after a panic; true for a stall.
+    pub(crate) fn call(&mut self, core: &Core, link: Option<&Link>) -> bool {
+        if let Some(save_ram) = &mut self.save_ram {
+            ffi::guard((), || save_ram.take_over(|from| core.write_save_ram(from)));
+        }
+        let (is_stalled, confirmed) = self.emulate(core, link);
+        if let Some(save_ram) = &mut self.save_ram {
+            ffi::guard((), || save_ram.publish(confirmed, |to| core.read_save_ram(to)));
+        }
+        is_stalled
+    }
+
+    fn emulate(&mut self, core: &Core, link: Option<&Link>) -> (bool, Option<u64>) {
+        if let Some(link) = link {
+            if let Some(result) = ffi::guard(None, || Some(self.run_steps(core, link))) {
+                return result;
+            }
+            // Unplugged from here on; the bytes that the game was given so far stand.
+            ffi::guard((), || self.catch_up(core));
+        }
+        core.run();
+        (false, None)
+    }
+
+    /// Runs the steps of one call. Returns whether it was a stall, and the frame before which all is committed,
+    /// `None` where everything is.
+    fn run_steps(&mut self, core: &Core, link: &Link) -> (bool, Option<u64>) {
         let watch = Stopwatch::start();
         let (mut is_stalled, mut is_corrected, mut replayed, mut processor) = (None, false, 0, None);
         for _ in 0..STEPS_MAX {
@@ -90,7 +114,7 @@ impl Rollback {
                 }
                 Step::Replay { frame } => {
                     let begin = |presentation: &mut Presentation<_>| presentation.begin_replay(frame);
-                    presenter::frame(begin, || self.run(core, link, frame, save_ram.as_deref_mut()));
+                    presenter::frame(begin, || self.run(core, link, frame));
                     faults::place("replay");
                     replayed += 1;
                 }
@@ -104,7 +128,7 @@ impl Rollback {
                         link.replayed(replayed, cost);
                     }
                     let begin = |presentation: &mut Presentation<_>| presentation.begin_live(frame);
-                    presenter::frame(begin, || self.run(core, link, frame, save_ram.as_deref_mut()));
+                    presenter::frame(begin, || self.run(core, link, frame));
                     faults::place("live");
                     is_stalled = Some(false);
                 }
@@ -143,11 +167,11 @@ impl Rollback {
         self.saver.save(core, snapshot, shift)
     }
 
-    fn run(&mut self, core: &Core, link: &Link, frame: u64, save_ram: Option<&mut SaveRam>) {
+    fn run(&mut self, core: &Core, link: &Link, frame: u64) {
         let before = presentation().progress();
         core.run();
         self.next = frame + 1;
-        if let Some(save_ram) = save_ram {
+        if let Some(save_ram) = &mut self.save_ram {
             save_ram.keep(frame, |to| core.read_save_ram(to));
         }
         let has_advanced = presentation().progress() != before;
