@@ -17,7 +17,7 @@ use crate::sync::lock;
 use crate::updates::Updates;
 use crate::windows;
 use crossbeam_utils::atomic::AtomicCell;
-use gamelink_driver::Config;
+use gamelink_driver::{Config, StartError};
 use libc::c_char;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
@@ -37,9 +37,8 @@ pub(crate) fn session() -> &'static Session {
 
 struct Started {
     core: Arc<Core>,
-    /// Message for a core that turns out to have no link.
-    no_link: String,
-    has_link: bool,
+    /// Message for a core without a link, until it declares one.
+    no_link: Option<String>,
     /// Keys of the declared options without those of the link: a change of these concerns the core.
     keys: Arc<[CString]>,
     loaded: Option<Loaded>,
@@ -103,10 +102,8 @@ impl Session {
 
     /// Calls the core, if there is one.
     pub(crate) fn with_core<T>(&self, otherwise: T, call: impl FnOnce(&Core) -> T) -> T {
-        match self.with_started(|started| Arc::clone(&started.core)) {
-            Some(core) => call(&core),
-            None => otherwise,
-        }
+        let core = self.with_started(|started| Arc::clone(&started.core));
+        core.map_or(otherwise, |core| call(&core))
     }
 
     /// `retro_init`: finds the stock core and starts it.
@@ -138,8 +135,7 @@ impl Session {
         // First: the core asks and declares through the environment callback at once.
         *self.lock() = Ok(Started {
             core: Arc::clone(&core),
-            no_link,
-            has_link: false,
+            no_link: Some(no_link),
             keys: Arc::default(),
             loaded: None,
         });
@@ -151,9 +147,8 @@ impl Session {
     pub(crate) fn deinit(&self) {
         self.unload();
         self.with_core((), Core::deinit);
-        // Dropped without the lock.
-        let core = std::mem::replace(&mut *self.lock(), Err(NOT_STARTED));
-        drop(core);
+        // Dropped last, without the lock.
+        let _core = std::mem::replace(&mut *self.lock(), Err(NOT_STARTED));
         REGISTERS.forget();
     }
 
@@ -162,14 +157,10 @@ impl Session {
     pub(crate) fn load(&self, call: impl FnOnce(&Core) -> bool) -> bool {
         self.unload();
         let started = match &*self.lock() {
-            Ok(started) => Ok((
-                Arc::clone(&started.core),
-                started.has_link,
-                started.no_link.clone(),
-            )),
+            Ok(started) => Ok((Arc::clone(&started.core), started.no_link.clone())),
             Err(reason) => Err(reason.clone()),
         };
-        let (core, has_link, no_link) = match started {
+        let (core, no_link) = match started {
             Ok(started) => started,
             Err(reason) => {
                 log::error!("no game: {reason}");
@@ -177,7 +168,7 @@ impl Session {
                 return false;
             }
         };
-        let (mut game, answers) = plug_in(has_link, no_link);
+        let (mut game, answers) = plug_in(no_link);
         let seat = Arc::new(Seat::default());
         let loaded = Loaded {
             seat: Arc::clone(&seat),
@@ -235,14 +226,7 @@ impl Session {
 
     /// `retro_reset`.
     pub(crate) fn reset(&self) {
-        self.with_game(
-            (),
-            |_| (),
-            |core, game, ()| {
-                core.reset();
-                game.handle_jump();
-            },
-        );
+        self.with_game((), |_| (), |core, game, ()| game.reset(core));
     }
 
     /// `retro_serialize_size`: the size when the game was loaded.
@@ -265,12 +249,12 @@ impl Session {
     /// The core declares its options.
     pub(crate) fn handle_declaration(&self, declaration: &Declaration) {
         let keys = declaration.definitions.iter().map(|definition| &definition.key);
-        let keys = keys
-            .filter(|key| LinkKey::parse(key).is_none())
-            .cloned()
-            .collect();
-        let has_link = declaration.has_link();
-        self.with_started(|started| (started.has_link, started.keys) = (has_link, keys));
+        let own = keys.filter(|key| LinkKey::parse(key).is_none());
+        let keys = own.cloned().collect();
+        self.with_started(|started| {
+            started.keys = keys;
+            started.no_link.take_if(|_| declaration.has_link());
+        });
     }
 
     /// The core asks for a link option; the string lives until the game is unloaded.
@@ -318,21 +302,18 @@ fn release_memory() {
 }
 
 /// Makes a new game with the cable that the environment asks for, and its answers to the core.
-fn plug_in(has_link: bool, no_link: String) -> (Box<Game>, Answers) {
+fn plug_in(no_link: Option<String>) -> (Box<Game>, Answers) {
     ffi::forget_failure();
-    let (mut cable, mut is_peer_here, mut errors) = (None, false, vec![no_link]);
-    if has_link {
-        let Settings { config, problems } = Settings::from_process();
+    let (mut cable, mut is_peer_here, mut errors) = (None, false, Vec::from_iter(no_link));
+    if errors.is_empty() {
+        let Settings { config, problems } = Settings::read(|name| std::env::var_os(name));
         let unplugged = Config {
             stats: config.stats.clone(),
             ..Config::default()
         };
         errors = problems;
-        let mut start = |config| {
-            Cable::start(config)
-                .map_err(|error| errors.push(error.to_string()))
-                .ok()
-        };
+        let mut report = |error: StartError| errors.push(error.to_string());
+        let mut start = |config| Cable::start(config).map_err(&mut report).ok();
         cable = start(&config).or_else(|| start(&unplugged));
         errors
             .iter_mut()

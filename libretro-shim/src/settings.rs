@@ -40,12 +40,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the variables of this process.
-    pub(crate) fn from_process() -> Settings {
-        Settings::read(|name| std::env::var_os(name))
-    }
-
-    fn read(variable: impl Fn(&str) -> Option<OsString>) -> Settings {
+    /// Reads variables of the environment.
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Settings {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let mut problems = Vec::new();
         let peer = address("GAMELINK_PEER", &variable, &mut problems);
@@ -74,10 +70,8 @@ fn address<A: FromStr<Err: std::fmt::Display>>(
     variable: &dyn Fn(&str) -> Option<OsString>,
     problems: &mut Vec<String>,
 ) -> Option<A> {
-    let address = variable(name)?.to_string_lossy().parse();
-    address
-        .map_err(|reason| problems.push(format!("{name}: {reason}")))
-        .ok()
+    let report = |reason| problems.push(format!("{name}: {reason}"));
+    variable(name)?.to_string_lossy().parse().map_err(report).ok()
 }
 
 #[cfg(test)]

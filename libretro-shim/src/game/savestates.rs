@@ -60,18 +60,22 @@ impl Game {
         load == Load::Nothing || core.unserialize(state)
     }
 
+    /// Presses the reset button.
+    pub(crate) fn reset(&mut self, core: &Core) {
+        core.reset();
+        self.handle_jump();
+    }
+
     /// Tells the link that the game was reset or loaded.
-    pub(crate) fn handle_jump(&mut self) {
+    fn handle_jump(&mut self) {
         self.run_ahead.clear();
         self.safe_state.clear();
         let Some(cable) = working(self.plug.as_ref()) else {
             return;
         };
         cable.link().jump();
-        let is_news = self
-            .jump_told
-            .is_none_or(|last| self.frames.wrapping_sub(last) > JUMP_SILENCE);
-        if is_news && cable.link().is_linked() {
+        let is_over = |told| self.frames.wrapping_sub(told) > JUMP_SILENCE;
+        if self.jump_told.is_none_or(is_over) && cable.link().is_linked() {
             self.jump_told = Some(self.frames);
             self.screen.tell(Severity::Warning, messages::JUMP);
         }
