@@ -19,7 +19,7 @@ const STEPS_MAX: u32 = 4096;
 
 /// Snapshots and progress of one game in rollback mode.
 pub(crate) struct Rollback {
-    /// Each with the frame that follows it.
+    /// [`Link::STATES`], one a slot, each with the frame that follows it.
     snapshots: Vec<(u64, Snapshot)>,
     saver: Saver,
     /// The frontend's view of battery RAM.
@@ -53,8 +53,8 @@ impl Rollback {
 
     /// Copies the newest committed snapshot to `out`; false where there is none of that size.
     pub(crate) fn copy_confirmed(&self, confirmed: Confirmed, out: &mut [u8]) -> bool {
-        let found = confirmed.state.and_then(|(slot, _)| self.snapshots.get(slot));
-        found.is_some_and(|(_, snapshot)| snapshot.copy_to(out))
+        let state = confirmed.state;
+        state.is_some_and(|(slot, _)| self.snapshots[slot].1.copy_to(out))
     }
 
     /// Replays the recorded inputs up to where the game was: a call that broke off may have left the core in
@@ -145,24 +145,18 @@ impl Rollback {
         }
         let (confirmed, oldest) = link.confirmed();
         presentation().release(oldest);
-        (
-            is_stalled == Some(true),
-            confirmed.map(|confirmed| confirmed.frame),
-        )
+        let confirmed = confirmed.map(|confirmed| confirmed.frame);
+        (is_stalled == Some(true), confirmed)
     }
 
     fn load(&mut self, core: &Core, slot: usize) -> bool {
-        let Some((start, snapshot)) = self.snapshots.get(slot) else {
-            return false;
-        };
+        let (start, snapshot) = &self.snapshots[slot];
         self.next = *start;
         self.saver.load(core, snapshot)
     }
 
     fn save(&mut self, core: &Core, slot: usize, shift: Option<Shift>) -> bool {
-        let Some((start, snapshot)) = self.snapshots.get_mut(slot) else {
-            return false;
-        };
+        let (start, snapshot) = &mut self.snapshots[slot];
         *start = self.next;
         self.saver.save(core, snapshot, shift)
     }
