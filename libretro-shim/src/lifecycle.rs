@@ -21,17 +21,25 @@ use gamelink_driver::{Config, StartError};
 use libc::c_char;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// State of this mapping of the library, as libretro has no handles: a stock core between `retro_init` and
 /// `retro_deinit`, in it a game between `retro_load_game` and `retro_unload_game`; without a core the reason,
 /// shown when a game is to be loaded.
-pub(crate) struct Session(Mutex<Result<Started, Cow<'static, str>>>);
+pub(crate) struct Session {
+    stage: Mutex<Result<Started, Cow<'static, str>>>,
+    /// The options were read again, and the core may have to be told.
+    is_update_due: AtomicBool,
+}
 
 const NOT_STARTED: Cow<'static, str> = Cow::Borrowed("retro_load_game came before retro_init");
 
 pub(crate) fn session() -> &'static Session {
-    static SESSION: Session = Session(Mutex::new(Err(NOT_STARTED)));
+    static SESSION: Session = Session {
+        stage: Mutex::new(Err(NOT_STARTED)),
+        is_update_due: AtomicBool::new(false),
+    };
     &SESSION
 }
 
@@ -61,7 +69,7 @@ struct Loaded {
 impl Session {
     fn lock(&self) -> MutexGuard<'_, Result<Started, Cow<'static, str>>> {
         faults::place("session");
-        lock(&self.0)
+        lock(&self.stage)
     }
 
     /// Locks for a short `call`, which calls neither the core nor the frontend.
@@ -268,9 +276,14 @@ impl Session {
         if is_changed {
             self.read_options();
         }
+        // Nearly always the end, without a lock.
+        if !self.is_update_due.load(Ordering::Relaxed) {
+            return false;
+        }
         // After a panic nothing is in flight.
         let is_safe =
             ffi::has_failed() || ffi::with_cable(true, |cable| cable.is_safe(REGISTERS.serial_control()));
+        self.is_update_due.store(!is_safe, Ordering::Relaxed);
         let is_told = self.with_loaded(|loaded| loaded.updates.poll_update(is_safe));
         is_told.unwrap_or(is_changed)
     }
@@ -292,6 +305,7 @@ impl Session {
             loaded.shows_messages = shows_messages;
             loaded.updates.handle_values(values);
         });
+        self.is_update_due.store(true, Ordering::Relaxed);
     }
 }
 
