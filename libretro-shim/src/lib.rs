@@ -8,8 +8,6 @@
 //! version differs. One process runs one game: a second copy of this library, as `RetroArch` makes for
 //! run-ahead, would share the one loaded stock core, so it refuses to load a game and `RetroArch` uses one
 //! instance.
-//!
-//! `ffi` is the only place with `unsafe`: the C interfaces on both sides.
 
 mod cable;
 mod elf;

@@ -39,7 +39,6 @@ const LINK_MODES: [(LinkMode, &CStr, &CStr); 3] = [
 ];
 
 impl LinkMode {
-    /// The mode of this value.
     pub(crate) fn parse(value: &CStr) -> Option<LinkMode> {
         let found = LINK_MODES.into_iter().find(|(_, known, _)| *known == value);
         found.map(|(mode, ..)| mode)
@@ -227,28 +226,26 @@ impl Declaration {
 
 /// An option with these values and labels, the default first.
 fn choose(form: Form, key: &CStr, desc: &CStr, info: &CStr, values: &[(&CStr, &CStr)]) -> Definition {
+    let mut definition = Definition {
+        key: key.to_owned(),
+        ..Definition::default()
+    };
     if form == Form::Variables {
         let values: Vec<&[u8]> = values.iter().map(|(value, _)| value.to_bytes()).collect();
         let text = [desc.to_bytes(), b"; ", &values.join(&b'|')].concat();
-        return Definition {
-            key: key.to_owned(),
-            desc: CString::new(text).ok(),
-            ..Definition::default()
-        };
+        definition.desc = CString::new(text).ok();
+        return definition;
     }
     let choice = |(value, label): &(&CStr, &CStr)| Choice {
         value: (*value).to_owned(),
         label: Some((*label).to_owned()),
     };
-    Definition {
-        key: key.to_owned(),
-        desc: Some(desc.to_owned()),
-        info: Some(info.to_owned()),
-        category_key: (form == Form::V2).then(|| CATEGORY.to_owned()),
-        choices: values.iter().map(choice).collect(),
-        default_value: values.first().map(|(value, _)| (*value).to_owned()),
-        ..Definition::default()
-    }
+    definition.desc = Some(desc.to_owned());
+    definition.info = Some(info.to_owned());
+    definition.category_key = (form == Form::V2).then(|| CATEGORY.to_owned());
+    definition.choices = values.iter().map(choice).collect();
+    definition.default_value = values.first().map(|(value, _)| (*value).to_owned());
+    definition
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress(u64);
 
-/// Pictures and sound that go to the frontend now; [`Presentation::give_back`] takes the sound's buffer back.
+/// Picture and sound for the frontend; [`Presentation::give_back`] takes the sound's buffer back.
+#[derive(Clone)]
 pub(crate) struct Shown<P> {
     pub(crate) picture: Option<P>,
     pub(crate) sound: Vec<i16>,
@@ -66,8 +67,7 @@ pub(crate) struct Presentation<P> {
     can_repeat: bool,
     /// Pictures and sound are kept for [`repeat`](Self::repeat).
     is_kept: bool,
-    kept_picture: Option<P>,
-    kept_sound: Vec<i16>,
+    kept: Shown<P>,
 }
 
 impl<P: Picture> Presentation<P> {
@@ -84,8 +84,10 @@ impl<P: Picture> Presentation<P> {
             pixels: Vec::new(),
             can_repeat,
             is_kept: false,
-            kept_picture: None,
-            kept_sound: Vec::new(),
+            kept: Shown {
+                picture: None,
+                sound: Vec::new(),
+            },
         }
     }
 
@@ -106,8 +108,8 @@ impl<P: Picture> Presentation<P> {
     /// Begins one of the game's own frames; `is_kept` where [`repeat`](Self::repeat) may be wanted of it.
     pub(crate) fn begin_own(&mut self, is_kept: bool) {
         self.is_kept = is_kept;
-        self.kept_picture = None;
-        self.kept_sound.clear();
+        self.kept.picture = None;
+        self.kept.sound.clear();
     }
 
     /// Begins a frame for the player: recorded, and shown only with [`present`](Self::present).
@@ -160,7 +162,7 @@ impl<P: Picture> Presentation<P> {
     /// The frontend has taken this sound.
     pub(crate) fn handle_heard(&mut self, samples: &[i16]) {
         if self.is_kept {
-            sound::push(&mut self.kept_sound, samples);
+            sound::push(&mut self.kept.sound, samples);
         }
     }
 
@@ -210,17 +212,13 @@ impl<P: Picture> Presentation<P> {
     pub(crate) fn stall(&mut self) -> Shown<P> {
         self.picture = None;
         let sound = self.sound.take_silence();
-        let picture = self.last.map(|last| last.again(&self.pixels));
-        self.show(picture, sound)
+        self.show(self.last.map(|last| last.again(&self.pixels)), sound)
     }
 
     /// Shows the game's last own frame once more.
     pub(crate) fn repeat(&mut self) -> Shown<P> {
         self.is_kept = false;
-        Shown {
-            picture: self.kept_picture,
-            sound: self.kept_sound.clone(),
-        }
+        self.kept.clone()
     }
 
     pub(crate) fn give_back(&mut self, sound: Vec<i16>) {
@@ -235,7 +233,7 @@ impl<P: Picture> Presentation<P> {
 
     fn keep_picture(&mut self, picture: Option<P>) {
         if self.is_kept && picture.is_some() {
-            self.kept_picture = picture;
+            self.kept.picture = picture;
         }
     }
 }
