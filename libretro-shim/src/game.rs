@@ -95,8 +95,8 @@ impl Game {
         cable.set_unplugged(Reason::Loading, false);
     }
 
-    /// Decides whether the call of `retro_run` that begins is a frame of the game; `has_reconnected` where the
-    /// core has opened a new link socket in the one before.
+    /// Decides whether the call of `retro_run` that begins is a frame of the game; `has_reconnected` where
+    /// the core has opened a new link socket in the one before.
     pub(crate) fn next_run(&mut self, has_reconnected: bool) -> Run {
         let Some(cable) = working(self.plug.as_ref()) else {
             return Run::Own;

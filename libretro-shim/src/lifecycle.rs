@@ -52,8 +52,8 @@ struct Started {
     loaded: Option<Loaded>,
 }
 
-/// The game's place in the session, empty while a call of the frontend has the game: a nested call finds none.
-/// A game that is unloaded meanwhile goes with its place, after that call.
+/// The game's place in the session, empty while a call of the frontend has the game: a nested call finds
+/// none. A game that is unloaded meanwhile goes with its place, after that call.
 type Seat = AtomicCell<Option<Box<Game>>>;
 
 /// A loaded game, and the answers to the core while the game itself is out.
@@ -210,8 +210,8 @@ impl Session {
         }
     }
 
-    /// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after it
-    /// does not keep the core from running.
+    /// `retro_run`: one frame, or none where the frontend only looks ahead. A panic of ours before or after
+    /// it does not keep the core from running.
     pub(crate) fn run(&self) {
         let plan = |loaded: &mut Loaded| (loaded.shows_messages, loaded.updates.poll_reconnected());
         self.with_game((), plan, |core, game, (shows_messages, has_reconnected)| {

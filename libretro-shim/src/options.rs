@@ -26,8 +26,8 @@ pub(crate) enum LinkMode {
     Off,
 }
 
-/// Link modes with their values in the frontend's options and in `GAMELINK_MODE`, and their texts in the menu;
-/// the default first.
+/// Link modes with their values in the frontend's options and in `GAMELINK_MODE`, and their texts in the
+/// menu; the default first.
 const LINK_MODES: [(LinkMode, &CStr, &CStr); 3] = [
     (
         LinkMode::Automatic,
@@ -143,8 +143,8 @@ pub(crate) struct Choice {
     pub(crate) label: Option<CString>,
 }
 
-/// One option as a core declares it (`retro_core_option_v2_definition`). In [`Form::Variables`], `desc` is the
-/// whole text and there are no `choices`.
+/// One option as a core declares it (`retro_core_option_v2_definition`). In [`Form::Variables`], `desc` is
+/// the whole text and there are no `choices`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Definition {
     pub(crate) key: CString,

@@ -1,8 +1,8 @@
 //! Proof that FF01 and FF02 are where the core's memory map says: what a state puts there must be seen there.
 //!
 //! FF02 tells that the game is armed, that a transfer is in flight, and so when a state may be saved: all of
-//! that would go wrong unseen if another byte were read as FF02. So it is proved once a game, before the cable
-//! is in use.
+//! that would go wrong unseen if another byte were read as FF02. So it is proved once a game, before the
+//! cable is in use.
 
 use crate::ffi::{Core, REGISTERS};
 use crate::mid_transfer::Layout;

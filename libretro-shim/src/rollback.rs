@@ -90,8 +90,8 @@ impl Rollback {
         (false, None)
     }
 
-    /// Runs the steps of one call. Returns whether it was a stall, and the frame before which all is committed,
-    /// `None` where everything is.
+    /// Runs the steps of one call. Returns whether it was a stall, and the frame before which all is
+    /// committed, `None` where everything is.
     fn run_steps(&mut self, core: &Core, link: &Link) -> (bool, Option<u64>) {
         let watch = Stopwatch::start();
         let (mut is_stalled, mut is_corrected, mut replayed, mut processor) = (None, false, 0, None);

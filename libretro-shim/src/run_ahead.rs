@@ -50,8 +50,8 @@ pub(crate) enum Load {
 /// Frames between the frontend and the game.
 #[derive(Clone, Copy, Debug, Default)]
 struct Away {
-    /// Behind the game, since it loaded an older state, until it shows a frame; otherwise ahead of it, since it
-    /// saved.
+    /// Behind the game, since it loaded an older state, until it shows a frame; otherwise ahead of it, since
+    /// it saved.
     is_behind: bool,
     is_stand_in: bool,
     /// A frame was emulated that is to be taken back.

@@ -28,8 +28,8 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Begins to record this frame; records from it on, of a frame that was undone, and all of another history
-    /// are void.
+    /// Begins to record this frame; records from it on, of a frame that was undone, and all of another
+    /// history are void.
     pub(super) fn begin(&mut self, frame: u64) {
         if frame > self.end {
             self.answers.clear();

@@ -27,8 +27,8 @@ impl Sound {
         push(&mut self.samples, samples);
     }
 
-    /// Takes the frame's samples out for the player; [`give_back`](Self::give_back) returns the buffer. They do
-    /// not continue from the last ones after a loaded state, which resets the core's resampler.
+    /// Takes the frame's samples out for the player; [`give_back`](Self::give_back) returns the buffer. They
+    /// do not continue from the last ones after a loaded state, which resets the core's resampler.
     pub(super) fn take(&mut self, is_broken: bool) -> Vec<i16> {
         self.last_len = self.samples.len();
         self.hand_out(is_broken)
