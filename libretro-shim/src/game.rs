@@ -10,8 +10,8 @@ mod screen;
 use self::netplay::Netplay;
 use self::screen::Screen;
 use crate::cable::{Cable, Reason};
-use crate::faults;
-use crate::ffi::presenter::presentation;
+use crate::fail_points;
+use crate::ffi::core_callbacks::presentation;
 use crate::ffi::{self, Core, Plug, REGISTERS, Stopwatch};
 use crate::messages::{self, Severity};
 use crate::options::LinkMode;
@@ -71,7 +71,7 @@ impl Game {
     /// Prepares the link for the game that the core has just loaded, while no transfer can be in flight, as
     /// this core's states and memory map allow.
     pub(crate) fn handle_loaded(&mut self, core: &Core, state_size: usize) {
-        faults::place("handle_loaded");
+        fail_points::place("handle_loaded");
         self.safe_state = SafeState::new(state_size);
         let Some(cable) = self.plug.as_deref() else { return };
         let link = cable.link();
@@ -101,7 +101,7 @@ impl Game {
         let Some(cable) = working(self.plug.as_ref()) else {
             return Run::Own;
         };
-        faults::place("next_run");
+        fail_points::place("next_run");
         if has_reconnected {
             log::debug!("the core has read its options again and opened a new link socket");
             cable.link().core_reconnected();
@@ -120,7 +120,7 @@ impl Game {
         let watch = Stopwatch::start();
         self.screen.show_waiting();
         if let Some(cable) = working(self.plug.as_ref()) {
-            faults::place("before_run");
+            fail_points::place("before_run");
             let number = self.frames;
             self.frames = number.wrapping_add(1);
             if REGISTERS.poll_disproved() {
@@ -161,7 +161,7 @@ impl Game {
         let Some(cable) = working(self.plug.as_ref()) else {
             return;
         };
-        faults::place("after_run");
+        fail_points::place("after_run");
         let has_advanced = presentation().progress() != before;
         let told = watch.elapsed();
         cable.link().frame_end(FrameEnd {

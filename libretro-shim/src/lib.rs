@@ -10,15 +10,15 @@
 //! instance.
 
 mod cable;
-mod elf;
-mod faults;
+mod core_elf;
+mod fail_points;
 mod ffi;
 mod game;
-mod identity;
 mod lifecycle;
 mod locate_core;
 mod messages;
 mod mid_transfer;
+mod option_updates;
 mod options;
 mod presentation;
 mod proof;
@@ -27,6 +27,6 @@ mod run_ahead;
 mod safe_state;
 mod save_ram;
 mod settings;
-mod sync;
-mod updates;
+mod system_info;
+mod unpoisoned_lock;
 mod windows;

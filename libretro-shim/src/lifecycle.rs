@@ -4,17 +4,17 @@
 //! call takes the lock once; it puts the game back without.
 
 use crate::cable::{Cable, Reason};
-use crate::faults;
-use crate::ffi::{self, Core, EnvironmentFn, Plug, REGISTERS, presenter};
+use crate::fail_points;
+use crate::ffi::{self, Core, EnvironmentFn, Plug, REGISTERS, core_callbacks};
 use crate::game::Game;
 use crate::locate_core;
 use crate::messages::Severity;
+use crate::option_updates::Updates;
 use crate::options::{self, Answers, Declaration, LinkKey, LinkMode};
 use crate::presentation::Presentation;
 use crate::run_ahead::Run;
 use crate::settings::{self, Settings};
-use crate::sync::lock;
-use crate::updates::Updates;
+use crate::unpoisoned_lock::lock;
 use crate::windows;
 use crossbeam_utils::atomic::AtomicCell;
 use gamelink_driver::{Config, StartError};
@@ -68,7 +68,7 @@ struct Loaded {
 
 impl Session {
     fn lock(&self) -> MutexGuard<'_, Result<Started, Cow<'static, str>>> {
-        faults::place("session");
+        fail_points::place("session");
         lock(&self.stage)
     }
 
@@ -217,8 +217,10 @@ impl Session {
         self.with_game((), plan, |core, game, (shows_messages, has_reconnected)| {
             match ffi::guard(Run::Own, || game.next_run(has_reconnected)) {
                 Run::Own => {}
-                Run::Ahead => return presenter::frame(Presentation::begin_ahead, || core.run_unplugged()),
-                Run::Again => return presenter::show(Presentation::repeat),
+                Run::Ahead => {
+                    return core_callbacks::frame(Presentation::begin_ahead, || core.run_unplugged());
+                }
+                Run::Again => return core_callbacks::show(Presentation::repeat),
             }
             let before = ffi::guard(None, || Some(game.before_run(core, shows_messages)));
             let is_stalled = game.run(core);

@@ -4,8 +4,8 @@
 //! A call of `retro_run` is a correction where one is due (a snapshot loaded, frames replayed unseen), then
 //! one live frame, or a stall: the last picture again.
 
-use crate::faults;
-use crate::ffi::presenter::{self, presentation};
+use crate::fail_points;
+use crate::ffi::core_callbacks::{self, presentation};
 use crate::ffi::{self, Core, REGISTERS, Stopwatch};
 use crate::mid_transfer::{Layout, Saver, Snapshot};
 use crate::presentation::Presentation;
@@ -62,7 +62,7 @@ impl Rollback {
     fn catch_up(&self, core: &Core) {
         let end = presentation().recorded_end();
         for frame in self.next..end {
-            presenter::frame(|presentation| presentation.begin_replay(frame), || core.run());
+            core_callbacks::frame(|presentation| presentation.begin_replay(frame), || core.run());
         }
     }
 
@@ -101,21 +101,21 @@ impl Rollback {
                     is_corrected = true;
                     processor = processor.or_else(ffi::processor_time);
                     let is_loaded = self.load(core, slot);
-                    faults::place("load");
+                    fail_points::place("load");
                     if !is_loaded {
                         log::error!("the stock core refuses its own state");
                         link.jump();
                     }
                 }
                 Step::Save { token, in_flight } => {
-                    faults::place("save");
+                    fail_points::place("save");
                     let is_kept = self.save(core, token.slot(), in_flight);
                     link.saved(token, is_kept);
                 }
                 Step::Replay { frame } => {
                     let begin = |presentation: &mut Presentation<_>| presentation.begin_replay(frame);
-                    presenter::frame(begin, || self.run(core, link, frame));
-                    faults::place("replay");
+                    core_callbacks::frame(begin, || self.run(core, link, frame));
+                    fail_points::place("replay");
                     replayed += 1;
                 }
                 Step::Live { frame } => {
@@ -128,18 +128,18 @@ impl Rollback {
                         link.replayed(replayed, cost);
                     }
                     let begin = |presentation: &mut Presentation<_>| presentation.begin_live(frame);
-                    presenter::frame(begin, || self.run(core, link, frame));
-                    faults::place("live");
+                    core_callbacks::frame(begin, || self.run(core, link, frame));
+                    fail_points::place("live");
                     is_stalled = Some(false);
                 }
                 Step::Stall => is_stalled = Some(true),
                 Step::Done => break,
             }
         }
-        faults::place("present");
+        fail_points::place("present");
         match is_stalled {
-            Some(false) => presenter::show(|presentation| presentation.present(is_corrected)),
-            Some(true) => presenter::show(Presentation::stall),
+            Some(false) => core_callbacks::show(|presentation| presentation.present(is_corrected)),
+            Some(true) => core_callbacks::show(Presentation::stall),
             // The link has failed: the game continues without a cable.
             None => core.run(),
         }
@@ -169,7 +169,7 @@ impl Rollback {
             save_ram.keep(frame, |to| core.read_save_ram(to));
         }
         let has_advanced = presentation().progress() != before;
-        faults::place("boundary");
+        fail_points::place("boundary");
         link.boundary(Boundary {
             has_advanced,
             serial_control: REGISTERS.serial_control().unwrap_or(SerialControl(0)),

@@ -4,7 +4,7 @@
 //! prediction must not be there before that has come true; so each frame's RAM is kept until the frame is
 //! committed.
 
-use crate::faults;
+use crate::fail_points;
 
 /// Frames kept: more than any correction goes back.
 const FRAMES: u64 = 64;
@@ -35,7 +35,7 @@ impl SaveRam {
 
     /// Before a frame: `write` gives the core what the frontend has written, as it does with a save file.
     pub(crate) fn take_over(&mut self, write: impl FnOnce(&[u8])) {
-        faults::place("take_over");
+        fail_points::place("take_over");
         if *self.public != *self.published {
             self.published.copy_from_slice(&self.public);
             for frame in &mut self.frames {
@@ -47,14 +47,14 @@ impl SaveRam {
 
     /// After a frame, live or replayed: `read` copies the core's RAM.
     pub(crate) fn keep(&mut self, frame: u64, read: impl FnOnce(&mut [u8])) {
-        faults::place("keep");
+        fail_points::place("keep");
         read(&mut self.frames[(frame % FRAMES) as usize]);
     }
 
     /// Shows the frontend the RAM of the last committed frame, the one before `frame`; with `None` what the
     /// core has now.
     pub(crate) fn publish(&mut self, frame: Option<u64>, read: impl FnOnce(&mut [u8])) {
-        faults::place("publish");
+        fail_points::place("publish");
         match frame {
             None => read(&mut self.published),
             Some(0) => return,

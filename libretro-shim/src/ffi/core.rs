@@ -1,12 +1,12 @@
 //! The stock core: its library, and its 25 functions.
 
 use super::abi::*;
-use super::depth::DEPTHS;
+use super::c_strings::owned;
+use super::core_callbacks;
 use super::imports::{ReplaceError, Replaced};
-use super::presenter;
+use super::poll_origin::DEPTHS;
 use super::socket::{self, End};
-use super::text::owned;
-use crate::elf::{self, BadLibrary, Linking};
+use crate::core_elf::{self, BadLibrary, Linking};
 use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -143,7 +143,7 @@ pub(crate) struct Core {
 impl Core {
     /// Loads the library and looks whether it is a Gambatte; runs none of it but its own static set-up.
     pub(crate) fn open(path: &Path) -> Result<Core, OpenError> {
-        let linking = elf::read(path).map_err(OpenError::File)?;
+        let linking = core_elf::read(path).map_err(OpenError::File)?;
         // SAFETY: loading runs the library's own set-up code: it is the core that the player installed and
         // wants to run.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
@@ -212,11 +212,11 @@ impl Core {
     /// Gives the core our callbacks, which reach the frontend's as those are at each call.
     pub(crate) fn attach(&self, environment: EnvironmentFn) {
         self.set_environment(environment);
-        self.set_video_refresh(presenter::video_refresh);
-        self.set_audio_sample(presenter::audio_sample);
-        self.set_audio_sample_batch(presenter::audio_sample_batch);
-        self.set_input_poll(presenter::input_poll);
-        self.set_input_state(presenter::input_state);
+        self.set_video_refresh(core_callbacks::video_refresh);
+        self.set_audio_sample(core_callbacks::audio_sample);
+        self.set_audio_sample_batch(core_callbacks::audio_sample_batch);
+        self.set_input_poll(core_callbacks::input_poll);
+        self.set_input_state(core_callbacks::input_state);
     }
 
     /// Emulates about one frame.

@@ -2,16 +2,16 @@
 //! untouched.
 
 use super::abi::*;
-use super::callbacks::call;
-use super::declare::{self, Written};
-use super::presenter::presentation;
-use super::text::owned;
-use super::{guard, memory};
-use crate::faults;
+use super::c_strings::owned;
+use super::core_callbacks::presentation;
+use super::frontend_callbacks::call;
+use super::option_arrays::{self, Written};
+use super::{guard, serial_registers};
+use crate::fail_points;
 use crate::lifecycle::session;
 use crate::options::{Form, LinkKey};
 use crate::presentation::Mode;
-use crate::sync::lock;
+use crate::unpoisoned_lock::lock;
 use libc::{c_uint, c_void};
 use std::sync::Mutex;
 
@@ -26,7 +26,7 @@ pub(super) fn forget_declared() {
 /// The core's environment callback.
 pub(super) unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
     guard(false, || {
-        faults::place("environment");
+        fail_points::place("environment");
         // SAFETY: the core's own arguments.
         unsafe { dispatch(command, data) }
     })
@@ -63,7 +63,7 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
         }
         SET_MEMORY_MAPS => {
             // SAFETY: the command takes a `retro_memory_map` of memory that lives as long as the game.
-            unsafe { memory::read_memory_map(data.cast()) };
+            unsafe { serial_registers::read_memory_map(data.cast()) };
             // SAFETY: the core's own arguments.
             unsafe { call(command, data) }
         }
@@ -115,7 +115,7 @@ unsafe fn set_options(command: c_uint, form: Form, data: *mut c_void) -> bool {
     };
     let Some(given) = given else { return false };
     // SAFETY: what the command takes.
-    let mut us = unsafe { declare::read(form, given.us) };
+    let mut us = unsafe { option_arrays::read(form, given.us) };
     session().handle_declaration(&us);
     if !us.has_link() {
         // SAFETY: the core's own arguments.
@@ -123,12 +123,12 @@ unsafe fn set_options(command: c_uint, form: Form, data: *mut c_void) -> bool {
     }
     us.remove_link();
     us.add_own(form);
-    let us = declare::write(form, us);
+    let us = option_arrays::write(form, us);
     let local = (!given.local.is_null()).then(|| {
         // SAFETY: what the command takes.
-        let mut local = unsafe { declare::read(form, given.local) };
+        let mut local = unsafe { option_arrays::read(form, given.local) };
         local.remove_link();
-        declare::write(form, local)
+        option_arrays::write(form, local)
     });
     let mut intl = OptionsIntl {
         us: us.as_ptr(),

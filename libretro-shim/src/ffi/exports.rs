@@ -2,9 +2,9 @@
 #![allow(unreachable_pub, reason = "the dynamic linker reaches them")]
 
 use super::abi::*;
-use super::{callbacks, environment, guard, log, save_ram};
-use crate::identity::system_identity;
+use super::{environment, frontend_callbacks, guard, log, save_ram};
 use crate::lifecycle::session;
+use crate::system_info::system_identity;
 use libc::{c_char, c_uint, c_void};
 
 /// Mark by which a copy of this library is not taken for the stock core ([`MARKER`](super::core::MARKER)).
@@ -36,22 +36,22 @@ exports! {
 
     /// May come several times, also without `retro_init` after it.
     [] fn retro_set_environment(callback: Option<EnvironmentFn>) {
-        callbacks::ENVIRONMENT.set(callback);
+        frontend_callbacks::ENVIRONMENT.set(callback);
         log::find_callback();
         session().with_core((), |core| core.set_environment(environment::environment));
     }
 
-    [] fn retro_set_video_refresh(callback: Option<VideoRefreshFn>) { callbacks::VIDEO_REFRESH.set(callback) }
+    [] fn retro_set_video_refresh(callback: Option<VideoRefreshFn>) { frontend_callbacks::VIDEO_REFRESH.set(callback) }
 
-    [] fn retro_set_audio_sample(callback: Option<AudioSampleFn>) { callbacks::AUDIO_SAMPLE.set(callback) }
+    [] fn retro_set_audio_sample(callback: Option<AudioSampleFn>) { frontend_callbacks::AUDIO_SAMPLE.set(callback) }
 
     [] fn retro_set_audio_sample_batch(callback: Option<AudioSampleBatchFn>) {
-        callbacks::AUDIO_SAMPLE_BATCH.set(callback);
+        frontend_callbacks::AUDIO_SAMPLE_BATCH.set(callback);
     }
 
-    [] fn retro_set_input_poll(callback: Option<InputPollFn>) { callbacks::INPUT_POLL.set(callback) }
+    [] fn retro_set_input_poll(callback: Option<InputPollFn>) { frontend_callbacks::INPUT_POLL.set(callback) }
 
-    [] fn retro_set_input_state(callback: Option<InputStateFn>) { callbacks::INPUT_STATE.set(callback) }
+    [] fn retro_set_input_state(callback: Option<InputStateFn>) { frontend_callbacks::INPUT_STATE.set(callback) }
 
     /// May come at any time, also on a mapping that is used for nothing else.
     ///

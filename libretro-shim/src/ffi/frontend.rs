@@ -1,8 +1,8 @@
 //! Our own environment calls.
 
 use super::abi::*;
-use super::callbacks::call;
-use super::text::{c_string, owned};
+use super::c_strings::{c_string, owned};
+use super::frontend_callbacks::call;
 use crate::messages::Severity;
 use crate::options::DISABLED;
 use libc::{c_int, c_uint};

@@ -8,8 +8,8 @@
 //! library's own data, as with libraries for pages of 4 KiB on a machine with larger ones, that page stays
 //! writable, slots and all.
 
-use super::dl;
-use crate::elf::Linking;
+use super::dynamic_linker;
+use crate::core_elf::Linking;
 use libc::c_void;
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -134,7 +134,7 @@ pub(super) unsafe fn replace(
     wanted: &[Replacement],
 ) -> Result<Replaced, ReplaceError> {
     let kinds = SLOT_KINDS.ok_or(ReplaceError::Machine)?;
-    let start = dl::start_of(inside).ok_or(ReplaceError::Tables)?;
+    let start = dynamic_linker::start_of(inside).ok_or(ReplaceError::Tables)?;
     let base = start.wrapping_sub(page_of(linking.first));
     let read_only = page_of(linking.read_only.start)..page_of(linking.read_only.end);
     let mut slots: Vec<(Slot, *const c_void)> = Vec::new();

@@ -1,8 +1,8 @@
 //! Sends our log lines to the frontend's log.
 
 use super::abi::{GET_LOG_INTERFACE, LogCallback, LogPrintfFn};
-use super::callbacks::{Callback, call};
-use super::text::c_string;
+use super::c_strings::c_string;
+use super::frontend_callbacks::{Callback, call};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 struct FrontendLog;

@@ -6,35 +6,35 @@
 #![allow(unsafe_code)]
 
 mod abi;
-mod callbacks;
-mod clock;
+mod c_strings;
 mod core;
-mod declare;
-mod depth;
-mod dl;
+pub(crate) mod core_callbacks;
+mod dynamic_linker;
 mod environment;
 mod exports;
 mod frontend;
-mod guard;
+mod frontend_callbacks;
 mod imports;
+mod loaded_cable;
 mod log;
-mod memory;
-mod plug;
-pub(crate) mod presenter;
+mod option_arrays;
+mod panic_guard;
+mod poll_origin;
 pub(crate) mod save_ram;
+mod serial_registers;
 mod socket;
+mod stopwatch;
 #[cfg(test)]
 pub(crate) mod tests;
-mod text;
 
 pub(crate) use self::abi::EnvironmentFn;
-pub(crate) use self::clock::{Stopwatch, processor_time};
 pub(crate) use self::core::{Core, Identity, OpenError};
-pub(crate) use self::dl::{is_loaded, own_file};
+pub(crate) use self::dynamic_linker::{is_loaded, own_file};
 pub(crate) use self::frontend::{
     SavestateContext, can_repeat, is_frame_hidden, is_option_enabled, is_variable_update, libretro_path,
     option_value, savestate_context, show,
 };
-pub(crate) use self::guard::{forget_failure, guard, has_failed};
-pub(crate) use self::memory::REGISTERS;
-pub(crate) use self::plug::{Plug, with_cable};
+pub(crate) use self::loaded_cable::{Plug, with_cable};
+pub(crate) use self::panic_guard::{forget_failure, guard, has_failed};
+pub(crate) use self::serial_registers::REGISTERS;
+pub(crate) use self::stopwatch::{Stopwatch, processor_time};

@@ -10,12 +10,12 @@
 //! rest of the core's socket calls keep theirs; `select`, which becomes `__select64`, is not replaced: the
 //! core waits with it only as a server, which it never is here.
 
-use super::depth::DEPTHS;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
-use super::plug::with_cable;
-use super::{REGISTERS, guard, presenter};
-use crate::elf::Linking;
-use crate::faults;
+use super::loaded_cable::with_cable;
+use super::poll_origin::DEPTHS;
+use super::{REGISTERS, core_callbacks, guard};
+use crate::core_elf::Linking;
+use crate::fail_points;
 use gamelink_core::serial::{GameMessage, Shift};
 use gamelink_driver::Link;
 use libc::{c_int, c_ulong, c_void, sockaddr, sockaddr_in, socklen_t};
@@ -100,7 +100,7 @@ fn with_link<T: Copy>(otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
         return otherwise;
     }
     guard(otherwise, || {
-        faults::place("with_link");
+        fail_points::place("with_link");
         with_cable(otherwise, |cable| call(cable.link()))
     })
 }
@@ -194,7 +194,7 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
 
 /// `time`; with 32 bits it ends in 2038, as the C function's does.
 unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
-    let now = presenter::time(wall_clock) as libc::time_t;
+    let now = core_callbacks::time(wall_clock) as libc::time_t;
     // SAFETY: null or the core's own pointer.
     if let Some(out) = unsafe { out.as_mut() } {
         *out = now;
@@ -204,7 +204,7 @@ unsafe extern "C" fn time(out: *mut libc::time_t) -> libc::time_t {
 
 /// `__time64`: the same with 64 bits, whatever this machine's `time_t` has.
 unsafe extern "C" fn time64(out: *mut i64) -> i64 {
-    let now = presenter::time(wall_clock);
+    let now = core_callbacks::time(wall_clock);
     // SAFETY: as above.
     if let Some(out) = unsafe { out.as_mut() } {
         *out = now;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::elf;
+use crate::core_elf;
 use std::path::Path;
 
 unsafe extern "C" fn no_parent() -> libc::pid_t {
@@ -11,7 +11,7 @@ fn inside() -> *const c_void {
 }
 
 fn linking() -> Linking {
-    elf::read(Path::new("/proc/self/exe")).unwrap().unwrap()
+    core_elf::read(Path::new("/proc/self/exe")).unwrap().unwrap()
 }
 
 fn replacement(names: &'static [&'static str]) -> Replacement {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::elf;
-use crate::ffi::presenter::presentation;
+use crate::core_elf;
+use crate::ffi::core_callbacks::presentation;
 use crate::ffi::tests;
 use crate::presentation::Presentation;
 use libc::c_int;
@@ -32,7 +32,7 @@ impl StandIn {
         let mut bytes = std::fs::read(&file).unwrap();
         change(&mut bytes);
         std::fs::write(&file, bytes).unwrap();
-        let linking = elf::read(&file).unwrap().unwrap();
+        let linking = core_elf::read(&file).unwrap().unwrap();
         // SAFETY: just built of a source without set-up code.
         let library = unsafe { Library::open(Some(&file), RTLD_NOW | RTLD_LOCAL) }.unwrap();
         StandIn { library, linking }
@@ -113,8 +113,8 @@ fn stands_in(arguments: &[&str]) {
     let has_room = stand_in.number::<c_int>("time_size") == 8;
     let expected = if has_room { later } else { i64::from(later as i32) };
     let begin = |presentation: &mut Presentation<_>| presentation.begin_live(1);
-    presenter::frame(begin, || {
-        presenter::time(|| later);
+    core_callbacks::frame(begin, || {
+        core_callbacks::time(|| later);
         assert_eq!(stand_in.number::<i64>("wall_clock"), expected, "{arguments:?}");
         assert_eq!(
             stand_in.number::<i64>("wall_clock_out"),

@@ -1,7 +1,7 @@
 //! The session's lock: once a call of `retro_run`, with all that the core asks in it.
 
 use super::{Peer, Shim, turn};
-use crate::faults;
+use crate::fail_points;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn locks(shim: &Shim) -> u32 {
 fn a_frame_takes_the_lock_once() {
     let _turn = turn();
     let shim = Shim::load(&[]);
-    faults::tests::arm("session", count);
+    fail_points::tests::arm("session", count);
     assert_eq!(
         locks(&shim),
         2,
@@ -44,7 +44,7 @@ fn a_call_that_replays_frames_or_stalls_takes_it_once() {
     let shim = Shim::load(&[]);
     let peer = Peer::link(&shim, OWN, OTHER);
     shim.frame();
-    faults::tests::arm("session", count);
+    fail_points::tests::arm("session", count);
     for number in 0.. {
         assert!(number < 3000, "nothing is corrected");
         std::thread::sleep(Duration::from_millis(2));

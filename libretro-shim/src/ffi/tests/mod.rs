@@ -7,12 +7,12 @@ mod reentrance;
 mod registers;
 
 use super::abi::*;
-use super::plug::with_cable;
-use super::presenter::presentation;
+use super::core_callbacks::presentation;
+use super::loaded_cable::with_cable;
 use super::{Core, exports};
 use crate::lifecycle::session;
 use crate::presentation::Mode;
-use crate::sync::lock;
+use crate::unpoisoned_lock::lock;
 use gamelink_core::bridge::rollback::{Boundary, Step};
 use gamelink_core::serial::{Look, SerialControl};
 use gamelink_driver::{FrameEnd, FrameStart, Link};

@@ -2,8 +2,8 @@
 //! buttons and its save.
 
 use super::{Peer, Shim, seen, turn};
-use crate::faults;
-use crate::ffi::presenter::presentation;
+use crate::fail_points;
+use crate::ffi::core_callbacks::presentation;
 use crate::messages;
 use crate::presentation::Mode;
 use std::time::Duration;
@@ -48,11 +48,11 @@ fn plays_on(place: &'static str, when: fn() -> bool) {
             break;
         }
     }
-    faults::tests::arm(place, when);
+    fail_points::tests::arm(place, when);
     for number in 0.. {
         assert!(number < CALLS_MAX, "{place}: not passed");
         let pictures = call();
-        if !faults::tests::is_armed() {
+        if !fail_points::tests::is_armed() {
             // The picture of this very call may be missing.
             let last = shown;
             shown = pictures.last().map_or(shown, |[frame, ..]| *frame);
@@ -148,9 +148,9 @@ fn a_panic_in_any_hook_step_or_callback_leaves_the_game_running() {
 #[test]
 fn a_panic_while_a_game_is_loaded_leaves_it_playing_unplugged() {
     let _turn = turn();
-    faults::tests::arm("handle_loaded", always);
+    fail_points::tests::arm("handle_loaded", always);
     let shim = Shim::load(&[]);
-    assert!(!faults::tests::is_armed());
+    assert!(!fail_points::tests::is_armed());
     for frame in 1..10 {
         assert_eq!(shim.frame(), [[frame, 0, 0xFF]]);
     }

@@ -1,7 +1,7 @@
 //! A stalled game shows its last picture again, with any frontend.
 
 use super::{Seen, attach_frontend, seen, turn};
-use crate::ffi::presenter::{self, presentation};
+use crate::ffi::core_callbacks::{self, presentation};
 use crate::ffi::{self, exports};
 use crate::presentation::Presentation;
 
@@ -23,14 +23,14 @@ fn stall(can_repeat: bool) {
     memory[..3].copy_from_slice(&[7, 8, 9]);
     let draw = |memory: &[u16]| {
         // SAFETY: what the shim gives the core as its callback, with a picture of that size.
-        unsafe { presenter::video_refresh(memory.as_ptr().cast(), WIDTH, HEIGHT, PITCH) };
+        unsafe { core_callbacks::video_refresh(memory.as_ptr().cast(), WIDTH, HEIGHT, PITCH) };
     };
-    presenter::frame(|presentation| presentation.begin_live(0), || draw(&memory));
-    presenter::show(|presentation| presentation.present(false));
+    core_callbacks::frame(|presentation| presentation.begin_live(0), || draw(&memory));
+    core_callbacks::show(|presentation| presentation.present(false));
     memory.fill(1);
-    presenter::frame(|presentation| presentation.begin_replay(0), || draw(&memory));
-    presenter::show(Presentation::stall);
-    presenter::show(Presentation::stall);
+    core_callbacks::frame(|presentation| presentation.begin_replay(0), || draw(&memory));
+    core_callbacks::show(Presentation::stall);
+    core_callbacks::show(Presentation::stall);
     exports::retro_set_environment(None);
     presentation().reset(can_repeat);
 }

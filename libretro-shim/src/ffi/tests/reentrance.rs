@@ -1,9 +1,9 @@
 //! A frontend may call any export from inside any of its callbacks: it gets an answer, and the game plays on.
 
 use super::{NESTED, Peer, Shim, exports, seen, turn};
-use crate::ffi::plug::with_cable;
+use crate::ffi::loaded_cable::with_cable;
 use crate::ffi::{abi, has_failed};
-use crate::sync::lock;
+use crate::unpoisoned_lock::lock;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 

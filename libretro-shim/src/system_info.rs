@@ -3,7 +3,7 @@
 use crate::ffi::Identity;
 use crate::lifecycle::session;
 use crate::locate_core;
-use crate::sync::lock;
+use crate::unpoisoned_lock::lock;
 use std::ffi::CString;
 use std::sync::Mutex;
 

@@ -1,6 +1,6 @@
 //! Guard against unwinding into C.
 
-use super::plug::with_cable;
+use super::loaded_cable::with_cable;
 use crate::cable::Reason;
 use crate::messages;
 use std::panic::{AssertUnwindSafe, catch_unwind};

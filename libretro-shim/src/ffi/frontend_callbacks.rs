@@ -1,7 +1,7 @@
 //! The frontend's callbacks.
 
 use super::abi::*;
-use crate::sync::lock;
+use crate::unpoisoned_lock::lock;
 use libc::{c_uint, c_void};
 use std::sync::Mutex;
 

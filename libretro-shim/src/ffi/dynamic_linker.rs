@@ -1,6 +1,6 @@
 //! Libraries of this process, as the dynamic linker knows them.
 
-use super::text::owned;
+use super::c_strings::owned;
 use libc::c_void;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::ffi::OsString;

@@ -11,7 +11,7 @@ pub(crate) use self::tests::place;
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use crate::sync::lock;
+    use crate::unpoisoned_lock::lock;
     use std::sync::{Mutex, MutexGuard};
 
     /// The place that panics, and when.

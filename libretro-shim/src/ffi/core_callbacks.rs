@@ -3,11 +3,11 @@
 //!
 //! Its lock is held during none of the frontend's callbacks.
 
-use super::callbacks::{AUDIO_SAMPLE, AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH};
+use super::frontend_callbacks::{AUDIO_SAMPLE, AUDIO_SAMPLE_BATCH, INPUT_POLL, INPUT_STATE, VIDEO_REFRESH};
 use super::guard;
-use crate::faults;
+use crate::fail_points;
 use crate::presentation::{self, Mode, Presentation, Progress, Query, Shown};
-use crate::sync::lock;
+use crate::unpoisoned_lock::lock;
 use libc::{c_uint, c_void};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
@@ -105,7 +105,7 @@ fn hand_over(picture: Picture) {
 /// The wall clock as the core sees it: see [`Presentation::time`].
 pub(super) fn time(now: impl Fn() -> i64) -> i64 {
     let recorded = || {
-        faults::place("time");
+        fail_points::place("time");
         Some(presentation().time(&now))
     };
     guard(None, recorded).unwrap_or_else(now)
@@ -126,7 +126,7 @@ pub(super) unsafe extern "C" fn video_refresh(
             pitch,
         };
         let is_passed = presentation().handle_picture(picture, !data.is_null());
-        faults::place("video_refresh");
+        fail_points::place("video_refresh");
         if is_passed {
             hand_over(picture);
         }
@@ -157,7 +157,7 @@ pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, count: usiz
     };
     guard(count, || {
         let is_passed = presentation().handle_sound(samples);
-        faults::place("audio_sample_batch");
+        fail_points::place("audio_sample_batch");
         if !is_passed {
             return count;
         }
@@ -175,7 +175,7 @@ pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, count: usiz
 /// The core's input poll.
 pub(super) unsafe extern "C" fn input_poll() {
     guard((), || {
-        faults::place("input_poll");
+        fail_points::place("input_poll");
         let is_asked = presentation().mode() != Mode::Replay;
         if is_asked && let Some(callback) = INPUT_POLL.get() {
             // SAFETY: the frontend's own callback, made for this.
@@ -187,7 +187,7 @@ pub(super) unsafe extern "C" fn input_poll() {
 /// The core asks for a button.
 pub(super) unsafe extern "C" fn input_state(port: c_uint, device: c_uint, index: c_uint, id: c_uint) -> i16 {
     guard(0, || {
-        faults::place("input_state");
+        fail_points::place("input_state");
         let query = Query {
             port,
             device,
