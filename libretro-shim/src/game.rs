@@ -3,20 +3,20 @@
 //! Plain state without locks: each call of the frontend takes it out of the session ([`crate::lifecycle`]),
 //! so nothing is locked while it calls the core or the frontend.
 
-mod netplay;
+mod frontend_netplay;
+mod message_display;
 mod savestates;
-mod screen;
 
-use self::netplay::Netplay;
-use self::screen::Screen;
-use crate::cable::{Cable, Reason};
+use self::frontend_netplay::Netplay;
+use self::message_display::MessageDisplay;
 use crate::fail_points;
 use crate::ffi::core_callbacks::presentation;
 use crate::ffi::{self, Core, Plug, REGISTERS, Stopwatch};
+use crate::link_cable::{Cable, Reason};
 use crate::messages::{self, Severity};
 use crate::options::LinkMode;
 use crate::presentation::Progress;
-use crate::proof::{self, Proof};
+use crate::register_proof::{self, Proof};
 use crate::rollback::Rollback;
 use crate::run_ahead::{Run, RunAhead};
 use crate::safe_state::SafeState;
@@ -35,7 +35,7 @@ const IDLE_SNAPSHOT_PERIOD: u32 = 30;
 pub(crate) struct Game {
     /// `None` where the stock core has no link, or ours could not start.
     plug: Option<Plug>,
-    screen: Screen,
+    display: MessageDisplay,
     netplay: Netplay,
     run_ahead: RunAhead,
     safe_state: SafeState,
@@ -51,13 +51,13 @@ pub(crate) struct Game {
 impl Game {
     /// Makes a game before the core loads it, with what is to be told of its cable.
     pub(crate) fn new(plug: Option<Plug>, is_peer_here: bool, errors: &[String]) -> Game {
-        let mut screen = Screen::new(is_peer_here);
+        let mut display = MessageDisplay::new(is_peer_here);
         for error in errors {
-            screen.tell_soon(Severity::Error, error);
+            display.tell_soon(Severity::Error, error);
         }
         Game {
             plug,
-            screen,
+            display,
             netplay: Netplay::default(),
             run_ahead: RunAhead::default(),
             safe_state: SafeState::default(),
@@ -78,17 +78,17 @@ impl Game {
         let way = if link.is_direct() { "direct" } else { "loopback" };
         log::info!("link cable: the core's port is {way}");
         let is_automatic = settings::link_mode() == LinkMode::Automatic && link.is_direct();
-        let proof = proof::registers(core, state_size);
+        let proof = register_proof::registers(core, state_size);
         // 7E: as after a reset, in a game that uses no link.
         let probe = || REGISTERS.serial_control().unwrap_or(SerialControl(0x7E));
         link.set_serial_probe(Some(Box::new(probe)));
         match proof {
             // A byte may be handed over only where FF02 shows an armed game.
-            Proof::Refuted => handle_blind(cable, &mut self.screen),
+            Proof::Refuted => handle_blind(cable, &mut self.display),
             Proof::Given(layout) if is_automatic => {
                 self.rollback = Some(Rollback::new(core, link, layout, state_size));
             }
-            Proof::None if is_automatic => self.screen.tell_soon(Severity::Warning, messages::STRICT_ONLY),
+            Proof::None if is_automatic => self.display.tell_soon(Severity::Warning, messages::STRICT_ONLY),
             Proof::Given(_) | Proof::None => {}
         }
         // Only now: the first datagram says how this side exchanges bytes.
@@ -118,19 +118,19 @@ impl Game {
     /// Does the work right before the core runs; returns the core's progress so far.
     pub(crate) fn before_run(&mut self, core: &Core, shows_messages: bool) -> Progress {
         let watch = Stopwatch::start();
-        self.screen.show_waiting();
+        self.display.show_waiting();
         if let Some(cable) = working(self.plug.as_ref()) {
             fail_points::place("before_run");
             let number = self.frames;
             self.frames = number.wrapping_add(1);
             if REGISTERS.poll_disproved() {
-                handle_blind(cable, &mut self.screen);
+                handle_blind(cable, &mut self.display);
             }
             if number.is_multiple_of(NETPLAY_PERIOD) {
                 let is_active = self.netplay.is_active(ffi::savestate_context(), self.frames);
-                unplug_for_netplay(cable, &self.screen, is_active);
+                unplug_for_netplay(cable, &self.display, is_active);
             }
-            self.screen.show_notice(cable.link(), shows_messages);
+            self.display.show_notice(cable.link(), shows_messages);
             let serial_control = REGISTERS.serial_control();
             let status = cable.link().status();
             let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
@@ -186,18 +186,18 @@ fn working(plug: Option<&Plug>) -> Option<&Cable> {
 }
 
 /// Pulls the cable out while netplay runs.
-fn unplug_for_netplay(cable: &Cable, screen: &Screen, is_active: bool) {
+fn unplug_for_netplay(cable: &Cable, display: &MessageDisplay, is_active: bool) {
     if cable.set_unplugged(Reason::Netplay, is_active) && is_active {
-        screen.tell(Severity::Warning, messages::NETPLAY);
+        display.tell(Severity::Warning, messages::NETPLAY);
     }
 }
 
 /// Unplugs a game whose serial registers cannot be seen, or were taken for others.
-fn handle_blind(cable: &Cable, screen: &mut Screen) {
+fn handle_blind(cable: &Cable, display: &mut MessageDisplay) {
     cable.link().set_serial_probe(None);
     REGISTERS.forget();
     cable.set_unplugged(Reason::Blind, true);
-    screen.tell_soon(Severity::Error, messages::BLIND);
+    display.tell_soon(Severity::Error, messages::BLIND);
 }
 
 #[cfg(test)]

@@ -9,19 +9,20 @@
 //! run-ahead, would share the one loaded stock core, so it refuses to load a game and `RetroArch` uses one
 //! instance.
 
-mod cable;
 mod core_elf;
 mod fail_points;
 mod ffi;
+mod focus_pauses;
 mod game;
 mod lifecycle;
+mod link_cable;
 mod locate_core;
 mod messages;
 mod mid_transfer;
 mod option_updates;
 mod options;
 mod presentation;
-mod proof;
+mod register_proof;
 mod rollback;
 mod run_ahead;
 mod safe_state;
@@ -29,4 +30,3 @@ mod save_ram;
 mod settings;
 mod system_info;
 mod unpoisoned_lock;
-mod windows;

@@ -3,10 +3,11 @@
 //! One lock guards all of it, and is never held while the core or the frontend is called: both call back. A
 //! call takes the lock once; it puts the game back without.
 
-use crate::cable::{Cable, Reason};
 use crate::fail_points;
 use crate::ffi::{self, Core, EnvironmentFn, Plug, REGISTERS, core_callbacks};
+use crate::focus_pauses;
 use crate::game::Game;
+use crate::link_cable::{Cable, Reason};
 use crate::locate_core;
 use crate::messages::Severity;
 use crate::option_updates::Updates;
@@ -15,7 +16,6 @@ use crate::presentation::Presentation;
 use crate::run_ahead::Run;
 use crate::settings::{self, Settings};
 use crate::unpoisoned_lock::lock;
-use crate::windows;
 use crossbeam_utils::atomic::AtomicCell;
 use gamelink_driver::{Config, StartError};
 use libc::c_char;
@@ -334,7 +334,7 @@ fn plug_in(no_link: Option<String>) -> (Box<Game>, Answers) {
         errors
             .iter_mut()
             .for_each(|error| error.insert_str(0, "Link cable unplugged: "));
-        is_peer_here = config.peer.is_some_and(|peer| windows::is_here(peer.ip));
+        is_peer_here = config.peer.is_some_and(|peer| focus_pauses::is_here(peer.ip));
     }
     let answers = Answers::new(cable.as_ref().map(|cable| cable.link().game_address()));
     let game = Game::new(cable.map(Plug::new), is_peer_here, &errors);

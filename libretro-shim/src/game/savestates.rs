@@ -18,14 +18,14 @@ impl Game {
         let context = ffi::savestate_context();
         if context == SavestateContext::Netplay {
             self.netplay.handle_save(self.frames);
-            unplug_for_netplay(cable, &self.screen, true);
+            unplug_for_netplay(cable, &self.display, true);
         }
         if context == SavestateContext::RunAhead {
             if !self.run_ahead.handle_save(link.is_linked()) {
                 return core.serialize(out);
             }
             if self.run_ahead.poll_first_rest() {
-                self.screen.tell(Severity::Warning, messages::RUN_AHEAD);
+                self.display.tell(Severity::Warning, messages::RUN_AHEAD);
             }
             return run_ahead::write_stand_in(out);
         }
@@ -77,7 +77,7 @@ impl Game {
         let is_over = |told| self.frames.wrapping_sub(told) > JUMP_SILENCE;
         if self.jump_told.is_none_or(is_over) && cable.link().is_linked() {
             self.jump_told = Some(self.frames);
-            self.screen.tell(Severity::Warning, messages::JUMP);
+            self.display.tell(Severity::Warning, messages::JUMP);
         }
     }
 }

@@ -13,16 +13,16 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 /// The pauses of a peer on this machine.
 #[derive(Debug)]
-pub(crate) struct Windows {
+pub(crate) struct FocusPauses {
     /// The peer that the player has named is on this machine, and the player has not been told why it pauses.
     is_news: bool,
     /// Times of the last ones, the newest last.
     pauses: [Option<Duration>; PAUSES],
 }
 
-impl Windows {
-    pub(crate) fn new(is_peer_here: bool) -> Windows {
-        Windows {
+impl FocusPauses {
+    pub(crate) fn new(is_peer_here: bool) -> FocusPauses {
+        FocusPauses {
             is_news: is_peer_here,
             pauses: [None; PAUSES],
         }
@@ -52,8 +52,8 @@ mod tests {
     }
 
     fn said_of(is_peer_here: bool, seconds: &[u64]) -> Vec<bool> {
-        let mut windows = Windows::new(is_peer_here);
-        let pause = |second: &u64| windows.handle_pause(Duration::from_secs(*second));
+        let mut pauses = FocusPauses::new(is_peer_here);
+        let pause = |second: &u64| pauses.handle_pause(Duration::from_secs(*second));
         seconds.iter().map(pause).collect()
     }
 

@@ -1,27 +1,27 @@
 //! Messages to the player, shown when the frontend has a screen.
 
 use crate::ffi::{self, Stopwatch};
+use crate::focus_pauses::FocusPauses;
 use crate::messages::{self, Severity};
-use crate::windows::Windows;
 use gamelink_driver::{Link, Notice};
 
 /// Messages of one game.
-pub(super) struct Screen {
+pub(super) struct MessageDisplay {
     /// For the first frame: before it, a frontend may not have a screen yet.
     waiting: Vec<(Severity, String)>,
     /// A panic of ours was shown.
     is_failure_told: bool,
-    windows: Windows,
+    pauses: FocusPauses,
     /// Time since the game was loaded.
     age: Stopwatch,
 }
 
-impl Screen {
-    pub(super) fn new(is_peer_here: bool) -> Screen {
-        Screen {
+impl MessageDisplay {
+    pub(super) fn new(is_peer_here: bool) -> MessageDisplay {
+        MessageDisplay {
             waiting: Vec::new(),
             is_failure_told: false,
-            windows: Windows::new(is_peer_here),
+            pauses: FocusPauses::new(is_peer_here),
             age: Stopwatch::start(),
         }
     }
@@ -54,7 +54,7 @@ impl Screen {
         if shows_all || severity == Severity::Error {
             ffi::show(severity, &text);
         }
-        if matches!(notice, Notice::PeerPaused { .. }) && self.windows.handle_pause(self.age.elapsed()) {
+        if matches!(notice, Notice::PeerPaused { .. }) && self.pauses.handle_pause(self.age.elapsed()) {
             self.tell(Severity::Warning, messages::WINDOWS);
         }
     }
