@@ -11,14 +11,4 @@ pub(crate) mod mac;
 mod roster;
 
 #[cfg(test)]
-mod faults;
-#[cfg(test)]
-mod hostile;
-#[cfg(test)]
-mod lan_hostile;
-#[cfg(test)]
-mod lan_world;
-#[cfg(test)]
-mod uncertain;
-#[cfg(test)]
-mod world;
+mod tests;

@@ -1,9 +1,9 @@
 //! A LAN with a forger: beacons in any name and from any address neither move nor hide a machine.
 
-use super::discovery::{Lan, Output};
 use super::lan_world::{World, beacon, identity, v4, v6};
 use super::world::Random;
 use crate::identity::Instance;
+use crate::machine::discovery::{Lan, Output};
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;

@@ -1,10 +1,10 @@
 //! Frames of strangers: a million random and mutated ones do not affect the peer, and cost no memory.
 
-use super::cable::{Cable, Config, Input, Output};
-use super::carrier::LinkState;
-use super::mac::Seed;
 use super::world::Random;
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
+use crate::machine::cable::{Cable, Config, Input, Output};
+use crate::machine::carrier::LinkState;
+use crate::machine::mac::Seed;
 use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, LEN, MacMessage, VERSION};
 use gamelink_core::time::LocalTime;

@@ -1,11 +1,11 @@
 //! Two ends, a wire and two kernels in virtual time, with random faults: the link always comes up, and
 //! nothing is left over.
 
-use super::address::{Failure, Plan};
-use super::cable::{Cable, Config, Input, Output};
-use super::carrier::{Action, LinkState};
-use super::mac::Seed;
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
+use crate::machine::address::{Failure, Plan};
+use crate::machine::cable::{Cable, Config, Input, Output};
+use crate::machine::carrier::{Action, LinkState};
+use crate::machine::mac::Seed;
 use crate::wire::frame::Frame;
 use gamelink_core::time::LocalTime;
 use std::collections::{BTreeMap, BTreeSet};

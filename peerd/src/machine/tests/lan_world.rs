@@ -1,8 +1,8 @@
 //! Machines on one LAN in virtual time.
 
-use super::discovery::{Lan, Output};
 use super::world::Random;
 use crate::identity::{Identity, Instance, Name, Nonce};
+use crate::machine::discovery::{Lan, Output};
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;

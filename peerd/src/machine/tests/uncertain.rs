@@ -1,9 +1,9 @@
 //! An interface that may be a phone or a modem: left alone until a game waits or a peer is heard.
 
-use super::cable::{Cable, Config, Input, Output};
-use super::carrier::LinkState;
-use super::mac::Seed;
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
+use crate::machine::cable::{Cable, Config, Input, Output};
+use crate::machine::carrier::LinkState;
+use crate::machine::mac::Seed;
 use gamelink_core::time::LocalTime;
 
 fn cable(n: u8) -> Cable {

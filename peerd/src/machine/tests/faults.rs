@@ -1,7 +1,7 @@
 //! Properties under faults: random steps, faults after every single step of a plug, and the promised times.
 
-use super::cable::Input;
 use super::world::World;
+use crate::machine::cable::Input;
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 

@@ -1,0 +1,8 @@
+//! Cables and LANs in virtual time, and properties that hold on them whatever fails or lies.
+
+mod faults;
+mod hostile;
+mod lan_hostile;
+mod lan_world;
+mod uncertain;
+mod world;
