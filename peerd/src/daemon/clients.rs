@@ -1,12 +1,13 @@
 //! Clients of the control socket: games, which are assigned peers, and tools, which are answered.
 
 use super::client::{Client, refuse};
-use super::link::{LinkId, PeerLoss};
+use super::link::{LinkId, peer_down};
 use super::precedence;
 use crate::identity::Name;
+use crate::machine::loss::Loss;
 use crate::sys::control::credentials;
 use crate::sys::environment;
-use gamelink_core::control::{DownCause, FromDaemon, GameStatus, Role, ToDaemon};
+use gamelink_core::control::{FromDaemon, GameStatus, Role, ToDaemon};
 use gamelink_core::time::LocalTime;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
@@ -81,12 +82,12 @@ impl Clients {
     }
 
     /// The games, with the names of their links.
-    pub(super) fn status(&self, name: impl Fn(LinkId) -> Option<String>) -> Vec<GameStatus> {
+    pub(super) fn status(&self, names: &BTreeMap<LinkId, Name>) -> Vec<GameStatus> {
         let game = |client: &Client| GameStatus {
             pid: client.credentials.pid,
             uid: client.credentials.uid,
             command: environment::command(client.credentials.pid),
-            cable: client.link.and_then(&name),
+            cable: client.link.and_then(|link| names.get(&link)).map(Name::to_string),
             report: client.report.clone(),
             reports: client.reports,
         };
@@ -180,13 +181,13 @@ impl Clients {
 
     /// Tells the game on this link that its peer is gone. Where only the daemons may have lost each other,
     /// the game keeps the link until it reports that it has lost its peer too.
-    pub(super) fn take_back(&mut self, loss: &PeerLoss) {
-        let message = loss.message();
+    pub(super) fn take_back(&mut self, link: LinkId, interface: Name, loss: Loss) {
+        let message = peer_down(interface.as_str(), loss);
         self.clients.retain(|_, client| {
-            if client.link != Some(loss.link) {
+            if client.link != Some(link) {
                 return true;
             }
-            client.is_held = loss.cause.may_be_daemon_only();
+            client.is_held = loss.told().0.may_be_daemon_only();
             if !client.is_held {
                 client.let_go();
             }
@@ -195,8 +196,8 @@ impl Clients {
     }
 
     /// Takes over games that were linked over one of these interfaces before this daemon started.
-    pub(super) fn adopt(&mut self, now: LocalTime, links: &[(LinkId, Name)], player: Option<u32>) {
-        for &(link, name) in links {
+    pub(super) fn adopt(&mut self, now: LocalTime, links: &BTreeMap<LinkId, Name>, player: Option<u32>) {
+        for (&link, name) in links {
             if self.clients.values().any(|client| client.link == Some(link)) {
                 continue;
             }
@@ -253,12 +254,7 @@ impl Clients {
             client.credentials.pid
         );
         client.let_go();
-        let down = FromDaemon::PeerDown {
-            cable: cable.clone(),
-            reason: "another player's game takes the cable".to_owned(),
-            cause: DownCause::Replaced,
-        };
-        if !client.send(&down) {
+        if !client.send(&peer_down(cable, Loss::Displaced)) {
             self.clients.remove(&token);
         }
     }

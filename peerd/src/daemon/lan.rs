@@ -1,16 +1,14 @@
 //! The state machine of one LAN interface with its two sockets. Its MAC and addresses are never touched.
 
-use super::link::{Event, LinkId, PeerLoss};
-use super::tokens::Tokens;
+use super::link::{Event, LinkId, peer_up};
+use super::shared::Shared;
 use crate::identity::{IfIndex, Name};
 use crate::machine::discovery::{Lan, Output};
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::{FromDaemon, LanStatus, MachineStatus};
 use gamelink_core::time::LocalTime;
-use gamelink_driver::PeerAddress;
-use mio::{Registry, Token};
-use std::net::{IpAddr, SocketAddr};
+use mio::Token;
 
 /// Beacons read at once.
 const BATCH: usize = 32;
@@ -25,17 +23,11 @@ pub(super) struct LanPort {
 }
 
 impl LanPort {
-    pub(super) fn open(
-        name: Name,
-        index: IfIndex,
-        lan: Lan,
-        registry: &Registry,
-        tokens: &mut Tokens,
-    ) -> LanPort {
+    pub(super) fn open(name: Name, index: IfIndex, lan: Lan, shared: &mut Shared) -> LanPort {
         let mut sockets = vec![];
         for is_v6 in [true, false] {
-            let token = tokens.next();
-            match LanSocket::open((index, name.as_str()), is_v6, (registry, token)) {
+            let token = shared.tokens.next();
+            match LanSocket::open((index, name.as_str()), is_v6, (&shared.registry, token)) {
                 Ok(socket) => sockets.push((token, socket)),
                 Err(error) => {
                     log::info!("cannot open a multicast socket interface={name} v6={is_v6} error={error}");
@@ -91,14 +83,13 @@ impl LanPort {
                         let _ = socket.send(to, &beacon.encode());
                     }
                 }
-                Output::PeerUp(name, address) => {
-                    log::info!("link up lan={} peer={name} address={address}", self.name);
-                    events.push(Event::Up(self.id()));
+                Output::PeerUp(peer, address) => {
+                    log::info!("link up lan={} peer={peer} address={address}", self.name);
+                    events.push(Event::Changed(self.id()));
                 }
                 Output::PeerDown(loss) => {
-                    log::info!("link down lan={} reason={}", self.name, loss.words());
-                    let down = PeerLoss::new(self.id(), self.name, loss.words(), loss.cause());
-                    events.push(Event::Down(down));
+                    log::info!("link down lan={} reason={loss}", self.name);
+                    events.push(Event::Down(self.id(), self.name, loss));
                 }
             }
         }
@@ -106,23 +97,8 @@ impl LanPort {
 
     /// The assignment for a game, if there is a peer.
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
-        let (name, address) = self.lan.linked_address()?;
-        let message = FromDaemon::PeerUp {
-            cable: self.name.to_string(),
-            name: name.to_string(),
-            address: self.address(address).to_string(),
-            bind: None,
-        };
-        Some((self.id(), message))
-    }
-
-    fn address(&self, address: SocketAddr) -> PeerAddress {
-        let is_local = matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
-        PeerAddress {
-            ip: address.ip(),
-            port: address.port(),
-            interface: is_local.then(|| self.name.to_string()),
-        }
+        let (peer, address) = self.lan.linked_address()?;
+        Some((self.id(), peer_up(self.name, peer, address, None)))
     }
 
     pub(super) fn status(&self) -> LanStatus {

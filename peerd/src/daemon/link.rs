@@ -1,50 +1,59 @@
-//! Links that games are assigned, and their loss.
+//! Links that games are assigned, their events, and the words to a game.
 
 use crate::identity::{IfIndex, Name};
-use gamelink_core::control::{DownCause, FromDaemon};
+use crate::machine::loss::Loss;
+use gamelink_core::control::FromDaemon;
+use gamelink_driver::PeerAddress;
+use std::net::{IpAddr, SocketAddr};
 
 /// A cable, or a LAN with the one machine chosen there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum LinkId {
     Cable(IfIndex),
     Lan(IfIndex),
 }
 
-/// Events for the clients.
-#[derive(Debug)]
+/// Events for the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A new interface is served.
-    New,
-    /// The peer of a link can be reached, or its address or name changed.
-    Up(LinkId),
-    /// The peer of a link is lost.
-    Down(PeerLoss),
+    /// A link is new, or its name, its peer or the peer's address has changed.
+    Changed(LinkId),
+    /// The peer of a link on this interface is lost.
+    Down(LinkId, Name, Loss),
+    /// Another machine has our instance.
+    Redraw,
 }
 
-/// A lost peer, as a game is told.
-#[derive(Debug)]
-pub(super) struct PeerLoss {
-    pub(super) link: LinkId,
-    name: Name,
-    reason: String,
-    pub(super) cause: DownCause,
-}
-
-impl PeerLoss {
-    pub(super) fn new(link: LinkId, name: Name, reason: &str, cause: DownCause) -> PeerLoss {
-        PeerLoss {
-            link,
-            name,
-            reason: reason.to_owned(),
-            cause,
-        }
+/// The assignment of a peer on this interface; `bind` is our own address.
+pub(super) fn peer_up(
+    interface: Name,
+    peer: Name,
+    address: SocketAddr,
+    bind: Option<SocketAddr>,
+) -> FromDaemon {
+    let scoped = |address: SocketAddr| {
+        let is_local = matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let address = PeerAddress {
+            ip: address.ip(),
+            port: address.port(),
+            interface: is_local.then(|| interface.to_string()),
+        };
+        address.to_string()
+    };
+    FromDaemon::PeerUp {
+        cable: interface.to_string(),
+        name: peer.to_string(),
+        address: scoped(address),
+        bind: bind.map(scoped),
     }
+}
 
-    pub(super) fn message(&self) -> FromDaemon {
-        FromDaemon::PeerDown {
-            cable: self.name.to_string(),
-            reason: self.reason.clone(),
-            cause: self.cause,
-        }
+/// The end of an assignment on this interface.
+pub(super) fn peer_down(interface: &str, loss: Loss) -> FromDaemon {
+    let (cause, reason) = loss.told();
+    FromDaemon::PeerDown {
+        cable: interface.to_owned(),
+        reason: reason.to_owned(),
+        cause,
     }
 }

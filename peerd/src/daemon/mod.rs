@@ -12,13 +12,14 @@ mod notify;
 mod port;
 mod precedence;
 mod settings;
-
+mod shared;
 mod status;
 mod tokens;
 mod udev_settle;
 
 pub(crate) use settings::{RunError, Settings};
 
+use crate::machine::loss::Loss;
 use crate::sys::control::Listeners;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, environment};
@@ -76,18 +77,18 @@ pub(crate) fn run(settings: Settings) -> Result<(), RunError> {
 
 impl Daemon {
     fn start(settings: Settings) -> Result<Daemon, RunError> {
-        let system = |what| move |error: io::Error| RunError::System(what, error);
         // First, since it takes over numbered descriptors.
         let listeners = Listeners::open(&settings.control);
         let mut listeners = listeners.map_err(|error| RunError::Control(settings.control.clone(), error))?;
-        let poll = Poll::new().map_err(system("a poll"))?;
-        let signals = Signals::open(poll.registry(), SIGNALS).map_err(system("a signal descriptor"))?;
+        let poll = Poll::new().map_err(RunError::system("a poll"))?;
+        let signals =
+            Signals::open(poll.registry(), SIGNALS).map_err(RunError::system("a signal descriptor"))?;
         for (n, listener) in listeners.all.iter_mut().enumerate() {
             poll.registry()
                 .register(listener, Token(FIRST_LISTENER + n), Interest::READABLE)
-                .map_err(system("the control socket"))?;
+                .map_err(RunError::system("the control socket"))?;
         }
-        let registry = poll.registry().try_clone().map_err(system("a poll"))?;
+        let registry = poll.registry().try_clone().map_err(RunError::system("a poll"))?;
         Ok(Daemon {
             poll,
             signals,
@@ -191,44 +192,31 @@ impl Daemon {
         }
     }
 
-    /// The status, cut to one line of the control socket: about 800 bytes a cable.
     fn status(&self, now: LocalTime) -> Status {
-        let (me, names) = (self.interfaces.me(), self.interfaces.names());
-        let name = |link: LinkId| {
-            names
-                .iter()
-                .find(|(of, _)| *of == link)
-                .map(|(_, name)| name.to_string())
-        };
         status::cut_short(Status {
-            daemon: env!("CARGO_PKG_VERSION").to_owned(),
-            name: me.name.to_string(),
-            instance: me.instance.to_string(),
-            uptime_s: clock::since_boot()
-                .saturating_sub(Duration::from_millis(me.started_ms))
-                .as_secs(),
             wakeups: self.wakeups,
-            resyncs: self.interfaces.resyncs(),
             clients: self.clients.len(),
             clients_refused: self.clients.refused,
-            cables: self.interfaces.cables(now),
-            lans: self.interfaces.lans(),
-            games: self.clients.status(name),
-            is_cut_short: false,
+            games: self.clients.status(&self.interfaces.names()),
+            ..self.interfaces.status(now)
         })
     }
 
     /// Assigns links to games, and tells the links whether a game waits.
     fn serve_games(&mut self, now: LocalTime) {
-        let player = environment::player();
-        self.clients.adopt(now, &self.interfaces.names(), player);
-        let mut linked: Vec<_> = self.interfaces.cables_up().collect();
+        let (player, names) = (environment::player(), self.interfaces.names());
+        self.clients.adopt(now, &names, player);
+        let linked = self.interfaces.assignments();
+        let is_cable = |link| matches!(link, LinkId::Cable(_));
         // A plugged cable goes before a LAN.
-        if linked.iter().any(|(cable, _)| !self.clients.has(*cable)) {
-            let replaced = self.interfaces.replaced_lans();
-            replaced.for_each(|down| self.clients.take_back(&down));
+        if linked
+            .iter()
+            .any(|&(link, _)| is_cable(link) && !self.clients.has(link))
+        {
+            for (&link, &interface) in names.iter().filter(|(link, _)| !is_cable(**link)) {
+                self.clients.take_back(link, interface, Loss::CablePlugged);
+            }
         }
-        linked.extend(self.interfaces.lans_up());
         self.clients.assign(&linked, player);
         self.interfaces.tell_games(now, &self.clients);
     }
@@ -240,21 +228,16 @@ impl Daemon {
             self.serve_games(now);
         }
         let events = self.interfaces.drain(now);
-        let downs = events.iter().filter_map(|event| match event {
-            Event::Down(down) => Some(down),
-            _ => None,
-        });
-        downs.for_each(|down| self.clients.take_back(down));
+        for event in &events {
+            if let &Event::Down(link, interface, loss) = event {
+                self.clients.take_back(link, interface, loss);
+            }
+        }
         if !events.is_empty() {
             // A game on this link is sent the new address.
-            let is_up = |id| {
-                events
-                    .iter()
-                    .any(|event| matches!(event, Event::Up(of) if *of == id))
-            };
-            for (id, message) in self.interfaces.cables_up().chain(self.interfaces.lans_up()) {
-                if is_up(id) {
-                    self.clients.update(id, &message);
+            for (link, message) in self.interfaces.assignments() {
+                if events.contains(&Event::Changed(link)) {
+                    self.clients.update(link, &message);
                 }
             }
             self.serve_games(now);
@@ -276,9 +259,9 @@ impl Daemon {
     fn stop(&mut self) {
         self.notify.stopping();
         let now = clock::now();
-        let played = self.interfaces.stop(now, &self.clients);
+        self.interfaces.stop(now, &self.clients);
         self.settle(now);
-        self.interfaces.close(&played);
+        self.interfaces.close();
     }
 }
 

@@ -3,39 +3,25 @@
 use super::autoconf::Autoconf;
 use super::frames::Frames;
 use super::leftovers::Leftovers;
-use super::link::LinkId;
-use crate::identity::{IfIndex, Mac, Name};
+use super::link::{Event, LinkId, peer_up};
+use super::shared::Shared;
+use crate::identity::{IfIndex, Mac, Name, Nonce};
 use crate::log_lines::refused;
 use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
-use crate::machine::loss::Loss;
 use crate::sys::environment;
 use crate::sys::netlink::Route;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::udp::Prober;
-use crate::wire::frame::Frame;
 use crate::wire::netlink::{AddrGenMode, Link, Message, Request};
 use gamelink_core::control::{BRIDGE_PORT, CableStatus, DeviceStatus, FromDaemon};
 use gamelink_core::time::LocalTime;
-use gamelink_driver::PeerAddress;
-use mio::{Registry, Token};
+use mio::Token;
 use nix::errno::Errno;
+use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
-
-/// Events for the rest of the daemon.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// The peer can be reached.
-    PeerUp,
-    /// The peer is lost.
-    PeerDown(Loss),
-    /// Another machine has our instance.
-    Redraw,
-    /// The interface was renamed.
-    Renamed,
-}
+use std::net::{IpAddr, SocketAddr};
 
 /// One cable.
 #[derive(Debug)]
@@ -45,6 +31,8 @@ pub(super) struct Port {
     pub(super) cable: Cable,
     /// A game is assigned to this cable.
     pub(super) is_played: bool,
+    /// The daemon stops, and a linked game keeps its addresses.
+    pub(super) stays: bool,
     device: Device,
     frames: Frames,
     /// Open while there are addresses.
@@ -53,8 +41,6 @@ pub(super) struct Port {
     autoconf: Autoconf,
     leftovers: Leftovers,
     link_up_since: Option<LocalTime>,
-    /// The rename has not been reported yet.
-    is_renamed: bool,
 }
 
 impl Port {
@@ -67,10 +53,9 @@ impl Port {
         link: Link,
         (device, certainty): (Device, Certainty),
         config: Config,
-        (registry, tokens): (&Registry, [Token; 2]),
-        route: &mut Route,
+        shared: &mut Shared,
     ) -> io::Result<Port> {
-        let frames = Frames::open(link.index, registry, tokens[0])?;
+        let frames = Frames::open(link.index, &shared.registry, shared.tokens.next())?;
         // An earlier run left that mode; no other program sets it on a cable.
         let is_marked = link.addr_gen_mode == Some(AddrGenMode::NONE);
         let mut port = Port {
@@ -79,18 +64,18 @@ impl Port {
             device,
             certainty,
             is_played: false,
+            stays: false,
             frames,
             prober: None,
-            prober_token: tokens[1],
+            prober_token: shared.tokens.next(),
             autoconf: Autoconf::default(),
-            leftovers: Leftovers::find(now, link.index, is_marked, route),
+            leftovers: Leftovers::find(now, link.index, is_marked, &mut shared.route),
             link_up_since: None,
-            is_renamed: false,
         };
         if certainty == Certainty::Sure {
-            port.autoconf.disable(&port.link, route);
+            port.autoconf.disable(&port.link, &mut shared.route);
         }
-        port.refresh(now, route);
+        port.refresh(now, shared);
         Ok(port)
     }
 
@@ -107,14 +92,15 @@ impl Port {
     }
 
     /// Reads the interface as it is now. False if it is gone.
-    pub(super) fn refresh(&mut self, now: LocalTime, route: &mut Route) -> bool {
-        let Some(link) = route.link(self.index()) else {
+    pub(super) fn refresh(&mut self, now: LocalTime, shared: &mut Shared) -> bool {
+        let Some(link) = shared.route.link(self.index()) else {
             self.cable.handle_input(now, Input::Gone);
             return false;
         };
         if link.name != self.link.name {
             log::info!("renamed interface={} to={}", self.link.name, link.name);
-            self.is_renamed = true;
+            shared.firewall.rename(link.index, link.name.as_str());
+            shared.events.push(Event::Changed(self.id()));
         }
         self.link = link;
         let state = LinkState {
@@ -125,16 +111,15 @@ impl Port {
         true
     }
 
-    /// Reads from the socket of that token, if it is ours. `sibling` finds the cable of this machine that
-    /// sent a frame with our own instance.
+    /// Reads from the socket of that token, if it is ours. `siblings` are the cables of this machine.
     pub(super) fn handle_ready(
         &mut self,
         now: LocalTime,
         token: Token,
-        sibling: impl Fn(&Frame) -> Option<Name>,
+        siblings: &BTreeMap<Nonce, Name>,
     ) -> bool {
         if token == self.frames.token {
-            self.receive(now, sibling);
+            self.receive(now, siblings);
         } else if token == self.prober_token {
             if self.prober.as_ref().is_some_and(Prober::receive) {
                 self.cable.handle_input(now, Input::UdpHeard);
@@ -145,10 +130,14 @@ impl Port {
         true
     }
 
-    fn receive(&mut self, now: LocalTime, sibling: impl Fn(&Frame) -> Option<Name>) {
-        let cable = &mut self.cable;
+    fn receive(&mut self, now: LocalTime, siblings: &BTreeMap<Nonce, Name>) {
+        let (own, cable) = (self.cable.nonce(), &mut self.cable);
         self.frames.receive(now, self.link.name, |frame| match frame {
-            Ok(frame) => cable.handle_input(now, Input::Frame(&frame, sibling(&frame))),
+            Ok(frame) => {
+                let nonce = frame.sender.nonce;
+                let sibling = siblings.get(&nonce).filter(|_| nonce != own);
+                cable.handle_input(now, Input::Frame(&frame, sibling.copied()));
+            }
             Err(error) => cable.handle_input(now, Input::BadFrame(error)),
         });
     }
@@ -174,12 +163,13 @@ impl Port {
     pub(super) fn handle_timeout(
         &mut self,
         now: LocalTime,
-        route: &mut Route,
-        sibling: impl Fn(&Frame) -> Option<Name>,
+        siblings: &BTreeMap<Nonce, Name>,
+        shared: &mut Shared,
     ) {
+        let route = &mut shared.route;
         self.leftovers.handle_timeout(now, self.is_played, route);
         if self.frames.handle_timeout(now, self.link.name) {
-            self.receive(now, sibling);
+            self.receive(now, siblings);
         }
         let probe_due = self.prober.as_ref().map(Prober::poll_timeout);
         if probe_due.is_some_and(|at| at <= now) {
@@ -191,102 +181,83 @@ impl Port {
     }
 
     /// Performs the outputs of the machine.
-    pub(super) fn drain(
-        &mut self,
-        now: LocalTime,
-        route: &mut Route,
-        registry: &Registry,
-        mut event: impl FnMut(Event),
-    ) {
-        if std::mem::take(&mut self.is_renamed) {
-            event(Event::Renamed);
-        }
+    pub(super) fn drain(&mut self, now: LocalTime, shared: &mut Shared) {
         while let Some(output) = self.cable.poll_output() {
+            let name = self.link.name;
             match output {
-                Output::Send(frame) => self.frames.send(self.link.name, &frame),
-                Output::Carrier(action) => self.carry(now, action, route),
-                Output::SetMac(mac) => self.set_mac(now, mac, route),
+                Output::Send(frame) => self.frames.send(name, &frame),
+                Output::Carrier(action) => self.carry(now, action, shared),
+                Output::SetMac(mac) => self.set_mac(now, mac, shared),
                 Output::Install(plan) => {
-                    let result = self.install(now, &plan, route, registry);
+                    let result = self.install(now, &plan, shared);
                     self.cable.handle_input(now, Input::Installed(result));
                     if result.is_ok() {
                         self.send_probe(now);
                     }
                 }
-                Output::Remove(plan) => self.remove(&plan, route),
-                Output::Follow(peer) => self.frames.follow(self.link.name, peer),
+                Output::Remove(plan) => self.remove(&plan, &mut shared.route),
+                Output::Follow(peer) => self.frames.follow(name, peer),
                 Output::PeerUp(peer, plan) => {
                     self.link_up_since = Some(now);
-                    let (
-                        peer,
-                        Plan {
-                            local, peer: remote, ..
-                        },
-                    ) = (peer.identity, plan);
-                    let (name, instance) = (peer.name, peer.instance);
                     log::info!(
-                        "link up interface={} peer={name} instance={instance} local={local} remote={remote}",
-                        self.name()
+                        "link up interface={name} peer={} instance={} local={} remote={}",
+                        peer.name,
+                        peer.instance,
+                        plan.local,
+                        plan.peer
                     );
-                    event(Event::PeerUp);
+                    shared.firewall.open(self.index(), name.as_str());
+                    shared.events.push(Event::Changed(self.id()));
                 }
-                Output::PeerDown(name, reason) => {
+                Output::PeerDown(peer, loss) => {
                     self.link_up_since = None;
-                    log::info!("link down interface={} peer={name} reason={reason}", self.name());
-                    event(Event::PeerDown(reason));
+                    log::info!("link down interface={name} peer={peer} reason={loss}");
+                    shared.events.push(Event::Down(self.id(), name, loss));
                 }
-                Output::Redraw => event(Event::Redraw),
-                Output::Report(diagnostic) => log::warn!("interface={} {diagnostic}", self.name()),
+                Output::Redraw => shared.events.push(Event::Redraw),
+                Output::Report(diagnostic) => log::warn!("interface={name} {diagnostic}"),
             }
         }
     }
 
-    fn carry(&mut self, now: LocalTime, action: Action, route: &mut Route) {
+    fn carry(&mut self, now: LocalTime, action: Action, shared: &mut Shared) {
+        let (name, route) = (self.link.name, &mut shared.route);
         if action == Action::Cycle {
-            log::info!("no peer found, cycling the link interface={}", self.name());
-            let _ = route.change(Request::set_up(self.index(), false));
+            log::info!("no peer found, cycling the link interface={name}");
+            let _ = route.change(Request::set_up(self.link.index, false));
         }
-        if let Err(error) = route.change(Request::set_up(self.index(), true)) {
+        if let Err(error) = route.change(Request::set_up(self.link.index, true)) {
             refused(
-                format_args!("cannot set the interface up interface={}", self.name()),
+                format_args!("cannot set the interface up interface={name}"),
                 error,
             );
         }
-        self.refresh(now, route);
+        self.refresh(now, shared);
     }
 
-    fn set_mac(&mut self, now: LocalTime, mac: Mac, route: &mut Route) {
-        let index = self.index();
+    fn set_mac(&mut self, now: LocalTime, mac: Mac, shared: &mut Shared) {
+        let (index, route) = (self.index(), &mut shared.route);
         // usbnet refuses while up (EBUSY), so down first, and up again whatever the result.
         let _ = route.change(Request::set_up(index, false));
         let result = route.change(Request::set_mac(index, mac));
         let _ = route.change(Request::set_up(index, true));
-        let read = route.link(index).map(|link| link.mac);
+        let read = result.and_then(|()| route.link(index).ok_or(Errno::ENODEV));
         let (old, name) = (self.link.mac, self.link.name);
-        match (result, read) {
-            (Ok(()), Some(read)) => {
-                log::info!("duplicate MAC changed interface={name} from={old} to={read}");
-                self.cable.handle_input(now, Input::MacSet(Ok(read)));
-            }
-            (result, _) => {
-                let error = result.err().unwrap_or(Errno::ENODEV);
-                refused(format_args!("MAC not changed interface={name}"), error);
-                self.cable.handle_input(now, Input::MacSet(Err(())));
-            }
+        match read {
+            Ok(link) => log::info!(
+                "duplicate MAC changed interface={name} from={old} to={}",
+                link.mac
+            ),
+            Err(error) => refused(format_args!("MAC not changed interface={name}"), error),
         }
-        self.refresh(now, route);
+        let read = read.map(|link| link.mac).map_err(|_| ());
+        self.cable.handle_input(now, Input::MacSet(read));
+        self.refresh(now, shared);
     }
 
-    fn install(
-        &mut self,
-        now: LocalTime,
-        plan: &Plan,
-        route: &mut Route,
-        registry: &Registry,
-    ) -> Result<(), Failure> {
-        let index = self.index();
+    fn install(&mut self, now: LocalTime, plan: &Plan, shared: &mut Shared) -> Result<(), Failure> {
+        let (index, name, route) = (self.index(), self.link.name, &mut shared.route);
         self.autoconf.disable(&self.link, route);
-        let name = self.link.name;
         let fail = |error: Errno| {
             refused(
                 format_args!("address not set interface={name} address={}", plan.local),
@@ -314,7 +285,7 @@ impl Port {
             .map_err(fail)?;
         self.leftovers.remove(Some(plan), route);
         let addresses = (plan.local, plan.peer);
-        let prober = Prober::open(now, index, addresses, (registry, self.prober_token));
+        let prober = Prober::open(now, index, addresses, (&shared.registry, self.prober_token));
         let log = |error| refused(format_args!("no UDP probe interface={name}"), error);
         self.prober = prober.map_err(log).ok();
         Ok(())
@@ -350,18 +321,9 @@ impl Port {
 
     /// The assignment for a game, if there is a peer.
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
-        let (name, plan) = self.cable.assignment()?;
-        let address = |ip: IpAddr| PeerAddress {
-            ip,
-            port: BRIDGE_PORT,
-            interface: ip.is_ipv6().then(|| self.name().to_owned()),
-        };
-        let message = FromDaemon::PeerUp {
-            cable: self.name().to_owned(),
-            name: name.to_string(),
-            address: address(plan.peer).to_string(),
-            bind: Some(address(plan.local).to_string()),
-        };
+        let &(peer, plan) = self.cable.assignment()?;
+        let at = |ip| SocketAddr::new(ip, BRIDGE_PORT);
+        let message = peer_up(self.link.name, peer, at(plan.peer), Some(at(plan.local)));
         Some((self.id(), message))
     }
 

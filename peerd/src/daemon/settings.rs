@@ -45,6 +45,13 @@ pub(crate) enum RunError {
     System(&'static str, io::Error),
 }
 
+impl RunError {
+    /// For a system call that opens `what`.
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
+        move |error| RunError::System(what, error)
+    }
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

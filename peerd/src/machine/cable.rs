@@ -5,7 +5,7 @@ mod outbox;
 mod peering;
 mod status;
 
-pub(crate) use io::{Config, Counters, Input, Output, Peer};
+pub(crate) use io::{Config, Input, Output};
 
 use super::address::{self, Addresses, Plan};
 use super::carrier::Carrier;
@@ -17,6 +17,7 @@ use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, MacMessage, VERSION};
 use gamelink_core::time::LocalTime;
+use io::{Counters, Peer};
 use outbox::Outbox;
 use peering::{Admission, Peering, Udp};
 use std::time::Duration;
@@ -310,7 +311,7 @@ impl Cable {
             self.peering.held = None;
             self.carrier.handle_peer();
             self.outbox.follow(Some(peer.identity.instance));
-            self.outbox.push(Output::PeerUp(peer, plan));
+            self.outbox.push(Output::PeerUp(peer.identity, plan));
         }
     }
 

@@ -7,11 +7,11 @@
 //!
 //! [`Roster`] decides which statements count: a beacon is a hint, an answer is believed.
 
+use super::loss::Loss;
 pub(crate) use super::roster::Machine;
 use super::roster::Roster;
 use crate::identity::{Identity, Instance, Name};
 use crate::wire::beacon::Beacon;
-use gamelink_core::control::DownCause;
 use gamelink_core::time::LocalTime;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,38 +34,7 @@ pub(crate) enum Output {
     /// This machine and ours have chosen each other; its bridge is at this address. Repeated when it moves.
     PeerUp(Name, SocketAddr),
     /// The partner is lost.
-    PeerDown(LanLoss),
-}
-
-/// Reasons why a partner is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LanLoss {
-    /// No beacons.
-    Silent,
-    /// Its daemon was restarted.
-    Restarted,
-    /// It chose another machine or none, or this side did.
-    Left,
-}
-
-impl LanLoss {
-    /// The reason for a person.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            LanLoss::Silent => "it is no longer on this network",
-            LanLoss::Restarted => "its daemon was restarted",
-            LanLoss::Left => "it plays with another machine, or not any more",
-        }
-    }
-
-    /// The cause for a program.
-    pub(crate) fn cause(self) -> DownCause {
-        match self {
-            LanLoss::Silent => DownCause::Silent,
-            LanLoss::Restarted => DownCause::Restarted,
-            LanLoss::Left => DownCause::Replaced,
-        }
-    }
+    PeerDown(Loss),
 }
 
 /// The machines on one LAN.
@@ -125,7 +94,7 @@ impl Lan {
                     self.ask(now, to, stamp);
                 }
             }
-            self.choose(now, LanLoss::Silent);
+            self.choose(now, Loss::LeftLan);
         }
     }
 
@@ -148,9 +117,9 @@ impl Lan {
             self.hurry(now);
         }
         let loss = if outcome.has_replaced {
-            LanLoss::Restarted
+            Loss::PeerRestarted
         } else {
-            LanLoss::Silent
+            Loss::LeftLan
         };
         self.choose(now, loss);
         if outcome.may_answer {
@@ -177,7 +146,7 @@ impl Lan {
             self.roster.avoid(chosen, now.after(CHOICE_TIMEOUT));
             self.chosen = None;
         }
-        self.choose(now, LanLoss::Silent);
+        self.choose(now, Loss::LeftLan);
         if now >= self.due {
             // Jitter: others may have started at the same moment.
             let jitter = Duration::from_millis((self.me.nonce.0 ^ now.0) % 200);
@@ -250,7 +219,7 @@ impl Lan {
     }
 
     /// Chooses a partner. `loss` is why the last one is unknown, if it is.
-    fn choose(&mut self, now: LocalTime, loss: LanLoss) {
+    fn choose(&mut self, now: LocalTime, loss: Loss) {
         let me = self.me.instance;
         let linked = self.linked.map(|(linked, _)| linked);
         let may = |machine: &&Machine| {
@@ -284,7 +253,7 @@ impl Lan {
         if linked.is_some() && now_linked.map(|(of, _)| of) != linked {
             let loss = match self.linked() {
                 None => loss,
-                Some(_) => LanLoss::Left,
+                Some(_) => Loss::Unchosen,
             };
             self.outputs.push(Output::PeerDown(loss));
         }

@@ -16,7 +16,7 @@ pub(crate) enum Loss {
     Deaf,
     /// Its daemon sent a goodbye.
     PeerStopped,
-    /// Its machine sent frames with a new instance or nonce.
+    /// Its machine sent frames or beacons with a new instance or nonce.
     PeerRestarted,
     /// Another machine answered before this one ever heard us.
     OtherMachine,
@@ -24,17 +24,42 @@ pub(crate) enum Loss {
     NewIdentity,
     /// This side's daemon stops.
     Stopping,
+    /// The LAN interface is gone.
+    LanGone,
+    /// No beacon was received from it.
+    LeftLan,
+    /// A machine on a LAN chose another one or none, or this side did.
+    Unchosen,
+    /// A cable goes before a LAN.
+    CablePlugged,
+    /// A game of higher precedence takes the link.
+    Displaced,
 }
 
 impl Loss {
-    /// The cause for a program.
-    pub(crate) fn cause(self) -> DownCause {
+    /// The cause for a program, and the reason for a person.
+    pub(crate) fn told(self) -> (DownCause, &'static str) {
         match self {
-            Loss::Unplugged | Loss::TakenDown => DownCause::Unplugged,
-            Loss::Silent | Loss::Deaf => DownCause::Silent,
-            Loss::PeerRestarted | Loss::NewIdentity => DownCause::Restarted,
-            Loss::PeerStopped | Loss::Stopping => DownCause::Stopped,
-            Loss::OtherMachine => DownCause::Replaced,
+            Loss::Unplugged => (DownCause::Unplugged, "the cable was unplugged"),
+            Loss::TakenDown => (DownCause::Unplugged, "the interface was taken down"),
+            Loss::Silent => (
+                DownCause::Silent,
+                "no frame received for 1.3 s: unplugged at its end, switched off, or its daemon is not running",
+            ),
+            Loss::Deaf => (DownCause::Silent, "it no longer receives this side's frames"),
+            Loss::PeerStopped => (DownCause::Stopped, "its daemon has stopped"),
+            Loss::PeerRestarted => (DownCause::Restarted, "its daemon was restarted"),
+            Loss::OtherMachine => (DownCause::Replaced, "another machine answered"),
+            Loss::NewIdentity => (DownCause::Restarted, "this side drew a new identity"),
+            Loss::Stopping => (DownCause::Stopped, "this side's daemon is stopping"),
+            Loss::LanGone => (DownCause::Unplugged, "the interface is gone"),
+            Loss::LeftLan => (DownCause::Silent, "it is no longer on this network"),
+            Loss::Unchosen => (
+                DownCause::Replaced,
+                "it plays with another machine, or not any more",
+            ),
+            Loss::CablePlugged => (DownCause::Replaced, "a cable is plugged in"),
+            Loss::Displaced => (DownCause::Replaced, "another player's game takes the cable"),
         }
     }
 
@@ -46,18 +71,6 @@ impl Loss {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Loss::Unplugged => "the cable was unplugged",
-            Loss::TakenDown => "the interface was taken down",
-            Loss::Silent => {
-                "no frame received for 1.3 s: unplugged at its end, switched off, or its daemon is not running"
-            }
-            Loss::Deaf => "it no longer receives this side's frames",
-            Loss::PeerStopped => "its daemon has stopped",
-            Loss::PeerRestarted => "its daemon was restarted",
-            Loss::OtherMachine => "another machine answered",
-            Loss::NewIdentity => "this side drew a new identity",
-            Loss::Stopping => "this side's daemon is stopping",
-        })
+        f.write_str(self.told().1)
     }
 }

@@ -2,18 +2,19 @@
 
 use super::Interfaces;
 use crate::daemon::lan::LanPort;
-use crate::daemon::link::{Event, PeerLoss};
+use crate::daemon::link::Event;
 use crate::daemon::port::Port;
 use crate::identity::{Identity, IfIndex, Nonce};
 use crate::log_lines::refused;
 use crate::machine::cable::{Config, Input};
 use crate::machine::discovery::Lan;
+use crate::machine::loss::Loss;
 use crate::machine::mac::Seed;
 use crate::sys::claim::Claimed;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::{environment, udev};
 use crate::wire::netlink::{Link, Message, Request};
-use gamelink_core::control::{BRIDGE_PORT, DownCause};
+use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
 use std::collections::BTreeSet;
 use std::io;
@@ -62,7 +63,7 @@ impl Interfaces {
         }
         for (index, address) in removed {
             if let Some(port) = self.ports.get_mut(&index) {
-                port.check_removed(now, address, &mut self.route);
+                port.check_removed(now, address, &mut self.shared.route);
             }
         }
     }
@@ -70,24 +71,23 @@ impl Interfaces {
     /// Reads an interface as it is now.
     pub(super) fn refresh(&mut self, now: LocalTime, index: IfIndex) {
         if let Some(port) = self.ports.get_mut(&index) {
-            if port.refresh(now, &mut self.route) {
+            if port.refresh(now, &mut self.shared) {
                 return;
             }
             // Its last outputs are performed before it goes.
-            self.drain_port(now, index);
-            if let Some(mut port) = self.ports.remove(&index) {
-                log::info!("interface gone interface={}", port.name());
-                self.claims.release(index);
-                port.close(&mut self.route);
-                self.firewall.close(index);
-            }
-        } else if let Some(link) = self.route.link(index) {
+            port.drain(now, &mut self.shared);
+            log::info!("interface gone interface={}", port.name());
+            self.claims.release(index);
+            port.close(&mut self.shared.route);
+            self.shared.firewall.close(index);
+            self.ports.remove(&index);
+        } else if let Some(link) = self.shared.route.link(index) {
             self.consider_lan(now, &link);
             self.consider(now, link);
         } else {
             self.udev_settle.forget(index);
             self.claims.release(index);
-            self.leave_lan(index, "the interface is gone", DownCause::Unplugged);
+            self.leave_lan(index, Loss::LanGone);
         }
     }
 
@@ -95,7 +95,7 @@ impl Interfaces {
     pub(super) fn rescan(&mut self, now: LocalTime) {
         self.rescan = None;
         let mut indices: BTreeSet<IfIndex> = self.ports.keys().chain(self.lans.keys()).copied().collect();
-        let _ = self.route.ask(Request::all_links(), |message| {
+        let _ = self.shared.route.ask(Request::all_links(), |message| {
             if let Message::Link(link) = message {
                 indices.insert(link.index);
             }
@@ -130,16 +130,15 @@ impl Interfaces {
             recovers: device.recovers(),
             has_v6: !self.settings.ipv4 && environment::has_v6(name),
         };
-        let sockets = (&self.registry, [self.tokens.next(), self.tokens.next()]);
-        match Port::open(now, link, (device, certainty), config, sockets, &mut self.route) {
+        match Port::open(now, link, (device, certainty), config, &mut self.shared) {
             Ok(port) => {
                 self.udev_settle.forget(link.index);
                 log::info!(
                     "cable found interface={name} mac={} certainty={certainty:?}",
                     link.mac
                 );
+                self.shared.events.push(Event::Changed(port.id()));
                 self.ports.insert(link.index, port);
-                self.events.push(Event::New);
             }
             Err(error) => {
                 self.claims.release(link.index);
@@ -217,17 +216,16 @@ impl Interfaces {
         }
         let Ok(identity) = self.identity() else { return };
         let lan = Lan::new(now, identity, BRIDGE_PORT);
-        let port = LanPort::open(link.name, link.index, lan, &self.registry, &mut self.tokens);
+        let port = LanPort::open(link.name, link.index, lan, &mut self.shared);
         log::info!("LAN discovery started lan={}", link.name);
+        self.shared.events.push(Event::Changed(port.id()));
         self.lans.insert(link.index, port);
-        self.events.push(Event::New);
     }
 
-    fn leave_lan(&mut self, index: IfIndex, reason: &str, cause: DownCause) {
+    fn leave_lan(&mut self, index: IfIndex, loss: Loss) {
         if let Some(lan) = self.lans.remove(&index) {
-            log::info!("LAN interface released lan={} reason={reason}", lan.name);
-            let down = PeerLoss::new(lan.id(), lan.name, reason, cause);
-            self.events.push(Event::Down(down));
+            log::info!("LAN interface released lan={} reason={loss}", lan.name);
+            self.shared.events.push(Event::Down(lan.id(), lan.name, loss));
         }
     }
 
@@ -245,7 +243,7 @@ impl Interfaces {
         self.me.instance = instance;
         // LAN discovery starts again with it.
         for index in self.lans.keys().copied().collect::<Vec<_>>() {
-            self.leave_lan(index, "this side drew a new identity", DownCause::Restarted);
+            self.leave_lan(index, Loss::NewIdentity);
         }
         self.rescan = Some(now);
         for index in self.ports.keys().copied().collect::<Vec<_>>() {

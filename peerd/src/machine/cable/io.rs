@@ -70,7 +70,7 @@ pub(crate) enum Output {
     /// The sender whose frames pass in a flood.
     Follow(Option<Instance>),
     /// The peer can be reached.
-    PeerUp(Peer, Plan),
+    PeerUp(Identity, Plan),
     /// The peer is lost. After a loss that leaves the path this may follow again, with a harder one.
     PeerDown(Name, Loss),
     /// Another machine has our instance: draw a new one for the whole process.
