@@ -17,6 +17,15 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Reads of one client in a row, so that none delays the others.
 const MAX_READS: usize = 4;
 
+/// Work for the daemon on behalf of a client.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Request {
+    /// Answer a status request.
+    Status,
+    /// A game came or went: who is linked with whom may change.
+    Games,
+}
+
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) stream: UnixStream,
@@ -37,8 +46,8 @@ pub(super) struct Client {
     /// The daemons have lost each other, but the two games may still be linked: the game keeps its link until
     /// it reports otherwise.
     pub(super) is_held: bool,
-    /// A read was cut short by [`MAX_READS`]; the poll is edge-triggered.
-    pub(super) has_more: bool,
+    /// It does not read what it is sent.
+    is_deaf: bool,
 }
 
 impl Client {
@@ -56,13 +65,14 @@ impl Client {
             link: None,
             assignment: None,
             is_held: false,
-            has_more: false,
+            is_deaf: false,
         }
     }
 
-    /// When it is dropped for silence.
+    /// When it is dropped, for silence or at once.
     pub(super) fn deadline(&self) -> LocalTime {
         match self.role {
+            _ if self.is_deaf => self.since,
             None => self.since.after(HELLO_TIMEOUT),
             Some(_) => self.heard.after(SILENCE_TIMEOUT),
         }
@@ -72,10 +82,7 @@ impl Client {
         let uid = self.credentials.uid;
         Rank {
             is_players: uid == 0 || Some(uid) == player,
-            is_linked: self
-                .report
-                .as_ref()
-                .is_some_and(|report| report.state.is_linked()),
+            is_linked: self.report.iter().any(|report| report.state.is_linked()),
             since: self.since,
             uid,
         }
@@ -95,110 +102,106 @@ impl Client {
         }
     }
 
-    pub(super) fn receive(
-        &mut self,
-        now: LocalTime,
-        mut request: impl FnMut(ToDaemon),
-    ) -> Result<(), String> {
+    /// Reads messages, and adds what they request; true if more may wait.
+    ///
+    /// # Errors
+    /// The reason to drop it.
+    pub(super) fn receive(&mut self, now: LocalTime, requests: &mut Vec<Request>) -> Result<bool, String> {
         let mut bytes = [0; 4096];
-        self.has_more = false;
         for _ in 0..MAX_READS {
             let len = match self.stream.read(&mut bytes) {
                 Ok(0) => return Err("it closed the connection".into()),
                 Ok(len) => len,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error.to_string()),
             };
-            let mut lines = std::mem::take(&mut self.lines);
-            let mut result = Ok(());
+            let (mut lines, mut result) = (std::mem::take(&mut self.lines), Ok(()));
             let cut = lines.handle_bytes(bytes.get(..len).unwrap_or_default(), |line| {
                 if result.is_ok() {
-                    result = self.handle_line(now, line, &mut request);
+                    result = self.handle_line(now, line, requests);
                 }
             });
             self.lines = lines;
-            if let Err(error) = cut {
-                refuse(&mut self.stream, &error.to_string());
-                return Err(error.to_string());
-            }
+            cut.or_else(|error| refuse(&mut self.stream, error.to_string()))?;
             result?;
         }
-        self.has_more = true;
-        Ok(())
+        Ok(true)
     }
 
     fn handle_line(
         &mut self,
         now: LocalTime,
         line: &[u8],
-        request: &mut impl FnMut(ToDaemon),
+        requests: &mut Vec<Request>,
     ) -> Result<(), String> {
         let message = match control::decode::<ToDaemon>(line) {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(()),
-            Err(error) => {
-                refuse(&mut self.stream, &error.to_string());
-                return Err(error.to_string());
-            }
+            Err(error) => return refuse(&mut self.stream, error.to_string()),
         };
         self.heard = now;
         match message {
-            ToDaemon::Hello { version, role } => {
-                if version != VERSION {
-                    let remedy = if version < VERSION {
-                        "update the core or tool"
-                    } else {
-                        "update peerd"
-                    };
-                    let reason = format!(
-                        "it speaks version {version} of the control protocol, this daemon version {VERSION}: {remedy}"
-                    );
-                    refuse(&mut self.stream, &reason);
-                    return Err(reason);
-                }
+            ToDaemon::Hello { version, .. } if version != VERSION => {
+                let remedy = if version < VERSION {
+                    "update the core or tool"
+                } else {
+                    "update peerd"
+                };
+                let reason = format!(
+                    "it speaks version {version} of the control protocol, this daemon version {VERSION}: {remedy}"
+                );
+                return refuse(&mut self.stream, reason);
+            }
+            ToDaemon::Hello { role, .. } => {
                 self.role = Some(role);
-                let welcome = FromDaemon::Welcome {
+                self.send(&FromDaemon::Welcome {
                     version: VERSION,
                     daemon: env!("CARGO_PKG_VERSION").to_owned(),
-                };
-                if !self.send(&welcome) {
-                    return Err("it does not read".into());
-                }
-                request(message);
+                });
+                requests.push(Request::Games);
             }
             // A hello must come first.
             _ if self.role.is_none() => return Err("no hello before its first message".into()),
             ToDaemon::Report(mut report) => {
                 // A name no interface can have is dropped: the status must fit into a line.
                 report.cable = report.cable.filter(|cable| cable.len() < libc::IFNAMSIZ);
-                self.report = Some(report.clone());
+                self.report = Some(report);
                 self.reports += 1;
                 self.reported = now;
                 if self.is_held && self.plays_on().is_none() {
                     self.let_go();
-                    request(ToDaemon::Report(report));
+                    requests.push(Request::Games);
                 }
             }
-            ToDaemon::Status => request(ToDaemon::Status),
+            ToDaemon::Status => requests.push(Request::Status),
         }
         Ok(())
     }
 
-    /// False if the line does not fit into its socket buffer: the client is as good as gone.
-    pub(super) fn send(&mut self, message: &FromDaemon) -> bool {
-        let Ok(line) = control::encode(message) else {
-            log::error!("message to a client too long, not sent");
-            return true;
-        };
-        self.stream.write(&line).is_ok_and(|len| len == line.len())
+    /// Assigns it a link, or the link's new peer.
+    pub(super) fn assign(&mut self, link: LinkId, message: &FromDaemon) {
+        self.link = Some(link);
+        self.is_held = false;
+        self.assignment = Some(message.clone());
+        self.send(message);
+    }
+
+    /// Sends a line. A client without room for it in its socket buffer is as good as gone.
+    pub(super) fn send(&mut self, message: &FromDaemon) {
+        match control::encode(message) {
+            Ok(line) => self.is_deaf |= !self.stream.write(&line).is_ok_and(|len| len == line.len()),
+            Err(_) => log::error!("message to a client too long, not sent"),
+        }
     }
 }
 
-pub(super) fn refuse(stream: &mut UnixStream, reason: &str) {
+/// Sends a client the reason why it is dropped, and returns it.
+pub(super) fn refuse(stream: &mut UnixStream, reason: String) -> Result<(), String> {
     if let Ok(line) = control::encode(&FromDaemon::Refused {
-        reason: reason.to_owned(),
+        reason: reason.clone(),
     }) {
         let _ = stream.write(&line);
     }
+    Err(reason)
 }

@@ -1,13 +1,14 @@
 //! Clients of the control socket: games, which are assigned peers, and tools, which are answered.
 
-use super::client::{Client, refuse};
+use super::client::{Client, Request, refuse};
 use super::link::{LinkId, peer_down};
 use super::precedence;
+use super::shared::Tokens;
 use crate::identity::Name;
 use crate::machine::loss::Loss;
 use crate::sys::control::credentials;
 use crate::sys::environment;
-use gamelink_core::control::{FromDaemon, GameStatus, Role, ToDaemon};
+use gamelink_core::control::{FromDaemon, GameStatus, Role};
 use gamelink_core::time::LocalTime;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
@@ -22,30 +23,21 @@ const MAX_ACCEPTS: usize = 8;
 /// Silence after which a game whose daemon link is lost gives up its cable: three reports.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Work for the daemon on behalf of a client.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// Answer a status request of this client.
-    Status(Token),
-    /// A game came or went: who is linked with whom may change.
-    Games,
-}
-
 /// The clients, by token.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    clients: BTreeMap<usize, Client>,
+    clients: BTreeMap<Token, Client>,
     pub(super) refused: u64,
 }
 
 impl Clients {
-    /// Accepts clients that wait at a listener; `next` numbers them. True if more may wait.
+    /// Accepts clients that wait at a listener. True if more may wait.
     pub(super) fn accept(
         &mut self,
         now: LocalTime,
         listener: &UnixListener,
         registry: &Registry,
-        mut next: impl FnMut() -> Token,
+        tokens: &mut Tokens,
     ) -> bool {
         for _ in 0..MAX_ACCEPTS {
             let mut stream = match listener.accept() {
@@ -56,18 +48,15 @@ impl Clients {
             let others = self.clients.values().map(|client| client.credentials.uid);
             if !precedence::has_room(credentials.uid, others) {
                 self.refused += 1;
-                refuse(
-                    &mut stream,
-                    "too many clients: close other games or tools that use Gamelink",
-                );
+                let reason = "too many clients: close other games or tools that use Gamelink";
+                let _ = refuse(&mut stream, reason.to_owned());
                 continue;
             }
-            let token = next();
+            let token = tokens.next();
             if registry.register(&mut stream, token, Interest::READABLE).is_err() {
                 continue;
             }
-            let client = Client::new(now, stream, credentials);
-            self.clients.insert(token.0, client);
+            self.clients.insert(token, Client::new(now, stream, credentials));
         }
         true
     }
@@ -116,83 +105,67 @@ impl Clients {
             .any(|game| game.link == Some(link) && game.plays_on() == Some(name))
     }
 
-    /// Reads messages of one client.
-    pub(super) fn receive(&mut self, now: LocalTime, token: Token, mut request: impl FnMut(Request)) {
-        let Some(client) = self.clients.get_mut(&token.0) else {
-            return;
+    /// Reads messages of one client, and adds what they request; true if more may wait.
+    pub(super) fn receive(&mut self, now: LocalTime, token: Token, requests: &mut Vec<Request>) -> bool {
+        let Some(client) = self.clients.get_mut(&token) else {
+            return false;
         };
-        match client.receive(now, |of| {
-            request(match of {
-                ToDaemon::Status => Request::Status(token),
-                _ => Request::Games,
-            });
-        }) {
-            Ok(()) => {}
-            Err(reason) => {
-                log::debug!("client gone pid={} reason={reason}", client.credentials.pid);
-                let was_game = client.role == Some(Role::Game);
-                self.clients.remove(&token.0);
-                if was_game {
-                    request(Request::Games);
-                }
+        let result = client.receive(now, requests);
+        if let Err(reason) = &result {
+            log::debug!("client gone pid={} reason={reason}", client.credentials.pid);
+            if client.role == Some(Role::Game) {
+                requests.push(Request::Games);
             }
+            self.clients.remove(&token);
         }
+        result == Ok(true)
     }
 
-    /// Clients whose read was cut short.
-    pub(super) fn unfinished(&self) -> Vec<Token> {
-        self.clients
-            .iter()
-            .filter(|(_, client)| client.has_more)
-            .map(|(&token, _)| Token(token))
-            .collect()
-    }
-
-    /// Drops clients that sent no hello, and silent ones. True if a game has lost its link so, or by not
-    /// reporting it.
+    /// Drops clients that sent no hello, silent ones, and those that do not read. True if a game has lost its
+    /// link so, or by not reporting it.
     pub(super) fn handle_timeout(&mut self, now: LocalTime) -> bool {
         let mut has_changed = false;
         self.clients.retain(|_, client| {
-            let is_kept = now < client.deadline();
-            has_changed |= !is_kept && client.role == Some(Role::Game);
-            is_kept
-        });
-        for client in self.clients.values_mut() {
             if client.is_held && now.since(client.reported) >= REPORT_TIMEOUT {
                 client.let_go();
                 has_changed = true;
             }
-        }
+            let is_kept = now < client.deadline();
+            has_changed |= !is_kept && client.role == Some(Role::Game);
+            is_kept
+        });
         has_changed
     }
 
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
-        let due = |client: &Client| {
-            let report = client.is_held.then(|| client.reported.after(REPORT_TIMEOUT));
-            report.map_or(client.deadline(), |report| report.min(client.deadline()))
-        };
-        self.clients.values().map(due).min()
+        let held = self.clients.values().filter(|client| client.is_held);
+        let reports = held.map(|client| client.reported.after(REPORT_TIMEOUT));
+        reports.chain(self.clients.values().map(Client::deadline)).min()
     }
 
     pub(super) fn send(&mut self, token: Token, message: &FromDaemon) {
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.send(message);
+        }
+    }
+
+    fn holders(&mut self, link: LinkId) -> impl Iterator<Item = &mut Client> {
         self.clients
-            .retain(|&of, client| of != token.0 || client.send(message));
+            .values_mut()
+            .filter(move |client| client.link == Some(link))
     }
 
     /// Tells the game on this link that its peer is gone. Where only the daemons may have lost each other,
     /// the game keeps the link until it reports that it has lost its peer too.
     pub(super) fn take_back(&mut self, link: LinkId, interface: Name, loss: Loss) {
-        let message = peer_down(interface.as_str(), loss);
-        self.clients.retain(|_, client| {
-            if client.link != Some(link) {
-                return true;
-            }
-            client.is_held = loss.told().0.may_be_daemon_only();
+        let (message, (cause, _)) = (peer_down(interface.as_str(), loss), loss.told());
+        for client in self.holders(link) {
+            client.is_held = cause.may_be_daemon_only();
             if !client.is_held {
                 client.let_go();
             }
-            client.send(&message)
-        });
+            client.send(&message);
+        }
     }
 
     /// Takes over games that were linked over one of these interfaces before this daemon started.
@@ -219,33 +192,27 @@ impl Clients {
     /// [precedence](super::precedence::Rank) gets it; `player` is the user at this machine's screen.
     pub(super) fn assign(&mut self, linked: &[(LinkId, FromDaemon)], player: Option<u32>) {
         for (link, message) in linked {
-            let find = |(&token, client): (&usize, &Client)| (token, client.rank(player), client.is_held);
             let holder = self.clients.iter().find(|(_, client)| client.link == Some(*link));
+            let holder = holder.map(|(&token, client)| (token, client.rank(player), client.is_held));
             let waits = |client: &Client| client.role == Some(Role::Game) && client.link.is_none();
             let waiting = self.clients.iter().filter(|(_, client)| waits(client));
-            let waiting = waiting.max_by_key(|(_, client)| client.rank(player));
-            let token = match (holder.map(find), waiting.map(find)) {
-                (Some((token, holder, _)), Some((waiting, rank, _))) if rank.displaces(holder) => {
+            let waiting = waiting.map(|(&token, client)| (client.rank(player), token)).max();
+            let token = match (holder, waiting) {
+                (Some((token, holder, _)), Some((rank, waiting))) if rank.displaces(holder) => {
                     self.displace(token, message);
                     waiting
                 }
+                (Some((token, _, true)), _) | (None, Some((_, token))) => token,
                 (Some((_, _, false)), _) | (None, None) => continue,
-                (Some((token, ..)), _) | (None, Some((token, ..))) => token,
             };
-            let Some(client) = self.clients.get_mut(&token) else {
-                continue;
-            };
-            client.link = Some(*link);
-            client.is_held = false;
-            client.assignment = Some(message.clone());
-            if !client.send(message) {
-                self.clients.remove(&token);
+            if let Some(client) = self.clients.get_mut(&token) {
+                client.assign(*link, message);
             }
         }
     }
 
     /// Takes the link from a game, for one of higher precedence.
-    fn displace(&mut self, token: usize, up: &FromDaemon) {
+    fn displace(&mut self, token: Token, up: &FromDaemon) {
         let (Some(client), FromDaemon::PeerUp { cable, .. }) = (self.clients.get_mut(&token), up) else {
             return;
         };
@@ -254,23 +221,17 @@ impl Clients {
             client.credentials.pid
         );
         client.let_go();
-        if !client.send(&peer_down(cable, Loss::Displaced)) {
-            self.clients.remove(&token);
-        }
+        client.send(&peer_down(cable, Loss::Displaced));
     }
 
     /// Sends the new address of a link's peer.
     pub(super) fn update(&mut self, link: LinkId, message: &FromDaemon) {
-        self.clients.retain(|_, client| {
+        for client in self.holders(link) {
             // The same assignment is not sent twice.
-            let is_known = !client.is_held && client.assignment.as_ref() == Some(message);
-            if client.link != Some(link) || is_known {
-                return true;
+            if client.is_held || client.assignment.as_ref() != Some(message) {
+                client.assign(link, message);
             }
-            client.is_held = false;
-            client.assignment = Some(message.clone());
-            client.send(message)
-        });
+        }
     }
 }
 

@@ -7,8 +7,7 @@ use super::lan::LanPort;
 use super::link::{Event, LinkId};
 use super::port::Port;
 use super::settings::{RunError, Settings};
-use super::shared::Shared;
-use super::tokens::Tokens;
+use super::shared::{Shared, Tokens};
 use super::udev_settle::UdevSettle;
 use crate::identity::{Identity, IfIndex, Name, Nonce};
 use crate::machine::cable::Input;
@@ -41,11 +40,13 @@ pub(super) struct Interfaces {
 }
 
 impl Interfaces {
-    /// Takes all cables and LANs into service. `monitor` is the token of the kernel's messages.
+    /// Takes all cables and LANs into service. `monitor` is the token of the kernel's messages, and tokens
+    /// after `last` are free.
     pub(super) fn open(
         settings: Settings,
         registry: Registry,
         monitor: Token,
+        last: Token,
     ) -> Result<Interfaces, RunError> {
         let cables = settings.cables_file.as_deref().map(CableList::read).transpose();
         let cables = cables.map_err(RunError::CablesFile)?.unwrap_or_default();
@@ -54,7 +55,7 @@ impl Interfaces {
             monitor: Monitor::open(&registry, monitor).map_err(RunError::system("a netlink socket"))?,
             shared: Shared {
                 registry,
-                tokens: Tokens::INTERFACES,
+                tokens: Tokens(last.0),
                 route: Route::open().map_err(RunError::system("a netlink socket"))?,
                 firewall: Keeper::start(settings.manage_firewall).map_err(RunError::system("a thread"))?,
                 events: vec![],
@@ -82,6 +83,10 @@ impl Interfaces {
         let cables = cables.map(|port| port.name().to_owned()).collect();
         interfaces.shared.firewall.sweep(cables);
         Ok(interfaces)
+    }
+
+    pub(super) fn tokens(&mut self) -> &mut Tokens {
+        &mut self.shared.tokens
     }
 
     pub(super) fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {

@@ -14,7 +14,6 @@ mod precedence;
 mod settings;
 mod shared;
 mod status;
-mod tokens;
 mod udev_settle;
 
 pub(crate) use settings::{RunError, Settings};
@@ -23,17 +22,18 @@ use crate::machine::loss::Loss;
 use crate::sys::control::Listeners;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, environment};
-use clients::{Clients, Request};
+use client::Request;
+use clients::Clients;
 use gamelink_core::control::{FromDaemon, Status};
 use gamelink_core::time::LocalTime;
 use interfaces::Interfaces;
 use link::{Event, LinkId};
 use mio::{Events, Interest, Poll, Token};
-use notify::Notify;
+use notify::Watchdog;
+use sd_notify::NotifyState;
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
-use tokens::Tokens;
 
 const SIGNALS: Token = Token(0);
 const MONITOR: Token = Token(1);
@@ -46,12 +46,11 @@ struct Daemon {
     poll: Poll,
     signals: Signals,
     listeners: Listeners,
-    /// Listeners that still had clients waiting: the poll is edge-triggered.
-    unaccepted: BTreeSet<Token>,
-    tokens: Tokens,
+    /// Sockets that may have more than was read at once: the poll is edge-triggered.
+    unfinished: BTreeSet<Token>,
     clients: Clients,
     interfaces: Interfaces,
-    notify: Notify,
+    watchdog: Watchdog,
     wakeups: u64,
     idle_exit: Option<Duration>,
     idle_since: Option<LocalTime>,
@@ -69,7 +68,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), RunError> {
     }
     let mut daemon = Daemon::start(settings)?;
     daemon.settle(clock::now());
-    daemon.notify.ready();
+    notify::send(NotifyState::Ready);
     daemon.run();
     daemon.stop();
     Ok(())
@@ -88,17 +87,17 @@ impl Daemon {
                 .register(listener, Token(FIRST_LISTENER + n), Interest::READABLE)
                 .map_err(RunError::system("the control socket"))?;
         }
+        let last = Token(FIRST_LISTENER + listeners.all.len());
         let registry = poll.registry().try_clone().map_err(RunError::system("a poll"))?;
         Ok(Daemon {
             poll,
             signals,
             listeners,
-            unaccepted: BTreeSet::new(),
-            tokens: Tokens::CLIENTS,
+            unfinished: BTreeSet::new(),
             clients: Clients::default(),
             idle_exit: settings.exit_idle.map(Duration::from_secs),
-            interfaces: Interfaces::open(settings, registry, MONITOR)?,
-            notify: Notify::from_environment(clock::now()),
+            interfaces: Interfaces::open(settings, registry, MONITOR, last)?,
+            watchdog: Watchdog::from_environment(clock::now()),
             wakeups: 0,
             idle_since: None,
             slept: slept(),
@@ -118,8 +117,9 @@ impl Daemon {
             self.wakeups += 1;
             let now = clock::now();
             self.notice_sleep(now);
-            for event in &events {
-                match event.token() {
+            self.unfinished.extend(events.iter().map(|event| event.token()));
+            for token in std::mem::take(&mut self.unfinished) {
+                match token {
                     SIGNALS => {
                         if let Some(signal) = self.signals.poll() {
                             return log::info!("stopping signal={signal}");
@@ -128,12 +128,6 @@ impl Daemon {
                     MONITOR => self.interfaces.receive_monitor(now),
                     token => self.handle_ready(now, token),
                 }
-            }
-            for token in self.clients.unfinished() {
-                self.receive_client(now, token);
-            }
-            for token in std::mem::take(&mut self.unaccepted) {
-                self.handle_ready(now, token);
             }
             self.handle_timeouts(now);
             self.settle(now);
@@ -144,13 +138,12 @@ impl Daemon {
     }
 
     fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {
-        let is_unfinished = !self.clients.unfinished().is_empty() || !self.unaccepted.is_empty();
         let times = self.interfaces.poll_timeout(now).into_iter();
         times
             .chain(self.clients.poll_timeout())
-            .chain(self.notify.poll_timeout())
+            .chain(self.watchdog.poll_timeout())
             .chain(self.idle_until())
-            .chain(is_unfinished.then_some(now))
+            .chain((!self.unfinished.is_empty()).then_some(now))
             .min()
     }
 
@@ -163,33 +156,35 @@ impl Daemon {
         if self.clients.handle_timeout(now) {
             self.serve_games(now);
         }
-        self.notify.handle_timeout(now);
+        self.watchdog.handle_timeout(now);
     }
 
     fn handle_ready(&mut self, now: LocalTime, token: Token) {
         let listener = token.0.checked_sub(FIRST_LISTENER);
-        if let Some(listener) = listener.and_then(|n| self.listeners.all.get(n)) {
-            let (registry, tokens) = (self.poll.registry(), &mut self.tokens);
-            if self.clients.accept(now, listener, registry, || tokens.next()) {
-                self.unaccepted.insert(token);
-            }
-        } else if !self.interfaces.handle_ready(now, token) {
-            self.receive_client(now, token);
+        let has_more = if let Some(listener) = listener.and_then(|n| self.listeners.all.get(n)) {
+            let (registry, tokens) = (self.poll.registry(), self.interfaces.tokens());
+            self.clients.accept(now, listener, registry, tokens)
+        } else {
+            !self.interfaces.handle_ready(now, token) && self.receive_client(now, token)
+        };
+        if has_more {
+            self.unfinished.insert(token);
         }
     }
 
-    fn receive_client(&mut self, now: LocalTime, token: Token) {
+    fn receive_client(&mut self, now: LocalTime, token: Token) -> bool {
         let mut requests = vec![];
-        self.clients.receive(now, token, |request| requests.push(request));
+        let has_more = self.clients.receive(now, token, &mut requests);
         for request in requests {
             match request {
-                Request::Status(token) => {
+                Request::Status => {
                     let status = FromDaemon::Status(self.status(now));
                     self.clients.send(token, &status);
                 }
                 Request::Games => self.serve_games(now),
             }
         }
+        has_more
     }
 
     fn status(&self, now: LocalTime) -> Status {
@@ -241,7 +236,7 @@ impl Daemon {
                 }
             }
             self.serve_games(now);
-            self.notify.status(&self.interfaces.line());
+            notify::send(NotifyState::Status(&self.interfaces.line()));
         }
         let is_idle = self.interfaces.is_idle() && self.clients.len() == 0;
         self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
@@ -257,7 +252,7 @@ impl Daemon {
     }
 
     fn stop(&mut self) {
-        self.notify.stopping();
+        notify::send(NotifyState::Stopping);
         let now = clock::now();
         self.interfaces.stop(now, &self.clients);
         self.settle(now);

@@ -1,10 +1,9 @@
 //! Sockets and services that all interfaces share.
 
 use super::link::Event;
-use super::tokens::Tokens;
 use crate::sys::holes::Keeper;
 use crate::sys::netlink::Route;
-use mio::Registry;
+use mio::{Registry, Token};
 
 /// Sockets and services that all interfaces share, and the events of their links.
 #[derive(Debug)]
@@ -14,4 +13,15 @@ pub(super) struct Shared {
     pub(super) route: Route,
     pub(super) firewall: Keeper,
     pub(super) events: Vec<Event>,
+}
+
+/// A supply of tokens for polled sockets, above the fixed ones.
+#[derive(Debug)]
+pub(super) struct Tokens(pub(super) usize);
+
+impl Tokens {
+    pub(super) fn next(&mut self) -> Token {
+        self.0 += 1;
+        Token(self.0)
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::IfIndex;
-use gamelink_core::control::{self, LinkReport, LinkState, VERSION};
+use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon, VERSION};
 use mio::Poll;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -15,7 +15,7 @@ struct Room {
     poll: Poll,
     listener: UnixListener,
     clients: Clients,
-    next: usize,
+    tokens: Tokens,
     now: LocalTime,
 }
 
@@ -28,7 +28,7 @@ impl Room {
             folder,
             poll: Poll::new().unwrap(),
             clients: Clients::default(),
-            next: 16,
+            tokens: Tokens(16),
             now: LocalTime(1_000_000_000),
         }
     }
@@ -41,19 +41,16 @@ impl Room {
 
     /// One turn; true if more may wait.
     fn accept(&mut self) -> bool {
-        let (now, next) = (self.now, &mut self.next);
+        let registry = self.poll.registry();
         self.clients
-            .accept(now, &self.listener, self.poll.registry(), || {
-                *next += 1;
-                Token(*next - 1)
-            })
+            .accept(self.now, &self.listener, registry, &mut self.tokens)
     }
 
     /// A client that has said these, and the number by which it is known.
     fn client(&mut self, messages: &[ToDaemon]) -> (UnixStream, Token) {
         let mut stream = self.connect();
         self.accept();
-        let token = Token(self.next - 1);
+        let token = Token(self.tokens.0);
         self.say(&mut stream, token, messages);
         (stream, token)
     }
@@ -62,7 +59,7 @@ impl Room {
         for message in messages {
             stream.write_all(&control::encode(message).unwrap()).unwrap();
         }
-        self.clients.receive(self.now, token, |_| {});
+        self.clients.receive(self.now, token, &mut vec![]);
     }
 
     fn pass(&mut self, time: Duration) -> bool {
@@ -143,6 +140,30 @@ fn a_cable_is_given_to_one_game_and_back() {
     let len = first.read(&mut said).unwrap();
     let said = String::from_utf8_lossy(&said[..len]).into_owned();
     assert!(said.contains("peer_up") && !said.contains("peer_down"), "{said}");
+}
+
+#[test]
+fn a_game_that_does_not_read_is_gone_and_the_next_one_served() {
+    let mut room = Room::new("deaf");
+    let (_game, token) = room.client(&[hello(Role::Game)]);
+    let (_next, _) = room.client(&[hello(Role::Game)]);
+    let refused = FromDaemon::Refused {
+        reason: "x".repeat(8000),
+    };
+    assert!(!room.pass(Duration::ZERO));
+    for _ in 0..1000 {
+        room.clients.send(token, &refused);
+    }
+    assert_eq!(
+        room.clients.poll_timeout(),
+        Some(LocalTime(1_000_000_000)),
+        "at once"
+    );
+    assert!(
+        room.pass(Duration::ZERO),
+        "a game has gone: its link is another's"
+    );
+    assert_eq!(room.clients.len(), 1);
 }
 
 #[test]
