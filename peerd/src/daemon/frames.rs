@@ -92,9 +92,11 @@ impl Frames {
         }
     }
 
+    /// Sets the sender whose frames pass in a flood, if there is one.
     pub(super) fn follow(&mut self, name: Name, peer: Option<Instance>) {
+        let has_changed = self.followed != peer;
         self.followed = peer;
-        if self.strict.take().is_some() {
+        if has_changed && self.strict.take().is_some() {
             self.apply_filter(name);
         }
     }

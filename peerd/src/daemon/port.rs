@@ -196,7 +196,6 @@ impl Port {
                     }
                 }
                 Output::Remove(plan) => self.remove(&plan, &mut shared.route),
-                Output::Follow(peer) => self.frames.follow(name, peer),
                 Output::PeerUp(peer, plan) => {
                     self.link_up_since = Some(now);
                     log::info!(
@@ -206,12 +205,14 @@ impl Port {
                         plan.local,
                         plan.peer
                     );
+                    self.frames.follow(name, Some(peer.instance));
                     shared.firewall.open(self.index(), name.as_str());
                     shared.events.push(Event::Changed(self.id()));
                 }
                 Output::PeerDown(peer, loss) => {
                     self.link_up_since = None;
                     log::info!("link down interface={name} peer={peer} reason={loss}");
+                    self.frames.follow(name, None);
                     shared.events.push(Event::Down(self.id(), name, loss));
                 }
                 Output::Redraw => shared.events.push(Event::Redraw),

@@ -16,6 +16,8 @@ const RESTORE_DELAY: Duration = Duration::from_millis(30);
 const CONTESTED_DELAY: Duration = Duration::from_secs(20);
 /// Interval at which an address of another interface is tried again: within the time a diagnostic is shown.
 const TAKEN_RETRY: Duration = Duration::from_secs(4);
+/// The metadata service of cloud machines, whose traffic no peer may get.
+const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 /// Interval of retries after the kernel refused.
 const REFUSED_RETRY: Duration = Duration::from_millis(250);
 
@@ -33,35 +35,40 @@ pub(crate) struct Plan {
 impl Plan {
     /// The plan that both ends compute independently.
     pub(crate) fn new(me: &Identity, peer: &Identity, peer_mac: Mac, with_v6: bool) -> Plan {
-        let (local, remote) = if with_v6 {
-            (IpAddr::V6(v6(me)), IpAddr::V6(v6(peer)))
-        } else {
-            let (mine, theirs) = v4(me, peer);
-            (IpAddr::V4(mine), IpAddr::V4(theirs))
+        let (local, peer) = match with_v6 {
+            true => (v6(me), v6(peer)),
+            false => v4(me, peer),
         };
         Plan {
             local,
-            peer: remote,
+            peer,
             peer_mac,
         }
     }
 
-    fn has_addresses_of(&self, other: &Plan) -> bool {
+    pub(crate) fn has_addresses_of(&self, other: &Plan) -> bool {
         (self.local, self.peer) == (other.local, other.peer)
+    }
+
+    /// True if one of its addresses is in use, according to `has`. IPv4 link-local addresses are shared by
+    /// all interfaces; there are 32 512 pairs, and a peer can try until it has the one that it wants.
+    pub(crate) fn is_taken(&self, has: impl Fn(IpAddr) -> bool) -> bool {
+        let is_taken = |ip: IpAddr| ip == METADATA || has(ip);
+        self.local.is_ipv4() && (is_taken(self.local) || is_taken(self.peer))
     }
 }
 
-fn v6(identity: &Identity) -> Ipv6Addr {
+fn v6(identity: &Identity) -> IpAddr {
     let hash = hash64(
         "gamelink fe80",
         &[&identity.instance.0, &identity.nonce.0.to_be_bytes()],
     );
     // The universal bit is cleared: this is no EUI-64 of anybody's MAC (RFC 4291, 2.5.1).
-    Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(hash & !(2 << 56)))
+    Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(hash & !(2 << 56))).into()
 }
 
 /// Two neighbours in 169.254.1.0 to 169.254.254.255 (RFC 3927, 2.1), the even one for the smaller instance.
-fn v4(me: &Identity, peer: &Identity) -> (Ipv4Addr, Ipv4Addr) {
+fn v4(me: &Identity, peer: &Identity) -> (IpAddr, IpAddr) {
     let is_first = (me.instance, me.nonce) < (peer.instance, peer.nonce);
     let (first, second) = if is_first { (me, peer) } else { (peer, me) };
     let hash = hash64(
@@ -74,24 +81,8 @@ fn v4(me: &Identity, peer: &Identity) -> (Ipv4Addr, Ipv4Addr) {
         ],
     );
     let place = 0x0100 + (hash % 0xFE00) as u32;
-    let address = |end: u32| Ipv4Addr::from_bits(0xA9FE_0000 | place & !1 | end);
-    if is_first {
-        (address(0), address(1))
-    } else {
-        (address(1), address(0))
-    }
-}
-
-/// The metadata service of cloud machines, whose traffic no peer may get.
-const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
-
-impl Plan {
-    /// True if one of its addresses is in use, according to `has`. IPv4 link-local addresses are shared by
-    /// all interfaces; there are 32 512 pairs, and a peer can try until it has the one that it wants.
-    pub(crate) fn is_taken(&self, has: impl Fn(IpAddr) -> bool) -> bool {
-        let is_taken = |ip: IpAddr| ip == IpAddr::V4(METADATA) || has(ip);
-        self.local.is_ipv4() && (is_taken(self.local) || is_taken(self.peer))
-    }
+    let address = |is_second| Ipv4Addr::from_bits(0xA9FE_0000 | place & !1 | u32::from(is_second)).into();
+    (address(!is_first), address(is_first))
 }
 
 /// Reasons why addresses could not be set.
@@ -105,17 +96,8 @@ pub(crate) enum Failure {
     Passing,
 }
 
-/// Actions for the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Set these, over existing ones; then [`Addresses::handle_installed`].
-    Install(Plan),
-    /// Remove these.
-    Remove(Plan),
-}
-
 /// The addresses of one end of one cable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Addresses {
     wanted: Option<Plan>,
     installed: Option<Plan>,
@@ -130,13 +112,8 @@ pub(crate) struct Addresses {
 impl Addresses {
     pub(crate) fn new(has_v6: bool) -> Addresses {
         Addresses {
-            wanted: None,
-            installed: None,
-            touched: None,
             has_v6,
-            losses: 0,
-            lost: None,
-            retry: None,
+            ..Addresses::default()
         }
     }
 
@@ -160,7 +137,7 @@ impl Addresses {
         }
     }
 
-    /// Handles the result of the last [`Action::Install`].
+    /// Handles the result of the last [`poll_install`](Self::poll_install).
     pub(crate) fn handle_installed(&mut self, now: LocalTime, result: Result<(), Failure>) {
         match result {
             Ok(()) => self.installed = self.wanted,
@@ -200,25 +177,27 @@ impl Addresses {
         self.retry = Some(now.after(pause));
     }
 
-    /// The next action.
-    pub(crate) fn poll(&mut self, now: LocalTime) -> Option<Action> {
-        if let Some(old) = self.touched
-            && self.wanted.is_none_or(|wanted| !wanted.has_addresses_of(&old))
-        {
-            self.touched = None;
-            self.installed = None;
-            return Some(Action::Remove(old));
-        }
+    /// Addresses to remove.
+    pub(crate) fn poll_remove(&mut self) -> Option<Plan> {
+        let wanted = self.wanted;
+        let is_old = |old: &mut Plan| wanted.is_none_or(|wanted| !wanted.has_addresses_of(old));
+        let old = self.touched.take_if(is_old)?;
+        self.installed = None;
+        Some(old)
+    }
+
+    /// Addresses to set, over existing ones; then [`handle_installed`](Self::handle_installed).
+    pub(crate) fn poll_install(&mut self, now: LocalTime) -> Option<Plan> {
         let wanted = self.wanted?;
         if self.installed == Some(wanted) || self.retry.is_some_and(|at| now < at) {
             return None;
         }
         self.retry = None;
         self.touched = Some(wanted);
-        Some(Action::Install(wanted))
+        Some(wanted)
     }
 
-    /// When [`poll`](Self::poll) is due.
+    /// When [`poll_install`](Self::poll_install) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
         self.retry
             .filter(|_| self.wanted.is_some() && self.installed != self.wanted)
@@ -267,7 +246,7 @@ mod tests {
         assert!(!plan.is_taken(|_| false));
         assert!(plan.is_taken(|ip| ip == plan.peer) && plan.is_taken(|ip| ip == plan.local));
         let metadata = Plan {
-            peer: METADATA.into(),
+            peer: METADATA,
             ..plan
         };
         assert!(metadata.is_taken(|_| false));
@@ -278,7 +257,7 @@ mod tests {
         let mut installs = 0;
         for second in 0..60 {
             let now = LocalTime(second * 1_000_000_000);
-            if let Some(Action::Install(_)) = addresses.poll(now) {
+            if addresses.poll_install(now).is_some() {
                 installs += 1;
                 addresses.handle_installed(now, Err(Failure::Taken));
             }
@@ -294,7 +273,7 @@ mod tests {
         let mut installs = 0;
         for ms in 0..10_000u64 {
             let now = LocalTime(ms * 1_000_000);
-            if let Some(Action::Install(_)) = addresses.poll(now) {
+            if addresses.poll_install(now).is_some() {
                 installs += 1;
                 addresses.handle_installed(now, Ok(()));
                 addresses.handle_removed(now, plan.local);
@@ -302,17 +281,18 @@ mod tests {
         }
         assert_eq!(installs, 3);
         assert!(addresses.is_contested());
-        assert!(addresses.poll(LocalTime(25_000_000_000)).is_some());
+        assert!(addresses.poll_install(LocalTime(25_000_000_000)).is_some());
     }
 
     #[test]
     fn what_was_half_installed_is_removed_too() {
         let mut addresses = Addresses::new(true);
         addresses.want(Some(Plan::new(&identity(1), &identity(2), Mac::default(), true)));
-        assert!(matches!(addresses.poll(LocalTime(0)), Some(Action::Install(_))));
+        assert!(addresses.poll_install(LocalTime(0)).is_some());
         addresses.handle_installed(LocalTime(0), Err(Failure::Passing));
         addresses.want(None);
-        assert!(matches!(addresses.poll(LocalTime(0)), Some(Action::Remove(_))));
-        assert_eq!(addresses.poll(LocalTime(0)), None);
+        assert!(addresses.poll_remove().is_some());
+        assert_eq!(addresses.poll_remove(), None);
+        assert_eq!(addresses.poll_install(LocalTime(0)), None);
     }
 }

@@ -16,8 +16,8 @@ use super::mac::{self, Repair};
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, MacMessage, VERSION};
+use gamelink_core::control::FrameCounts;
 use gamelink_core::time::LocalTime;
-use io::{Counters, Peer};
 use outbox::Outbox;
 use peering::{Admission, Peering, Udp};
 use std::time::Duration;
@@ -42,7 +42,8 @@ pub(crate) struct Cable {
     has_game: bool,
     redraws: u8,
     is_stopped: bool,
-    counters: Counters,
+    frames: FrameCounts,
+    links: u64,
     outbox: Outbox,
 }
 
@@ -61,7 +62,8 @@ impl Cable {
             has_game: false,
             redraws: 0,
             is_stopped: false,
-            counters: Counters::default(),
+            frames: FrameCounts::default(),
+            links: 0,
             outbox: Outbox::default(),
         }
     }
@@ -129,7 +131,6 @@ impl Cable {
                 }
             }
             Input::MacSet(result) => {
-                self.counters.mac_changes += u64::from(result.is_ok());
                 self.repair.handle_set(result);
                 self.addresses.handle_flushed();
                 if *self.repair.state() == mac::State::Refused {
@@ -153,7 +154,11 @@ impl Cable {
             Input::Gone => self.stop(now, Loss::Unplugged),
             Input::Stop { leaves_path: true } => self.is_stopped = true,
             Input::Stop { leaves_path: false } => {
-                self.say_goodbye();
+                if self.can_send() {
+                    // Twice, as a goodbye is not answered.
+                    self.send(Kind::Goodbye);
+                    self.send(Kind::Goodbye);
+                }
                 self.stop(now, Loss::Stopping);
             }
             Input::Timeout => {}
@@ -164,7 +169,7 @@ impl Cable {
     }
 
     fn handle_bad_frame(&mut self, now: LocalTime, error: WireError) {
-        self.counters.frames.malformed += 1;
+        self.frames.malformed += 1;
         if let WireError::Version(theirs, name) = error {
             let ours = VERSION;
             self.report(now, Diagnostic::Version { name, theirs, ours });
@@ -172,7 +177,7 @@ impl Cable {
     }
 
     fn handle_frame(&mut self, now: LocalTime, frame: &Frame, sibling: Option<Name>) {
-        self.counters.frames.received += 1;
+        self.frames.received += 1;
         let (me, sender) = (&self.me, &frame.sender);
         let is_double = sender.instance == me.instance;
         let is_this_box = sender.box_id == me.box_id && !is_double;
@@ -189,33 +194,27 @@ impl Cable {
             return self.lose(now, Loss::PeerStopped);
         }
         let hears_us = frame.heard == self.me.instance;
-        self.peering.peer = Some(Peer {
-            identity: frame.sender,
-            mac: frame.mac,
-            flags: frame.flags,
-            hears_us,
-            sequence: frame.sequence,
-        });
+        self.peering.peer = Some(*frame);
+        self.peering.hears_us = hears_us;
         self.heartbeat.handle_heard(now, hears_us);
-        if !hears_us && self.peering.assigned.is_some() {
+        if self.peering.assigned.is_none() {
+            return;
+        }
+        if !hears_us {
             // It lost us, or missed a frame: an immediate frame keeps it from searching.
-            self.heartbeat.speak();
+            return self.heartbeat.speak();
         }
         // Only once both ends are linked: changing a MAC takes the link down for a moment, and games must not
         // wait for it.
-        if hears_us && self.peering.assigned.is_some() {
-            let (me, peer) = (self.me.instance, frame.sender.instance);
-            match self
-                .repair
-                .handle_frame(now, me, peer, frame.mac, frame.mac_message)
-            {
-                Some(mac::Action::Set(mac)) => {
-                    self.carrier.expect_flap(now);
-                    self.outbox.push(Output::SetMac(mac));
-                }
-                Some(mac::Action::ExpectFlap) => self.carrier.expect_flap(now),
-                None => {}
-            }
+        let (me, peer) = (self.me.instance, frame.sender.instance);
+        let action = self
+            .repair
+            .handle_frame(now, me, peer, frame.mac, frame.mac_message);
+        if action.is_some() {
+            self.carrier.expect_flap(now);
+        }
+        if let Some(mac::Action::Set(mac)) = action {
+            self.outbox.push(Output::SetMac(mac));
         }
     }
 
@@ -239,9 +238,9 @@ impl Cable {
                 self.lose(now, loss);
                 return true;
             }
-            Admission::Stale => self.counters.frames.stale += 1,
+            Admission::Stale => self.frames.stale += 1,
             Admission::Foreign(diagnostic) => {
-                self.counters.frames.foreign += 1;
+                self.frames.foreign += 1;
                 self.report(now, diagnostic);
             }
             Admission::Ignored => {}
@@ -286,16 +285,14 @@ impl Cable {
     fn settle_addresses(&mut self, now: LocalTime) {
         if let Some(peer) = self.peering.mutual() {
             let with_v6 = self.addresses.has_v6() && peer.flags.has(Flags::V6);
-            let plan = Plan::new(&self.me, &peer.identity, peer.mac, with_v6);
+            let plan = Plan::new(&self.me, &peer.sender, peer.mac, with_v6);
             self.addresses.want(Some(plan));
         }
-        while let Some(action) = self.addresses.poll(now) {
-            match action {
-                // Its result is an input of its own.
-                address::Action::Install(plan) => return self.outbox.push(Output::Install(plan)),
-                address::Action::Remove(plan) => self.outbox.push(Output::Remove(plan)),
-            }
-        }
+        let old = self.addresses.poll_remove().map(Output::Remove);
+        let new = self.addresses.poll_install(now).map(Output::Install);
+        old.into_iter()
+            .chain(new)
+            .for_each(|output| self.outbox.push(output));
     }
 
     fn settle_link(&mut self) {
@@ -303,15 +300,14 @@ impl Cable {
         let (Some(&peer), Some(&plan)) = (ready, self.addresses.installed()) else {
             return;
         };
-        let is_known = |(_, known): (Name, Plan)| (known.local, known.peer) == (plan.local, plan.peer);
+        let is_known = |(_, known): (Name, Plan)| known.has_addresses_of(&plan);
         if !self.peering.assigned.is_some_and(is_known) {
-            self.counters.links += 1;
+            self.links += 1;
             self.redraws = 0;
-            self.peering.assigned = Some((peer.identity.name, plan));
+            self.peering.assigned = Some((peer.sender.name, plan));
             self.peering.held = None;
             self.carrier.handle_peer();
-            self.outbox.follow(Some(peer.identity.instance));
-            self.outbox.push(Output::PeerUp(peer.identity, plan));
+            self.outbox.push(Output::PeerUp(peer.sender, plan));
         }
     }
 
@@ -320,7 +316,6 @@ impl Cable {
         self.udp = Udp::default();
         self.repair.forget();
         self.heartbeat.forget(now);
-        self.outbox.follow(None);
         let known = self.peering.assigned.take().map(|(name, _)| name);
         if loss.leaves_the_path() {
             if let Some(name) = known {
@@ -335,16 +330,8 @@ impl Cable {
             self.outbox.push(Output::PeerDown(name, loss));
         }
         self.addresses.want(None);
-        if let Some(address::Action::Remove(plan)) = self.addresses.poll(now) {
+        if let Some(plan) = self.addresses.poll_remove() {
             self.outbox.push(Output::Remove(plan));
-        }
-    }
-
-    fn say_goodbye(&mut self) {
-        if self.can_send() {
-            // Twice, as a goodbye is not answered.
-            self.send(Kind::Goodbye);
-            self.send(Kind::Goodbye);
         }
     }
 
@@ -368,7 +355,7 @@ impl Cable {
     }
 
     fn send(&mut self, kind: Kind) {
-        self.counters.frames.sent += 1;
+        self.frames.sent += 1;
         self.outbox.send(self.frame(kind));
     }
 
@@ -388,7 +375,7 @@ impl Cable {
             kind,
             flags,
             sender: self.me,
-            heard: peer.map_or(Instance::NONE, |peer| peer.identity.instance),
+            heard: peer.map_or(Instance::NONE, |peer| peer.sender.instance),
             sequence: 0,
             mac: self.repair.mine(),
             mac_message: peer.map_or(MacMessage::None, |_| self.repair.message()),

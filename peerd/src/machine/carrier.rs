@@ -40,7 +40,7 @@ pub(crate) enum Action {
 }
 
 /// The carrier of one interface.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Carrier {
     state: LinkState,
     raises: u8,
@@ -58,20 +58,21 @@ struct Recovery {
     due: Option<LocalTime>,
 }
 
+impl Recovery {
+    const START: Recovery = Recovery {
+        pause: FIRST_CYCLE,
+        due: None,
+    };
+}
+
 impl Carrier {
     /// With `is_ours` an interface that is down is set up; with `recovers` a driver is cycled when no peer
     /// answers.
     pub(crate) fn new(is_ours: bool, recovers: bool) -> Carrier {
         Carrier {
-            state: LinkState::default(),
-            raises: 0,
-            raised: None,
             is_ours,
-            grace: None,
-            recovery: recovers.then_some(Recovery {
-                pause: FIRST_CYCLE,
-                due: None,
-            }),
+            recovery: recovers.then_some(Recovery::START),
+            ..Carrier::default()
         }
     }
 
@@ -105,24 +106,14 @@ impl Carrier {
 
     /// Handles a peer that answers: the driver is well.
     pub(crate) fn handle_peer(&mut self) {
-        if let Some(recovery) = &mut self.recovery {
-            *recovery = Recovery {
-                pause: FIRST_CYCLE,
-                due: None,
-            };
-        }
+        self.recovery = self.recovery.map(|_| Recovery::START);
     }
 
     /// The next action. `jitter` is in 0..=255: two ends that cycle in step would never link.
     pub(crate) fn poll(&mut self, now: LocalTime, is_alone: bool, jitter: u8) -> Option<Action> {
         self.grace = self.grace.filter(|&until| now < until);
         if !self.state.is_up && self.grace.is_none() {
-            let waits = self
-                .raised
-                .is_some_and(|at| now < at.after(raise_pause(self.raises)));
-            if !self.is_ours || self.raises >= MAX_RAISES || waits {
-                return None;
-            }
+            self.raise_due().filter(|&due| due <= now)?;
             self.raises += 1;
             self.raised = Some(now);
             return Some(Action::Raise);
@@ -149,21 +140,23 @@ impl Carrier {
 
     /// When [`poll`](Self::poll) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
-        let may_raise = self.is_ours && self.raises < MAX_RAISES;
-        let raise = (may_raise && !self.state.is_up && self.grace.is_none()).then(|| {
-            self.raised
-                .map_or(LocalTime(0), |at| at.after(raise_pause(self.raises)))
-        });
         let recovery = self
             .recovery
             .and_then(|recovery| recovery.due)
             .filter(|_| self.state.can_carry());
-        raise.into_iter().chain(recovery).chain(self.grace).min()
+        self.raise_due()
+            .into_iter()
+            .chain(recovery)
+            .chain(self.grace)
+            .min()
     }
-}
 
-fn raise_pause(raises: u8) -> Duration {
-    Duration::from_secs(1 << raises.min(5))
+    /// When an interface that is down is to be set up.
+    fn raise_due(&self) -> Option<LocalTime> {
+        let may_raise = self.is_ours && self.raises < MAX_RAISES && !self.state.is_up && self.grace.is_none();
+        let pause = Duration::from_secs(1 << self.raises);
+        may_raise.then(|| self.raised.map_or(LocalTime(0), |at| at.after(pause)))
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::roster::Roster;
 use crate::identity::{Identity, Instance, Name};
 use crate::wire::beacon::Beacon;
 use gamelink_core::time::LocalTime;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub(crate) struct Lan {
     linked: Option<(Instance, SocketAddr)>,
     announced: Option<LocalTime>,
     due: LocalTime,
-    outputs: Vec<Output>,
+    outputs: VecDeque<Output>,
 }
 
 impl Lan {
@@ -64,7 +65,7 @@ impl Lan {
             linked: None,
             announced: None,
             due: now,
-            outputs: vec![],
+            outputs: VecDeque::new(),
         }
     }
 
@@ -90,9 +91,8 @@ impl Lan {
             self.has_game = has_game;
             self.hurry(now);
             if has_game {
-                for (to, stamp) in self.roster.renew(now) {
-                    self.ask(now, to, stamp);
-                }
+                let questions = self.roster.renew(now);
+                self.ask(now, questions);
             }
             self.choose(now, Loss::LeftLan);
         }
@@ -100,11 +100,9 @@ impl Lan {
 
     pub(crate) fn handle_beacon(&mut self, now: LocalTime, from: SocketAddr, beacon: &Beacon) {
         // Our own, by any interface, or of another daemon of this machine.
-        if beacon.sender == self.me.instance || beacon.box_id == self.me.box_id {
-            return;
-        }
+        let is_own = beacon.sender == self.me.instance || beacon.box_id == self.me.box_id;
         // All bridges have the same port; a stranger must not choose the one that our game binds.
-        if beacon.port != self.port {
+        if is_own || beacon.port != self.port {
             return;
         }
         let kept = [
@@ -116,29 +114,29 @@ impl Lan {
             // A newcomer is answered before our next turn.
             self.hurry(now);
         }
-        let loss = if outcome.has_replaced {
-            Loss::PeerRestarted
-        } else {
-            Loss::LeftLan
-        };
-        self.choose(now, loss);
+        let has_replaced = outcome.has_replaced;
+        self.choose(
+            now,
+            if has_replaced {
+                Loss::PeerRestarted
+            } else {
+                Loss::LeftLan
+            },
+        );
         if outcome.may_answer {
             let answer = Beacon {
                 echo: beacon.stamp,
                 echo_to: beacon.sender,
                 ..self.beacon(now)
             };
-            self.outputs.push(Output::Tell(from, answer));
+            self.outputs.push_back(Output::Tell(from, answer));
         }
-        if let Some((to, stamp)) = outcome.question {
-            self.ask(now, to, stamp);
-        }
+        self.ask(now, outcome.question);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: LocalTime) {
-        for (to, stamp) in self.roster.handle_timeout(now) {
-            self.ask(now, to, stamp);
-        }
+        let questions = self.roster.handle_timeout(now);
+        self.ask(now, questions);
         if let Some((chosen, since)) = self.chosen
             && self.linked.is_none()
             && now.since(since) >= CHOICE_TIMEOUT
@@ -150,16 +148,15 @@ impl Lan {
         if now >= self.due {
             // Jitter: others may have started at the same moment.
             let jitter = Duration::from_millis((self.me.nonce.0 ^ now.0) % 200);
-            self.due = now.after(
-                if self.has_game {
-                    GAME_INTERVAL
-                } else {
-                    IDLE_INTERVAL
-                } - jitter,
-            );
+            let interval = if self.has_game {
+                GAME_INTERVAL
+            } else {
+                IDLE_INTERVAL
+            };
+            self.due = now.after(interval - jitter);
             self.announced = Some(now);
             let beacon = self.beacon(now);
-            self.outputs.push(Output::Announce(beacon));
+            self.outputs.push_back(Output::Announce(beacon));
         }
     }
 
@@ -169,16 +166,18 @@ impl Lan {
 
     /// The next output.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        (!self.outputs.is_empty()).then(|| self.outputs.remove(0))
+        self.outputs.pop_front()
     }
 
-    fn ask(&mut self, now: LocalTime, to: SocketAddr, stamp: u64) {
-        let question = Beacon {
-            asks: true,
-            stamp,
-            ..self.beacon(now)
-        };
-        self.outputs.push(Output::Tell(to, question));
+    fn ask(&mut self, now: LocalTime, questions: impl IntoIterator<Item = (SocketAddr, u64)>) {
+        for (to, stamp) in questions {
+            let question = Beacon {
+                asks: true,
+                stamp,
+                ..self.beacon(now)
+            };
+            self.outputs.push_back(Output::Tell(to, question));
+        }
     }
 
     /// Moves the next beacon forward.
@@ -225,20 +224,10 @@ impl Lan {
         let may = |machine: &&Machine| {
             (machine.chosen == Instance::NONE || machine.chosen == me) && now >= machine.avoided_until
         };
-        let best = if self.has_game {
-            let candidates = self.roster.players().filter(may);
-            // Machines that have chosen us come first, and a link is not left for a nearer one.
-            candidates.min_by_key(|machine| {
-                (
-                    Some(machine.instance) != linked,
-                    machine.chosen != me,
-                    self.rank(machine),
-                )
-            })
-        } else {
-            None
-        };
-        let best = best.copied();
+        let candidates = self.roster.players().filter(|of| self.has_game && may(of));
+        // Machines that have chosen us come first, and a link is not left for a nearer one.
+        let order = |of: &&Machine| (Some(of.instance) != linked, of.chosen != me, self.rank(of));
+        let best = candidates.min_by_key(order).copied();
         let chosen = best.map(|machine| machine.instance);
         if self.chosen.map(|(chosen, _)| chosen) != chosen {
             self.chosen = chosen.map(|chosen| (chosen, now));
@@ -255,11 +244,11 @@ impl Lan {
                 None => loss,
                 Some(_) => Loss::Unchosen,
             };
-            self.outputs.push(Output::PeerDown(loss));
+            self.outputs.push_back(Output::PeerDown(loss));
         }
         self.linked = now_linked;
         if let (Some(machine), Some((_, address))) = (mutual, now_linked) {
-            self.outputs.push(Output::PeerUp(machine.name, address));
+            self.outputs.push_back(Output::PeerUp(machine.name, address));
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) enum Health {
 }
 
 /// The heartbeat of one cable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Heartbeat {
     heard: Option<LocalTime>,
     /// Time since which the peer's frames do not name us.
@@ -54,12 +54,10 @@ impl Heartbeat {
     /// With `is_sparing`, one frame a second is sent until a peer is heard.
     pub(crate) fn new(now: LocalTime, is_sparing: bool) -> Heartbeat {
         Heartbeat {
-            heard: None,
-            unheard: None,
             search_until: now.after(SEARCH_TIME),
-            sent: None,
             is_urgent: true,
             is_sparing,
+            ..Heartbeat::default()
         }
     }
 
@@ -79,11 +77,7 @@ impl Heartbeat {
     /// Handles a frame of the peer, which says whether it hears us.
     pub(crate) fn handle_heard(&mut self, now: LocalTime, hears_us: bool) {
         self.heard = Some(now);
-        self.unheard = if hears_us {
-            None
-        } else {
-            self.unheard.or(Some(now))
-        };
+        self.unheard = (!hears_us).then(|| self.unheard.unwrap_or(now));
     }
 
     pub(crate) fn forget(&mut self, now: LocalTime) {
@@ -113,13 +107,11 @@ impl Heartbeat {
 
     /// The reason to give the peer up, if there is one.
     pub(crate) fn poll_lost(&self, now: LocalTime) -> Option<Loss> {
-        if self.heard.is_some_and(|at| now.since(at) >= LOST_AFTER) {
-            Some(Loss::Silent)
-        } else if self.unheard.is_some_and(|at| now.since(at) >= LOST_AFTER) {
-            Some(Loss::Deaf)
-        } else {
-            None
-        }
+        let losses = [(self.heard, Loss::Silent), (self.unheard, Loss::Deaf)];
+        let is_over = |since: Option<LocalTime>| since.is_some_and(|at| now.since(at) >= LOST_AFTER);
+        losses
+            .into_iter()
+            .find_map(|(since, loss)| is_over(since).then_some(loss))
     }
 
     fn interval(&self, now: LocalTime, is_linked: bool) -> Duration {

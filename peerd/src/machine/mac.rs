@@ -45,12 +45,8 @@ impl Seed {
             hmac.update(&(part.len() as u64).to_be_bytes());
             hmac.update(part);
         }
-        let mut mac = [0; 6];
-        for (to, from) in mac.iter_mut().zip(hmac.finalize().into_bytes()) {
-            *to = from;
-        }
-        mac[0] = mac[0] & !1 | 2;
-        Mac(mac)
+        let [first, b, c, d, e, f, ..] = <[u8; 32]>::from(hmac.finalize().into_bytes());
+        Mac([first & !1 | 2, b, c, d, e, f])
     }
 }
 
@@ -87,26 +83,32 @@ pub(crate) struct Repair {
     mine: Mac,
     state: State,
     attempts: u8,
+    changes: u64,
 }
 
 impl Repair {
     /// `is_locked` when the interface has a master: its MAC is not ours to change.
     pub(crate) fn new(seed: Seed, mine: Mac, is_locked: bool) -> Repair {
-        let state = if is_locked {
-            State::Refused
-        } else {
-            State::Distinct
-        };
         Repair {
             seed,
             mine,
-            state,
+            state: if is_locked {
+                State::Refused
+            } else {
+                State::Distinct
+            },
             attempts: 0,
+            changes: 0,
         }
     }
 
     pub(crate) fn mine(&self) -> Mac {
         self.mine
+    }
+
+    /// Times that it was changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -151,18 +153,17 @@ impl Repair {
         }
         match (&self.state, word) {
             // The change is under way; frames from before it may still arrive.
-            (State::Changing { .. }, _) => None,
+            (State::Changing { .. }, _) => {}
             // We announced, and the peer agrees to exactly this.
             (&State::Preparing { attempt, mac }, MacMessage::Acknowledge(agreed, agreed_mac))
                 if (attempt, mac) == (agreed, agreed_mac) =>
             {
                 self.state = State::Changing { mac };
-                Some(Action::Set(mac))
+                return Some(Action::Set(mac));
             }
             // Both announced: the smaller instance goes first.
-            (State::Preparing { .. }, MacMessage::Prepare(..)) if me < peer => None,
+            (State::Preparing { .. }, MacMessage::Prepare(..)) if me < peer => {}
             (&State::Yielded { attempt, mac, .. }, MacMessage::Prepare(a, m)) if (attempt, mac) == (a, m) => {
-                None
             }
             // The peer announces and we are not committed: it may.
             (_, MacMessage::Prepare(attempt, mac)) => {
@@ -171,24 +172,17 @@ impl Repair {
                     attempt,
                     mac,
                 };
-                Some(Action::ExpectFlap)
+                return Some(Action::ExpectFlap);
             }
-            // The driver refuses here, and the peer has been told.
-            (State::Refused, _) => None,
             (State::Waiting { .. } | State::Distinct | State::Yielded { .. }, MacMessage::Refused) => {
                 self.prepare(peer_mac);
-                None
             }
-            (State::Distinct, _) => {
-                if me < peer {
-                    self.prepare(peer_mac);
-                } else {
-                    self.state = State::Waiting { since: now };
-                }
-                None
-            }
-            (State::Waiting { .. } | State::Preparing { .. } | State::Yielded { .. }, _) => None,
+            (State::Distinct, _) if me < peer => self.prepare(peer_mac),
+            (State::Distinct, _) => self.state = State::Waiting { since: now },
+            // The driver refuses here, and the peer has been told; or it is the peer's turn.
+            _ => {}
         }
+        None
     }
 
     fn prepare(&mut self, peer_mac: Mac) {
@@ -206,33 +200,28 @@ impl Repair {
 
     /// Handles the driver's result: `Ok` with the MAC read back, `Err` if it refused.
     pub(crate) fn handle_set(&mut self, result: Result<Mac, ()>) {
+        self.changes += u64::from(result.is_ok());
         let State::Changing { mac } = self.state else {
             return;
         };
-        match result {
-            Ok(read) => {
-                self.mine = read;
-                // A driver that says yes and does nothing refuses as well.
-                self.state = if read == mac {
-                    State::Distinct
-                } else {
-                    State::Refused
-                };
-            }
-            Err(()) => self.state = State::Refused,
-        }
+        // A driver that says yes and does nothing refuses as well.
+        let has_changed = result == Ok(mac);
+        self.state = if has_changed {
+            State::Distinct
+        } else {
+            State::Refused
+        };
+        self.mine = result.unwrap_or(self.mine);
     }
 
     /// Handles a timeout; true if there is a new message.
     pub(crate) fn handle_timeout(&mut self, now: LocalTime) -> bool {
-        match self.state {
-            // The smaller instance has said nothing, or did not do what it announced.
-            State::Waiting { since } | State::Yielded { since, .. } if now.since(since) >= TURN_TIMEOUT => {
-                self.prepare(self.mine);
-                true
-            }
-            _ => false,
+        // The smaller instance has said nothing, or did not do what it announced.
+        let is_due = self.poll_timeout().is_some_and(|at| at <= now);
+        if is_due {
+            self.prepare(self.mine);
         }
+        is_due
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.

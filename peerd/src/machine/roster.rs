@@ -297,12 +297,9 @@ impl Roster {
             is_new: known.is_none(),
             ..Outcome::default()
         };
-        if known.is_none() && !self.admit(now, from, beacon, kept) {
-            return Outcome::default();
-        }
         let (me, secret, renewed) = (self.me, self.secret, self.renewed);
-        let place = known.unwrap_or(self.machines.len() - 1);
-        let Some(machine) = self.machines.get_mut(place) else {
+        let place = known.or_else(|| self.admit(now, from, beacon, kept));
+        let Some(machine) = place.and_then(|place| self.machines.get_mut(place)) else {
             return Outcome::default();
         };
         let was_confirmed = machine.confirmed.is_some();
@@ -340,16 +337,16 @@ impl Roster {
         outcome
     }
 
-    /// Adds a new machine, evicting another if needed; false if there is no room.
+    /// Adds a new machine, evicting another if needed; its place, if there is room.
     fn admit(
         &mut self,
         now: LocalTime,
         from: SocketAddr,
         beacon: &Beacon,
         kept: [Option<Instance>; 2],
-    ) -> bool {
+    ) -> Option<usize> {
         if !self.admitted.take(now, MAX_NEW) {
-            return false;
+            return None;
         }
         let at_address = |of: &Machine| of.address.ip() == from.ip();
         let neighbours = self.machines.iter().filter(|of| at_address(of)).count();
@@ -358,13 +355,11 @@ impl Roster {
                 (neighbours < MAX_AT_ADDRESS || at_address(of)) && !kept.contains(&Some(of.instance))
             };
             let candidates = self.machines.iter().enumerate().filter(|(_, of)| is_free(of));
-            let Some((place, _)) = candidates.min_by_key(|(_, of)| of.worth()) else {
-                return false;
-            };
+            let (place, _) = candidates.min_by_key(|(_, of)| of.worth())?;
             self.machines.swap_remove(place);
         }
         self.machines.push(Machine::new(now, from, beacon));
-        true
+        Some(self.machines.len() - 1)
     }
 
     /// Forgets earlier processes of a restarted machine, of the same address and machine.

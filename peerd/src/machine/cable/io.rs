@@ -1,14 +1,13 @@
 //! Inputs and outputs of a cable's state machine.
 
-use crate::identity::{Identity, Instance, Mac, Name};
+use crate::identity::{Identity, Mac, Name};
 use crate::machine::address::{Failure, Plan};
 use crate::machine::carrier::{self, LinkState};
 use crate::machine::diagnostic::Diagnostic;
 use crate::machine::loss::Loss;
 use crate::machine::mac::Seed;
 use crate::wire::cursor::WireError;
-use crate::wire::frame::{Flags, Frame};
-use gamelink_core::control::FrameCounts;
+use crate::wire::frame::Frame;
 use std::net::IpAddr;
 
 /// Inputs.
@@ -28,7 +27,7 @@ pub(crate) enum Input<'a> {
     MacSet(Result<Mac, ()>),
     /// A datagram of the peer came over UDP.
     UdpHeard,
-    /// Whether this system refuses to send UDP on the cable.
+    /// True if this system refuses to send UDP on the cable.
     UdpBlocked(bool),
     /// State of the games.
     Game {
@@ -67,8 +66,6 @@ pub(crate) enum Output {
     Install(Plan),
     /// Remove them.
     Remove(Plan),
-    /// The sender whose frames pass in a flood.
-    Follow(Option<Instance>),
     /// The peer can be reached.
     PeerUp(Identity, Plan),
     /// The peer is lost. After a loss that leaves the path this may follow again, with a harder one.
@@ -77,16 +74,6 @@ pub(crate) enum Output {
     Redraw,
     /// Log a diagnostic.
     Report(Diagnostic),
-}
-
-/// The other end, by its last frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
-    pub(crate) identity: Identity,
-    pub(crate) mac: Mac,
-    pub(crate) flags: Flags,
-    pub(crate) hears_us: bool,
-    pub(super) sequence: u32,
 }
 
 /// Settings for the life of the interface.
@@ -102,12 +89,4 @@ pub(crate) struct Config {
     /// The driver is cycled when nobody answers.
     pub(crate) recovers: bool,
     pub(crate) has_v6: bool,
-}
-
-/// Counters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters {
-    pub(crate) frames: FrameCounts,
-    pub(crate) mac_changes: u64,
-    pub(crate) links: u64,
 }

@@ -1,7 +1,6 @@
 //! Outputs of a cable's machine, and the last frame sent.
 
 use super::io::Output;
-use crate::identity::Instance;
 use crate::wire::frame::Frame;
 use std::collections::VecDeque;
 
@@ -11,7 +10,6 @@ pub(super) struct Outbox {
     outputs: VecDeque<Output>,
     sequence: u32,
     sent: Option<Frame>,
-    followed: Option<Instance>,
 }
 
 impl Outbox {
@@ -21,13 +19,6 @@ impl Outbox {
 
     pub(super) fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
-    }
-
-    pub(super) fn follow(&mut self, instance: Option<Instance>) {
-        if self.followed != instance {
-            self.followed = instance;
-            self.push(Output::Follow(instance));
-        }
     }
 
     /// Number of the last frame.

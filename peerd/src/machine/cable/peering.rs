@@ -1,6 +1,5 @@
 //! The peer of a cable, and the admission of frames.
 
-use super::io::Peer;
 use crate::identity::{Instance, Name};
 use crate::machine::address::Plan;
 use crate::machine::diagnostic::Diagnostic;
@@ -11,7 +10,10 @@ use gamelink_core::time::LocalTime;
 /// The peer.
 #[derive(Debug, Default)]
 pub(super) struct Peering {
-    pub(super) peer: Option<Peer>,
+    /// Its last frame.
+    pub(super) peer: Option<Frame>,
+    /// That frame names us.
+    pub(super) hears_us: bool,
     /// Name and addresses that games are assigned.
     pub(super) assigned: Option<(Name, Plan)>,
     /// A peer whose daemon fell silent, while a game is linked with it.
@@ -49,8 +51,8 @@ impl Peering {
     }
 
     /// The peer, if it hears us.
-    pub(super) fn mutual(&self) -> Option<&Peer> {
-        self.peer.as_ref().filter(|peer| peer.hears_us)
+    pub(super) fn mutual(&self) -> Option<&Frame> {
+        self.peer.as_ref().filter(|_| self.hears_us)
     }
 
     /// Admission of a frame. `is_quiet`: a live peer would have been heard by now.
@@ -64,13 +66,11 @@ impl Peering {
                 Kind::Goodbye => Admission::Ignored,
             };
         };
-        let known = &peer.identity;
+        let known = &peer.sender;
         if known.instance == sender.instance && known.nonce == sender.nonce {
-            let is_newer = frame.sequence.wrapping_sub(peer.sequence).cast_signed() > 0;
-            return if is_newer {
-                Admission::Admitted
-            } else {
-                Admission::Stale
+            return match frame.sequence.wrapping_sub(peer.sequence).cast_signed() {
+                1.. => Admission::Admitted,
+                _ => Admission::Stale,
             };
         }
         if frame.kind != Kind::Hello {
@@ -85,7 +85,7 @@ impl Peering {
                 false => Admission::Ignored,
             };
         }
-        if !peer.hears_us && !is_taken && sender.instance.pair_key(me) < known.instance.pair_key(me) {
+        if !self.hears_us && !is_taken && sender.instance.pair_key(me) < known.instance.pair_key(me) {
             return Admission::Succeeds(Loss::OtherMachine);
         }
         let (name, peer) = (sender.name, known.name);

@@ -24,13 +24,13 @@ impl Cable {
                     mac::State::Refused => MacRepair::Refused,
                     _ => MacRepair::UnderWay,
                 },
-                mac_changes: self.counters.mac_changes,
+                mac_changes: self.repair.changes(),
                 ..MacStatus::default()
             },
             local: plan.map(|plan| plan.local),
             peer: peer.map(|peer| PeerStatus {
-                name: peer.identity.name.to_string(),
-                instance: peer.identity.instance.to_string(),
+                name: peer.sender.name.to_string(),
+                instance: peer.sender.instance.to_string(),
                 mac: peer.mac.to_string(),
                 address: plan.map(|plan| plan.peer),
                 has_game: peer.flags.has(Flags::GAME),
@@ -46,8 +46,8 @@ impl Cable {
                 .iter(now)
                 .map(|diagnostic| diagnostic.to_string())
                 .collect(),
-            frames: self.counters.frames,
-            links: self.counters.links,
+            frames: self.frames,
+            links: self.links,
             ..CableStatus::default()
         }
     }

@@ -259,7 +259,7 @@ impl World {
                     let identity = self.identity(end);
                     self.input(end, Input::Identity(identity));
                 }
-                Output::Follow(_) | Output::Report(_) => {}
+                Output::Report(_) => {}
             }
         }
     }
