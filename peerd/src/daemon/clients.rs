@@ -149,17 +149,15 @@ impl Clients {
         }
     }
 
-    fn holders(&mut self, link: LinkId) -> impl Iterator<Item = &mut Client> {
-        self.clients
-            .values_mut()
-            .filter(move |client| client.link == Some(link))
-    }
-
     /// Tells the game on this link that its peer is gone. Where only the daemons may have lost each other,
     /// the game keeps the link until it reports that it has lost its peer too.
     pub(super) fn take_back(&mut self, link: LinkId, interface: Name, loss: Loss) {
         let (message, (cause, _)) = (peer_down(interface.as_str(), loss), loss.told());
-        for client in self.holders(link) {
+        for client in self
+            .clients
+            .values_mut()
+            .filter(|client| client.link == Some(link))
+        {
             client.is_held = cause.may_be_daemon_only();
             if !client.is_held {
                 client.let_go();
@@ -187,13 +185,18 @@ impl Clients {
         }
     }
 
-    /// Assigns each game without a peer one of the `linked` interfaces that no other game has. Where several
+    /// Assigns each game without a peer one of the `linked` interfaces that no other game has, and tells those
+    /// that have one of a change of the assignment. Where several
     /// wait, and where another user's game holds a link without using it, the first in
     /// [precedence](super::precedence::Rank) gets it; `player` is the user at this machine's screen.
     pub(super) fn assign(&mut self, linked: &[(LinkId, FromDaemon)], player: Option<u32>) {
         for (link, message) in linked {
             let holder = self.clients.iter().find(|(_, client)| client.link == Some(*link));
-            let holder = holder.map(|(&token, client)| (token, client.rank(player), client.is_held));
+            let holder = holder.map(|(&token, client)| {
+                // The same assignment is not sent twice.
+                let is_told = !client.is_held && client.assignment.as_ref() == Some(message);
+                (token, client.rank(player), is_told)
+            });
             let waits = |client: &Client| client.role == Some(Role::Game) && client.link.is_none();
             let waiting = self.clients.iter().filter(|(_, client)| waits(client));
             let waiting = waiting.map(|(&token, client)| (client.rank(player), token)).max();
@@ -202,8 +205,8 @@ impl Clients {
                     self.displace(token, message);
                     waiting
                 }
-                (Some((token, _, true)), _) | (None, Some((_, token))) => token,
-                (Some((_, _, false)), _) | (None, None) => continue,
+                (Some((token, _, false)), _) | (None, Some((_, token))) => token,
+                (Some((_, _, true)), _) | (None, None) => continue,
             };
             if let Some(client) = self.clients.get_mut(&token) {
                 client.assign(*link, message);
@@ -222,16 +225,6 @@ impl Clients {
         );
         client.let_go();
         client.send(&peer_down(cable, Loss::Displaced));
-    }
-
-    /// Sends the new address of a link's peer.
-    pub(super) fn update(&mut self, link: LinkId, message: &FromDaemon) {
-        for client in self.holders(link) {
-            // The same assignment is not sent twice.
-            if client.is_held || client.assignment.as_ref() != Some(message) {
-                client.assign(link, message);
-            }
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::machine::cable::Input;
 use crate::sys::claim::Claims;
 use crate::sys::holes::Keeper;
 use crate::sys::netlink::{Monitor, Route};
-use crate::sys::sysfs::{CableList, Certainty};
+use crate::sys::sysfs::CableList;
 use crate::sys::{clock, environment};
 use gamelink_core::control::{FromDaemon, Status};
 use gamelink_core::time::LocalTime;
@@ -79,7 +79,7 @@ impl Interfaces {
         interfaces.rescan(clock::now());
         // Rules of a killed run; those of cables are taken over when these link.
         let ports = interfaces.ports.values();
-        let cables = ports.filter(|port| port.certainty == Certainty::Sure);
+        let cables = ports.filter(|port| port.cable.is_certain());
         let cables = cables.map(|port| port.name().to_owned()).collect();
         interfaces.shared.firewall.sweep(cables);
         Ok(interfaces)
@@ -180,7 +180,7 @@ impl Interfaces {
 
     /// True if there is nothing to serve. A possible phone does not count.
     pub(super) fn is_idle(&self) -> bool {
-        let is_cable = |port: &Port| port.certainty == Certainty::Sure || port.cable.has_peer();
+        let is_cable = |port: &Port| port.cable.is_certain() || port.cable.has_peer();
         !self.ports.values().any(is_cable) && self.udev_settle.is_empty() && self.lans.is_empty()
     }
 

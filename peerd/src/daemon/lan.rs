@@ -85,7 +85,7 @@ impl LanPort {
                 }
                 Output::PeerUp(peer, address) => {
                     log::info!("link up lan={} peer={peer} address={address}", self.name);
-                    events.push(Event::Changed(self.id()));
+                    events.push(Event::Changed);
                 }
                 Output::PeerDown(loss) => {
                     log::info!("link down lan={} reason={loss}", self.name);

@@ -16,48 +16,36 @@ const KEEP_TIME: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     index: IfIndex,
-    /// Addresses with their partners.
-    addresses: Vec<(IpAddr, IpAddr)>,
-    neighbours: Vec<IpAddr>,
+    /// Addresses with their partners, and neighbours.
+    found: Vec<(IpAddr, Option<IpAddr>)>,
     due: Option<LocalTime>,
 }
 
 impl Leftovers {
     /// Finds them. With `is_marked`, addresses of our form count too: older kernels keep no mark of ours.
     pub(super) fn find(now: LocalTime, index: IfIndex, is_marked: bool, route: &mut Route) -> Leftovers {
-        let (mut addresses, mut neighbours) = (vec![], vec![]);
-        let _ = route.ask(Request::all_addresses(), |message| {
-            if let Message::Address {
-                index: of,
-                local,
-                partner,
-                is_ours,
-                is_like_ours,
-                ..
-            } = message
-                && of == index
-                && (is_ours || is_like_ours && is_marked)
-            {
-                addresses.push((local, partner));
-            }
-        });
-        let _ = route.ask(Request::all_neighbours(), |message| {
-            if let Message::Neighbour {
-                index: of,
-                ip,
-                is_ours: true,
-            } = message
-                && of == index
-            {
-                neighbours.push(ip);
-            }
-        });
-        let is_empty = addresses.is_empty() && neighbours.is_empty();
-        Leftovers {
-            index,
-            addresses,
-            neighbours,
-            due: (!is_empty).then(|| now.after(KEEP_TIME)),
+        let mut found = vec![];
+        for request in [Request::all_addresses(), Request::all_neighbours()] {
+            let _ = route.ask(request, |message| match message {
+                Message::Address {
+                    index: of,
+                    local,
+                    partner,
+                    is_ours,
+                    is_like_ours,
+                    ..
+                } if of == index && (is_ours || is_like_ours && is_marked) => {
+                    found.push((local, Some(partner)))
+                }
+                Message::Neighbour {
+                    index: of,
+                    ip,
+                    is_ours: true,
+                } if of == index => found.push((ip, None)),
+                _ => {}
+            });
+        let due = (!found.is_empty()).then(|| now.after(KEEP_TIME));
+        Leftovers { index, found, due }
         }
     }
 
@@ -81,17 +69,18 @@ impl Leftovers {
     /// Removes all but those of `plan`.
     pub(super) fn remove(&mut self, plan: Option<&Plan>, route: &mut Route) {
         let index = self.index;
-        let addresses = self.addresses.drain(..);
-        let addresses = addresses
-            .filter(|(local, _)| plan.is_none_or(|plan| plan.local != *local))
-            .map(|(local, partner)| Request::remove_address(index, local, partner));
-        let neighbours = self.neighbours.drain(..);
-        let neighbours = neighbours
-            .filter(|ip| plan.is_none_or(|plan| plan.peer != *ip))
-            .map(|ip| Request::remove_neighbour(index, ip));
-        for request in addresses.chain(neighbours) {
-            // Fails where the interface went down or away.
-            let _ = route.change(request);
+        for (ip, partner) in self.found.drain(..) {
+            let (kept, request) = match partner {
+                Some(partner) => (
+                    plan.map(|plan| plan.local),
+                    Request::remove_address(index, ip, partner),
+                ),
+                None => (plan.map(|plan| plan.peer), Request::remove_neighbour(index, ip)),
+            };
+            if kept != Some(ip) {
+                // Fails where the interface went down or away.
+                let _ = route.change(request);
+            }
         }
         if self.due.take().is_some() {
             log::info!("removed addresses of an earlier run index={}", index.0);

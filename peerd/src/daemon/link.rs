@@ -17,7 +17,7 @@ pub(super) enum LinkId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// A link is new, or its name, its peer or the peer's address has changed.
-    Changed(LinkId),
+    Changed,
     /// The peer of a link on this interface is lost.
     Down(LinkId, Name, Loss),
     /// Another machine has our instance.

@@ -129,7 +129,11 @@ impl Daemon {
                     token => self.handle_ready(now, token),
                 }
             }
-            self.handle_timeouts(now);
+            self.interfaces.handle_timeout(now);
+            if self.clients.handle_timeout(now) {
+                self.serve_games(now);
+            }
+            self.watchdog.handle_timeout(now);
             self.settle(now);
             if self.idle_until().is_some_and(|at| now >= at) {
                 return log::info!("stopping: idle, no cable and no client");
@@ -149,14 +153,6 @@ impl Daemon {
 
     fn idle_until(&self) -> Option<LocalTime> {
         Some(self.idle_since?.after(self.idle_exit?))
-    }
-
-    fn handle_timeouts(&mut self, now: LocalTime) {
-        self.interfaces.handle_timeout(now);
-        if self.clients.handle_timeout(now) {
-            self.serve_games(now);
-        }
-        self.watchdog.handle_timeout(now);
     }
 
     fn handle_ready(&mut self, now: LocalTime, token: Token) {
@@ -229,12 +225,6 @@ impl Daemon {
             }
         }
         if !events.is_empty() {
-            // A game on this link is sent the new address.
-            for (link, message) in self.interfaces.assignments() {
-                if events.contains(&Event::Changed(link)) {
-                    self.clients.update(link, &message);
-                }
-            }
             self.serve_games(now);
             notify::send(NotifyState::Status(&self.interfaces.line()));
         }

@@ -5,14 +5,14 @@ use super::frames::Frames;
 use super::leftovers::Leftovers;
 use super::link::{Event, LinkId, peer_up};
 use super::shared::Shared;
-use crate::identity::{IfIndex, Mac, Name, Nonce};
+use crate::identity::{Mac, Name, Nonce};
 use crate::log_lines::refused;
 use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
 use crate::sys::environment;
 use crate::sys::netlink::Route;
-use crate::sys::sysfs::{Certainty, Device};
+use crate::sys::sysfs::Device;
 use crate::sys::udp::Prober;
 use crate::wire::netlink::{AddrGenMode, Link, Message, Request};
 use gamelink_core::control::{BRIDGE_PORT, CableStatus, DeviceStatus, FromDaemon};
@@ -27,7 +27,6 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) link: Link,
-    pub(super) certainty: Certainty,
     pub(super) cable: Cable,
     /// A game is assigned to this cable.
     pub(super) is_played: bool,
@@ -51,7 +50,7 @@ impl Port {
     pub(super) fn open(
         now: LocalTime,
         link: Link,
-        (device, certainty): (Device, Certainty),
+        device: Device,
         config: Config,
         shared: &mut Shared,
     ) -> io::Result<Port> {
@@ -62,7 +61,6 @@ impl Port {
             cable: Cable::new(now, config, link.mac),
             link,
             device,
-            certainty,
             is_played: false,
             stays: false,
             frames,
@@ -72,7 +70,7 @@ impl Port {
             leftovers: Leftovers::find(now, link.index, is_marked, &mut shared.route),
             link_up_since: None,
         };
-        if certainty == Certainty::Sure {
+        if port.cable.is_certain() {
             port.autoconf.disable(&port.link, &mut shared.route);
         }
         port.refresh(now, shared);
@@ -87,20 +85,16 @@ impl Port {
         self.link.name.as_str()
     }
 
-    fn index(&self) -> IfIndex {
-        self.link.index
-    }
-
     /// Reads the interface as it is now. False if it is gone.
     pub(super) fn refresh(&mut self, now: LocalTime, shared: &mut Shared) -> bool {
-        let Some(link) = shared.route.link(self.index()) else {
+        let Some(link) = shared.route.link(self.link.index) else {
             self.cable.handle_input(now, Input::Gone);
             return false;
         };
         if link.name != self.link.name {
             log::info!("renamed interface={} to={}", self.link.name, link.name);
             shared.firewall.rename(link.index, link.name.as_str());
-            shared.events.push(Event::Changed(self.id()));
+            shared.events.push(Event::Changed);
         }
         self.link = link;
         let state = LinkState {
@@ -206,8 +200,8 @@ impl Port {
                         plan.peer
                     );
                     self.frames.follow(name, Some(peer.instance));
-                    shared.firewall.open(self.index(), name.as_str());
-                    shared.events.push(Event::Changed(self.id()));
+                    shared.firewall.open(self.link.index, name.as_str());
+                    shared.events.push(Event::Changed);
                 }
                 Output::PeerDown(peer, loss) => {
                     self.link_up_since = None;
@@ -237,7 +231,7 @@ impl Port {
     }
 
     fn set_mac(&mut self, now: LocalTime, mac: Mac, shared: &mut Shared) {
-        let (index, route) = (self.index(), &mut shared.route);
+        let (index, route) = (self.link.index, &mut shared.route);
         // usbnet refuses while up (EBUSY), so down first, and up again whatever the result.
         let _ = route.change(Request::set_up(index, false));
         let result = route.change(Request::set_mac(index, mac));
@@ -257,7 +251,7 @@ impl Port {
     }
 
     fn install(&mut self, now: LocalTime, plan: &Plan, shared: &mut Shared) -> Result<(), Failure> {
-        let (index, name, route) = (self.index(), self.link.name, &mut shared.route);
+        let (index, name, route) = (self.link.index, self.link.name, &mut shared.route);
         self.autoconf.disable(&self.link, route);
         let fail = |error: Errno| {
             refused(
@@ -293,7 +287,7 @@ impl Port {
     }
 
     fn remove(&mut self, plan: &Plan, route: &mut Route) {
-        let index = self.index();
+        let index = self.link.index;
         self.prober = None;
         // Fails where the interface went down or away.
         let _ = route.change(Request::remove_neighbour(index, plan.peer));
@@ -307,7 +301,7 @@ impl Port {
         if installed.is_none_or(|plan| plan.local != address) {
             return;
         }
-        let (index, mut is_there) = (self.index(), false);
+        let (index, mut is_there) = (self.link.index, false);
         let _ = route.ask(Request::all_addresses(), |message| {
             is_there |= matches!(message, Message::Address { index: of, local, .. } if (of, local) == (index, address));
         });
@@ -332,11 +326,11 @@ impl Port {
         let mut status = self.cable.status(now);
         status.device = DeviceStatus {
             interface: self.name().to_owned(),
-            index: self.index().0,
+            index: self.link.index.0,
             driver: self.device.driver.clone(),
             usb_id: self.device.usb_id.clone(),
             usb_path: self.device.usb_path.clone(),
-            is_certain: self.certainty == Certainty::Sure,
+            is_certain: self.cable.is_certain(),
         };
         status.mac.mac_was_random = self.device.has_random_mac;
         status.up_ms = self.link_up_since.map(|at| now.since(at).as_millis() as u64);

@@ -1,4 +1,4 @@
-//! Sockets and services that all interfaces share.
+//! Sockets and services that all interfaces share, and the events of their links.
 
 use super::link::Event;
 use crate::sys::holes::Keeper;

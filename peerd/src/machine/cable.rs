@@ -1,7 +1,6 @@
 //! One end of one cable: carrier, peer, MAC, addresses and health, put together.
 
 mod io;
-mod outbox;
 mod peering;
 mod status;
 
@@ -18,8 +17,8 @@ use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, MacMessage, VERSION};
 use gamelink_core::control::FrameCounts;
 use gamelink_core::time::LocalTime;
-use outbox::Outbox;
 use peering::{Admission, Peering, Udp};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Time for which a datagram of the peer proves that UDP works.
@@ -43,8 +42,8 @@ pub(crate) struct Cable {
     redraws: u8,
     is_stopped: bool,
     frames: FrameCounts,
-    links: u64,
-    outbox: Outbox,
+    sent: Option<Frame>,
+    outputs: VecDeque<Output>,
 }
 
 impl Cable {
@@ -63,14 +62,18 @@ impl Cable {
             redraws: 0,
             is_stopped: false,
             frames: FrameCounts::default(),
-            links: 0,
-            outbox: Outbox::default(),
+            sent: None,
+            outputs: VecDeque::new(),
         }
     }
 
     pub(crate) fn nonce(&self) -> Nonce {
         self.me.nonce
     }
+    pub(crate) fn is_certain(&self) -> bool {
+        self.is_certain
+    }
+
 
     pub(crate) fn has_peer(&self) -> bool {
         self.peering.peer.is_some()
@@ -101,7 +104,7 @@ impl Cable {
 
     /// The next output; drain to `None` after each input.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        self.outbox.poll()
+        self.outputs.pop_front()
     }
 
     /// Handles an input.
@@ -214,7 +217,7 @@ impl Cable {
             self.carrier.expect_flap(now);
         }
         if let Some(mac::Action::Set(mac)) = action {
-            self.outbox.push(Output::SetMac(mac));
+            self.outputs.push_back(Output::SetMac(mac));
         }
     }
 
@@ -225,7 +228,7 @@ impl Cable {
         }
         if self.peering.assigned.is_none() {
             self.redraws += 1;
-            self.outbox.push(Output::Redraw);
+            self.outputs.push_back(Output::Redraw);
         }
     }
 
@@ -265,16 +268,16 @@ impl Cable {
             self.heartbeat.speak();
         }
         // A cable with a linked game is not cycled.
-        let jitter = (self.me.nonce.0 ^ u64::from(self.outbox.sequence())) as u8;
+        let jitter = (self.me.nonce.0 ^ u64::from(self.sequence())) as u8;
         if let Some(action) = self.carrier.poll(now, self.peering.is_alone(), jitter) {
-            self.outbox.push(Output::Carrier(action));
+            self.outputs.push_back(Output::Carrier(action));
         }
         if self.carrier.is_held_down() {
             self.report(now, Diagnostic::HeldDown);
         }
         self.settle_addresses(now);
         self.settle_link();
-        if !self.outbox.has_sent(self.frame(Kind::Hello)) {
+        if self.sent != Some(self.frame(Kind::Hello)) {
             self.heartbeat.speak();
         }
         if self.can_send() && self.heartbeat.poll_send(now, self.peering.assigned.is_some()) {
@@ -290,9 +293,7 @@ impl Cable {
         }
         let old = self.addresses.poll_remove().map(Output::Remove);
         let new = self.addresses.poll_install(now).map(Output::Install);
-        old.into_iter()
-            .chain(new)
-            .for_each(|output| self.outbox.push(output));
+        self.outputs.extend(old.into_iter().chain(new));
     }
 
     fn settle_link(&mut self) {
@@ -302,12 +303,12 @@ impl Cable {
         };
         let is_known = |(_, known): (Name, Plan)| known.has_addresses_of(&plan);
         if !self.peering.assigned.is_some_and(is_known) {
-            self.links += 1;
+            self.peering.links += 1;
             self.redraws = 0;
             self.peering.assigned = Some((peer.sender.name, plan));
             self.peering.held = None;
             self.carrier.handle_peer();
-            self.outbox.push(Output::PeerUp(peer.sender, plan));
+            self.outputs.push_back(Output::PeerUp(peer.sender, plan));
         }
     }
 
@@ -320,19 +321,18 @@ impl Cable {
         if loss.leaves_the_path() {
             if let Some(name) = known {
                 self.peering.held = Some(name);
-                self.outbox.push(Output::PeerDown(name, loss));
+                self.outputs.push_back(Output::PeerDown(name, loss));
             }
             if self.peering.held.is_some() {
                 return;
             }
         }
         if let Some(name) = known.or(self.peering.held.take()) {
-            self.outbox.push(Output::PeerDown(name, loss));
+            self.outputs.push_back(Output::PeerDown(name, loss));
         }
         self.addresses.want(None);
-        if let Some(plan) = self.addresses.poll_remove() {
-            self.outbox.push(Output::Remove(plan));
-        }
+        self.outputs
+            .extend(self.addresses.poll_remove().map(Output::Remove));
     }
 
     fn stop(&mut self, now: LocalTime, loss: Loss) {
@@ -344,7 +344,7 @@ impl Cable {
         if let Some(diagnostic) = diagnostic.into()
             && self.diagnostics.note(now, diagnostic)
         {
-            self.outbox.push(Output::Report(diagnostic));
+            self.outputs.push_back(Output::Report(diagnostic));
         }
     }
 
@@ -356,7 +356,18 @@ impl Cable {
 
     fn send(&mut self, kind: Kind) {
         self.frames.sent += 1;
-        self.outbox.send(self.frame(kind));
+        let sequence = self.sequence().wrapping_add(1);
+        let frame = Frame {
+            sequence,
+            ..self.frame(kind)
+        };
+        self.sent = Some(frame);
+        self.outputs.push_back(Output::Send(frame));
+    }
+
+    fn sequence(&self) -> u32 {
+    /// A frame that says what is so now, with the number of the last one.
+        self.sent.map_or(0, |frame| frame.sequence)
     }
 
     fn frame(&self, kind: Kind) -> Frame {
@@ -376,7 +387,7 @@ impl Cable {
             flags,
             sender: self.me,
             heard: peer.map_or(Instance::NONE, |peer| peer.sender.instance),
-            sequence: 0,
+            sequence: self.sequence(),
             mac: self.repair.mine(),
             mac_message: peer.map_or(MacMessage::None, |_| self.repair.message()),
         }

@@ -13,16 +13,24 @@ const SHOWN_FOR: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Diagnostic {
     /// Both ends are plugged into this machine; `other` is the interface, where it is known.
-    SameMachine { other: Name },
-    /// Our own frames come back.
+    SameMachine {
+        other: Name,
+    },
     Loop,
     /// A machine answers that is linked with another one.
-    Taken { name: Name },
+    Taken {
+        name: Name,
+    },
     /// A further machine answers on a cable that has its peer.
-    Claimant { name: Name, peer: Name },
-    /// The other end runs another version.
-    Version { name: Name, theirs: u8, ours: u8 },
-    /// Another program keeps setting the interface down.
+    Claimant {
+        name: Name,
+        peer: Name,
+    },
+    Version {
+        name: Name,
+        theirs: u8,
+        ours: u8,
+    },
     HeldDown,
     /// Another program keeps removing our address.
     Contested,

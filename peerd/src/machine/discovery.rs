@@ -83,7 +83,8 @@ impl Lan {
 
     /// Name and bridge address of the partner.
     pub(crate) fn linked_address(&self) -> Option<(Name, SocketAddr)> {
-        self.linked().map(|machine| (machine.name, self.bridge(machine)))
+        let (instance, address) = self.linked?;
+        Some((self.roster.find(instance)?.name, address))
     }
 
     pub(crate) fn set_game(&mut self, now: LocalTime, has_game: bool) {
@@ -211,12 +212,6 @@ impl Lan {
         )
     }
 
-    fn bridge(&self, machine: &Machine) -> SocketAddr {
-        let mut address = machine.address;
-        address.set_port(self.port);
-        address
-    }
-
     /// Chooses a partner. `loss` is why the last one is unknown, if it is.
     fn choose(&mut self, now: LocalTime, loss: Loss) {
         let me = self.me.instance;
@@ -235,7 +230,11 @@ impl Lan {
             self.hurry(now);
         }
         let mutual = best.filter(|machine| machine.chosen == me);
-        let now_linked = mutual.map(|machine| (machine.instance, self.bridge(&machine)));
+        let now_linked = mutual.map(|machine| {
+            let mut address = machine.address;
+            address.set_port(self.port);
+            (machine.instance, address)
+        });
         if now_linked == self.linked {
             return;
         }

@@ -130,14 +130,14 @@ impl Interfaces {
             recovers: device.recovers(),
             has_v6: !self.settings.ipv4 && environment::has_v6(name),
         };
-        match Port::open(now, link, (device, certainty), config, &mut self.shared) {
+        match Port::open(now, link, device, config, &mut self.shared) {
             Ok(port) => {
                 self.udev_settle.forget(link.index);
                 log::info!(
                     "cable found interface={name} mac={} certainty={certainty:?}",
                     link.mac
                 );
-                self.shared.events.push(Event::Changed(port.id()));
+                self.shared.events.push(Event::Changed);
                 self.ports.insert(link.index, port);
             }
             Err(error) => {
@@ -218,7 +218,7 @@ impl Interfaces {
         let lan = Lan::new(now, identity, BRIDGE_PORT);
         let port = LanPort::open(link.name, link.index, lan, &mut self.shared);
         log::info!("LAN discovery started lan={}", link.name);
-        self.shared.events.push(Event::Changed(port.id()));
+        self.shared.events.push(Event::Changed);
         self.lans.insert(link.index, port);
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Peering {
     /// Name and addresses that games are assigned.
     pub(super) assigned: Option<(Name, Plan)>,
     /// A peer whose daemon fell silent, while a game is linked with it.
+    /// Times that games were assigned to it.
+    pub(super) links: u64,
     pub(super) held: Option<Name>,
 }
 

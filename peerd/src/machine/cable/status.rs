@@ -47,7 +47,7 @@ impl Cable {
                 .map(|diagnostic| diagnostic.to_string())
                 .collect(),
             frames: self.frames,
-            links: self.links,
+            links: self.peering.links,
             ..CableStatus::default()
         }
     }
