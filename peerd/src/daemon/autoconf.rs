@@ -29,7 +29,6 @@ impl Autoconf {
         }
     }
 
-    /// Restores the former settings.
     pub(super) fn restore(&mut self, link: &Link, route: &mut Route) {
         sysctl::restore(link.name.as_str(), std::mem::take(&mut self.trust));
         if let Some(mode) = self.gen_mode.take() {

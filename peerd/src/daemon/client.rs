@@ -20,7 +20,6 @@ const MAX_READS: usize = 4;
 /// Work for the daemon on behalf of a client.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Request {
-    /// Answer a status request.
     Status,
     /// A game came or went: who is linked with whom may change.
     Games,
@@ -36,10 +35,8 @@ pub(super) struct Client {
     pub(super) heard: LocalTime,
     pub(super) role: Option<Role>,
     pub(super) report: Option<LinkReport>,
-    /// Number of reports.
     pub(super) reports: u64,
     pub(super) reported: LocalTime,
-    /// The link that this game was assigned.
     pub(super) link: Option<LinkId>,
     /// The assignment it was sent last.
     pub(super) assignment: Option<FromDaemon>,

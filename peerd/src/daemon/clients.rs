@@ -23,7 +23,6 @@ const MAX_ACCEPTS: usize = 8;
 /// Silence after which a game whose daemon link is lost gives up its cable: three reports.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The clients, by token.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     clients: BTreeMap<Token, Client>,
@@ -70,7 +69,6 @@ impl Clients {
         self.clients.values().filter(is_game)
     }
 
-    /// The games, with the names of their links.
     pub(super) fn status(&self, names: &BTreeMap<LinkId, Name>) -> Vec<GameStatus> {
         let game = |client: &Client| GameStatus {
             pid: client.credentials.pid,
@@ -94,7 +92,6 @@ impl Clients {
         clients.any(|client| client.is_held && client.link == Some(link))
     }
 
-    /// True if a game has this link.
     pub(super) fn has(&self, link: LinkId) -> bool {
         self.games().any(|game| game.link == Some(link))
     }

@@ -10,7 +10,6 @@ use mio::{Registry, Token};
 use std::io;
 use std::time::Duration;
 
-/// Frames read in one batch.
 const BATCH: usize = 16;
 /// Pause after a full batch: bounds a flood to 16 frames in 10 ms.
 const FLOOD_PAUSE: Duration = Duration::from_millis(10);
@@ -19,7 +18,6 @@ const FLOOD_BATCHES: u8 = 3;
 /// Time for which the kernel then passes only the peer's frames and a sample of others.
 const STRICT_TIME: Duration = Duration::from_secs(10);
 
-/// A cable's packet socket.
 #[derive(Debug)]
 pub(super) struct Frames {
     pub(super) token: Token,

@@ -134,7 +134,6 @@ impl Interfaces {
         !self.shared.events.is_empty()
     }
 
-    /// Performs the outputs of all links; returns the events.
     pub(super) fn drain(&mut self, now: LocalTime) -> Vec<Event> {
         for port in self.ports.values_mut() {
             port.drain(now, &mut self.shared);
@@ -149,7 +148,6 @@ impl Interfaces {
         events
     }
 
-    /// All links with the names of their interfaces.
     pub(super) fn names(&self) -> BTreeMap<LinkId, Name> {
         let ports = self.ports.values().map(|port| (port.id(), port.link.name));
         let lans = self.lans.values().map(|lan| (lan.id(), lan.name));
@@ -164,7 +162,6 @@ impl Interfaces {
             .collect()
     }
 
-    /// Tells each link whether a game waits there.
     pub(super) fn tell_games(&mut self, now: LocalTime, clients: &Clients) {
         for port in self.lans.values_mut() {
             // A game that keeps its link without hearing the other daemon must not be chosen by others.
@@ -184,7 +181,6 @@ impl Interfaces {
         !self.ports.values().any(is_cable) && self.udev_settle.is_empty() && self.lans.is_empty()
     }
 
-    /// Handles a resume from suspend.
     pub(super) fn handle_resume(&mut self, now: LocalTime) {
         for port in self.ports.values_mut() {
             port.cable.handle_input(now, Input::Resumed);

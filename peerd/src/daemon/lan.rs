@@ -13,7 +13,6 @@ use mio::Token;
 /// Beacons read at once.
 const BATCH: usize = 32;
 
-/// One LAN interface.
 #[derive(Debug)]
 pub(super) struct LanPort {
     pub(super) name: Name,
@@ -67,7 +66,6 @@ impl LanPort {
         true
     }
 
-    /// Performs the outputs of the machine.
     pub(super) fn drain(&mut self, events: &mut Vec<Event>) {
         while let Some(output) = self.lan.poll_output() {
             match output {
@@ -95,7 +93,6 @@ impl LanPort {
         }
     }
 
-    /// The assignment for a game, if there is a peer.
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let (peer, address) = self.lan.linked_address()?;
         Some((self.id(), peer_up(self.name, peer, address, None)))

@@ -12,7 +12,6 @@ use std::time::Duration;
 /// times a second.
 const KEEP_TIME: Duration = Duration::from_secs(3);
 
-/// Leftovers on one interface.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     index: IfIndex,
@@ -44,9 +43,9 @@ impl Leftovers {
                 } if of == index => found.push((ip, None)),
                 _ => {}
             });
+        }
         let due = (!found.is_empty()).then(|| now.after(KEEP_TIME));
         Leftovers { index, found, due }
-        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {

@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-/// One cable.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) link: Link,
@@ -153,7 +152,6 @@ impl Port {
             .min()
     }
 
-    /// Performs what is due.
     pub(super) fn handle_timeout(
         &mut self,
         now: LocalTime,
@@ -174,7 +172,6 @@ impl Port {
         }
     }
 
-    /// Performs the outputs of the machine.
     pub(super) fn drain(&mut self, now: LocalTime, shared: &mut Shared) {
         while let Some(output) = self.cable.poll_output() {
             let name = self.link.name;
@@ -314,7 +311,6 @@ impl Port {
         }
     }
 
-    /// The assignment for a game, if there is a peer.
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let &(peer, plan) = self.cable.assignment()?;
         let at = |ip| SocketAddr::new(ip, BRIDGE_PORT);

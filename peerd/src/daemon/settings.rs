@@ -36,7 +36,6 @@ pub(crate) struct Settings {
     pub(crate) exit_idle: Option<u64>,
 }
 
-/// Errors of the start.
 #[derive(Debug)]
 pub(crate) enum RunError {
     CablesFile(io::Error),

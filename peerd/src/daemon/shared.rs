@@ -5,7 +5,6 @@ use crate::sys::holes::Keeper;
 use crate::sys::netlink::Route;
 use mio::{Registry, Token};
 
-/// Sockets and services that all interfaces share, and the events of their links.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) registry: Registry,

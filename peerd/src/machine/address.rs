@@ -26,14 +26,12 @@ const REFUSED_RETRY: Duration = Duration::from_millis(250);
 pub(crate) struct Plan {
     /// Our address: link-local `/64` for IPv6, `/32` with the peer's as its partner for IPv4.
     pub(crate) local: IpAddr,
-    /// The peer's address.
     pub(crate) peer: IpAddr,
     /// The peer's MAC, for a permanent neighbour entry: no resolution, which a firewall could drop.
     pub(crate) peer_mac: Mac,
 }
 
 impl Plan {
-    /// The plan that both ends compute independently.
     pub(crate) fn new(me: &Identity, peer: &Identity, peer_mac: Mac, with_v6: bool) -> Plan {
         let (local, peer) = match with_v6 {
             true => (v6(me), v6(peer)),
@@ -156,7 +154,6 @@ impl Addresses {
         self.retry = None;
     }
 
-    /// Handles an address that was removed from the interface.
     pub(crate) fn handle_removed(&mut self, now: LocalTime, address: IpAddr) {
         if self.installed.is_none_or(|plan| plan.local != address) {
             return;
@@ -177,7 +174,6 @@ impl Addresses {
         self.retry = Some(now.after(pause));
     }
 
-    /// Addresses to remove.
     pub(crate) fn poll_remove(&mut self) -> Option<Plan> {
         let wanted = self.wanted;
         let is_old = |old: &mut Plan| wanted.is_none_or(|wanted| !wanted.has_addresses_of(old));
@@ -197,7 +193,6 @@ impl Addresses {
         Some(wanted)
     }
 
-    /// When [`poll_install`](Self::poll_install) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
         self.retry
             .filter(|_| self.wanted.is_some() && self.installed != self.wanted)

@@ -26,7 +26,6 @@ const UDP_FRESH: Duration = Duration::from_secs(4);
 /// New instances drawn because another machine has ours, before a loop is assumed.
 const MAX_REDRAWS: u8 = 3;
 
-/// One end of one cable.
 #[derive(Debug)]
 pub(crate) struct Cable {
     me: Identity,
@@ -70,10 +69,10 @@ impl Cable {
     pub(crate) fn nonce(&self) -> Nonce {
         self.me.nonce
     }
+
     pub(crate) fn is_certain(&self) -> bool {
         self.is_certain
     }
-
 
     pub(crate) fn has_peer(&self) -> bool {
         self.peering.peer.is_some()
@@ -88,7 +87,6 @@ impl Cable {
         &self.addresses
     }
 
-    /// Next deadline for an input.
     pub(crate) fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {
         if self.is_stopped {
             return None;
@@ -107,7 +105,6 @@ impl Cable {
         self.outputs.pop_front()
     }
 
-    /// Handles an input.
     pub(crate) fn handle_input(&mut self, now: LocalTime, input: Input<'_>) {
         if self.is_stopped {
             return;
@@ -366,10 +363,10 @@ impl Cable {
     }
 
     fn sequence(&self) -> u32 {
-    /// A frame that says what is so now, with the number of the last one.
         self.sent.map_or(0, |frame| frame.sequence)
     }
 
+    /// A frame that says what is so now, with the number of the last one.
     fn frame(&self, kind: Kind) -> Frame {
         let peer = self.peering.peer.as_ref();
         let is_mutual = self.peering.mutual().is_some();

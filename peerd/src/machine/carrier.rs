@@ -30,16 +30,13 @@ const STABLE_AFTER: Duration = Duration::from_secs(60);
 /// Time for the link to come back after an announced change of a MAC, or a cycle.
 const FLAP_GRACE: Duration = Duration::from_secs(2);
 
-/// Actions for the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Set it up.
     Raise,
     /// Set it down and up: some drivers are confused when one end is replugged.
     Cycle,
 }
 
-/// The carrier of one interface.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carrier {
     state: LinkState,
@@ -138,7 +135,6 @@ impl Carrier {
         }
     }
 
-    /// When [`poll`](Self::poll) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
         let recovery = self
             .recovery

@@ -9,7 +9,6 @@ use std::time::Duration;
 /// Time a diagnostic is shown after it was last seen.
 const SHOWN_FOR: Duration = Duration::from_secs(5);
 
-/// One diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Diagnostic {
     /// Both ends are plugged into this machine; `other` is the interface, where it is known.
@@ -32,11 +31,8 @@ pub(crate) enum Diagnostic {
         ours: u8,
     },
     HeldDown,
-    /// Another program keeps removing our address.
     Contested,
-    /// The driver refuses to change the MAC.
     MacRefused,
-    /// An address of the link is in use on another interface.
     AddressTaken,
 }
 

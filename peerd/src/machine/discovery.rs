@@ -25,16 +25,12 @@ const MIN_SPACING: Duration = Duration::from_millis(20);
 /// Time a choice may stay unreturned; then it is avoided for as long.
 const CHOICE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// Multicast a beacon.
     Announce(Beacon),
-    /// Send a beacon to one address.
     Tell(SocketAddr, Beacon),
     /// This machine and ours have chosen each other; its bridge is at this address. Repeated when it moves.
     PeerUp(Name, SocketAddr),
-    /// The partner is lost.
     PeerDown(Loss),
 }
 
@@ -76,7 +72,6 @@ impl Lan {
         machines
     }
 
-    /// The partner.
     pub(crate) fn linked(&self) -> Option<&Machine> {
         self.roster.find(self.linked?.0)
     }
@@ -165,7 +160,6 @@ impl Lan {
         self.roster.poll_timeout().map_or(self.due, |at| at.min(self.due))
     }
 
-    /// The next output.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }

@@ -27,18 +27,14 @@ const LOST_AFTER: Duration = Duration::from_millis(1300);
 /// Least distance of two frames, so that immediate answers cannot become a flood.
 const MIN_SPACING: Duration = Duration::from_millis(2);
 
-/// Health of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// No peer has been heard.
     Silent,
-    /// The peer was heard recently.
     Alive,
     /// The peer has missed two heartbeats.
     Suspect,
 }
 
-/// The heartbeat of one cable.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heartbeat {
     heard: Option<LocalTime>,
@@ -86,7 +82,6 @@ impl Heartbeat {
         self.wake(now);
     }
 
-    /// Makes the next frame urgent.
     pub(crate) fn speak(&mut self) {
         self.is_urgent = true;
     }
@@ -132,7 +127,6 @@ impl Heartbeat {
         }
     }
 
-    /// True when a frame is to be sent now.
     pub(crate) fn poll_send(&mut self, now: LocalTime, is_linked: bool) -> bool {
         let is_due = now >= self.due(now, is_linked);
         if is_due {

@@ -8,31 +8,24 @@ use std::fmt;
 pub(crate) enum Loss {
     /// No carrier, or no interface.
     Unplugged,
-    /// The interface was set down.
     TakenDown,
     /// No frame was received from it.
     Silent,
     /// Its frames no longer name us.
     Deaf,
-    /// Its daemon sent a goodbye.
     PeerStopped,
     /// Its machine sent frames or beacons with a new instance or nonce.
     PeerRestarted,
     /// Another machine answered before this one ever heard us.
     OtherMachine,
-    /// This side draws a new instance.
     NewIdentity,
-    /// This side's daemon stops.
     Stopping,
-    /// The LAN interface is gone.
     LanGone,
     /// No beacon was received from it.
     LeftLan,
     /// A machine on a LAN chose another one or none, or this side did.
     Unchosen,
-    /// A cable goes before a LAN.
     CablePlugged,
-    /// A game of higher precedence takes the link.
     Displaced,
 }
 

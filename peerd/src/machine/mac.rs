@@ -50,7 +50,6 @@ impl Seed {
     }
 }
 
-/// States of the repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// The MACs differ, as far as is known.
@@ -67,7 +66,6 @@ pub(crate) enum State {
     Refused,
 }
 
-/// Actions for the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Take the link down, set this MAC, take it up, read it back; then [`Repair::handle_set`].
@@ -106,7 +104,6 @@ impl Repair {
         self.mine
     }
 
-    /// Times that it was changed.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
@@ -115,7 +112,6 @@ impl Repair {
         &self.state
     }
 
-    /// Takes the MAC that the kernel reports.
     pub(crate) fn handle_mine(&mut self, mac: Mac) {
         self.mine = mac;
     }
@@ -128,7 +124,6 @@ impl Repair {
         }
     }
 
-    /// The message of our next frame.
     pub(crate) fn message(&self) -> MacMessage {
         match self.state {
             State::Preparing { attempt, mac } => MacMessage::Prepare(attempt, mac),
@@ -138,7 +133,6 @@ impl Repair {
         }
     }
 
-    /// Handles a frame of the peer.
     pub(crate) fn handle_frame(
         &mut self,
         now: LocalTime,
@@ -224,7 +218,6 @@ impl Repair {
         is_due
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn poll_timeout(&self) -> Option<LocalTime> {
         match self.state {
             State::Waiting { since } | State::Yielded { since, .. } => Some(since.after(TURN_TIMEOUT)),

@@ -38,7 +38,6 @@ const MAX_RETRIES: u8 = 3;
 /// Questions to, and answers for, one machine in a second: forged beacons must not cause a flood.
 const MAX_PER_SECOND: u32 = 20;
 
-/// A machine on the LAN.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
     pub(crate) instance: Instance,
@@ -48,7 +47,6 @@ pub(crate) struct Machine {
     pub(crate) has_game: bool,
     /// The shortest round trip so far.
     pub(crate) round_trip: Option<Duration>,
-    /// Its chosen partner.
     pub(super) chosen: Instance,
     /// Ranked last until then: it did not return our choice.
     pub(super) avoided_until: LocalTime,
@@ -66,7 +64,6 @@ pub(crate) struct Machine {
     confirmed: Option<LocalTime>,
 }
 
-/// An unanswered question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Question {
     to: SocketAddr,
@@ -74,7 +71,6 @@ struct Question {
     sent: LocalTime,
 }
 
-/// A budget per second.
 #[derive(Clone, Copy, Debug, Default)]
 struct Budget {
     since: LocalTime,
@@ -93,17 +89,14 @@ impl Budget {
     }
 }
 
-/// Budgets of one machine.
 #[derive(Clone, Copy, Debug, Default)]
 struct Budgets {
     questions: Budget,
     answers: Budget,
 }
 
-/// Result of a beacon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// The machine was unknown.
     pub(super) is_new: bool,
     /// A question to send: address and stamp.
     pub(super) question: Option<(SocketAddr, u64)>,
@@ -230,7 +223,6 @@ impl Machine {
     }
 }
 
-/// The known machines.
 #[derive(Debug)]
 pub(super) struct Roster {
     me: Instance,
@@ -370,7 +362,6 @@ impl Roster {
         self.machines.len() < before
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
         self.machines.iter().filter_map(Machine::retry_due).min()
     }

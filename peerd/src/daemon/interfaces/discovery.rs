@@ -24,7 +24,6 @@ use std::time::Duration;
 const CLAIM_RETRY: Duration = Duration::from_secs(1);
 
 impl Interfaces {
-    /// Reads the kernel's messages.
     pub(in crate::daemon) fn receive_monitor(&mut self, now: LocalTime) {
         let mut buffer = [0; 16 * 1024];
         let (mut links, mut removed, mut flapped) = (BTreeSet::new(), vec![], BTreeSet::new());
@@ -68,7 +67,6 @@ impl Interfaces {
         }
     }
 
-    /// Reads an interface as it is now.
     pub(super) fn refresh(&mut self, now: LocalTime, index: IfIndex) {
         if let Some(port) = self.ports.get_mut(&index) {
             if port.refresh(now, &mut self.shared) {
@@ -91,7 +89,6 @@ impl Interfaces {
         }
     }
 
-    /// Reads all interfaces.
     pub(super) fn rescan(&mut self, now: LocalTime) {
         self.rescan = None;
         let mut indices: BTreeSet<IfIndex> = self.ports.keys().chain(self.lans.keys()).copied().collect();
@@ -180,7 +177,6 @@ impl Interfaces {
         Some((device, certainty))
     }
 
-    /// True if this daemon has claimed the interface.
     fn claim(&mut self, now: LocalTime, link: &Link) -> bool {
         let name = link.name;
         match self.claims.take(link.index) {

@@ -10,7 +10,6 @@ use crate::wire::cursor::WireError;
 use crate::wire::frame::Frame;
 use std::net::IpAddr;
 
-/// Inputs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Input<'a> {
     /// The interface's state, read from the kernel.
@@ -42,21 +41,17 @@ pub(crate) enum Input<'a> {
     Flapped,
     /// The machine was suspended, or stopped.
     Resumed,
-    /// The interface is gone.
     Gone,
     /// The daemon stops.
     Stop {
         /// A game is linked: its path stays, and the other end is not told. To that end the daemon has died.
         leaves_path: bool,
     },
-    /// A deadline.
     Timeout,
 }
 
-/// Outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// Send a frame.
     Send(Frame),
     /// Set the interface up, or cycle it.
     Carrier(carrier::Action),
@@ -64,15 +59,12 @@ pub(crate) enum Output {
     SetMac(Mac),
     /// Set addresses and the neighbour; answered by [`Input::Installed`].
     Install(Plan),
-    /// Remove them.
     Remove(Plan),
-    /// The peer can be reached.
     PeerUp(Identity, Plan),
     /// The peer is lost. After a loss that leaves the path this may follow again, with a harder one.
     PeerDown(Name, Loss),
     /// Another machine has our instance: draw a new one for the whole process.
     Redraw,
-    /// Log a diagnostic.
     Report(Diagnostic),
 }
 

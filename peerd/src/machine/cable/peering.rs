@@ -7,7 +7,6 @@ use crate::machine::loss::Loss;
 use crate::wire::frame::{Flags, Frame, Kind};
 use gamelink_core::time::LocalTime;
 
-/// The peer.
 #[derive(Debug, Default)]
 pub(super) struct Peering {
     /// Its last frame.
@@ -17,12 +16,11 @@ pub(super) struct Peering {
     /// Name and addresses that games are assigned.
     pub(super) assigned: Option<(Name, Plan)>,
     /// A peer whose daemon fell silent, while a game is linked with it.
+    pub(super) held: Option<Name>,
     /// Times that games were assigned to it.
     pub(super) links: u64,
-    pub(super) held: Option<Name>,
 }
 
-/// UDP on this cable.
 #[derive(Debug, Default)]
 pub(super) struct Udp {
     /// Time the last datagram of the peer came.
@@ -31,7 +29,6 @@ pub(super) struct Udp {
     pub(super) is_blocked: bool,
 }
 
-/// Admission of a frame.
 #[derive(Debug, PartialEq)]
 pub(super) enum Admission {
     /// Of the peer, or of a machine that becomes the peer.
