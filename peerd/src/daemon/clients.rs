@@ -65,8 +65,9 @@ impl Clients {
     }
 
     fn games(&self) -> impl Iterator<Item = &Client> {
-        let is_game = |client: &&Client| client.role == Some(Role::Game);
-        self.clients.values().filter(is_game)
+        self.clients
+            .values()
+            .filter(|client| client.role == Some(Role::Game))
     }
 
     pub(super) fn status(&self, names: &BTreeMap<LinkId, Name>) -> Vec<GameStatus> {
@@ -183,9 +184,9 @@ impl Clients {
     }
 
     /// Assigns each game without a peer one of the `linked` interfaces that no other game has, and tells those
-    /// that have one of a change of the assignment. Where several
-    /// wait, and where another user's game holds a link without using it, the first in
-    /// [precedence](super::precedence::Rank) gets it; `player` is the user at this machine's screen.
+    /// that have one of a new address. Where several wait, and where another user's game holds a link without
+    /// using it, the first in [precedence](super::precedence::Rank) gets it; `player` is the user at this
+    /// machine's screen.
     pub(super) fn assign(&mut self, linked: &[(LinkId, FromDaemon)], player: Option<u32>) {
         for (link, message) in linked {
             let holder = self.clients.iter().find(|(_, client)| client.link == Some(*link));

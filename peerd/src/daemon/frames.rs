@@ -32,8 +32,6 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// # Errors
-    /// When the socket cannot be opened.
     pub(super) fn open(index: IfIndex, registry: &Registry, token: Token) -> io::Result<Frames> {
         Ok(Frames {
             token,

@@ -78,9 +78,8 @@ impl Interfaces {
         };
         interfaces.rescan(clock::now());
         // Rules of a killed run; those of cables are taken over when these link.
-        let ports = interfaces.ports.values();
-        let cables = ports.filter(|port| port.cable.is_certain());
-        let cables = cables.map(|port| port.name().to_owned()).collect();
+        let name = |port: &Port| port.cable.is_certain().then(|| port.name().to_owned());
+        let cables = interfaces.ports.values().filter_map(name).collect();
         interfaces.shared.firewall.sweep(cables);
         Ok(interfaces)
     }

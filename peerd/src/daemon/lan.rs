@@ -100,19 +100,15 @@ impl LanPort {
 
     pub(super) fn status(&self) -> LanStatus {
         let linked = self.lan.linked().map(|machine| machine.instance);
-        let machines = self
-            .lan
-            .machines()
-            .into_iter()
-            .take(12)
-            .map(|machine| MachineStatus {
-                name: machine.name.to_string(),
-                instance: machine.instance.to_string(),
-                address: machine.address,
-                has_game: machine.has_game,
-                round_trip_us: machine.round_trip.map(|trip| trip.as_micros() as u64),
-                is_linked: Some(machine.instance) == linked,
-            });
+        let known = self.lan.machines().into_iter().take(12);
+        let machines = known.map(|machine| MachineStatus {
+            name: machine.name.to_string(),
+            instance: machine.instance.to_string(),
+            address: machine.address,
+            has_game: machine.has_game,
+            round_trip_us: machine.round_trip.map(|trip| trip.as_micros() as u64),
+            is_linked: Some(machine.instance) == linked,
+        });
         LanStatus {
             interface: self.name.to_string(),
             machines: machines.collect(),

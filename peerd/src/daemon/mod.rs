@@ -57,10 +57,7 @@ struct Daemon {
     slept: Duration,
 }
 
-/// Runs until a signal, or until idle if the settings say so.
-///
-/// # Errors
-/// When it cannot start.
+/// Runs until a signal, or until idle if the settings say so; fails when it cannot start.
 pub(crate) fn run(settings: Settings) -> Result<(), RunError> {
     let missing = environment::missing_capabilities();
     if !missing.is_empty() {

@@ -135,13 +135,6 @@ impl Port {
         });
     }
 
-    fn send_probe(&mut self, now: LocalTime) {
-        if let Some(prober) = &mut self.prober {
-            let is_blocked = prober.send(now);
-            self.cable.handle_input(now, Input::UdpBlocked(is_blocked));
-        }
-    }
-
     pub(super) fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {
         self.cable
             .poll_timeout(now)
@@ -163,9 +156,10 @@ impl Port {
         if self.frames.handle_timeout(now, self.link.name) {
             self.receive(now, siblings);
         }
-        let probe_due = self.prober.as_ref().map(Prober::poll_timeout);
-        if probe_due.is_some_and(|at| at <= now) {
-            self.send_probe(now);
+        let prober = self.prober.as_mut();
+        if let Some(prober) = prober.filter(|prober| prober.poll_timeout() <= now) {
+            let is_blocked = prober.send(now);
+            self.cable.handle_input(now, Input::UdpBlocked(is_blocked));
         }
         if self.cable.poll_timeout(now).is_some_and(|at| at <= now) {
             self.cable.handle_input(now, Input::Timeout);
@@ -182,9 +176,6 @@ impl Port {
                 Output::Install(plan) => {
                     let result = self.install(now, &plan, shared);
                     self.cable.handle_input(now, Input::Installed(result));
-                    if result.is_ok() {
-                        self.send_probe(now);
-                    }
                 }
                 Output::Remove(plan) => self.remove(&plan, &mut shared.route),
                 Output::PeerUp(peer, plan) => {
@@ -303,10 +294,8 @@ impl Port {
             is_there |= matches!(message, Message::Address { index: of, local, .. } if (of, local) == (index, address));
         });
         if !is_there {
-            log::info!(
-                "address removed by another program interface={} address={address}",
-                self.name()
-            );
+            let name = self.link.name;
+            log::info!("address removed by another program interface={name} address={address}");
             self.cable.handle_input(now, Input::AddressRemoved(address));
         }
     }

@@ -10,16 +10,11 @@ const MAX_PER_USER: usize = 6;
 const MAX_FOR_ROOT: usize = 32;
 
 /// True if there is room for a client of this user beside the `others`.
-pub(super) fn has_room(uid: u32, others: impl Iterator<Item = u32>) -> bool {
-    let (mut all, mut own) = (0, 0);
-    for other in others {
-        all += usize::from(other != 0);
-        own += usize::from(other == uid);
-    }
-    if uid == 0 {
-        own < MAX_FOR_ROOT
-    } else {
-        all < MAX_CLIENTS && own < MAX_PER_USER
+pub(super) fn has_room(uid: u32, others: impl Iterator<Item = u32> + Clone) -> bool {
+    let own = others.clone().filter(|other| *other == uid).count();
+    match uid {
+        0 => own < MAX_FOR_ROOT,
+        _ => own < MAX_PER_USER && others.filter(|other| *other != 0).count() < MAX_CLIENTS,
     }
 }
 

@@ -160,11 +160,8 @@ impl Addresses {
         }
         self.installed = None;
         let is_fight = self.lost.is_some_and(|at| now.since(at) < FIGHT_WINDOW);
-        self.losses = if is_fight {
-            self.losses.saturating_add(1)
-        } else {
-            1
-        };
+        let before = if is_fight { self.losses } else { 0 };
+        self.losses = before.saturating_add(1);
         self.lost = Some(now);
         let pause = match self.losses {
             0 | 1 => RESTORE_DELAY,

@@ -12,6 +12,7 @@ pub(crate) use super::roster::Machine;
 use super::roster::Roster;
 use crate::identity::{Identity, Instance, Name};
 use crate::wire::beacon::Beacon;
+use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -38,7 +39,6 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct Lan {
     me: Identity,
-    port: u16,
     has_game: bool,
     roster: Roster,
     chosen: Option<(Instance, LocalTime)>,
@@ -50,12 +50,11 @@ pub(crate) struct Lan {
 }
 
 impl Lan {
-    pub(crate) fn new(now: LocalTime, me: Identity, port: u16) -> Lan {
+    pub(crate) fn new(now: LocalTime, me: Identity) -> Lan {
         Lan {
             // The nonce of a LAN is never sent.
             roster: Roster::new(me.instance, me.nonce.0),
             me,
-            port,
             has_game: false,
             chosen: None,
             linked: None,
@@ -98,13 +97,10 @@ impl Lan {
         // Our own, by any interface, or of another daemon of this machine.
         let is_own = beacon.sender == self.me.instance || beacon.box_id == self.me.box_id;
         // All bridges have the same port; a stranger must not choose the one that our game binds.
-        if is_own || beacon.port != self.port {
+        if is_own || beacon.port != BRIDGE_PORT {
             return;
         }
-        let kept = [
-            self.chosen.map(|(chosen, _)| chosen),
-            self.linked.map(|(linked, _)| linked),
-        ];
+        let kept = [self.chosen.map(|(of, _)| of), self.linked.map(|(of, _)| of)];
         let outcome = self.roster.handle_beacon(now, from, beacon, kept);
         if outcome.is_new {
             // A newcomer is answered before our next turn.
@@ -188,7 +184,7 @@ impl Lan {
             box_id: self.me.box_id,
             has_game: self.has_game,
             asks: false,
-            port: self.port,
+            port: BRIDGE_PORT,
             chosen: self.chosen.map_or(Instance::NONE, |(chosen, _)| chosen),
             stamp: now.0,
             echo: 0,
@@ -226,7 +222,7 @@ impl Lan {
         let mutual = best.filter(|machine| machine.chosen == me);
         let now_linked = mutual.map(|machine| {
             let mut address = machine.address;
-            address.set_port(self.port);
+            address.set_port(BRIDGE_PORT);
             (machine.instance, address)
         });
         if now_linked == self.linked {

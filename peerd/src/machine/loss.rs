@@ -3,7 +3,6 @@
 use gamelink_core::control::DownCause;
 use std::fmt;
 
-/// Reasons why a peer is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// No carrier, or no interface.

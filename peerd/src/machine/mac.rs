@@ -7,13 +7,14 @@
 
 use crate::identity::{Instance, Mac};
 use crate::wire::frame::MacMessage;
+use gamelink_core::control::{MacRepair, MacStatus};
 use gamelink_core::time::LocalTime;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use std::time::Duration;
 
 /// Time the larger instance leaves to the smaller one; also the limit of an announced change.
-pub(crate) const TURN_TIMEOUT: Duration = Duration::from_secs(2);
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Proposals before the repair is given up.
 const MAX_ATTEMPTS: u8 = 8;
@@ -104,8 +105,17 @@ impl Repair {
         self.mine
     }
 
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
+    pub(crate) fn status(&self) -> MacStatus {
+        MacStatus {
+            mac: self.mine.to_string(),
+            mac_repair: match self.state {
+                State::Distinct => MacRepair::Unneeded,
+                State::Refused => MacRepair::Refused,
+                _ => MacRepair::UnderWay,
+            },
+            mac_changes: self.changes,
+            ..MacStatus::default()
+        }
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -180,16 +190,10 @@ impl Repair {
     }
 
     fn prepare(&mut self, peer_mac: Mac) {
-        while self.attempts < MAX_ATTEMPTS {
-            let attempt = self.attempts;
-            self.attempts += 1;
-            let mac = self.seed.mac(attempt);
-            if mac != self.mine && mac != peer_mac {
-                self.state = State::Preparing { attempt, mac };
-                return;
-            }
-        }
-        self.state = State::Refused;
+        let mut proposals = (self.attempts..MAX_ATTEMPTS).map(|attempt| (attempt, self.seed.mac(attempt)));
+        let proposal = proposals.find(|&(_, mac)| mac != self.mine && mac != peer_mac);
+        self.attempts = proposal.map_or(MAX_ATTEMPTS, |(attempt, _)| attempt + 1);
+        self.state = proposal.map_or(State::Refused, |(attempt, mac)| State::Preparing { attempt, mac });
     }
 
     /// Handles the driver's result: `Ok` with the MAC read back, `Err` if it refused.

@@ -127,17 +127,17 @@ impl Machine {
         }
     }
 
-    fn is_silent(&self, now: LocalTime) -> bool {
-        let is_idle = self.confirmed.is_some() && !self.has_game;
-        now.since(self.heard) >= if is_idle { IDLE_GONE_AFTER } else { GONE_AFTER }
-    }
-
-    /// True if it is to be forgotten. One that is heard elsewhere may be about to answer from there.
+    /// True if it is to be forgotten.
     fn is_gone(&self, now: LocalTime) -> bool {
-        let may_move = self.confirmed.is_some()
-            && now.since(self.heard) < IDLE_GONE_AFTER
-            && self.heard_elsewhere.is_some_and(|at| now.since(at) < MOVE_WINDOW);
-        self.is_silent(now) && !may_move
+        // One that is heard elsewhere may be about to answer from there.
+        let may_move = self.heard_elsewhere.is_some_and(|at| now.since(at) < MOVE_WINDOW);
+        let is_kept_longer = self.confirmed.is_some() && (may_move || !self.has_game);
+        now.since(self.heard)
+            >= if is_kept_longer {
+                IDLE_GONE_AFTER
+            } else {
+                GONE_AFTER
+            }
     }
 
     /// True if another address may answer in its place.
@@ -162,13 +162,10 @@ impl Machine {
     /// Takes the answer to the last question; false for anything else. The sender's clock is never compared:
     /// the answer to the newest question is newest.
     fn handle_answer(&mut self, now: LocalTime, me: Instance, from: SocketAddr, beacon: &Beacon) -> bool {
-        let Some(question) = self.question.filter(|of| of.to == from) else {
+        let is_answer = |of: &mut Question| (of.to, of.stamp, me) == (from, beacon.echo, beacon.echo_to);
+        let Some(question) = self.question.take_if(is_answer) else {
             return false;
         };
-        if beacon.echo_to != me || beacon.echo != question.stamp {
-            return false;
-        }
-        self.question = None;
         let trip = now.since(question.sent);
         if self.confirmed.is_none() {
             self.name = beacon.name;
@@ -194,15 +191,12 @@ impl Machine {
 
     /// True if `from` is to be questioned after this beacon; answers before `renewed` are out of date.
     fn wants_question(&self, now: LocalTime, renewed: LocalTime, from: SocketAddr, beacon: &Beacon) -> bool {
-        if self
+        let is_asked = self
             .question
-            .is_some_and(|of| now.since(of.sent) < ANSWER_TIMEOUT)
-        {
-            return false;
-        }
+            .is_some_and(|of| now.since(of.sent) < ANSWER_TIMEOUT);
         let is_known = (self.has_game, self.chosen) == (beacon.has_game, beacon.chosen);
         let is_due = self.confirmed.is_none_or(|at| now.since(at) >= MEASURE_INTERVAL);
-        from != self.address || !is_known || is_due || !self.has_answered(renewed)
+        !is_asked && (from != self.address || !is_known || is_due || !self.has_answered(renewed))
     }
 
     /// Sends a question; returns its address and stamp: a time whose lowest bits, a millisecond, are

@@ -14,7 +14,6 @@ use crate::sys::claim::Claimed;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::{environment, udev};
 use crate::wire::netlink::{Link, Message, Request};
-use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
 use std::collections::BTreeSet;
 use std::io;
@@ -110,7 +109,7 @@ impl Interfaces {
         if !self.claim(now, &link) {
             return;
         }
-        let identity = match self.identity() {
+        let identity = match identity(self.me) {
             Ok(identity) => identity,
             Err(error) => return log::error!("no random numbers error={error}"),
         };
@@ -170,11 +169,11 @@ impl Interfaces {
             return None;
         }
         let word = has_driver.then(|| udev::mark(link.index)).flatten();
-        let Some(certainty) = certainty(word) else {
+        let certainty = certainty(word);
+        if certainty.is_none() {
             self.udev_settle.forget(link.index);
-            return None;
-        };
-        Some((device, certainty))
+        }
+        Some((device, certainty?))
     }
 
     fn claim(&mut self, now: LocalTime, link: &Link) -> bool {
@@ -210,8 +209,8 @@ impl Interfaces {
         if !is_asked || self.lans.contains_key(&link.index) {
             return;
         }
-        let Ok(identity) = self.identity() else { return };
-        let lan = Lan::new(now, identity, BRIDGE_PORT);
+        let Ok(identity) = identity(self.me) else { return };
+        let lan = Lan::new(now, identity);
         let port = LanPort::open(link.name, link.index, lan, &mut self.shared);
         log::info!("LAN discovery started lan={}", link.name);
         self.shared.events.push(Event::Changed);
@@ -223,11 +222,6 @@ impl Interfaces {
             log::info!("LAN interface released lan={} reason={loss}", lan.name);
             self.shared.events.push(Event::Down(lan.id(), lan.name, loss));
         }
-    }
-
-    fn identity(&self) -> io::Result<Identity> {
-        let nonce = Nonce(u64::from_ne_bytes(environment::random()?));
-        Ok(Identity { nonce, ..self.me })
     }
 
     /// Draws a new instance for the whole process.
@@ -242,11 +236,15 @@ impl Interfaces {
             self.leave_lan(index, Loss::NewIdentity);
         }
         self.rescan = Some(now);
-        for index in self.ports.keys().copied().collect::<Vec<_>>() {
-            let Ok(identity) = self.identity() else { return };
-            if let Some(port) = self.ports.get_mut(&index) {
-                port.cable.handle_input(now, Input::Identity(identity));
-            }
+        for port in self.ports.values_mut() {
+            let Ok(identity) = identity(self.me) else { return };
+            port.cable.handle_input(now, Input::Identity(identity));
         }
     }
+}
+
+/// The identity on a new link: it has a nonce of its own.
+fn identity(me: Identity) -> io::Result<Identity> {
+    let nonce = Nonce(u64::from_ne_bytes(environment::random()?));
+    Ok(Identity { nonce, ..me })
 }

@@ -2,9 +2,8 @@
 
 use super::{Cable, UDP_FRESH};
 use crate::machine::health::Health;
-use crate::machine::mac;
 use crate::wire::frame::Flags;
-use gamelink_core::control::{CableState, CableStatus, MacRepair, MacStatus, PeerStatus, UdpStatus};
+use gamelink_core::control::{CableState, CableStatus, PeerStatus, UdpStatus};
 use gamelink_core::time::LocalTime;
 
 impl Cable {
@@ -17,16 +16,7 @@ impl Cable {
             is_up: self.carrier.state().is_up,
             has_carrier: self.carrier.state().has_carrier,
             state: self.state(now),
-            mac: MacStatus {
-                mac: self.repair.mine().to_string(),
-                mac_repair: match self.repair.state() {
-                    mac::State::Distinct => MacRepair::Unneeded,
-                    mac::State::Refused => MacRepair::Refused,
-                    _ => MacRepair::UnderWay,
-                },
-                mac_changes: self.repair.changes(),
-                ..MacStatus::default()
-            },
+            mac: self.repair.status(),
             local: plan.map(|plan| plan.local),
             peer: peer.map(|peer| PeerStatus {
                 name: peer.sender.name.to_string(),

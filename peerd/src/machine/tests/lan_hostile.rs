@@ -5,7 +5,6 @@ use super::world::Random;
 use crate::identity::Instance;
 use crate::machine::discovery::{Lan, Output};
 use crate::wire::beacon::Beacon;
-use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
 use std::net::SocketAddr;
 
@@ -63,7 +62,7 @@ fn a_flood_in_a_friends_name_moves_nobody() {
 
 #[test]
 fn a_lost_question_gives_nobody_else_the_friends_place() {
-    let mut lan = Lan::new(LocalTime(0), identity(1), BRIDGE_PORT);
+    let mut lan = Lan::new(LocalTime(0), identity(1));
     let mut asked = vec![];
     // The friend and the liar speak by turns, ten times a second, and our words to the friend are lost at
     // first.
@@ -128,7 +127,7 @@ fn empty_names_from_everywhere_lock_nobody_out() {
 
 #[test]
 fn a_flood_of_strangers_costs_no_more_than_a_few_questions() {
-    let mut lan = Lan::new(LocalTime(0), identity(1), BRIDGE_PORT);
+    let mut lan = Lan::new(LocalTime(0), identity(1));
     let mut sent = 0;
     for n in 0..100_000u32 {
         let mut instance = [9; 16];
@@ -177,7 +176,7 @@ fn beacons_survive_the_wire_and_mutations_do_no_harm() {
     let bytes = beacon.encode();
     assert_eq!(Beacon::decode(&bytes), Ok(beacon));
     let mut random = Random(5);
-    let mut lan = Lan::new(LocalTime(0), identity(2), BRIDGE_PORT);
+    let mut lan = Lan::new(LocalTime(0), identity(2));
     for n in 0..1_000_000u64 {
         let now = LocalTime(n * 10_000);
         let mut bytes = bytes;

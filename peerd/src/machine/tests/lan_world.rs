@@ -72,7 +72,7 @@ impl World {
     }
 
     pub(super) fn add(&mut self, n: u8, has_game: bool) {
-        let mut lan = Lan::new(self.now(), identity(n), BRIDGE_PORT);
+        let mut lan = Lan::new(self.now(), identity(n));
         lan.set_game(self.now(), has_game);
         let addresses = vec![v4(n)];
         self.hosts.insert(n, Host { lan, addresses });
@@ -368,7 +368,7 @@ fn a_daemon_that_is_started_again_takes_its_own_place() {
         instance: Instance([0x42; 16]),
         ..identity(2)
     };
-    let mut lan = Lan::new(world.now(), again, BRIDGE_PORT);
+    let mut lan = Lan::new(world.now(), again);
     lan.set_game(world.now(), true);
     let addresses = host.addresses;
     world.hosts.insert(2, Host { lan, addresses });
