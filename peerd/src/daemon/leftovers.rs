@@ -34,7 +34,7 @@ impl Leftovers {
                     is_like_ours,
                     ..
                 } if of == index && (is_ours || is_like_ours && is_marked) => {
-                    found.push((local, Some(partner)))
+                    found.push((local, Some(partner)));
                 }
                 Message::Neighbour {
                     index: of,

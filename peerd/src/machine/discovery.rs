@@ -106,15 +106,11 @@ impl Lan {
             // A newcomer is answered before our next turn.
             self.hurry(now);
         }
-        let has_replaced = outcome.has_replaced;
-        self.choose(
-            now,
-            if has_replaced {
-                Loss::PeerRestarted
-            } else {
-                Loss::LeftLan
-            },
-        );
+        let loss = match outcome.has_replaced {
+            true => Loss::PeerRestarted,
+            false => Loss::LeftLan,
+        };
+        self.choose(now, loss);
         if outcome.may_answer {
             let answer = Beacon {
                 echo: beacon.stamp,
@@ -140,10 +136,9 @@ impl Lan {
         if now >= self.due {
             // Jitter: others may have started at the same moment.
             let jitter = Duration::from_millis((self.me.nonce.0 ^ now.0) % 200);
-            let interval = if self.has_game {
-                GAME_INTERVAL
-            } else {
-                IDLE_INTERVAL
+            let interval = match self.has_game {
+                true => GAME_INTERVAL,
+                false => IDLE_INTERVAL,
             };
             self.due = now.after(interval - jitter);
             self.announced = Some(now);

@@ -14,13 +14,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Machines known at once: more than any player has, and a bound on a flood of beacons.
-pub(super) const MAX_MACHINES: usize = 32;
+const MAX_MACHINES: usize = 32;
 /// Machines at one address: a restarted daemon, and some room.
 const MAX_AT_ADDRESS: usize = 4;
 /// New machines in a second: bounds the questions that a flood of names causes.
 const MAX_NEW: u32 = 200;
 /// Silence after which a machine with a game is gone: three beacons.
-pub(super) const GONE_AFTER: Duration = Duration::from_millis(3500);
+const GONE_AFTER: Duration = Duration::from_millis(3500);
 /// Silence after which one without a game is gone: its beacons come every five seconds.
 const IDLE_GONE_AFTER: Duration = Duration::from_secs(16);
 /// Time for which a silent machine is kept after another address used its name: two beacons and a margin.
