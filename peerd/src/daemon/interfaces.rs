@@ -1,14 +1,19 @@
 //! Interfaces that are served: cables and LANs.
 
-mod discovery;
+mod autoconf;
+mod cable_port;
+mod handshake_socket;
+mod hotplug;
+mod lan_port;
+mod leftovers;
+mod shared;
+mod udev_settle;
 
-use super::clients::Clients;
-use super::lan::LanPort;
-use super::link::{Event, LinkId};
-use super::port::Port;
+pub(super) use shared::Tokens;
+
+use super::assignment::{Event, LinkId};
+use super::connections::Connections;
 use super::settings::{RunError, Settings};
-use super::shared::{Shared, Tokens};
-use super::udev_settle::UdevSettle;
 use crate::identity::{Identity, IfIndex, Name, Nonce};
 use crate::machine::cable::Input;
 use crate::sys::claim::Claims;
@@ -16,11 +21,15 @@ use crate::sys::holes::Keeper;
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::sysfs::CableList;
 use crate::sys::{clock, environment};
+use cable_port::CablePort;
 use gamelink_core::control::{FromDaemon, Status};
 use gamelink_core::time::LocalTime;
+use lan_port::LanPort;
 use mio::{Registry, Token};
+use shared::Shared;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use udev_settle::UdevSettle;
 
 /// The interfaces and the sockets they share.
 pub(super) struct Interfaces {
@@ -29,7 +38,7 @@ pub(super) struct Interfaces {
     cables: CableList,
     shared: Shared,
     monitor: Monitor,
-    ports: BTreeMap<IfIndex, Port>,
+    ports: BTreeMap<IfIndex, CablePort>,
     lans: BTreeMap<IfIndex, LanPort>,
     claims: Claims,
     udev_settle: UdevSettle,
@@ -78,7 +87,7 @@ impl Interfaces {
         };
         interfaces.rescan(clock::now());
         // Rules of a killed run; those of cables are taken over when these link.
-        let name = |port: &Port| port.cable.is_certain().then(|| port.name().to_owned());
+        let name = |port: &CablePort| port.cable.is_certain().then(|| port.name().to_owned());
         let cables = interfaces.ports.values().filter_map(name).collect();
         interfaces.shared.firewall.sweep(cables);
         Ok(interfaces)
@@ -124,7 +133,7 @@ impl Interfaces {
 
     /// The cables by their nonces.
     fn siblings(&self) -> BTreeMap<Nonce, Name> {
-        let of = |port: &Port| (port.cable.nonce(), port.link.name);
+        let of = |port: &CablePort| (port.cable.nonce(), port.link.name);
         self.ports.values().map(of).collect()
     }
 
@@ -155,13 +164,13 @@ impl Interfaces {
 
     /// Assignments over cables and LANs.
     pub(super) fn assignments(&self) -> Vec<(LinkId, FromDaemon)> {
-        let ports = self.ports.values().filter_map(Port::peer_up);
+        let ports = self.ports.values().filter_map(CablePort::peer_up);
         ports
             .chain(self.lans.values().filter_map(LanPort::peer_up))
             .collect()
     }
 
-    pub(super) fn tell_games(&mut self, now: LocalTime, clients: &Clients) {
+    pub(super) fn tell_games(&mut self, now: LocalTime, clients: &Connections) {
         for port in self.lans.values_mut() {
             // A game that keeps its link without hearing the other daemon must not be chosen by others.
             let wants = clients.wants(port.id()) && !clients.holds(port.id());
@@ -176,7 +185,7 @@ impl Interfaces {
 
     /// True if there is nothing to serve. A possible phone does not count.
     pub(super) fn is_idle(&self) -> bool {
-        let is_cable = |port: &Port| port.cable.is_certain() || port.cable.has_peer();
+        let is_cable = |port: &CablePort| port.cable.is_certain() || port.cable.has_peer();
         !self.ports.values().any(is_cable) && self.udev_settle.is_empty() && self.lans.is_empty()
     }
 
@@ -187,7 +196,7 @@ impl Interfaces {
     }
 
     /// Stops all cables. Those over which a game is linked keep their addresses.
-    pub(super) fn stop(&mut self, now: LocalTime, clients: &Clients) {
+    pub(super) fn stop(&mut self, now: LocalTime, clients: &Connections) {
         for (&index, port) in &mut self.ports {
             port.stays = clients.plays(port.id(), port.name());
             if port.stays {

@@ -1,33 +1,26 @@
-//! The daemon: all cables of this machine on one poll.
+//! The daemon: the interfaces of this machine and the clients of its control socket, on one poll.
 
-mod autoconf;
-mod client;
-mod clients;
-mod frames;
+mod assignment;
+mod connection;
+mod connections;
 mod interfaces;
-mod lan;
-mod leftovers;
-mod link;
 mod notify;
-mod port;
-mod precedence;
 mod settings;
-mod shared;
 mod status;
-mod udev_settle;
+mod user_precedence;
 
 pub(crate) use settings::{RunError, Settings};
 
-use crate::machine::loss::Loss;
+use crate::machine::peer_loss::Loss;
 use crate::sys::control::Listeners;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, environment};
-use client::Request;
-use clients::Clients;
+use assignment::{Event, LinkId};
+use connection::Request;
+use connections::Connections;
 use gamelink_core::control::{FromDaemon, Status};
 use gamelink_core::time::LocalTime;
 use interfaces::Interfaces;
-use link::{Event, LinkId};
 use mio::{Events, Interest, Poll, Token};
 use notify::Watchdog;
 use sd_notify::NotifyState;
@@ -48,7 +41,7 @@ struct Daemon {
     listeners: Listeners,
     /// Sockets that may have more than was read at once: the poll is edge-triggered.
     unfinished: BTreeSet<Token>,
-    clients: Clients,
+    connections: Connections,
     interfaces: Interfaces,
     watchdog: Watchdog,
     wakeups: u64,
@@ -91,7 +84,7 @@ impl Daemon {
             signals,
             listeners,
             unfinished: BTreeSet::new(),
-            clients: Clients::default(),
+            connections: Connections::default(),
             idle_exit: settings.exit_idle.map(Duration::from_secs),
             interfaces: Interfaces::open(settings, registry, MONITOR, last)?,
             watchdog: Watchdog::from_environment(clock::now()),
@@ -127,7 +120,7 @@ impl Daemon {
                 }
             }
             self.interfaces.handle_timeout(now);
-            if self.clients.handle_timeout(now) {
+            if self.connections.handle_timeout(now) {
                 self.serve_games(now);
             }
             self.watchdog.handle_timeout(now);
@@ -141,7 +134,7 @@ impl Daemon {
     fn poll_timeout(&self, now: LocalTime) -> Option<LocalTime> {
         let times = self.interfaces.poll_timeout(now).into_iter();
         times
-            .chain(self.clients.poll_timeout())
+            .chain(self.connections.poll_timeout())
             .chain(self.watchdog.poll_timeout())
             .chain(self.idle_until())
             .chain((!self.unfinished.is_empty()).then_some(now))
@@ -156,7 +149,7 @@ impl Daemon {
         let listener = token.0.checked_sub(FIRST_LISTENER);
         let has_more = if let Some(listener) = listener.and_then(|n| self.listeners.all.get(n)) {
             let (registry, tokens) = (self.poll.registry(), self.interfaces.tokens());
-            self.clients.accept(now, listener, registry, tokens)
+            self.connections.accept(now, listener, registry, tokens)
         } else {
             !self.interfaces.handle_ready(now, token) && self.receive_client(now, token)
         };
@@ -167,12 +160,12 @@ impl Daemon {
 
     fn receive_client(&mut self, now: LocalTime, token: Token) -> bool {
         let mut requests = vec![];
-        let has_more = self.clients.receive(now, token, &mut requests);
+        let has_more = self.connections.receive(now, token, &mut requests);
         for request in requests {
             match request {
                 Request::Status => {
                     let status = FromDaemon::Status(self.status(now));
-                    self.clients.send(token, &status);
+                    self.connections.send(token, &status);
                 }
                 Request::Games => self.serve_games(now),
             }
@@ -183,9 +176,9 @@ impl Daemon {
     fn status(&self, now: LocalTime) -> Status {
         status::cut_short(Status {
             wakeups: self.wakeups,
-            clients: self.clients.len(),
-            clients_refused: self.clients.refused,
-            games: self.clients.status(&self.interfaces.names()),
+            clients: self.connections.len(),
+            clients_refused: self.connections.refused,
+            games: self.connections.status(&self.interfaces.names()),
             ..self.interfaces.status(now)
         })
     }
@@ -193,20 +186,20 @@ impl Daemon {
     /// Assigns links to games, and tells the links whether a game waits.
     fn serve_games(&mut self, now: LocalTime) {
         let (player, names) = (environment::player(), self.interfaces.names());
-        self.clients.adopt(now, &names, player);
+        self.connections.adopt(now, &names, player);
         let linked = self.interfaces.assignments();
         let is_cable = |link| matches!(link, LinkId::Cable(_));
         // A plugged cable goes before a LAN.
         if linked
             .iter()
-            .any(|&(link, _)| is_cable(link) && !self.clients.has(link))
+            .any(|&(link, _)| is_cable(link) && !self.connections.has(link))
         {
             for (&link, &interface) in names.iter().filter(|(link, _)| !is_cable(**link)) {
-                self.clients.take_back(link, interface, Loss::CablePlugged);
+                self.connections.take_back(link, interface, Loss::CablePlugged);
             }
         }
-        self.clients.assign(&linked, player);
-        self.interfaces.tell_games(now, &self.clients);
+        self.connections.assign(&linked, player);
+        self.interfaces.tell_games(now, &self.connections);
     }
 
     /// Performs the outputs of all links, and tells the games.
@@ -218,14 +211,14 @@ impl Daemon {
         let events = self.interfaces.drain(now);
         for event in &events {
             if let &Event::Down(link, interface, loss) = event {
-                self.clients.take_back(link, interface, loss);
+                self.connections.take_back(link, interface, loss);
             }
         }
         if !events.is_empty() {
             self.serve_games(now);
             notify::send(NotifyState::Status(&self.interfaces.line()));
         }
-        let is_idle = self.interfaces.is_idle() && self.clients.len() == 0;
+        let is_idle = self.interfaces.is_idle() && self.connections.len() == 0;
         self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
     }
 
@@ -241,7 +234,7 @@ impl Daemon {
     fn stop(&mut self) {
         notify::send(NotifyState::Stopping);
         let now = clock::now();
-        self.interfaces.stop(now, &self.clients);
+        self.interfaces.stop(now, &self.connections);
         self.settle(now);
         self.interfaces.close();
     }

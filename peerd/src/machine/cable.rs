@@ -9,9 +9,9 @@ pub(crate) use io::{Config, Input, Output};
 use super::address::{self, Addresses, Plan};
 use super::carrier::Carrier;
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::health::Heartbeat;
-use super::loss::Loss;
-use super::mac::{self, Repair};
+use super::heartbeat::Heartbeat;
+use super::mac_repair::{self, Repair};
+use super::peer_loss::Loss;
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, MacMessage, VERSION};
@@ -133,7 +133,7 @@ impl Cable {
             Input::MacSet(result) => {
                 self.repair.handle_set(result);
                 self.addresses.handle_flushed();
-                if *self.repair.state() == mac::State::Refused {
+                if *self.repair.state() == mac_repair::State::Refused {
                     self.report(now, Diagnostic::MacRefused);
                 }
             }
@@ -213,7 +213,7 @@ impl Cable {
         if action.is_some() {
             self.carrier.expect_flap(now);
         }
-        if let Some(mac::Action::Set(mac)) = action {
+        if let Some(mac_repair::Action::Set(mac)) = action {
             self.outputs.push_back(Output::SetMac(mac));
         }
     }

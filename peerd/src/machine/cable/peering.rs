@@ -3,7 +3,7 @@
 use crate::identity::{Instance, Name};
 use crate::machine::address::Plan;
 use crate::machine::diagnostic::Diagnostic;
-use crate::machine::loss::Loss;
+use crate::machine::peer_loss::Loss;
 use crate::wire::frame::{Flags, Frame, Kind};
 use gamelink_core::time::LocalTime;
 

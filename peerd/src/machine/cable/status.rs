@@ -1,7 +1,7 @@
 //! The status of a cable.
 
 use super::{Cable, UDP_FRESH};
-use crate::machine::health::Health;
+use crate::machine::heartbeat::Health;
 use crate::wire::frame::Flags;
 use gamelink_core::control::{CableState, CableStatus, PeerStatus, UdpStatus};
 use gamelink_core::time::LocalTime;

@@ -4,7 +4,7 @@ use super::world::Random;
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::LinkState;
-use crate::machine::mac::Seed;
+use crate::machine::mac_repair::Seed;
 use crate::wire::cursor::WireError;
 use crate::wire::frame::{Flags, Frame, Kind, LEN, MacMessage, VERSION};
 use gamelink_core::time::LocalTime;

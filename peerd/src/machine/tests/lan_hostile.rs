@@ -3,7 +3,7 @@
 use super::lan_world::{World, beacon, identity, v4, v6};
 use super::world::Random;
 use crate::identity::Instance;
-use crate::machine::discovery::{Lan, Output};
+use crate::machine::lan::{Lan, Output};
 use crate::wire::beacon::Beacon;
 use gamelink_core::time::LocalTime;
 use std::net::SocketAddr;

@@ -2,7 +2,7 @@
 
 use super::world::Random;
 use crate::identity::{Identity, Instance, Name, Nonce};
-use crate::machine::discovery::{Lan, Output};
+use crate::machine::lan::{Lan, Output};
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;

@@ -3,7 +3,7 @@
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::LinkState;
-use crate::machine::mac::Seed;
+use crate::machine::mac_repair::Seed;
 use gamelink_core::time::LocalTime;
 
 fn cable(n: u8) -> Cable {

@@ -5,7 +5,7 @@ use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
-use crate::machine::mac::Seed;
+use crate::machine::mac_repair::Seed;
 use crate::wire::frame::Frame;
 use gamelink_core::time::LocalTime;
 use std::collections::{BTreeMap, BTreeSet};

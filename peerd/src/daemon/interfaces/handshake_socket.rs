@@ -1,4 +1,4 @@
-//! Frames of one cable, with a bound on floods.
+//! The packet socket of one cable, for the frames of the handshake, with a bound on floods.
 
 use crate::identity::{IfIndex, Instance, Name};
 use crate::sys::packet::PacketSocket;
@@ -19,7 +19,7 @@ const FLOOD_BATCHES: u8 = 3;
 const STRICT_TIME: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(super) struct HandshakeSocket {
     pub(super) token: Token,
     socket: PacketSocket,
     /// Frames were left in the socket until then.
@@ -31,9 +31,9 @@ pub(super) struct Frames {
     strict: Option<LocalTime>,
 }
 
-impl Frames {
-    pub(super) fn open(index: IfIndex, registry: &Registry, token: Token) -> io::Result<Frames> {
-        Ok(Frames {
+impl HandshakeSocket {
+    pub(super) fn open(index: IfIndex, registry: &Registry, token: Token) -> io::Result<HandshakeSocket> {
+        Ok(HandshakeSocket {
             token,
             socket: PacketSocket::open(index, &filter::program(None), (registry, token))?,
             paused: None,

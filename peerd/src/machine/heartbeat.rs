@@ -3,7 +3,7 @@
 //! Some cables report no carrier, so only silence tells that the far end is gone. An idle link costs three
 //! frames a second each way; a peer that misses two heartbeats is queried more often before it is given up.
 
-use super::loss::Loss;
+use super::peer_loss::Loss;
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 

@@ -7,13 +7,16 @@
 //!
 //! [`Roster`] decides which statements count: a beacon is a hint, an answer is believed.
 
-use super::loss::Loss;
-pub(crate) use super::roster::Machine;
-use super::roster::Roster;
+mod roster;
+
+pub(crate) use roster::Machine;
+
+use super::peer_loss::Loss;
 use crate::identity::{Identity, Instance, Name};
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
+use roster::Roster;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;

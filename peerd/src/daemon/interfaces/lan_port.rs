@@ -1,9 +1,9 @@
 //! The state machine of one LAN interface with its two sockets. Its MAC and addresses are never touched.
 
-use super::link::{Event, LinkId, peer_up};
 use super::shared::Shared;
+use crate::daemon::assignment::{Event, LinkId, peer_up};
 use crate::identity::{IfIndex, Name};
-use crate::machine::discovery::{Lan, Output};
+use crate::machine::lan::{Lan, Output};
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::Beacon;
 use gamelink_core::control::{FromDaemon, LanStatus, MachineStatus};

@@ -1,6 +1,6 @@
 //! Sockets and services that all interfaces share, and the events of their links.
 
-use super::link::Event;
+use crate::daemon::assignment::Event;
 use crate::sys::holes::Keeper;
 use crate::sys::netlink::Route;
 use mio::{Registry, Token};
@@ -16,10 +16,10 @@ pub(super) struct Shared {
 
 /// A supply of tokens for polled sockets, above the fixed ones.
 #[derive(Debug)]
-pub(super) struct Tokens(pub(super) usize);
+pub(in crate::daemon) struct Tokens(pub(in crate::daemon) usize);
 
 impl Tokens {
-    pub(super) fn next(&mut self) -> Token {
+    pub(in crate::daemon) fn next(&mut self) -> Token {
         self.0 += 1;
         Token(self.0)
     }

@@ -14,7 +14,7 @@ struct Room {
     folder: PathBuf,
     poll: Poll,
     listener: UnixListener,
-    clients: Clients,
+    clients: Connections,
     tokens: Tokens,
     now: LocalTime,
 }
@@ -27,7 +27,7 @@ impl Room {
             listener: UnixListener::bind(folder.join("control.sock")).unwrap(),
             folder,
             poll: Poll::new().unwrap(),
-            clients: Clients::default(),
+            clients: Connections::default(),
             tokens: Tokens(16),
             now: LocalTime(1_000_000_000),
         }

@@ -1,10 +1,10 @@
 //! The state machine of one cable with its sockets: performs its outputs.
 
 use super::autoconf::Autoconf;
-use super::frames::Frames;
+use super::handshake_socket::HandshakeSocket;
 use super::leftovers::Leftovers;
-use super::link::{Event, LinkId, peer_up};
 use super::shared::Shared;
+use crate::daemon::assignment::{Event, LinkId, peer_up};
 use crate::identity::{Mac, Name, Nonce};
 use crate::log_lines::refused;
 use crate::machine::address::{Failure, Plan};
@@ -24,7 +24,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 #[derive(Debug)]
-pub(super) struct Port {
+pub(super) struct CablePort {
     pub(super) link: Link,
     pub(super) cable: Cable,
     /// A game is assigned to this cable.
@@ -32,7 +32,7 @@ pub(super) struct Port {
     /// The daemon stops, and a linked game keeps its addresses.
     pub(super) stays: bool,
     device: Device,
-    frames: Frames,
+    socket: HandshakeSocket,
     /// Open while there are addresses.
     prober: Option<Prober>,
     prober_token: Token,
@@ -41,7 +41,7 @@ pub(super) struct Port {
     link_up_since: Option<LocalTime>,
 }
 
-impl Port {
+impl CablePort {
     /// Takes an interface into service: finds leftovers of an earlier run, and disables autoconfiguration.
     ///
     /// # Errors
@@ -52,17 +52,17 @@ impl Port {
         device: Device,
         config: Config,
         shared: &mut Shared,
-    ) -> io::Result<Port> {
-        let frames = Frames::open(link.index, &shared.registry, shared.tokens.next())?;
+    ) -> io::Result<CablePort> {
+        let socket = HandshakeSocket::open(link.index, &shared.registry, shared.tokens.next())?;
         // An earlier run left that mode; no other program sets it on a cable.
         let is_marked = link.addr_gen_mode == Some(AddrGenMode::NONE);
-        let mut port = Port {
+        let mut port = CablePort {
             cable: Cable::new(now, config, link.mac),
             link,
             device,
             is_played: false,
             stays: false,
-            frames,
+            socket,
             prober: None,
             prober_token: shared.tokens.next(),
             autoconf: Autoconf::default(),
@@ -111,7 +111,7 @@ impl Port {
         token: Token,
         siblings: &BTreeMap<Nonce, Name>,
     ) -> bool {
-        if token == self.frames.token {
+        if token == self.socket.token {
             self.receive(now, siblings);
         } else if token == self.prober_token {
             if self.prober.as_ref().is_some_and(Prober::receive) {
@@ -125,7 +125,7 @@ impl Port {
 
     fn receive(&mut self, now: LocalTime, siblings: &BTreeMap<Nonce, Name>) {
         let (own, cable) = (self.cable.nonce(), &mut self.cable);
-        self.frames.receive(now, self.link.name, |frame| match frame {
+        self.socket.receive(now, self.link.name, |frame| match frame {
             Ok(frame) => {
                 let nonce = frame.sender.nonce;
                 let sibling = siblings.get(&nonce).filter(|_| nonce != own);
@@ -139,7 +139,7 @@ impl Port {
         self.cable
             .poll_timeout(now)
             .into_iter()
-            .chain(self.frames.poll_timeout())
+            .chain(self.socket.poll_timeout())
             .chain(self.prober.as_ref().map(Prober::poll_timeout))
             .chain(self.leftovers.poll_timeout())
             .min()
@@ -153,7 +153,7 @@ impl Port {
     ) {
         let route = &mut shared.route;
         self.leftovers.handle_timeout(now, self.is_played, route);
-        if self.frames.handle_timeout(now, self.link.name) {
+        if self.socket.handle_timeout(now, self.link.name) {
             self.receive(now, siblings);
         }
         let prober = self.prober.as_mut();
@@ -170,7 +170,7 @@ impl Port {
         while let Some(output) = self.cable.poll_output() {
             let name = self.link.name;
             match output {
-                Output::Send(frame) => self.frames.send(name, &frame),
+                Output::Send(frame) => self.socket.send(name, &frame),
                 Output::Carrier(action) => self.carry(now, action, shared),
                 Output::SetMac(mac) => self.set_mac(now, mac, shared),
                 Output::Install(plan) => {
@@ -187,14 +187,14 @@ impl Port {
                         plan.local,
                         plan.peer
                     );
-                    self.frames.follow(name, Some(peer.instance));
+                    self.socket.follow(name, Some(peer.instance));
                     shared.firewall.open(self.link.index, name.as_str());
                     shared.events.push(Event::Changed);
                 }
                 Output::PeerDown(peer, loss) => {
                     self.link_up_since = None;
                     log::info!("link down interface={name} peer={peer} reason={loss}");
-                    self.frames.follow(name, None);
+                    self.socket.follow(name, None);
                     shared.events.push(Event::Down(self.id(), name, loss));
                 }
                 Output::Redraw => shared.events.push(Event::Redraw),

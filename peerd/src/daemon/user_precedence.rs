@@ -1,4 +1,4 @@
-//! Precedence of clients: every user of this machine may connect, and most are not playing.
+//! Precedence of clients by user: every user of this machine may connect, and most are not playing.
 
 use gamelink_core::time::LocalTime;
 

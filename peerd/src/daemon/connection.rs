@@ -1,7 +1,7 @@
-//! One client of the control socket: its connection, role and assignment.
+//! Connection of one client to the control socket, with its role and assignment.
 
-use super::link::LinkId;
-use super::precedence::Rank;
+use super::assignment::LinkId;
+use super::user_precedence::Rank;
 use crate::sys::control::Credentials;
 use gamelink_core::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
 use gamelink_core::time::LocalTime;
@@ -26,7 +26,7 @@ pub(super) enum Request {
 }
 
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct Connection {
     pub(super) stream: UnixStream,
     pub(super) lines: Lines,
     pub(super) credentials: Credentials,
@@ -47,9 +47,9 @@ pub(super) struct Client {
     is_deaf: bool,
 }
 
-impl Client {
-    pub(super) fn new(now: LocalTime, stream: UnixStream, credentials: Credentials) -> Client {
-        Client {
+impl Connection {
+    pub(super) fn new(now: LocalTime, stream: UnixStream, credentials: Credentials) -> Connection {
+        Connection {
             stream,
             lines: Lines::default(),
             credentials,

@@ -1,15 +1,15 @@
 //! Discovery of interfaces, and the kernel's messages about them.
 
 use super::Interfaces;
-use crate::daemon::lan::LanPort;
-use crate::daemon::link::Event;
-use crate::daemon::port::Port;
+use super::cable_port::CablePort;
+use super::lan_port::LanPort;
+use crate::daemon::assignment::Event;
 use crate::identity::{Identity, IfIndex, Nonce};
 use crate::log_lines::refused;
 use crate::machine::cable::{Config, Input};
-use crate::machine::discovery::Lan;
-use crate::machine::loss::Loss;
-use crate::machine::mac::Seed;
+use crate::machine::lan::Lan;
+use crate::machine::mac_repair::Seed;
+use crate::machine::peer_loss::Loss;
 use crate::sys::claim::Claimed;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::{environment, udev};
@@ -126,7 +126,7 @@ impl Interfaces {
             recovers: device.recovers(),
             has_v6: !self.settings.ipv4 && environment::has_v6(name),
         };
-        match Port::open(now, link, device, config, &mut self.shared) {
+        match CablePort::open(now, link, device, config, &mut self.shared) {
             Ok(port) => {
                 self.udev_settle.forget(link.index);
                 log::info!(

@@ -1,7 +1,7 @@
-//! Links that games are assigned, their events, and the words to a game.
+//! Assignments of links to games: the links, their events, and the messages to a game.
 
 use crate::identity::{IfIndex, Name};
-use crate::machine::loss::Loss;
+use crate::machine::peer_loss::Loss;
 use gamelink_core::control::FromDaemon;
 use gamelink_driver::PeerAddress;
 use std::net::{IpAddr, SocketAddr};

@@ -1,11 +1,11 @@
-//! Clients of the control socket: games, which are assigned peers, and tools, which are answered.
+//! Clients connected to the control socket: games, which are assigned peers, and tools, which are answered.
 
-use super::client::{Client, Request, refuse};
-use super::link::{LinkId, peer_down};
-use super::precedence;
-use super::shared::Tokens;
+use super::assignment::{LinkId, peer_down};
+use super::connection::{Connection, Request, refuse};
+use super::interfaces::Tokens;
+use super::user_precedence;
 use crate::identity::Name;
-use crate::machine::loss::Loss;
+use crate::machine::peer_loss::Loss;
 use crate::sys::control::credentials;
 use crate::sys::environment;
 use gamelink_core::control::{FromDaemon, GameStatus, Role};
@@ -24,12 +24,12 @@ const MAX_ACCEPTS: usize = 8;
 const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Default)]
-pub(super) struct Clients {
-    clients: BTreeMap<Token, Client>,
+pub(super) struct Connections {
+    clients: BTreeMap<Token, Connection>,
     pub(super) refused: u64,
 }
 
-impl Clients {
+impl Connections {
     /// Accepts clients that wait at a listener. True if more may wait.
     pub(super) fn accept(
         &mut self,
@@ -45,7 +45,7 @@ impl Clients {
             };
             let credentials = credentials(&stream);
             let others = self.clients.values().map(|client| client.credentials.uid);
-            if !precedence::has_room(credentials.uid, others) {
+            if !user_precedence::has_room(credentials.uid, others) {
                 self.refused += 1;
                 let reason = "too many clients: close other games or tools that use Gamelink";
                 let _ = refuse(&mut stream, reason.to_owned());
@@ -55,7 +55,8 @@ impl Clients {
             if registry.register(&mut stream, token, Interest::READABLE).is_err() {
                 continue;
             }
-            self.clients.insert(token, Client::new(now, stream, credentials));
+            self.clients
+                .insert(token, Connection::new(now, stream, credentials));
         }
         true
     }
@@ -64,14 +65,14 @@ impl Clients {
         self.clients.len()
     }
 
-    fn games(&self) -> impl Iterator<Item = &Client> {
+    fn games(&self) -> impl Iterator<Item = &Connection> {
         self.clients
             .values()
             .filter(|client| client.role == Some(Role::Game))
     }
 
     pub(super) fn status(&self, names: &BTreeMap<LinkId, Name>) -> Vec<GameStatus> {
-        let game = |client: &Client| GameStatus {
+        let game = |client: &Connection| GameStatus {
             pid: client.credentials.pid,
             uid: client.credentials.uid,
             command: environment::command(client.credentials.pid),
@@ -138,7 +139,9 @@ impl Clients {
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
         let held = self.clients.values().filter(|client| client.is_held);
         let reports = held.map(|client| client.reported.after(REPORT_TIMEOUT));
-        reports.chain(self.clients.values().map(Client::deadline)).min()
+        reports
+            .chain(self.clients.values().map(Connection::deadline))
+            .min()
     }
 
     pub(super) fn send(&mut self, token: Token, message: &FromDaemon) {
@@ -183,10 +186,10 @@ impl Clients {
         }
     }
 
-    /// Assigns each game without a peer one of the `linked` interfaces that no other game has, and tells those
-    /// that have one of a new address. Where several wait, and where another user's game holds a link without
-    /// using it, the first in [precedence](super::precedence::Rank) gets it; `player` is the user at this
-    /// machine's screen.
+    /// Assigns each game without a peer one of the `linked` interfaces that no other game has, and tells
+    /// those that have one of a new address. Where several wait, and where another user's game holds a link
+    /// without using it, the first in [precedence](super::user_precedence::Rank) gets it; `player` is the
+    /// user at this machine's screen.
     pub(super) fn assign(&mut self, linked: &[(LinkId, FromDaemon)], player: Option<u32>) {
         for (link, message) in linked {
             let holder = self.clients.iter().find(|(_, client)| client.link == Some(*link));
@@ -195,7 +198,7 @@ impl Clients {
                 let is_told = !client.is_held && client.assignment.as_ref() == Some(message);
                 (token, client.rank(player), is_told)
             });
-            let waits = |client: &Client| client.role == Some(Role::Game) && client.link.is_none();
+            let waits = |client: &Connection| client.role == Some(Role::Game) && client.link.is_none();
             let waiting = self.clients.iter().filter(|(_, client)| waits(client));
             let waiting = waiting.map(|(&token, client)| (client.rank(player), token)).max();
             let token = match (holder, waiting) {
