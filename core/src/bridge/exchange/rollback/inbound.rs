@@ -1,6 +1,5 @@
 //! Inbound transfers, those that the peer's game clocks: its offers, and this game's verdict on each.
 
-use super::outbound::RESERVE_DIVISOR;
 use super::ring::Ring;
 use crate::number::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Outcome, Verdict};
@@ -173,7 +172,7 @@ impl Inbound {
 
     /// True if so little room is left that the next frame's transfers might not fit.
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.judgements.room() < self.judgements.places() / RESERVE_DIVISOR
+        self.judgements.is_nearly_full()
     }
 
     /// The next offer of the peer, if this history has judged all before it and never judged this one.

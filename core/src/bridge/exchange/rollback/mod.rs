@@ -175,7 +175,7 @@ impl Rollback {
         Rollback::with_places(slots, MAX_TRANSFERS)
     }
 
-    /// A history with capacity for so many transfers, a power of two: a small one can be explored whole.
+    /// A history with capacity for so many transfers: a small one can be explored whole.
     #[must_use]
     pub fn with_places(slots: usize, places: usize) -> Rollback {
         Rollback {

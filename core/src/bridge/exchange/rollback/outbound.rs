@@ -5,10 +5,6 @@ use crate::number::{Number, OwnEpoch, OwnFrame, OwnOffer, PeerOffer};
 use crate::protocol::{Offer, Outcome};
 use crate::serial::{Speed, UNPLUGGED};
 
-/// Fraction of the capacity held in reserve for one frame's transfers: a third of 2048 is more than the 548
-/// bytes of a frame at 262 144 Hz (70 224 T-cycles, 128 a byte; Pan Docs, Serial Data Transfer).
-pub(super) const RESERVE_DIVISOR: usize = 3;
-
 /// Capacity for replacements that the peer has not acknowledged; while none fits, nothing is corrected.
 const MAX_REPLACEMENTS: usize = 32;
 
@@ -183,7 +179,7 @@ impl Outbound {
 
     /// True if so little room is left that the next frame's transfers might not fit.
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.list.room().min(self.answers.room()) < self.list.places() / RESERVE_DIVISOR
+        self.list.is_nearly_full() || self.answers.is_nearly_full()
     }
 
     /// True if a correction could replace offers now.

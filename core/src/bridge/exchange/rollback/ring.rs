@@ -1,71 +1,38 @@
 //! Values with consecutive numbers, a bounded window of them.
 
 use crate::number::Number;
-use std::hash::{Hash, Hasher};
+use std::collections::VecDeque;
 
-/// The values numbered `start..end`, at most as many as there are places; nothing is allocated after it was
+/// Fraction of the capacity held in reserve for one frame's transfers: a third of 2048 is more than the 548
+/// bytes of a frame at 262 144 Hz (70 224 T-cycles, 128 a byte; Pan Docs, Serial Data Transfer).
+const RESERVE_DIVISOR: usize = 3;
+
+/// Values numbered from `start` on, at most as many as there are places; nothing is allocated after it was
 /// made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Ring<N, T> {
-    places: Box<[T]>,
     start: N,
-    end: N,
-}
-
-/// Two windows are alike where they hold the same values under the same numbers.
-impl<N: Number, T: PartialEq> PartialEq for Ring<N, T> {
-    fn eq(&self, other: &Ring<N, T>) -> bool {
-        let Ring {
-            places: _,
-            start,
-            end,
-        } = self;
-        (*start, *end) == (other.start, other.end) && self.values().eq(other.values())
-    }
-}
-
-impl<N: Number, T: Eq> Eq for Ring<N, T> {}
-
-impl<N: Number, T: Hash> Hash for Ring<N, T> {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Ring {
-            places: _,
-            start,
-            end,
-        } = self;
-        (start, end).hash(hasher);
-        self.values().for_each(|value| value.hash(hasher));
-    }
+    values: VecDeque<T>,
+    places: usize,
 }
 
 impl<N: Number, T> Ring<N, T> {
-    fn values(&self) -> impl Iterator<Item = &T> {
-        self.start
-            .until(self.end)
-            .filter_map(|number| self.places.get(self.place(number)))
-    }
-
-    fn place(&self, number: N) -> usize {
-        let mask = self.places.len() as u64 - 1;
-        usize::try_from(number.raw() & mask).unwrap_or_default()
-    }
-}
-
-impl<N: Number, T: Copy + Default> Ring<N, T> {
-    /// An empty window at number 0; `places` must be a power of two.
+    /// An empty window at number 0.
     pub(super) fn new(places: usize) -> Ring<N, T> {
-        debug_assert!(places.is_power_of_two());
         Ring {
-            places: vec![T::default(); places].into_boxed_slice(),
-            ..Ring::default()
+            start: N::default(),
+            values: VecDeque::with_capacity(places),
+            places,
         }
     }
 
     /// This window, emptied: numbers begin at 0 again.
     pub(super) fn emptied(&mut self) -> Ring<N, T> {
+        self.values.clear();
         Ring {
-            places: std::mem::take(&mut self.places),
-            ..Ring::default()
+            start: N::default(),
+            values: std::mem::take(&mut self.values),
+            places: self.places,
         }
     }
 
@@ -76,62 +43,53 @@ impl<N: Number, T: Copy + Default> Ring<N, T> {
 
     /// The number behind the newest value.
     pub(super) fn end(&self) -> N {
-        self.end
-    }
-
-    /// Capacity.
-    pub(super) fn places(&self) -> usize {
-        self.places.len()
+        self.start.after(self.values.len() as u64)
     }
 
     /// Capacity for further values.
     pub(super) fn room(&self) -> usize {
-        self.places.len() - self.len()
+        self.places - self.values.len()
+    }
+
+    /// True if so little room is left that the next frame's transfers might not fit.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        self.room() < self.places / RESERVE_DIVISOR
     }
 
     pub(super) fn get(&self, number: N) -> Option<&T> {
-        let place = self.place(number);
-        self.places.get(place).filter(|_| self.contains(number))
+        self.values.get(self.place(number)?)
     }
 
     pub(super) fn get_mut(&mut self, number: N) -> Option<&mut T> {
-        let place = self.place(number);
-        self.contains(number)
-            .then(|| self.places.get_mut(place))
-            .flatten()
+        let place = self.place(number)?;
+        self.values.get_mut(place)
     }
 
     /// Appends a value; false if there is no room.
     pub(super) fn push(&mut self, value: T) -> bool {
-        let place = self.place(self.end);
-        if self.room() == 0 {
-            return false;
+        let has_room = self.room() > 0;
+        if has_room {
+            self.values.push_back(value);
         }
-        let Some(free) = self.places.get_mut(place) else {
-            return false;
-        };
-        *free = value;
-        self.end = self.end.next();
-        true
+        has_room
     }
 
     /// Forgets the values from this number on.
     pub(super) fn truncate(&mut self, number: N) {
-        self.end = self.end.min(number.max(self.start));
+        self.values.truncate(self.place(number).unwrap_or(0));
     }
 
     /// Forgets the values before this number.
     pub(super) fn release(&mut self, number: N) {
-        self.start = self.start.max(number.min(self.end));
+        let start = number.clamp(self.start, self.end());
+        self.values.drain(..self.place(start).unwrap_or(0));
+        self.start = start;
     }
 
-    fn contains(&self, number: N) -> bool {
-        (self.start..self.end).contains(&number)
-    }
-
-    fn len(&self) -> usize {
-        // Never more than there are places, so it fits.
-        usize::try_from(self.end.since(self.start)).unwrap_or(usize::MAX)
+    /// Place of this number's value; `None` for numbers before the window.
+    fn place(&self, number: N) -> Option<usize> {
+        let place = number.raw().checked_sub(self.start.raw())?;
+        Some(usize::try_from(place).unwrap_or(usize::MAX))
     }
 }
 
