@@ -12,7 +12,6 @@ use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer}
 use crate::protocol::{
     Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Position, Sequence, Verdict, Writer,
 };
-use std::hash::Hash;
 
 /// Calls after the last news in which something is still said without need; then heartbeats suffice.
 const NEWS_CALLS: u32 = 16;
@@ -32,15 +31,15 @@ pub(super) enum Moment {
 }
 
 /// One side of the dialogue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Dialogue {
     is_plugged: bool,
     /// Number of the newest datagram that was looked at.
     newest: Sequence,
-    /// The newest datagram that came while a frame ran: its header, and how long its events are, checked on
-    /// arrival.
-    waiting: Option<(Header, usize)>,
-    bytes: Box<[u8; MAX_DATAGRAM]>,
+    /// Header of the newest datagram that came while a frame ran.
+    waiting: Option<Header>,
+    /// Its events, checked on arrival.
+    events: Vec<u8>,
     /// The first offer that did not fit into the last datagram.
     unsent_from: Option<OwnOffer>,
 }
@@ -51,7 +50,7 @@ impl Default for Dialogue {
             is_plugged: false,
             newest: Sequence::NONE,
             waiting: None,
-            bytes: Box::new([0; MAX_DATAGRAM]),
+            events: Vec::with_capacity(MAX_DATAGRAM),
             unsent_from: None,
         }
     }
@@ -61,19 +60,6 @@ impl Default for Dialogue {
 struct Nonsense;
 
 impl Dialogue {
-    /// Everything that decides how the game goes on.
-    pub(super) fn essence(&self) -> impl PartialEq + Hash + '_ {
-        let Dialogue {
-            is_plugged,
-            newest,
-            waiting,
-            bytes,
-            unsent_from,
-        } = self;
-        let events = waiting.and_then(|(_, len)| bytes.get(..len));
-        (is_plugged, newest, waiting, events, unsent_from)
-    }
-
     pub(super) fn plug(&mut self, is_new_peer: bool, history: &mut History) {
         if is_new_peer {
             history.end();
@@ -112,24 +98,24 @@ impl Dialogue {
     }
 
     fn keep(&mut self, header: &Header, events: &[u8]) {
-        let is_old = matches!(&self.waiting, Some((other, _)) if header.sequence <= other.sequence);
-        if !is_old && let Some(place) = self.bytes.get_mut(..events.len()) {
-            place.copy_from_slice(events);
-            self.waiting = Some((*header, events.len()));
+        if self.waiting.is_none_or(|other| other.sequence < header.sequence) {
+            self.waiting = Some(*header);
+            self.events.clear();
+            self.events.extend_from_slice(events);
         }
     }
 
     /// Reads what came while a frame ran.
     pub(super) fn read_kept(&mut self, history: &mut History) {
-        let Some((header, len)) = self.waiting.take() else {
-            return;
-        };
-        let bytes = *self.bytes;
-        if self.is_plugged
-            && let Some(Ok(events)) = bytes.get(..len).map(Events::check)
+        let mut bytes = std::mem::take(&mut self.events);
+        if let Some(header) = self.waiting.take()
+            && self.is_plugged
+            && let Ok(events) = Events::check(&bytes)
         {
             self.read(&header, events, history);
         }
+        bytes.clear();
+        self.events = bytes;
     }
 
     fn read(&mut self, header: &Header, events: Events<'_>, history: &mut History) {

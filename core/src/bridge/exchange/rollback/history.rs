@@ -11,7 +11,7 @@ use super::step::Confirmed;
 use crate::number::{Number, OwnFrame};
 use crate::protocol::Outcome;
 use crate::serial::Speed;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 /// Settings by the caller, about its core and its peer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,18 +43,24 @@ pub(super) struct History {
     quiet: u32,
 }
 
-impl History {
-    pub(super) fn new(slots: usize, places: usize) -> History {
-        History {
-            outbound: Outbound::new(places),
-            inbound: Inbound::new(places),
-            snapshots: Snapshots::new(slots),
-            ..History::default()
-        }
+impl PartialEq for History {
+    fn eq(&self, other: &History) -> bool {
+        self.essence() == other.essence()
     }
+}
 
-    /// Everything that decides how the game goes on.
-    pub(super) fn essence(&self) -> impl PartialEq + Hash + '_ {
+impl Eq for History {}
+
+impl Hash for History {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.essence().hash(hasher);
+    }
+}
+
+impl History {
+    /// Everything that decides how the game goes on: all fields are named, so that a new one does not build
+    /// before it is weighed.
+    fn essence(&self) -> impl PartialEq + Hash + '_ {
         let History {
             link,
             outbound,
@@ -68,6 +74,15 @@ impl History {
             quiet: _, // Decides how often an idle game is saved, and what is said without need.
         } = self;
         (link, outbound, inbound, snapshots, frame, back_to)
+    }
+
+    pub(super) fn new(slots: usize, places: usize) -> History {
+        History {
+            outbound: Outbound::new(places),
+            inbound: Inbound::new(places),
+            snapshots: Snapshots::new(slots),
+            ..History::default()
+        }
     }
 
     /// The frame that comes next, or runs.

@@ -136,7 +136,6 @@ use dialogue::{Dialogue, Moment};
 use history::History;
 use port::Port;
 use scheduler::Scheduler;
-use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 /// Capacity for transfers: those open, and those since the oldest snapshot. At 13 a frame, two seconds.
@@ -144,28 +143,14 @@ const MAX_TRANSFERS: usize = 2048;
 
 /// History of one game and its link as far back as it may still change, and the machines that work on it.
 ///
-/// Allocates nothing after it was made.
-#[derive(Clone, Debug)]
+/// Allocates nothing after it was made. Equality is of two moments between calls: histories are alike if they
+/// go on alike, whatever they have counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rollback {
     history: History,
     port: Port,
     scheduler: Scheduler,
     dialogue: Dialogue,
-}
-
-/// Equality between two calls: histories are alike if they go on alike, whatever they have counted.
-impl PartialEq for Rollback {
-    fn eq(&self, other: &Rollback) -> bool {
-        self.essence() == other.essence()
-    }
-}
-
-impl Eq for Rollback {}
-
-impl Hash for Rollback {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.essence().hash(hasher);
-    }
 }
 
 impl Rollback {
@@ -186,23 +171,6 @@ impl Rollback {
         }
     }
 
-    /// Everything that decides how the game goes on. Each part destructures all its fields, so that a new one
-    /// does not build before it is weighed.
-    fn essence(&self) -> impl PartialEq + Hash + '_ {
-        let Rollback {
-            history,
-            port,
-            scheduler,
-            dialogue,
-        } = self;
-        (
-            history.essence(),
-            port.essence(),
-            scheduler.essence(),
-            dialogue.essence(),
-        )
-    }
-
     /// Begins a session with a peer that rolls back too. `is_new_peer`: not the one of the last session, or
     /// it restarted.
     pub fn plug(&mut self, is_new_peer: bool) {
@@ -221,7 +189,7 @@ impl Rollback {
             self.history.end();
             self.history.close();
             self.port.close();
-            self.scheduler.abandon();
+            self.scheduler.end_call();
         }
     }
 

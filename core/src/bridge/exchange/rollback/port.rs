@@ -22,20 +22,18 @@ const MAX_SNAPSHOT_AGE: u64 = 20;
 /// lose more than two thirds of a second.
 const MAX_WHOLE_SNAPSHOT_AGE: u64 = 24;
 
-/// Frame that the core runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Purpose of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Run {
-    /// None: the core polls while it serialises, too.
-    #[default]
-    Nothing,
     /// One for the player.
+    #[default]
     Live,
     /// One that is emulated again, and takes nothing anew before frame `takes_from`.
     Replay { takes_from: OwnFrame },
 }
 
 /// Transfer under way at the port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Transfer {
     #[default]
     Nothing,
@@ -47,12 +45,12 @@ enum Transfer {
     Offered(Speed),
     /// A transfer of the game's own clock that is no offer: the cable is unplugged, or the frame will be
     /// undone. The game reads this byte.
-    Instead(u8, Speed),
+    Instead(Shift),
 }
 
 /// Events at the port in the frame that runs.
-#[derive(Clone, Copy, Debug, Default)]
-struct Frame {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Frame {
     run: Run,
     polls: u32,
     takes: u64,
@@ -70,9 +68,10 @@ struct Frame {
 }
 
 /// The port, with its memory of the live frames before.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Port {
-    frame: Frame,
+    /// `None` while the core runs no frame: it polls while it serialises, too.
+    frame: Option<Frame>,
     /// The first frame since which the game has not listened, or could not have been given a byte.
     unarmed_since: OwnFrame,
     /// Bytes that were taken in the last live frame.
@@ -80,55 +79,31 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// Everything that decides how the game goes on.
-    pub(super) fn essence(&self) -> impl PartialEq + std::hash::Hash + use<> {
-        let Port {
-            frame: _, // Begins anew with each frame.
-            unarmed_since,
-            last_takes: _, // Weighs only where MAX_WHOLE_SNAPSHOT_AGE is reached.
-        } = self;
-        *unarmed_since
-    }
-
     /// The core runs a frame from here on.
     pub(super) fn begin(&mut self, run: Run, history: &History) {
-        self.frame = Frame {
+        self.frame = Some(Frame {
             run,
             was_ready: history.link.is_open() && history.outbound.are_all_answered(),
             ..Frame::default()
-        };
+        });
     }
 
-    /// The core runs no frame.
-    pub(super) fn close(&mut self) {
-        self.frame.run = Run::Nothing;
+    /// The core runs no frame from here on; the one that ran.
+    pub(super) fn close(&mut self) -> Option<Frame> {
+        self.frame.take()
     }
 
     /// True if a frame for the player runs, and will stay.
     pub(super) fn is_live(&self) -> bool {
-        self.frame.run == Run::Live && !self.frame.is_spoiled
-    }
-
-    /// True if the frame that runs, or ran last, must be undone.
-    pub(super) fn is_spoiled(&self) -> bool {
-        self.frame.is_spoiled
-    }
-
-    /// True if a transfer is in flight at a frame's end, where FF02 is this.
-    pub(super) fn is_in_flight(&self, control: SerialControl) -> bool {
-        control.is_clocking() || (self.frame.transfer == Transfer::Shifting && control.0 & 0x80 != 0)
-    }
-
-    /// Byte that was shifted in last, in the frame that ran last.
-    pub(super) fn incoming(&self) -> Option<Shift> {
-        self.frame.incoming
+        self.frame
+            .is_some_and(|frame| frame.run == Run::Live && !frame.is_spoiled)
     }
 
     /// A live frame has been emulated, and stays.
-    pub(super) fn end_live(&mut self, history: &mut History) {
-        self.last_takes = self.frame.takes;
+    pub(super) fn end_live(&mut self, frame: &Frame, history: &mut History) {
+        self.last_takes = frame.takes;
         let is_ready = history.link.is_linked() && history.outbound.are_all_answered();
-        if self.frame.polls > 0 || !is_ready || !self.frame.was_ready {
+        if frame.polls > 0 || !is_ready || !frame.was_ready {
             self.unarmed_since = history.frame().next();
         }
         if is_ready {
@@ -137,99 +112,124 @@ impl Port {
     }
 
     pub(super) fn poll(&mut self, look: Look, history: &mut History) -> Option<(u8, Speed)> {
-        if self.frame.run == Run::Nothing {
-            return None;
-        }
-        self.frame.polls = self.frame.polls.saturating_add(1);
-        let is_first = self.frame.polls == 1 && look == Look::EventLoop;
-        self.frame.is_opened |= is_first && is_opened(history);
-        self.frame.is_closed = look == Look::Access || (is_first && self.frame.is_opened);
+        let frame = self.frame.as_mut()?;
+        frame.polls = frame.polls.saturating_add(1);
+        let is_first = frame.polls == 1 && look == Look::EventLoop;
+        frame.is_opened |= is_first && is_opened(history);
+        frame.is_closed = look == Look::Access || (is_first && frame.is_opened);
         self.poll_again(history)
     }
 
     /// Counts polls that could find nothing and were left out.
     pub(super) fn skip(&mut self, polls: u32) {
-        if polls > 0 && self.frame.run != Run::Nothing {
-            self.frame.polls = self.frame.polls.saturating_add(polls);
-            self.frame.transfer = Transfer::Nothing;
+        if let Some(frame) = &mut self.frame
+            && polls > 0
+        {
+            frame.polls = frame.polls.saturating_add(polls);
+            frame.transfer = Transfer::Nothing;
         }
     }
 
     /// True if the next poll might find a byte.
     pub(super) fn may_find(&self, history: &History) -> bool {
-        self.frame.run != Run::Nothing && history.link.is_open() && history.inbound.upcoming().is_some()
+        self.frame.is_some() && history.link.is_open() && history.inbound.upcoming().is_some()
     }
 
     pub(super) fn poll_again(&mut self, history: &mut History) -> Option<(u8, Speed)> {
-        self.frame.transfer = Transfer::Nothing;
-        if self.frame.run == Run::Nothing || !history.link.is_open() || self.frame.is_spoiled {
+        let frame = self.frame.as_mut()?;
+        frame.transfer = Transfer::Nothing;
+        if !history.link.is_open() || frame.is_spoiled {
             return None;
         }
-        let repeat = history.inbound.repeat_take(history.frame(), self.frame.polls);
+        let repeat = history.inbound.repeat_take(history.frame(), frame.polls);
         history.counters.late_takes += u64::from(repeat == Some(Repeat::Late));
         let is_due = match repeat {
             Some(repeat) => repeat != Repeat::Later,
-            None => self.may_take(history) && history.inbound.is_spaced(self.frame.takes),
+            None => frame.may_take(self.last_takes, history) && history.inbound.is_spaced(frame.takes),
         };
         let offer = is_due.then(|| history.inbound.upcoming()).flatten()?;
         let (byte, speed) = (offer.byte, offer.speed);
-        self.frame.transfer = Transfer::Handed;
-        self.frame.incoming = Some(Shift { byte, speed });
+        frame.transfer = Transfer::Handed;
+        frame.incoming = Some(Shift { byte, speed });
         Some((byte, speed))
     }
 
     pub(super) fn taken(&mut self, byte: u8, history: &mut History) {
-        if self.frame.transfer == Transfer::Handed {
-            history.take(self.frame.polls, byte);
-            self.frame.takes += 1;
-            self.frame.transfer = Transfer::Shifting;
+        if let Some(frame) = &mut self.frame
+            && frame.transfer == Transfer::Handed
+        {
+            history.take(frame.polls, byte);
+            frame.takes += 1;
+            frame.transfer = Transfer::Shifting;
         }
     }
 
     pub(super) fn offer(&mut self, byte: u8, speed: Speed, history: &mut History) {
-        self.frame.transfer = match self.clock(byte, speed, history) {
-            Ok(()) => Transfer::Offered(speed),
-            Err(instead) => Transfer::Instead(instead, speed),
-        };
+        if let Some(frame) = &mut self.frame {
+            frame.transfer = match frame.clock(byte, speed, history) {
+                None => Transfer::Offered(speed),
+                Some(byte) => Transfer::Instead(Shift { byte, speed }),
+            };
+        }
     }
 
     pub(super) fn is_answered(&self, history: &History) -> bool {
-        !matches!(self.frame.transfer, Transfer::Offered(_))
+        let is_offered = |frame: Frame| matches!(frame.transfer, Transfer::Offered(_));
+        !self.frame.is_some_and(is_offered)
             || history.link.is_closing()
             || history.outbound.answered() >= history.outbound.next()
     }
 
     pub(super) fn answer(&mut self, history: &mut History) -> u8 {
-        let (byte, speed) = match self.frame.transfer {
-            Transfer::Offered(speed) => (self.read_newest(history), speed),
-            Transfer::Instead(byte, speed) => (byte, speed),
+        let Some(frame) = &mut self.frame else {
+            return UNPLUGGED;
+        };
+        let shift = match std::mem::take(&mut frame.transfer) {
+            Transfer::Offered(speed) => Shift {
+                byte: frame.read_newest(history),
+                speed,
+            },
+            Transfer::Instead(shift) => shift,
             Transfer::Nothing | Transfer::Handed | Transfer::Shifting => return UNPLUGGED,
         };
-        self.frame.transfer = Transfer::Nothing;
-        self.frame.incoming = Some(Shift { byte, speed });
-        byte
+        frame.incoming = Some(shift);
+        shift.byte
+    }
+}
+
+impl Frame {
+    /// True if the frame must be undone.
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.is_spoiled
     }
 
-    /// Makes the next offer, or makes it again in a replay. `Err`: there can be none, and the game reads this
-    /// byte.
-    fn clock(&mut self, byte: u8, speed: Speed, history: &mut History) -> Result<(), u8> {
-        if self.frame.run == Run::Nothing || !history.link.is_open() {
-            return Err(UNPLUGGED);
+    /// True if a transfer is in flight at the frame's end, where FF02 is this.
+    pub(super) fn is_in_flight(&self, control: SerialControl) -> bool {
+        control.is_clocking() || (self.transfer == Transfer::Shifting && control.0 & 0x80 != 0)
+    }
+
+    /// Byte that was shifted in last.
+    pub(super) fn incoming(&self) -> Option<Shift> {
+        self.incoming
+    }
+
+    /// Makes the next offer, or makes it again in a replay. `Some`: there can be none, and the game reads
+    /// this byte.
+    fn clock(&mut self, byte: u8, speed: Speed, history: &mut History) -> Option<u8> {
+        if !history.link.is_open() {
+            return Some(UNPLUGGED);
         }
         let next = history.outbound.next();
-        if !self.frame.is_spoiled {
+        if !self.is_spoiled {
             // The game was listening, and the peer's opening came first.
             let yields = self.yields(history);
             // Unplugged: what has no verdict never gets one.
             if yields || (history.link.is_closing() && next >= history.outbound.answered()) {
-                return Err(UNPLUGGED);
+                return Some(UNPLUGGED);
             }
-            self.frame.is_spoiled = history.send(byte, speed) == Sent::Full;
+            self.is_spoiled = history.send(byte, speed) == Sent::Full;
         }
-        if self.frame.is_spoiled {
-            return Err(history.outbound.best(next).0.reads());
-        }
-        Ok(())
+        self.is_spoiled.then(|| history.outbound.best(next).0.reads())
     }
 
     /// True if the transfer that the game starts is an opening that the peer's has forestalled: on a cable
@@ -240,7 +240,7 @@ impl Port {
     fn yields(&self, history: &History) -> bool {
         let made = history.outbound.get(history.outbound.next());
         let is_repeated = made.is_some_and(|own| own.frame == history.frame());
-        self.frame.is_opened && self.frame.takes == 0 && !is_repeated
+        self.is_opened && self.takes == 0 && !is_repeated
     }
 
     /// Reads the best outcome that is known of the newest offer.
@@ -254,13 +254,13 @@ impl Port {
             .filter(|theirs| theirs.judged == made)
             .map(|theirs| theirs.byte);
         let (answer, source) = history.outbound.answer(crossing);
-        if self.frame.run == Run::Live {
-            let counters = &mut history.counters;
-            counters.predictions.requests += 1;
+        if self.run == Run::Live {
+            let counters = &mut history.counters.predictions;
+            counters.requests += 1;
             match source {
-                Source::Known => counters.predictions.known += 1,
-                Source::Crossing | Source::Predicted => counters.predictions.hinted += 1,
-                Source::Last => counters.predictions.repeated += 1,
+                Source::Known => counters.known += 1,
+                Source::Crossing | Source::Predicted => counters.hinted += 1,
+                Source::Last => counters.repeated += 1,
             }
         }
         if answer.is_paired() {
@@ -275,21 +275,20 @@ impl Port {
     /// And only an offer whose maker had judged exactly these: one that had judged more was made after bytes
     /// that this history has not sent, and one that had judged fewer is void, since nobody judges while an
     /// own byte is open.
-    fn may_take(&self, history: &mut History) -> bool {
-        let has_begun = match self.frame.run {
-            Run::Nothing => false,
+    fn may_take(&self, last_takes: u64, history: &mut History) -> bool {
+        let has_begun = match self.run {
             Run::Live => true,
             Run::Replay { takes_from } => history.frame() >= takes_from,
         };
         has_begun
-            && !self.frame.is_closed
+            && !self.is_closed
             && !history.link.is_closing()
             && history.stale() < MAX_SNAPSHOT_AGE
-            && (history.stale_whole() < MAX_WHOLE_SNAPSHOT_AGE || self.frame.takes < self.last_takes * 3 / 4)
+            && (history.stale_whole() < MAX_WHOLE_SNAPSHOT_AGE || self.takes < last_takes * 3 / 4)
             && history.outbound.are_all_answered()
             // A live frame in which the game has read what is known to be false by now will be emulated
             // again.
-            && (self.frame.run != Run::Live || history.check().is_none())
+            && (self.run != Run::Live || history.check().is_none())
             && history.inbound.room() > 0
             && history.inbound.head().is_some_and(|head| head.judged == history.outbound.next())
     }

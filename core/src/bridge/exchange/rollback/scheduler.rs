@@ -1,12 +1,11 @@
 //! Schedule of one call: corrections, the live frame or a stall, snapshots.
 
 use super::history::History;
-use super::port::{Port, Run};
+use super::port::{Frame, Port, Run};
 use super::snapshots::Snapshot;
 use super::step::{Boundary, SaveToken, Step};
 use crate::number::{Number, OwnFrame};
 use crate::serial::Shift;
-use std::hash::Hash;
 
 /// Corrections in one call; further ones wait for the next.
 const MAX_CORRECTIONS: u32 = 8;
@@ -48,90 +47,57 @@ enum Phase {
     Replaying(Correction),
     /// The frame of this call runs.
     Running,
-    /// A snapshot is to be saved.
-    Keeping {
-        snapshot: Snapshot,
-        in_flight: Option<Shift>,
-        then: Then,
-    },
-    /// The caller saves it.
-    Saving { snapshot: Snapshot, then: Then },
     /// The call has had its frame, or stalled.
     Ending,
 }
 
-/// Phase that follows a save.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Then {
-    Decide,
-    Correct(Correction),
-    End,
-}
-
-impl From<Then> for Phase {
-    fn from(then: Then) -> Phase {
-        match then {
-            Then::Decide => Phase::Deciding,
-            Then::Correct(correction) => Phase::Correcting(correction),
-            Then::End => Phase::Ending,
-        }
-    }
-}
-
-/// Record of the call that runs; begins anew with each.
-#[derive(Clone, Copy, Debug, Default)]
-struct Call {
-    /// Corrections.
-    corrections: u32,
-    /// The live frame has been undone.
-    is_undone: bool,
-}
-
 /// The machine that says what the caller does next.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Scheduler {
     phase: Phase,
-    call: Call,
+    /// Snapshot to be saved before the phase goes on, and the transfer in flight in it.
+    due: Option<(Snapshot, Option<Shift>)>,
+    /// Snapshot that the caller saves.
+    saving: Option<Snapshot>,
+    /// Corrections in this call.
+    corrections: u32,
+    /// The live frame of this call has been undone.
+    is_undone: bool,
     /// No snapshot can be saved where the core stands: a transfer is in flight there, or it could not be
     /// kept.
     is_here_unsafe: bool,
 }
 
 impl Scheduler {
-    /// Everything that decides how the game goes on.
-    pub(super) fn essence(&self) -> impl PartialEq + Hash + use<> {
-        let Scheduler {
-            phase,
-            call: _, // Begins anew with each call.
-            is_here_unsafe,
-        } = self;
-        (*phase, *is_here_unsafe)
-    }
-
     /// True if no call is under way.
     pub(super) fn is_between(&self) -> bool {
         self.phase == Phase::Between
     }
 
-    /// The call that runs is broken off.
-    pub(super) fn abandon(&mut self) {
-        self.phase = Phase::Between;
+    /// Ends the call, or breaks it off.
+    pub(super) fn end_call(&mut self) {
+        *self = Scheduler {
+            is_here_unsafe: self.is_here_unsafe,
+            ..Scheduler::default()
+        };
     }
 
     pub(super) fn step(&mut self, history: &mut History, port: &mut Port) -> Step {
+        // Where the caller did not say how its last step ended, nothing came of it.
         port.close();
+        if let Some(snapshot) = self.saving {
+            self.saved(SaveToken(snapshot), false, history);
+        }
+        if let Some((snapshot, in_flight)) = self.due.take() {
+            return self.save(snapshot, in_flight);
+        }
         loop {
             match self.phase {
-                Phase::Between => {
-                    self.call = Call::default();
-                    self.phase = Phase::Deciding;
-                }
                 Phase::Deciding => {
                     if let Some(step) = self.decide(history, port) {
                         return step;
                     }
                 }
-                // A correction, between two of its frames.
                 Phase::Correcting(correction) if history.frame() < correction.until => {
                     let takes_from = correction.takes_from;
                     port.begin(Run::Replay { takes_from }, history);
@@ -139,23 +105,12 @@ impl Scheduler {
                     let frame = history.frame().raw();
                     return Step::Replay { frame };
                 }
-                Phase::Correcting(_) => self.phase = Phase::Deciding,
-                Phase::Keeping {
-                    snapshot,
-                    in_flight,
-                    then,
-                } => {
-                    self.phase = Phase::Saving { snapshot, then };
-                    let token = SaveToken::new(snapshot);
-                    return Step::Save { token, in_flight };
-                }
-                // The caller did not say how its last step ended: nothing came of it.
-                Phase::Saving { .. } => self.end_save(false, history),
+                Phase::Between | Phase::Correcting(_) => self.phase = Phase::Deciding,
                 Phase::Replaying(correction) => self.phase = Phase::Correcting(correction),
                 Phase::Running => self.phase = Phase::Ending,
                 Phase::Ending => {
                     history.handle_call_end();
-                    self.phase = Phase::Between;
+                    self.end_call();
                     return Step::Done;
                 }
             }
@@ -163,36 +118,36 @@ impl Scheduler {
     }
 
     pub(super) fn frame_end(&mut self, boundary: Boundary, history: &mut History, port: &mut Port) {
-        port.close();
-        let then = match self.phase {
-            Phase::Replaying(correction) => self.end_replay(correction, boundary, history, port),
-            Phase::Running => self.end_live(boundary, history, port),
-            _ => None,
+        let Some(frame) = port.close() else { return };
+        let has_ended = match self.phase {
+            Phase::Replaying(correction) => self.end_replay(correction, boundary, &frame, history),
+            Phase::Running => self.end_live(boundary, &frame, history, port),
+            _ => false,
         };
-        let Some(then) = then else { return };
-        self.keep(boundary, then, history, port);
-        if then == Then::End {
+        if !has_ended {
+            return;
+        }
+        self.keep(boundary, &frame, history);
+        if self.phase == Phase::Ending {
             let control = boundary.serial_control;
             let listens = control.is_armed() && !self.is_here_unsafe && history.link.is_open();
             history.announce(listens.then_some(boundary.serial_byte));
         }
     }
 
-    /// Ends a save; one that was asked for in a call that is over is passed over.
-    pub(super) fn saved(&mut self, token: SaveToken, is_kept: bool, history: &mut History) {
-        let saved = token.into_snapshot();
-        if matches!(self.phase, Phase::Saving { snapshot, .. } if snapshot == saved) {
-            self.end_save(is_kept, history);
-        }
+    fn save(&mut self, snapshot: Snapshot, in_flight: Option<Shift>) -> Step {
+        self.saving = Some(snapshot);
+        let token = SaveToken(snapshot);
+        Step::Save { token, in_flight }
     }
 
-    fn end_save(&mut self, is_kept: bool, history: &mut History) {
-        let Phase::Saving { snapshot, then } = self.phase else {
+    /// Ends a save; one that was asked for in a call that is over is passed over.
+    pub(super) fn saved(&mut self, token: SaveToken, is_kept: bool, history: &mut History) {
+        let SaveToken(snapshot) = token;
+        if self.saving.take_if(|saving| *saving == snapshot).is_none() {
             return;
-        };
-        self.phase = then.into();
-        let is_first = is_kept && then == Then::Decide;
-        if is_first && history.open(snapshot) {
+        }
+        if is_kept && history.open(snapshot) {
             return;
         }
         if is_kept && history.link.is_open() {
@@ -208,7 +163,7 @@ impl Scheduler {
         if history.link.is_open() {
             if let Some(frame) = correction(history) {
                 let may_replace = history.link.is_closing() || history.outbound.may_replace();
-                if self.call.corrections < MAX_CORRECTIONS && may_replace {
+                if self.corrections < MAX_CORRECTIONS && may_replace {
                     return self.go_back(frame, history);
                 }
                 return Some(self.stall(history));
@@ -223,14 +178,9 @@ impl Scheduler {
             && !self.is_here_unsafe
             && let Some(slot) = history.snapshots.free_slot()
         {
-            self.phase = Phase::Keeping {
-                snapshot: history.snapshot_here(slot, true),
-                in_flight: None,
-                then: Then::Decide,
-            };
-            return None;
+            return Some(self.save(history.snapshot_here(slot, true), None));
         }
-        if std::mem::take(&mut self.call.is_undone) || must_stall(history) {
+        if std::mem::take(&mut self.is_undone) || must_stall(history) {
             return Some(self.stall(history));
         }
         port.begin(Run::Live, history);
@@ -253,7 +203,7 @@ impl Scheduler {
             return None;
         };
         let until = history.frame();
-        self.call.corrections += 1;
+        self.corrections += 1;
         let is_replaced = history.back_to().is_some();
         let counters = &mut history.counters;
         counters.frames.corrections += 1;
@@ -269,19 +219,19 @@ impl Scheduler {
         Some(Step::Load { slot })
     }
 
-    /// Ends a replayed frame; `Some` where a snapshot may be saved, with what follows that.
+    /// Ends a replayed frame; true where a snapshot may be saved.
     fn end_replay(
         &mut self,
         mut correction: Correction,
         boundary: Boundary,
+        frame: &Frame,
         history: &mut History,
-        port: &Port,
-    ) -> Option<Then> {
+    ) -> bool {
         if !boundary.has_advanced {
             correction.repeats += 1;
             if correction.repeats < MAX_REPEATED_PICTURES {
                 self.phase = Phase::Correcting(correction);
-                return None;
+                return false;
             }
             history.counters.unrepeatable += 1;
         }
@@ -290,54 +240,55 @@ impl Scheduler {
         history.counters.frames.replayed += 1;
         history.inbound.replay_refusals(history.frame());
         history.next_frame();
-        if port.is_spoiled() {
+        if frame.is_spoiled() {
             history.fail();
             self.phase = Phase::Deciding;
-            return None;
         }
-        Some(Then::Correct(correction))
+        !frame.is_spoiled()
     }
 
-    /// Ends the live frame; `Some` where a snapshot may be saved, with what follows that.
-    fn end_live(&mut self, boundary: Boundary, history: &mut History, port: &mut Port) -> Option<Then> {
+    /// Ends the live frame; true where a snapshot may be saved.
+    fn end_live(
+        &mut self,
+        boundary: Boundary,
+        frame: &Frame,
+        history: &mut History,
+        port: &mut Port,
+    ) -> bool {
         self.phase = Phase::Ending;
         if !boundary.has_advanced {
-            return None;
+            return false;
         }
-        if port.is_spoiled() {
+        if frame.is_spoiled() {
             history.counters.frames.undone += 1;
             history.go_back_before(history.frame());
-            self.call.is_undone = true;
+            self.is_undone = true;
             self.phase = Phase::Deciding;
-            return None;
+            return false;
         }
         history.counters.frames.live += 1;
-        port.end_live(history);
+        port.end_live(frame, history);
         history.next_frame();
-        Some(Then::End)
+        true
     }
 
     /// Asks for a snapshot at this boundary if it is safe, or can be made so by repair.
-    fn keep(&mut self, boundary: Boundary, then: Then, history: &mut History, port: &Port) {
-        let is_in_flight = port.is_in_flight(boundary.serial_control);
+    fn keep(&mut self, boundary: Boundary, frame: &Frame, history: &mut History) {
+        let is_in_flight = frame.is_in_flight(boundary.serial_control);
         self.is_here_unsafe = is_in_flight;
-        let is_live = then == Then::End;
+        let is_live = self.phase == Phase::Ending;
         let is_idle = is_live && history.quiet() >= IDLE_CALLS && history.oldest_open() == history.frame();
         if is_idle && history.stale() < IDLE_SNAPSHOT_PERIOD {
             return;
         }
-        let in_flight = port.incoming().filter(|_| is_in_flight);
+        let in_flight = frame.incoming().filter(|_| is_in_flight);
         let may_repair = history.settings.has_repairs && (!is_live || history.stale() >= LIVE_REPAIR_AGE);
         // One that has lasted for more than a frame, as with the display off, is not known any more.
         if !history.link.is_open() || (is_in_flight && !(may_repair && in_flight.is_some())) {
             return;
         }
         if let Some(slot) = history.snapshots.free_slot() {
-            self.phase = Phase::Keeping {
-                snapshot: history.snapshot_here(slot, !is_in_flight),
-                in_flight,
-                then,
-            };
+            self.due = Some((history.snapshot_here(slot, !is_in_flight), in_flight));
         }
     }
 }

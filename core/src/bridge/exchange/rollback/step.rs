@@ -37,18 +37,9 @@ pub enum Step {
 
 /// One save that was asked for; it can be answered once.
 #[derive(Debug, PartialEq, Eq)]
-pub struct SaveToken(Snapshot);
+pub struct SaveToken(pub(super) Snapshot);
 
 impl SaveToken {
-    pub(super) fn new(snapshot: Snapshot) -> SaveToken {
-        SaveToken(snapshot)
-    }
-
-    /// The snapshot that is saved, or is not.
-    pub(super) fn into_snapshot(self) -> Snapshot {
-        self.0
-    }
-
     /// Number of the snapshot slot.
     #[must_use]
     pub fn slot(&self) -> usize {
