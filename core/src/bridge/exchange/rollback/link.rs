@@ -10,22 +10,20 @@
 pub(super) struct Link {
     ours: u32,
     theirs: Option<u32>,
-    state: State,
+    /// Both sides mean the same incarnation, ours of this number.
+    is_joined: bool,
+    past: Past,
 }
 
-/// State of the link.
+/// State of the history behind the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum State {
-    /// The peer does not mean this incarnation yet.
-    Apart,
-    /// Both sides mean the same incarnation; no snapshot has been saved in it.
-    Joining,
+enum Past {
+    /// None: no snapshot has been saved in this incarnation.
+    Unsaved,
     /// There is a first snapshot: what crosses the port is history from there on.
     Open,
     /// The incarnation is over; what was open has not yet been replayed as unplugged.
     Closing,
-    /// Closing, while both sides mean the next incarnation already.
-    Rejoining,
 }
 
 /// Consequence of the numbers that the peer says.
@@ -44,7 +42,8 @@ impl Default for Link {
         Link {
             ours: 1,
             theirs: None,
-            state: State::Apart,
+            is_joined: false,
+            past: Past::Unsaved,
         }
     }
 }
@@ -57,38 +56,35 @@ impl Link {
 
     /// True if both sides mean this incarnation, and a first snapshot is wanted.
     pub(super) fn is_joining(&self) -> bool {
-        self.state == State::Joining
+        self.is_joined && self.past == Past::Unsaved
     }
 
     /// True if anything may still change.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open | State::Closing | State::Rejoining)
+        self.past != Past::Unsaved
     }
 
     /// True if bytes can cross.
     pub(super) fn is_linked(&self) -> bool {
-        self.state == State::Open
+        self.past == Past::Open
     }
 
     /// True if what is open reads as unplugged.
     pub(super) fn is_closing(&self) -> bool {
-        matches!(self.state, State::Closing | State::Rejoining)
+        self.past == Past::Closing
     }
 
     /// The peer says its number, and ours as it knows it. Hand over only numbers that are newer than those
     /// before.
     pub(super) fn handle_numbers(&mut self, theirs: u32, ours: u32) -> Heard {
         let is_new = self.theirs.replace(theirs) != Some(theirs);
-        let joined = match self.state {
-            State::Apart => State::Joining,
-            State::Closing => State::Rejoining,
-            _ if is_new => return Heard::Ended,
-            joined => joined,
-        };
+        if is_new && self.is_joined {
+            return Heard::Ended;
+        }
         if ours != self.ours {
             return Heard::Apart;
         }
-        self.state = joined;
+        self.is_joined = true;
         Heard::Joined
     }
 
@@ -96,29 +92,24 @@ impl Link {
     pub(super) fn open(&mut self) -> bool {
         let is_joining = self.is_joining();
         if is_joining {
-            self.state = State::Open;
+            self.past = Past::Open;
         }
         is_joining
     }
 
     /// Our incarnation ends here.
     pub(super) fn end(&mut self) {
-        let (state, is_over) = match self.state {
-            State::Apart => (State::Apart, false),
-            State::Joining => (State::Apart, true),
-            State::Closing => (State::Closing, false),
-            State::Open | State::Rejoining => (State::Closing, true),
-        };
-        self.state = state;
-        self.ours = self.ours.saturating_add(u32::from(is_over));
+        if std::mem::take(&mut self.is_joined) {
+            self.ours = self.ours.saturating_add(1);
+        }
+        if self.past == Past::Open {
+            self.past = Past::Closing;
+        }
     }
 
     /// Gives up what was open; [`end`](Self::end) came before.
     pub(super) fn close(&mut self) {
-        self.state = match self.state {
-            State::Joining | State::Rejoining => State::Joining,
-            State::Apart | State::Open | State::Closing => State::Apart,
-        };
+        self.past = Past::Unsaved;
     }
 
     /// The peer is another one than before; call [`end`](Self::end) first.
