@@ -8,6 +8,7 @@
 use super::history::History;
 use super::inbound::Theirs;
 use super::link::Heard;
+use super::misprediction;
 use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{
     Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Position, Sequence, Verdict, Writer,
@@ -286,7 +287,7 @@ fn follow(
     {
         outbound.predict(judged, Outcome::Taken { byte });
     }
-    history.pair();
+    misprediction::pair(history);
     Ok(())
 }
 
@@ -324,7 +325,7 @@ fn follow_verdict(epoch: OwnEpoch, verdict: Verdict, history: &mut History) -> R
     }
     // Both sides find their pairs by themselves.
     if outcome.is_paired() {
-        history.pair();
+        misprediction::pair(history);
         return Ok(());
     }
     if outbound.is_void(epoch, number) {

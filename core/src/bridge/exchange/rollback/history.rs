@@ -202,7 +202,7 @@ impl History {
         match sent {
             Sent::Replaced(cancelled) => self.count_replace(cancelled),
             Sent::Unrepeatable => self.counters.unrepeatable += 1,
-            Sent::Again | Sent::New | Sent::Full => {}
+            Sent::Expected | Sent::Full => {}
         }
         sent
     }
@@ -237,41 +237,6 @@ impl History {
         let is_next = self.inbound.next() == self.inbound.judged() && self.inbound.head().is_none();
         if self.inbound.announce(byte.filter(|_| is_next)) {
             self.note_news();
-        }
-    }
-
-    /// Settles the offers that were predicted right; the frame of the first offer that was not, if there is
-    /// one.
-    pub(super) fn check(&mut self) -> Option<OwnFrame> {
-        let settled = self.outbound.settled();
-        let wrong = self.outbound.check(self.link.is_closing());
-        let frame = wrong.map(|own| own.frame);
-        self.counters.transfers.exchanged += self.outbound.exchanged_since(settled);
-        frame
-    }
-
-    /// Pairs offers of both sides that were made at the same instant: each is the other's answer.
-    ///
-    /// The oldest open offer here and the oldest unjudged one of the peer, where neither maker had judged the
-    /// other's. Both must be certain: all before them is final on both sides. Then both sides find the same
-    /// two, whatever the network does.
-    pub(super) fn pair(&mut self) {
-        while !self.link.is_closing() && self.back_to.is_none() && self.check().is_none() {
-            let (ours, theirs) = (self.outbound.answered(), self.inbound.judged());
-            let (Some(own), Some(other)) = (self.outbound.first_unanswered(), self.inbound.get(theirs))
-            else {
-                return;
-            };
-            let is_certain = self.outbound.settled() == ours && self.inbound.is_pairable();
-            if !is_certain || own.judged != theirs || other.judged != ours {
-                return;
-            }
-            let (frame, byte) = (own.frame, own.byte);
-            let outcome = Outcome::Paired { byte: other.byte };
-            if !self.handle_answer(outcome) {
-                return;
-            }
-            self.inbound.judge_pair(frame, byte);
         }
     }
 
@@ -332,18 +297,6 @@ impl History {
     pub(super) fn handle_call_end(&mut self) {
         self.window.handle_call_end();
         self.quiet = self.quiet.saturating_add(1);
-        if !self.link.is_open() {
-            return;
-        }
-        self.withdraw_unsent();
-        self.pair();
-        self.release();
-        let snapshot = self.confirmed().state.map_or(0, |(_, frame)| frame);
-        self.counters.frames.oldest_snapshot = self
-            .counters
-            .frames
-            .oldest_snapshot
-            .max(self.frame.raw() - snapshot);
     }
 
     fn count_replace(&mut self, cancelled: u64) {

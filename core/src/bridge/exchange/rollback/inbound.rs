@@ -39,17 +39,6 @@ pub(super) struct Judgement {
     outcome: Outcome,
 }
 
-/// Record that a replay finds at a poll.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// The next byte was taken here.
-    Due,
-    /// The next byte was taken before, at a poll that this core has not made.
-    Late,
-    /// The next offer is judged later, or not by a take.
-    Later,
-}
-
 /// Verdicts that have become void.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Void {
@@ -180,23 +169,19 @@ impl Inbound {
         self.upcoming().filter(|_| self.next == self.judged())
     }
 
-    /// The record of the next take, at this poll of this frame of a replay; `None` where nothing more was
-    /// judged.
+    /// Compares this poll of a replay with the one in which the next offer was taken: `Less` where it is
+    /// judged later, or not by a take, `None` where nothing more was judged.
     ///
     /// A core that was restored need not look at the same moments; then it takes the byte at the first chance
-    /// after.
-    pub(super) fn repeat_take(&mut self, frame: OwnFrame, poll: u32) -> Option<Repeat> {
+    /// after, which is recorded instead.
+    pub(super) fn repeat_take(&mut self, frame: OwnFrame, poll: u32) -> Option<Ordering> {
         let judgement = self.judgements.get_mut(self.next)?;
         if !matches!(judgement.outcome, Outcome::Taken { .. }) {
-            return Some(Repeat::Later);
+            return Some(Ordering::Less);
         }
-        let order = (frame, poll).cmp(&(judgement.frame, judgement.poll));
-        (judgement.frame, judgement.poll) = (judgement.frame, judgement.poll).max((frame, poll));
-        Some(match order {
-            Ordering::Less => Repeat::Later,
-            Ordering::Equal => Repeat::Due,
-            Ordering::Greater => Repeat::Late,
-        })
+        let recorded = (judgement.frame, judgement.poll);
+        (judgement.frame, judgement.poll) = recorded.max((frame, poll));
+        Some((frame, poll).cmp(&recorded))
     }
 
     /// Passes the next offer, which the game has read in a transfer of its own: the two are, or are predicted

@@ -115,6 +115,7 @@ mod dialogue;
 mod history;
 mod inbound;
 mod link;
+mod misprediction;
 mod outbound;
 mod port;
 mod prediction_window;

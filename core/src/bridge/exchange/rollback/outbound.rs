@@ -11,11 +11,6 @@ const MAX_REPLACEMENTS: usize = 32;
 /// Prediction before any verdict is known.
 const FIRST_PREDICTION: Outcome = Outcome::Taken { byte: UNPLUGGED };
 
-/// True if the game and the pairing go on alike after both outcomes.
-fn are_alike(one: Outcome, other: Outcome) -> bool {
-    one.reads() == other.reads() && one.is_paired() == other.is_paired()
-}
-
 /// One transfer that this game clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Own {
@@ -34,10 +29,8 @@ pub(super) struct Own {
 pub(super) enum Source {
     /// The verdict itself.
     Known,
-    /// An offer of the peer that waits.
-    Crossing,
-    /// The peer's announcement, or the verdict before a replacement.
-    Predicted,
+    /// An offer of the peer that waits, its announcement, or the verdict before a replacement.
+    Hint,
     /// The last verdict.
     Last,
 }
@@ -45,10 +38,8 @@ pub(super) enum Source {
 /// Effect of a request on the list of offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// A replay sent what had been sent before.
-    Again,
-    /// New.
-    New,
+    /// New, or as a replay had sent it before.
+    Expected,
     /// Other than before: this and all behind it were replaced; so many.
     Replaced(u64),
     /// Other than before, but the peer has been told that this is final: the core is not repeatable.
@@ -142,11 +133,17 @@ impl Outbound {
         self.next.min(self.end())
     }
 
+    /// The verdict on this offer, if it is known.
+    pub(super) fn verdict(&self, number: OwnOffer) -> Option<Outcome> {
+        self.answers.get(number).copied()
+    }
+
     /// Next offer to get its verdict.
     pub(super) fn answered(&self) -> OwnOffer {
         self.answers.end()
     }
 
+    /// Offers before this one are final: the verdict is known and the game has read it.
     pub(super) fn settled(&self) -> OwnOffer {
         self.settled
     }
@@ -197,11 +194,10 @@ impl Outbound {
             judged,
             used: Outcome::Refused,
         };
-        let mut sent = Sent::New;
+        let mut sent = Sent::Expected;
         if let Some(before) = self.list.get_mut(number) {
             if (before.byte, before.speed, before.judged) == (byte, speed, judged) {
                 before.frame = frame;
-                sent = Sent::Again;
             } else if number < self.settled {
                 sent = Sent::Unrepeatable;
             } else {
@@ -219,25 +215,23 @@ impl Outbound {
     /// offer that waits here.
     pub(super) fn answer(&mut self, crossing: Option<u8>) -> (Outcome, Source) {
         let number = self.next.before(1);
-        let mut answered = self.best(number);
-        if answered.1 != Source::Known
-            && let Some(byte) = crossing
-        {
-            answered = (Outcome::Paired { byte }, Source::Crossing);
-        }
+        let (used, source) = match (self.best(number), crossing) {
+            ((_, Source::Hint | Source::Last), Some(byte)) => (Outcome::Paired { byte }, Source::Hint),
+            (best, _) => best,
+        };
         if let Some(own) = self.list.get_mut(number) {
-            own.used = answered.0;
+            own.used = used;
         }
-        answered
+        (used, source)
     }
 
     /// The best outcome that is known of this number, and where it came from.
     pub(super) fn best(&self, number: OwnOffer) -> (Outcome, Source) {
-        if let Some(answer) = self.answers.get(number) {
-            return (*answer, Source::Known);
+        if let Some(answer) = self.verdict(number) {
+            return (answer, Source::Known);
         }
         match self.prediction(number) {
-            Some(answer) => (answer, Source::Predicted),
+            Some(answer) => (answer, Source::Hint),
             None => (self.last.unwrap_or(FIRST_PREDICTION), Source::Last),
         }
     }
@@ -257,7 +251,7 @@ impl Outbound {
         // more.
         self.replaces.push(number);
         for void in number.until(self.answered()) {
-            if let Some(answer) = self.answers.get(void).copied() {
+            if let Some(answer) = self.verdict(void) {
                 self.predict(void, answer);
             }
         }
@@ -293,29 +287,9 @@ impl Outbound {
         is_kept
     }
 
-    /// Settles what was predicted right; the first offer that was not, if there is one.
-    ///
-    /// With `is_unplugged`, what has no verdict reads as unplugged.
-    pub(super) fn check(&mut self, is_unplugged: bool) -> Option<&Own> {
-        while self.settled < self.next {
-            let truth = match self.answers.get(self.settled) {
-                Some(answer) => *answer,
-                None if is_unplugged => Outcome::Refused,
-                None => return None,
-            };
-            let own = self.list.get(self.settled)?;
-            if !are_alike(own.used, truth) {
-                return self.list.get(self.settled);
-            }
-            self.settled = self.settled.next();
-        }
-        None
-    }
-
-    /// Number of settled offers, from this one on, that ended with a byte of the peer's game.
-    pub(super) fn exchanged_since(&self, number: OwnOffer) -> u64 {
-        let has_byte = |n: &OwnOffer| self.answers.get(*n).is_some_and(|answer| answer.byte().is_some());
-        number.until(self.settled).filter(has_byte).count() as u64
+    /// Settles the oldest open offer: the game has read its verdict.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.settled.next();
     }
 
     /// The replacements that the peer lacks: first epoch, and from which number each replaced.

@@ -1,10 +1,12 @@
 //! Serial port of the emulated machine, inside a frame.
 
 use super::history::History;
-use super::inbound::{Repeat, Theirs};
+use super::inbound::Theirs;
+use super::misprediction;
 use super::outbound::{Sent, Source};
 use crate::number::{Number, OwnFrame};
 use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
+use std::cmp::Ordering;
 
 /// Frames without a byte after which the next one is an opening: it begins a conversation. Longer than games
 /// are silent within one, up to 20 frames in the games that were measured; shorter than a player needs to
@@ -142,9 +144,9 @@ impl Port {
             return None;
         }
         let repeat = history.inbound.repeat_take(history.frame(), frame.polls);
-        history.counters.late_takes += u64::from(repeat == Some(Repeat::Late));
+        history.counters.late_takes += u64::from(repeat == Some(Ordering::Greater));
         let is_due = match repeat {
-            Some(repeat) => repeat != Repeat::Later,
+            Some(order) => order.is_ge(),
             None => frame.may_take(self.last_takes, history) && history.inbound.is_spaced(frame.takes),
         };
         let offer = is_due.then(|| history.inbound.upcoming()).flatten()?;
@@ -259,7 +261,7 @@ impl Frame {
             counters.requests += 1;
             match source {
                 Source::Known => counters.known += 1,
-                Source::Crossing | Source::Predicted => counters.hinted += 1,
+                Source::Hint => counters.hinted += 1,
                 Source::Last => counters.repeated += 1,
             }
         }
@@ -288,7 +290,7 @@ impl Frame {
             && history.outbound.are_all_answered()
             // A live frame in which the game has read what is known to be false by now will be emulated
             // again.
-            && (self.run != Run::Live || history.check().is_none())
+            && (self.run != Run::Live || misprediction::check(history).is_none())
             && history.inbound.room() > 0
             && history.inbound.head().is_some_and(|head| head.judged == history.outbound.next())
     }

@@ -1,6 +1,7 @@
 //! Schedule of one call: corrections, the live frame or a stall, snapshots.
 
 use super::history::History;
+use super::misprediction;
 use super::port::{Frame, Port, Run};
 use super::snapshots::Snapshot;
 use super::step::{Boundary, SaveToken, Step};
@@ -109,7 +110,7 @@ impl Scheduler {
                 Phase::Replaying(correction) => self.phase = Phase::Correcting(correction),
                 Phase::Running => self.phase = Phase::Ending,
                 Phase::Ending => {
-                    history.handle_call_end();
+                    end_call(history);
                     self.end_call();
                     return Step::Done;
                 }
@@ -161,7 +162,7 @@ impl Scheduler {
 
     fn decide(&mut self, history: &mut History, port: &mut Port) -> Option<Step> {
         if history.link.is_open() {
-            if let Some(frame) = correction(history) {
+            if let Some(frame) = misprediction::notice(history) {
                 let may_replace = history.link.is_closing() || history.outbound.may_replace();
                 if self.corrections < MAX_CORRECTIONS && may_replace {
                     return self.go_back(frame, history);
@@ -293,15 +294,19 @@ impl Scheduler {
     }
 }
 
-/// The oldest frame that has to be emulated again, if one has.
-fn correction(history: &mut History) -> Option<OwnFrame> {
-    if let Some(frame) = history.back_to() {
-        return Some(frame);
+/// Withdraws, pairs and releases what it can at the end of a call.
+fn end_call(history: &mut History) {
+    history.handle_call_end();
+    if !history.link.is_open() {
+        return;
     }
-    history.pair();
-    let wrong = history.check()?;
-    history.counters.predictions.wrong += 1;
-    Some(wrong)
+    history.withdraw_unsent();
+    misprediction::pair(history);
+    history.release();
+    let snapshot = history.confirmed().state.map_or(0, |(_, frame)| frame);
+    let age = history.frame().raw() - snapshot;
+    let frames = &mut history.counters.frames;
+    frames.oldest_snapshot = frames.oldest_snapshot.max(age);
 }
 
 /// True if the next frame would be too far ahead of what is known.

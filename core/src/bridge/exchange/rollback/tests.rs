@@ -356,7 +356,11 @@ fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
     for byte in [UNPLUGGED; 2] {
         assert!(a.rollback.history.handle_answer(Outcome::Taken { byte }));
     }
-    assert_eq!(a.rollback.history.check(), None, "both were predicted");
+    assert_eq!(
+        misprediction::check(&mut a.rollback.history),
+        None,
+        "both were predicted"
+    );
     // As in a replay of this frame.
     a.rollback.history.outbound.rewind(OwnOffer::default());
     a.rollback.request(9, Speed::Normal);

@@ -1,0 +1,66 @@
+//! Notice of wrong predictions: what has become known is compared with what the game was given, and tells the
+//! frame that must be emulated again.
+
+use super::history::History;
+use crate::number::OwnFrame;
+use crate::protocol::Outcome;
+
+/// The oldest frame that must be emulated again, if one must: something that the game took in it is void, or
+/// a byte that it read was predicted wrong.
+pub(super) fn notice(history: &mut History) -> Option<OwnFrame> {
+    if let Some(frame) = history.back_to() {
+        return Some(frame);
+    }
+    pair(history);
+    let wrong = check(history)?;
+    history.counters.predictions.wrong += 1;
+    Some(wrong)
+}
+
+/// Settles the offers that were predicted right; the frame of the first offer that was not, if there is one.
+pub(super) fn check(history: &mut History) -> Option<OwnFrame> {
+    let is_closing = history.link.is_closing();
+    let outbound = &mut history.outbound;
+    while let Some(own) = outbound.first_open() {
+        let verdict = match outbound.verdict(outbound.settled()) {
+            Some(verdict) => verdict,
+            // Unplugged: what has no verdict never gets one.
+            None if is_closing => Outcome::Refused,
+            None => return None,
+        };
+        if !are_alike(own.used, verdict) {
+            return Some(own.frame);
+        }
+        outbound.settle();
+        history.counters.transfers.exchanged += u64::from(verdict.byte().is_some());
+    }
+    None
+}
+
+/// True if the game and the pairing go on alike after both outcomes.
+fn are_alike(one: Outcome, other: Outcome) -> bool {
+    one.reads() == other.reads() && one.is_paired() == other.is_paired()
+}
+
+/// Pairs offers of both sides that were made at the same instant: each is the other's answer.
+///
+/// The oldest open offer here and the oldest unjudged one of the peer, where neither maker had judged the
+/// other's. Both must be certain: all before them is final on both sides. Then both sides find the same two,
+/// whatever the network does.
+pub(super) fn pair(history: &mut History) {
+    while !history.link.is_closing() && history.back_to().is_none() && check(history).is_none() {
+        let (outbound, inbound) = (&history.outbound, &history.inbound);
+        let (ours, theirs) = (outbound.answered(), inbound.judged());
+        let (Some(&own), Some(&other)) = (outbound.first_unanswered(), inbound.get(theirs)) else {
+            return;
+        };
+        let is_certain = outbound.settled() == ours && inbound.is_pairable();
+        if !is_certain || own.judged != theirs || other.judged != ours {
+            return;
+        }
+        if !history.handle_answer(Outcome::Paired { byte: other.byte }) {
+            return;
+        }
+        history.inbound.judge_pair(own.frame, own.byte);
+    }
+}
