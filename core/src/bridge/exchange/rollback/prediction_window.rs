@@ -1,6 +1,7 @@
 //! Prediction window: the frames and offers by which a game may run ahead of the verdicts.
 
 use crate::time::TCycles;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Frames beyond the round trip that the clocking side may be ahead of its verdicts: the peer's game needs a
@@ -29,8 +30,8 @@ const MEAN_DECAY_DIVISOR: u32 = 1024;
 const MIN_FRAMES: u64 = 2;
 /// Offers that may be open beyond what the peer takes in a round trip.
 const SPARE_OFFERS: u64 = 10;
-/// Calls over which the peer's best rate of verdicts is looked for.
-const RATE_CALLS: usize = 60;
+/// Calls over which the peer's best rate of verdicts, and the quickest of them, are looked for: a second.
+const RATE_CALLS: u32 = 60;
 /// Least distance of two stalls that shorten a queue, in calls: fewer than one frame in a hundred.
 const DRAIN_PERIOD: u32 = 120;
 /// Largest power of two by which that distance grows while such stalls do not help.
@@ -39,6 +40,7 @@ const MAX_DRAIN_BACKOFF: u32 = 6;
 /// Measures that limit the prediction window.
 #[derive(Clone, Debug)]
 pub(super) struct PredictionWindow {
+    /// Round trip, in frames begun, and one more.
     round_trip: u64,
     /// Cost of one replayed frame lately; follows increases soon.
     cost: Duration,
@@ -47,14 +49,19 @@ pub(super) struct PredictionWindow {
     measured: u32,
     /// A cost was measured in this call.
     has_measured: bool,
-    /// Verdicts that arrived in each of the last calls.
-    rates: [u32; RATE_CALLS],
-    /// Age of the quickest verdict of each of these calls, in frames since its offer.
-    ages: [Option<u64>; RATE_CALLS],
-    call: usize,
+    /// Verdicts that arrived in this call, and in those before; `RATE_CALLS` of them, always.
+    calls: VecDeque<Verdicts>,
     /// Calls since the game last stood still.
     running: u32,
     drain: Drain,
+}
+
+/// Verdicts that arrived in one call.
+#[derive(Clone, Copy, Debug, Default)]
+struct Verdicts {
+    count: u32,
+    /// Age of the quickest, in frames since its offer.
+    quickest: Option<u64>,
 }
 
 /// Actions taken against a standing queue.
@@ -75,9 +82,7 @@ impl Default for PredictionWindow {
             mean: Duration::ZERO,
             measured: 0,
             has_measured: false,
-            rates: [0; RATE_CALLS],
-            ages: [None; RATE_CALLS],
-            call: 0,
+            calls: vec![Verdicts::default(); RATE_CALLS as usize].into(),
             running: 0,
             drain: Drain::default(),
         }
@@ -92,12 +97,11 @@ impl PredictionWindow {
     }
 
     pub(super) fn handle_cost(&mut self, cost: Duration) {
-        let cost = match self.measured {
-            0 => cost,
-            _ => cost.min(self.cost * MAX_COST_GROWTH),
-        };
+        if self.measured == 0 {
+            self.cost = cost;
+        }
+        let cost = cost.min(self.cost * MAX_COST_GROWTH);
         self.cost = match cost.checked_sub(self.cost) {
-            Some(_) if self.measured == 0 => cost,
             Some(more) => self.cost + more / COST_RISE_DIVISOR,
             None => self.cost - (self.cost - cost) / COST_FALL_DIVISOR,
         };
@@ -108,12 +112,9 @@ impl PredictionWindow {
 
     /// A verdict arrived, so many frames after its offer was made.
     pub(super) fn handle_verdict(&mut self, age: u64) {
-        if let Some(rate) = self.rates.get_mut(self.call % RATE_CALLS) {
-            *rate = rate.saturating_add(1);
-        }
-        if let Some(quickest) = self.ages.get_mut(self.call % RATE_CALLS) {
-            *quickest = Some(quickest.map_or(age, |before| before.min(age)));
-        }
+        let call = &mut self.calls[0];
+        call.count = call.count.saturating_add(1);
+        call.quickest = Some(call.quickest.map_or(age, |before| before.min(age)));
     }
 
     /// True if the game should stand still for one frame although it need not.
@@ -124,7 +125,7 @@ impl PredictionWindow {
     /// shown twice does.
     pub(super) fn must_drain(&mut self) -> bool {
         let standing = self.standing();
-        let limits_are_at_work = self.running < RATE_CALLS as u32;
+        let limits_are_at_work = self.running < RATE_CALLS;
         if standing == 0 || limits_are_at_work || self.drain.next_stall_in > 0 {
             return false;
         }
@@ -140,37 +141,27 @@ impl PredictionWindow {
 
     /// By how many frames even the quickest verdict of the last second came later than a round trip.
     fn standing(&self) -> u64 {
-        let quickest = self.ages.iter().flatten().copied().min();
+        let quickest = self.calls.iter().filter_map(|call| call.quickest).min();
         quickest.unwrap_or(0).saturating_sub(self.round_trip)
     }
 
-    /// A call is over.
     pub(super) fn handle_call_end(&mut self) {
         if !std::mem::take(&mut self.has_measured) {
             self.cost -= self.cost.saturating_sub(self.mean) / COST_DECAY_DIVISOR;
             self.mean -= self.mean / MEAN_DECAY_DIVISOR;
         }
-        self.call = (self.call + 1) % RATE_CALLS;
         self.running = self.running.saturating_add(1);
         self.drain.next_stall_in = self.drain.next_stall_in.saturating_sub(1);
-        if self.running == RATE_CALLS as u32
+        if self.running == RATE_CALLS
             && let Some(before) = self.drain.before.take()
         {
-            let has_helped = self.standing() < before;
-            self.drain.failures = if has_helped {
-                0
-            } else {
-                (self.drain.failures + 2).min(MAX_DRAIN_BACKOFF)
-            };
-            self.drain.next_stall_in =
-                self.drain.next_stall_in.max(DRAIN_PERIOD << self.drain.failures) - RATE_CALLS as u32;
+            let failures = (self.drain.failures + 2).min(MAX_DRAIN_BACKOFF);
+            self.drain.failures = if self.standing() < before { 0 } else { failures };
+            let pause = self.drain.next_stall_in.max(DRAIN_PERIOD << self.drain.failures);
+            self.drain.next_stall_in = pause - RATE_CALLS;
         }
-        if let Some(rate) = self.rates.get_mut(self.call) {
-            *rate = 0;
-        }
-        if let Some(quickest) = self.ages.get_mut(self.call) {
-            *quickest = None;
-        }
+        self.calls.rotate_right(1);
+        self.calls[0] = Verdicts::default();
     }
 
     /// Frames that may pass between an offer and its verdict.
@@ -195,8 +186,8 @@ impl PredictionWindow {
 
     /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.
     pub(super) fn most_outstanding(&self) -> u64 {
-        let best = self.rates.iter().copied().max().unwrap_or(0).max(1);
-        u64::from(best) * self.round_trip + SPARE_OFFERS
+        let best = self.calls.iter().map(|call| call.count).max();
+        u64::from(best.unwrap_or(0).max(1)) * self.round_trip + SPARE_OFFERS
     }
 
     /// Frames back before which a replay takes nothing anew: else each replacement is taken at the old place,
@@ -294,7 +285,7 @@ mod tests {
     #[test]
     fn a_queue_that_never_empties_shows_in_the_quickest_verdict() {
         let mut window = PredictionWindow::default();
-        for call in 0..RATE_CALLS as u64 {
+        for call in 0..u64::from(RATE_CALLS) {
             window.handle_verdict(4 + call % 3);
             window.handle_call_end();
         }

@@ -25,31 +25,29 @@ pub(super) struct Snapshot {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Snapshots {
     kept: Vec<Snapshot>,
-    free: Vec<usize>,
+    slots: usize,
 }
 
 impl Snapshots {
     pub(super) fn new(slots: usize) -> Snapshots {
         Snapshots {
             kept: Vec::with_capacity(slots),
-            free: (0..slots).rev().collect(),
+            slots,
         }
     }
 
     pub(super) fn reset(&mut self) {
-        self.free
-            .extend(self.kept.drain(..).map(|snapshot| snapshot.slot));
+        self.kept.clear();
     }
 
     pub(super) fn oldest(&self) -> Option<Snapshot> {
         self.kept.first().copied()
     }
 
-    /// The newest one of those from which this frame can be emulated that was saved with no transfer in
-    /// flight.
+    /// The newest one from which this frame can be emulated that was saved with no transfer in flight.
     pub(super) fn newest_whole(&self, frame: OwnFrame) -> Option<Snapshot> {
-        let mut old = self.kept.iter().rev().filter(|snapshot| snapshot.frame <= frame);
-        old.find(|snapshot| snapshot.is_whole).copied()
+        let is_fit = |snapshot: &&Snapshot| snapshot.is_whole && snapshot.frame <= frame;
+        self.kept.iter().rfind(is_fit).copied()
     }
 
     pub(super) fn newest(&self) -> Option<Snapshot> {
@@ -58,7 +56,7 @@ impl Snapshots {
 
     /// A slot for the next snapshot; evicts the snapshot whose loss costs the least replay if none is free.
     pub(super) fn free_slot(&mut self) -> Option<usize> {
-        if self.free.is_empty() {
+        if self.kept.len() == self.slots {
             // The oldest is the only way back to what is still open. Of the others, the one whose loss leaves
             // the smallest gap.
             let (place, _) = self
@@ -67,44 +65,44 @@ impl Snapshots {
                 .map(|three| three[2].frame.since(three[0].frame))
                 .enumerate()
                 .min_by_key(|(_, gap)| *gap)?;
-            self.free.push(self.kept.remove(place + 1).slot);
+            return Some(self.kept.remove(place + 1).slot);
         }
-        self.free.last().copied()
+        (0..self.slots).find(|slot| self.is_free(*slot))
+    }
+
+    fn is_free(&self, slot: usize) -> bool {
+        self.kept.iter().all(|snapshot| snapshot.slot != slot)
     }
 
     /// Notes that the slot that [`free_slot`](Self::free_slot) named holds this snapshot now.
     pub(super) fn keep(&mut self, snapshot: Snapshot) {
-        if self.free.last() == Some(&snapshot.slot) {
-            self.free.pop();
+        if self.is_free(snapshot.slot) {
             self.kept.push(snapshot);
         }
     }
 
     /// The newest snapshot from which this frame can be emulated again; newer ones are given up.
     pub(super) fn go_back(&mut self, frame: OwnFrame) -> Option<Snapshot> {
-        let place = self.kept.iter().rposition(|snapshot| snapshot.frame <= frame)?;
-        for snapshot in self.kept.drain(place + 1..) {
-            self.free.push(snapshot.slot);
-        }
-        self.kept.last().copied()
+        let place = self.position(frame)?;
+        self.kept.truncate(place + 1);
+        self.newest()
     }
 
     /// Gives up all snapshots but the newest one from which this frame can be emulated, and those after it;
     /// and, unless it is too old, the newest whole one before them, which the player may be given.
     pub(super) fn release(&mut self, frame: OwnFrame) {
-        let Some(newest) = self.kept.iter().rposition(|snapshot| snapshot.frame <= frame) else {
+        let Some(newest) = self.position(frame) else {
             return;
         };
         let may_be_given =
             |snapshot: &Snapshot| snapshot.is_whole && frame.since(snapshot.frame) <= MAX_CONFIRMED_AGE;
-        let older = self.kept.iter().take(newest + 1);
-        let old = older
-            .rev()
-            .position(may_be_given)
-            .map_or(newest, |back| newest - back);
-        for snapshot in self.kept.drain(..old) {
-            self.free.push(snapshot.slot);
-        }
+        let whole = self.kept.iter().take(newest + 1).rposition(may_be_given);
+        self.kept.drain(..whole.unwrap_or(newest));
+    }
+
+    /// Place of the newest snapshot from which this frame can be emulated.
+    fn position(&self, frame: OwnFrame) -> Option<usize> {
+        self.kept.iter().rposition(|snapshot| snapshot.frame <= frame)
     }
 }
 
