@@ -37,7 +37,7 @@ pub(crate) trait Number: Copy + Debug + Default + Ord + Hash {
     }
 
     /// The numbers from this one on, up to but not including `end`.
-    fn until(self, end: Self) -> impl Iterator<Item = Self> + Clone {
+    fn until(self, end: Self) -> impl DoubleEndedIterator<Item = Self> + Clone {
         (self.raw()..end.raw()).map(Self::new)
     }
 }

@@ -169,8 +169,7 @@ impl Dialogue {
         if !self.is_plugged || !is_at_rest {
             return false;
         }
-        let position = position(history);
-        writer.position(position);
+        writer.position(position(history));
         if !history.link.is_linked() {
             return false;
         }
@@ -213,23 +212,15 @@ fn wire(epoch: impl Number) -> u32 {
 
 /// Position of this history, for the peer.
 fn position(history: &History) -> Position {
-    let (incarnation, peer_incarnation) = history.link.numbers();
-    let numbers = Position {
-        incarnation,
-        peer_incarnation,
-        ..Position::default()
-    };
-    if !history.link.is_linked() {
-        return numbers;
+    let (mut position, inbound) = (Position::default(), &history.inbound);
+    (position.incarnation, position.peer_incarnation) = history.link.numbers();
+    if history.link.is_linked() {
+        position.peer_epoch = wire(inbound.epoch());
+        position.received = inbound.received().raw();
+        position.sent = history.outbound.sent().raw();
+        position.announced = inbound.announced();
     }
-    let (outbound, inbound) = (&history.outbound, &history.inbound);
-    Position {
-        peer_epoch: wire(inbound.epoch()),
-        received: inbound.received().raw(),
-        sent: outbound.sent().raw(),
-        announced: inbound.announced(),
-        ..numbers
-    }
+    position
 }
 
 /// True if a datagram that comes while a live frame runs can be followed at once.
@@ -267,8 +258,8 @@ fn follow(
         return Err(Nonsense);
     }
     let settled = PeerOffer::new(header.settled);
-    history.counters.transfers.confirmed += history.inbound.handle_settled(settled);
-    history.inbound.handle_sent(PeerOffer::new(position.sent));
+    let (inbound, counters) = (&mut history.inbound, &mut history.counters.transfers);
+    inbound.handle_progress(PeerOffer::new(position.sent), settled, counters);
     for event in events.clone() {
         if let Event::Offers(run) = event {
             run.for_each(|offer| follow_offer(offer, history));
@@ -299,8 +290,9 @@ fn follow_replace(epoch: PeerEpoch, from: PeerOffer, history: &mut History) -> R
         return Err(Nonsense);
     }
     history.note_news();
-    let void = history.inbound.handle_replace(from);
-    history.take_back(void);
+    let (inbound, counters) = (&mut history.inbound, &mut history.counters.transfers);
+    let void = inbound.handle_replace(from, counters);
+    history.go_back_before(void);
     Ok(())
 }
 
@@ -328,7 +320,7 @@ fn follow_verdict(epoch: OwnEpoch, verdict: Verdict, history: &mut History) -> R
         misprediction::pair(history);
         return Ok(());
     }
-    if outbound.is_void(epoch, number) {
+    if outbound.first_replaced(epoch).is_some_and(|from| from <= number) {
         outbound.predict(number, outcome);
     } else if number >= outbound.end() {
         return Err(Nonsense);

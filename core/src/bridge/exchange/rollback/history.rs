@@ -2,25 +2,21 @@
 //! final.
 
 use super::counters::Counters;
-use super::inbound::{Inbound, Void};
+use super::inbound::Inbound;
 use super::link::Link;
 use super::outbound::{Outbound, Sent};
 use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
-use super::step::Confirmed;
 use crate::number::{Number, OwnFrame};
 use crate::protocol::Outcome;
 use crate::serial::Speed;
 use std::hash::{Hash, Hasher};
 
-/// Settings by the caller, about its core and its peer.
+/// Settings by the caller, see `Rollback::set_repairs` and the two after it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Settings {
-    /// True if the caller can save a snapshot with a transfer in flight.
     pub(super) has_repairs: bool,
-    /// True if the caller waits for verdicts.
     pub(super) has_rendezvous: bool,
-    /// True if the game is so far ahead of its peer that the peer should have its turn first.
     pub(super) is_leading: bool,
 }
 
@@ -114,16 +110,9 @@ impl History {
         }
     }
 
-    /// Frames since the newest snapshot.
-    pub(super) fn stale(&self) -> u64 {
-        let newest = self.snapshots.newest();
-        newest.map_or(0, |snapshot| self.frame.since(snapshot.frame))
-    }
-
-    /// Frames since the newest snapshot that was saved with no transfer in flight.
-    pub(super) fn stale_whole(&self) -> u64 {
-        let newest = self.snapshots.newest_whole(self.frame);
-        newest.map_or(0, |snapshot| self.frame.since(snapshot.frame))
+    /// Frames since this snapshot was saved, if there is one.
+    pub(super) fn age(&self, snapshot: Option<Snapshot>) -> u64 {
+        snapshot.map_or(0, |snapshot| self.frame.since(snapshot.frame))
     }
 
     /// Notes that something happened of which the peer should hear.
@@ -131,27 +120,17 @@ impl History {
         self.quiet = 0;
     }
 
-    /// Calls since anything happened.
     pub(super) fn quiet(&self) -> u32 {
         self.quiet
     }
 
-    /// The frame in which something was taken that is void by now.
     pub(super) fn back_to(&self) -> Option<OwnFrame> {
         self.back_to
     }
 
-    /// Asks for a correction from this frame on: a take in it is void.
-    pub(super) fn go_back_before(&mut self, frame: OwnFrame) {
-        self.back_to = Some(self.back_to.map_or(frame, |before| before.min(frame)));
-    }
-
-    /// Follows verdicts that have become void.
-    pub(super) fn take_back(&mut self, void: Void) {
-        self.counters.transfers.taken_back += void.takes;
-        if let Some(frame) = void.frame {
-            self.go_back_before(frame);
-        }
+    /// Asks for a correction from this frame on, if it is one: a take in it is void.
+    pub(super) fn go_back_before(&mut self, frame: Option<OwnFrame>) {
+        self.back_to = self.back_to.into_iter().chain(frame).min();
     }
 
     /// Opens the link with its first snapshot: from here on, everything can be undone. False if the
@@ -172,8 +151,8 @@ impl History {
         self.inbound.announce(None);
         self.note_news();
         if was_linked {
-            let void = self.inbound.handle_end();
-            self.take_back(void);
+            let void = self.inbound.handle_end(&mut self.counters.transfers);
+            self.go_back_before(void);
         } else if !self.link.is_open() {
             self.outbound.reset();
             self.inbound.reset();
@@ -219,9 +198,7 @@ impl History {
 
     /// Takes the peer's next offer in this poll of the frame that runs, for this byte.
     pub(super) fn take(&mut self, poll: u32, byte: u8) {
-        let before = self.inbound.judged();
-        self.counters.unrepeatable += u64::from(!self.inbound.take(self.frame, poll, byte));
-        self.counters.transfers.taken += self.inbound.judged().since(before);
+        self.inbound.take(self.frame, poll, byte, &mut self.counters);
     }
 
     /// Refuses, at the end of a live frame, what could have been taken for two whole frames and was not.
@@ -267,21 +244,6 @@ impl History {
             .into_iter()
             .flatten()
             .fold(self.frame, OwnFrame::min)
-    }
-
-    /// The oldest frame whose inputs may be asked for again.
-    pub(super) fn oldest_frame(&self) -> OwnFrame {
-        let oldest = self.snapshots.oldest();
-        oldest.map_or(self.frame, |snapshot| snapshot.frame)
-    }
-
-    pub(super) fn confirmed(&self) -> Confirmed {
-        let frame = self.oldest_open();
-        let snapshot = self.snapshots.newest_whole(frame);
-        Confirmed {
-            frame: frame.raw(),
-            state: snapshot.map(|snapshot| (snapshot.slot, snapshot.frame.raw())),
-        }
     }
 
     /// Releases what no correction can reach.

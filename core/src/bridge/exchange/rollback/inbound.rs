@@ -1,11 +1,11 @@
 //! Inbound transfers, those that the peer's game clocks: its offers, and this game's verdict on each.
 
+use super::counters::{Counters, Transfers};
 use super::ring::Ring;
 use crate::number::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Outcome, Verdict};
 use crate::serial::Speed;
 use std::cmp::Ordering;
-use std::iter::successors;
 
 /// Offers before the oldest snapshot that are kept: the spacing of takes looks back over their frame. Bytes
 /// of one frame at the normal clock are 17 at most (70 224 T-cycles, 4096 a byte).
@@ -37,15 +37,6 @@ pub(super) struct Judgement {
     /// The poll of that frame in which it was taken, the first being 1.
     poll: u32,
     outcome: Outcome,
-}
-
-/// Verdicts that have become void.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Void {
-    /// The frame in which the first of them was made, if there was one.
-    pub(super) frame: Option<OwnFrame>,
-    /// Of these, so many took a byte.
-    pub(super) takes: u64,
 }
 
 /// Offers of the peer, as far back as they may still matter.
@@ -85,7 +76,6 @@ impl Inbound {
         };
     }
 
-    /// Number of the next offer that this history judges, where the core stands.
     pub(super) fn next(&self) -> PeerOffer {
         self.next
     }
@@ -95,12 +85,10 @@ impl Inbound {
         self.next = to;
     }
 
-    /// The newest epoch of the peer that is known.
     pub(super) fn epoch(&self) -> PeerEpoch {
         self.epoch
     }
 
-    /// The peer said that its offers before this one are final. It may be ahead of what has been judged here.
     pub(super) fn settled(&self) -> PeerOffer {
         self.settled
     }
@@ -154,12 +142,11 @@ impl Inbound {
         self.judgements.get(self.settled)
     }
 
-    /// Capacity for further verdicts.
-    pub(super) fn room(&self) -> usize {
-        self.judgements.room()
+    /// True if another verdict can be kept.
+    pub(super) fn has_room(&self) -> bool {
+        self.judgements.room() > 0
     }
 
-    /// True if so little room is left that the next frame's transfers might not fit.
     pub(super) fn is_nearly_full(&self) -> bool {
         self.judgements.is_nearly_full()
     }
@@ -190,16 +177,15 @@ impl Inbound {
         self.next = self.next.next();
     }
 
-    /// Takes the next offer in this poll for this byte, anew or as recorded. False if the record has another
-    /// byte.
-    pub(super) fn take(&mut self, frame: OwnFrame, poll: u32, byte: u8) -> bool {
+    /// Takes the next offer in this poll for this byte, anew or as recorded.
+    pub(super) fn take(&mut self, frame: OwnFrame, poll: u32, byte: u8, counters: &mut Counters) {
         let outcome = Outcome::Taken { byte };
-        let is_same = match self.judgements.get(self.next) {
-            Some(before) => before.outcome == outcome,
-            None => self.judge(frame, poll, outcome),
-        };
+        let recorded = self.judgements.get(self.next).map(|before| before.outcome);
+        match recorded {
+            Some(before) => counters.unrepeatable += u64::from(before != outcome),
+            None => counters.transfers.taken += u64::from(self.judge(frame, poll, outcome)),
+        }
         self.next = self.next.next();
-        is_same
     }
 
     fn judge(&mut self, frame: OwnFrame, poll: u32, outcome: Outcome) -> bool {
@@ -209,7 +195,7 @@ impl Inbound {
     /// True if the oldest unjudged offer is certain, should it be half of a pair: all before it is final at
     /// its maker.
     pub(super) fn is_pairable(&self) -> bool {
-        self.settled >= self.judged() && self.sent > self.judged() && self.room() > 0
+        self.settled >= self.judged() && self.sent > self.judged() && self.has_room()
     }
 
     /// Judges the next offer as met by one of ours that was made at the same instant.
@@ -258,15 +244,13 @@ impl Inbound {
 
     /// Number of offers that the peer made in the frame of this one.
     fn density(&self, number: PeerOffer) -> u64 {
-        let Some(own) = self.list.get(number) else {
+        let Some(offer) = self.list.get(number) else {
             return 0;
         };
-        let is_of_frame = |n: PeerOffer| self.list.get(n).is_some_and(|other| other.frame == own.frame);
-        let ahead = number.next().until(number.after(SPACING_LOOKBACK));
-        let before = successors(number.previous(), |n| n.previous()).take_while(|n| is_of_frame(*n));
-        let before = before.zip(0..SPACING_LOOKBACK).count();
-        let behind = ahead.take_while(|n| is_of_frame(*n)).count();
-        let all = (before + behind + 1) as u64;
+        let is_of_frame = |n: &PeerOffer| self.list.get(*n).is_some_and(|other| other.frame == offer.frame);
+        let before = number.before(SPACING_LOOKBACK).until(number).rev();
+        let behind = number.until(number.after(SPACING_LOOKBACK));
+        let all = (before.take_while(is_of_frame).count() + behind.take_while(is_of_frame).count()) as u64;
         // So many in one frame need the fast clock: then they follow one another at once, and there is
         // nothing to space.
         if all >= SPACING_LOOKBACK { u64::MAX } else { all }
@@ -277,48 +261,49 @@ impl Inbound {
         number == self.received() && self.list.push(offer)
     }
 
-    /// The peer says that its offers before this one are final; how many of those judged here are news.
-    pub(super) fn handle_settled(&mut self, settled: PeerOffer) -> u64 {
-        let before = self.settled.min(self.judged());
+    /// The peer says that it has made its offers before `sent`, and that those before `settled` are final.
+    pub(super) fn handle_progress(&mut self, sent: PeerOffer, settled: PeerOffer, counters: &mut Transfers) {
+        let before = self.confirmed();
+        self.sent = sent;
         self.settled = self.settled.max(settled);
-        self.settled.min(self.judged()).since(before)
+        counters.confirmed += self.confirmed().since(before);
     }
 
-    /// The peer says how many offers its history has made.
-    pub(super) fn handle_sent(&mut self, sent: PeerOffer) {
-        self.sent = sent;
+    /// Judgements before this one are confirmed by the peer.
+    fn confirmed(&self) -> PeerOffer {
+        self.settled.min(self.judged())
     }
 
     /// True if the peer may still replace from this number on.
     pub(super) fn is_replaceable(&self, from: PeerOffer) -> bool {
-        from >= self.paired && from >= self.settled.min(self.judged())
+        from >= self.paired && from >= self.confirmed()
     }
 
-    /// The peer's offers from this number on are void.
-    pub(super) fn handle_replace(&mut self, from: PeerOffer) -> Void {
+    /// Forgets the peer's offers from this number on, which are void; the frame of the first that was judged.
+    pub(super) fn handle_replace(&mut self, from: PeerOffer, counters: &mut Transfers) -> Option<OwnFrame> {
         self.epoch = self.epoch.next();
         self.list.truncate(from);
-        self.take_back(from)
+        self.take_back(from, counters)
     }
 
-    /// Ends the incarnation: takes of offers that the peer might have replaced are void.
-    pub(super) fn handle_end(&mut self) -> Void {
+    /// Ends the incarnation: takes of offers that the peer might have replaced are void. The frame of the
+    /// first.
+    pub(super) fn handle_end(&mut self, counters: &mut Transfers) -> Option<OwnFrame> {
         // The oldest one that is not settled is certain: all before it is final at its maker.
-        self.take_back(self.settled.next().max(self.paired))
+        self.take_back(self.settled.next().max(self.paired), counters)
     }
 
-    fn take_back(&mut self, from: PeerOffer) -> Void {
-        let void = from
-            .until(self.judged())
-            .filter_map(|number| self.judgements.get(number));
-        let void = Void {
-            frame: self.judgements.get(from).map(|judgement| judgement.frame),
-            takes: void
-                .filter(|judgement| judgement.outcome.byte().is_some())
-                .count() as u64,
+    fn take_back(&mut self, from: PeerOffer, counters: &mut Transfers) -> Option<OwnFrame> {
+        let frame = self.judgements.get(from)?.frame;
+        let void = from.until(self.judged());
+        let is_take = |n: &PeerOffer| {
+            self.judgements
+                .get(*n)
+                .is_some_and(|j| j.outcome.byte().is_some())
         };
+        counters.taken_back += void.filter(is_take).count() as u64;
         self.judgements.truncate(from);
-        void
+        Some(frame)
     }
 
     /// Releases offers that no replay can reach: the oldest snapshot was saved before this number.

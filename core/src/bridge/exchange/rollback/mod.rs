@@ -206,16 +206,25 @@ impl Rollback {
         self.history.link.is_open()
     }
 
-    /// The oldest frame whose inputs may be asked for again.
+    /// The oldest frame whose inputs may be asked for again; those before it can be let go of.
     #[must_use]
     pub fn oldest_frame(&self) -> u64 {
-        self.history.oldest_frame().raw()
+        let oldest = self.history.snapshots.oldest();
+        oldest
+            .map_or(self.history.frame(), |snapshot| snapshot.frame)
+            .raw()
     }
 
-    /// The part of the history that nothing can change any more.
+    /// The part of the history that nothing can change any more: only its snapshot's save RAM may reach a
+    /// disk.
     #[must_use]
     pub fn confirmed(&self) -> Confirmed {
-        self.history.confirmed()
+        let frame = self.history.oldest_open();
+        let snapshot = self.history.snapshots.newest_whole(frame);
+        Confirmed {
+            frame: frame.raw(),
+            state: snapshot.map(|snapshot| (snapshot.slot, snapshot.frame.raw())),
+        }
     }
 
     /// Sets how long a datagram and its answer take now, all but rare delays included.
@@ -308,14 +317,7 @@ impl Rollback {
         self.port.taken(byte, &mut self.history);
     }
 
-    /// Starts a transfer with the game's own clock, and answers the byte that it reads.
-    pub fn request(&mut self, byte: u8, speed: Speed) -> u8 {
-        self.offer(byte, speed);
-        self.answer()
-    }
-
-    /// Starts a transfer with the game's own clock; [`answer`](Self::answer) comes next. The two are
-    /// [`request`](Self::request), with time between them for the verdict to come.
+    /// Starts a transfer with the game's own clock; [`answer`](Self::answer) comes next.
     pub fn offer(&mut self, byte: u8, speed: Speed) {
         self.port.offer(byte, speed, &mut self.history);
     }

@@ -91,7 +91,6 @@ impl Outbound {
         };
     }
 
-    /// Number of the next offer that this history makes, where the core stands.
     pub(super) fn next(&self) -> OwnOffer {
         self.next
     }
@@ -101,7 +100,6 @@ impl Outbound {
         self.next = to;
     }
 
-    /// Offers before this one have reached the peer as they are now.
     pub(super) fn acknowledged(&self) -> OwnOffer {
         self.acknowledged
     }
@@ -143,7 +141,6 @@ impl Outbound {
         self.answers.end()
     }
 
-    /// Offers before this one are final: the verdict is known and the game has read it.
     pub(super) fn settled(&self) -> OwnOffer {
         self.settled
     }
@@ -174,7 +171,6 @@ impl Outbound {
         self.list.get(number).filter(|_| number < self.next)
     }
 
-    /// True if so little room is left that the next frame's transfers might not fit.
     pub(super) fn is_nearly_full(&self) -> bool {
         self.list.is_nearly_full() || self.answers.is_nearly_full()
     }
@@ -298,19 +294,15 @@ impl Outbound {
         before.filter_map(|epoch| Some((epoch.next(), *self.replaces.get(epoch)?)))
     }
 
-    /// True if a verdict that the peer gave in this epoch of ours is void for this number.
-    pub(super) fn is_void(&self, epoch: OwnEpoch, number: OwnOffer) -> bool {
-        self.replaces()
-            .any(|(later, from)| later > epoch && from <= number)
+    /// The first offer that is not any more what it was in this epoch, if one is not.
+    pub(super) fn first_replaced(&self, epoch: OwnEpoch) -> Option<OwnOffer> {
+        let later = self.replaces().filter(|(later, _)| *later > epoch);
+        later.map(|(_, from)| from).min()
     }
 
     /// The peer has our offers before `received` as they were in this epoch.
     pub(super) fn handle_acknowledgement(&mut self, epoch: OwnEpoch, received: OwnOffer) {
-        let valid = self
-            .replaces()
-            .filter(|(later, _)| *later > epoch)
-            .map(|(_, from)| from)
-            .fold(received, OwnOffer::min);
+        let valid = self.first_replaced(epoch).unwrap_or(received).min(received);
         // What is no longer kept had been acknowledged before: a peer that takes that back gets what there
         // is.
         self.acknowledged = valid.clamp(self.list.start(), self.end());

@@ -282,16 +282,17 @@ impl Frame {
             Run::Live => true,
             Run::Replay { takes_from } => history.frame() >= takes_from,
         };
+        let whole = history.snapshots.newest_whole(history.frame());
         has_begun
             && !self.is_closed
             && !history.link.is_closing()
-            && history.stale() < MAX_SNAPSHOT_AGE
-            && (history.stale_whole() < MAX_WHOLE_SNAPSHOT_AGE || self.takes < last_takes * 3 / 4)
+            && history.age(history.snapshots.newest()) < MAX_SNAPSHOT_AGE
+            && (history.age(whole) < MAX_WHOLE_SNAPSHOT_AGE || self.takes < last_takes * 3 / 4)
             && history.outbound.are_all_answered()
             // A live frame in which the game has read what is known to be false by now will be emulated
             // again.
             && (self.run != Run::Live || misprediction::check(history).is_none())
-            && history.inbound.room() > 0
+            && history.inbound.has_room()
             && history.inbound.head().is_some_and(|head| head.judged == history.outbound.next())
     }
 }

@@ -262,7 +262,7 @@ impl Scheduler {
         }
         if frame.is_spoiled() {
             history.counters.frames.undone += 1;
-            history.go_back_before(history.frame());
+            history.go_back_before(Some(history.frame()));
             self.is_undone = true;
             self.phase = Phase::Deciding;
             return false;
@@ -278,12 +278,13 @@ impl Scheduler {
         let is_in_flight = frame.is_in_flight(boundary.serial_control);
         self.is_here_unsafe = is_in_flight;
         let is_live = self.phase == Phase::Ending;
+        let stale = history.age(history.snapshots.newest());
         let is_idle = is_live && history.quiet() >= IDLE_CALLS && history.oldest_open() == history.frame();
-        if is_idle && history.stale() < IDLE_SNAPSHOT_PERIOD {
+        if is_idle && stale < IDLE_SNAPSHOT_PERIOD {
             return;
         }
         let in_flight = frame.incoming().filter(|_| is_in_flight);
-        let may_repair = history.settings.has_repairs && (!is_live || history.stale() >= LIVE_REPAIR_AGE);
+        let may_repair = history.settings.has_repairs && (!is_live || stale >= LIVE_REPAIR_AGE);
         // One that has lasted for more than a frame, as with the display off, is not known any more.
         if !history.link.is_open() || (is_in_flight && !(may_repair && in_flight.is_some())) {
             return;
@@ -303,8 +304,8 @@ fn end_call(history: &mut History) {
     history.withdraw_unsent();
     misprediction::pair(history);
     history.release();
-    let snapshot = history.confirmed().state.map_or(0, |(_, frame)| frame);
-    let age = history.frame().raw() - snapshot;
+    let snapshot = history.snapshots.newest_whole(history.oldest_open());
+    let age = snapshot.map_or(history.frame().raw(), |_| history.age(snapshot));
     let frames = &mut history.counters.frames;
     frames.oldest_snapshot = frames.oldest_snapshot.max(age);
 }
