@@ -12,26 +12,8 @@
 //! done ([`Step`]); the owner of the core does it.
 //!
 //! `history` is what is known. Three machines work on it: `port` inside a frame, `scheduler` between frames,
-//! `dialogue` with the peer.
-//!
-//! # How a corrected frame travels
-//!
-//! 1. In frame 40 A's game clocks a byte: *offer* 7. Its verdict is a round trip away, so the game reads the
-//!    best prediction ([`Rollback::request`]) and runs on; at the end of the call one datagram carries all
-//!    offers that B has not acknowledged. Frames 41 to 45 follow, with offers 8 to 12.
-//! 2. B's game listens and has no open byte of its own: its next poll takes offer 7, at a frame and a poll
-//!    that are recorded. Its answer is the verdict; B's next datagram carries it.
-//! 3. Before frame 46 A compares: the game read something else. The call begins with a correction: the newest
-//!    snapshot at or before frame 40 is loaded, and the frames up to 45 run again, unseen; request 7 reads
-//!    the verdict, the others their verdicts or better predictions. Takes are repeated at their recorded
-//!    polls.
-//! 4. Offers 8 and 9 come out as before: they are not mentioned, and verdicts on them stay good. Offer 10
-//!    differs: it and all behind it are replaced, a new epoch begins, and the verdicts that were known for
-//!    them become predictions.
-//! 5. B follows the epoch: whatever it took from offer 10 on is void, so it goes back to before that take in
-//!    the same way.
-//! 6. A's verdicts up to 9 are read by its game: they are *settled*, A says so, and both let go of the
-//!    history before.
+//! `dialogue` with the peer. ARCHITECTURE.md, "How a corrected frame travels", follows one wrong prediction
+//! through both sides.
 //!
 //! # Why it is sound
 //!
@@ -41,12 +23,9 @@
 //! open offers stand against each other, neither having judged the other, they are a *pair*: each is the
 //! other's answer.
 //!
-//! # The place of a finer emulated time
-//!
-//! An offer names the emulated frame in which it was made, and a verdict keeps the frame and the poll in
-//! which it was given, so that a replay gives it there again. Offers that are to be taken at an emulated time
-//! of the taker's own have their place here: one whose time has passed on arrival leads back to before that
-//! frame, as a replacement does (`History::go_back_before`), and the replay takes it in its poll.
+//! A verdict keeps the frame and the poll in which it was given, and a replay gives it there again. An offer
+//! that is to be taken at an emulated time of the taker's own would lead back, where that has passed on
+//! arrival, to before that frame, as a replacement does (`History::go_back_before`).
 //!
 //! # Calls
 //!
@@ -56,12 +35,12 @@
 //! |---|---|---|
 //! | looks for a byte (`NetSerial::check`: armed, no shift under way) | [`Rollback::poll`] | `Some((byte, speed))`: the core takes it now |
 //! | has taken it and gives its own SB | [`Rollback::taken`] | |
-//! | starts a transfer with its own clock (`NetSerial::send`) | [`Rollback::request`] | the byte that the game reads |
+//! | starts a transfer with its own clock (`NetSerial::send`) | [`Rollback::offer`], then [`Rollback::answer`] | the byte that the game reads |
 //!
-//! A caller that has a rendezvous with its peer splits two of them: a poll that found nothing may last a
-//! little and be looked at again ([`Rollback::poll_again`]), and between [`Rollback::offer`] and
-//! [`Rollback::answer`] the verdict may come ([`Rollback::is_answered`]). Datagrams that take nothing back
-//! are followed at once then, inside a live frame.
+//! A caller that has a rendezvous with its peer lets datagrams in between: a poll that found nothing may last
+//! a little and be looked at again ([`Rollback::poll_again`]), and between offer and answer the verdict may
+//! come ([`Rollback::is_answered`]). Datagrams that take nothing back are followed at once then, inside a
+//! live frame.
 //!
 //! Such calls belong inside a frame that [`Step::Live`] or [`Step::Replay`] asked for. Elsewhere (the core
 //! polls while it serialises) a poll finds nothing, and is not counted.
@@ -86,23 +65,18 @@
 //! ```
 //!
 //! A call is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live`
-//! or one `Stall`, then perhaps a `Save`. A `Live` that is followed by a `Stall` in the same call is
-//! undone: its picture and sound are dropped. Frames are numbered from 0 as emulated, live; a replay has the
-//! number of the frame that it repeats. A call that emulated nothing (the core repeated its picture) keeps
-//! the number for the next. The caller owns inputs and snapshot slots: inputs of frames before
-//! [`Rollback::oldest_frame`] are not asked for again, and slots are numbers below the count given to
+//! or one `Stall`, then perhaps a `Save`. A `Live` that is followed by a `Stall` in the same call is undone:
+//! its picture and sound are dropped. Frames are numbered from 0 as emulated, live; a replay has the number
+//! of the frame that it repeats. A call that emulated nothing (the core repeated its picture) keeps the
+//! number for the next. The caller owns inputs and snapshot slots, which are numbers below the count given to
 //! [`Rollback::new`].
-//!
-//! [`Rollback::confirmed`] names the frame up to which nothing can change any more, and the slot that holds a
-//! snapshot of that past: the only one whose save RAM may reach a disk.
 //!
 //! **Towards the peer**: [`Rollback::plug`] when a session is up and the peer's
 //! [`Flags::ROLLBACK`](crate::protocol::Flags::ROLLBACK) is set, [`Rollback::unplug`] when it is over,
 //! [`Rollback::handle_datagram`] with each datagram of the session, [`Rollback::write_header`] and
 //! [`Rollback::write_events`] into each that leaves. All of these may be called at any time, from another
 //! thread that has the lock too: a datagram that takes something back while a frame runs is kept for the next
-//! call, and nothing is said while a replay runs. Towards a peer without that flag the strict exchange
-//! serves.
+//! call, and nothing is said while a replay runs.
 //!
 //! **Snapshots** are saved at boundaries with no transfer in flight, as FF02 and the polls show it. A core
 //! whose snapshots can be repaired ([`Rollback::set_repairs`]) has shorter replays. A game that listens gets
