@@ -6,19 +6,22 @@
 //! numbers begin at 0 where both are new.
 
 /// One side's view of the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Link {
-    ours: u32,
+    /// Incarnations that have ended here.
+    ended: u32,
+    /// The peer's number of its own.
     theirs: Option<u32>,
-    /// Both sides mean the same incarnation, ours of this number.
+    /// Both sides mean the same incarnation, the one that follows these.
     is_joined: bool,
     past: Past,
 }
 
 /// State of the history behind the core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Past {
     /// None: no snapshot has been saved in this incarnation.
+    #[default]
     Unsaved,
     /// There is a first snapshot: what crosses the port is history from there on.
     Open,
@@ -37,21 +40,10 @@ pub(super) enum Heard {
     Apart,
 }
 
-impl Default for Link {
-    fn default() -> Self {
-        Link {
-            ours: 1,
-            theirs: None,
-            is_joined: false,
-            past: Past::Unsaved,
-        }
-    }
-}
-
 impl Link {
-    /// Our number, and the peer's or 0.
+    /// Our number, from 1, and the peer's or 0.
     pub(super) fn numbers(&self) -> (u32, u32) {
-        (self.ours, self.theirs.unwrap_or(0))
+        (self.ended.saturating_add(1), self.theirs.unwrap_or(0))
     }
 
     /// True if both sides mean this incarnation, and a first snapshot is wanted.
@@ -81,7 +73,7 @@ impl Link {
         if is_new && self.is_joined {
             return Heard::Ended;
         }
-        if ours != self.ours {
+        if ours != self.numbers().0 {
             return Heard::Apart;
         }
         self.is_joined = true;
@@ -100,7 +92,7 @@ impl Link {
     /// Our incarnation ends here.
     pub(super) fn end(&mut self) {
         if std::mem::take(&mut self.is_joined) {
-            self.ours = self.ours.saturating_add(1);
+            self.ended = self.ended.saturating_add(1);
         }
         if self.past == Past::Open {
             self.past = Past::Closing;
