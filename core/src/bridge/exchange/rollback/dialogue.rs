@@ -32,7 +32,7 @@ pub(super) enum Moment {
 }
 
 /// One side of the dialogue.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Dialogue {
     is_plugged: bool,
     /// Number of the newest datagram that was looked at.
@@ -45,22 +45,17 @@ pub(super) struct Dialogue {
     unsent_from: Option<OwnOffer>,
 }
 
-impl Default for Dialogue {
-    fn default() -> Self {
-        Dialogue {
-            is_plugged: false,
-            newest: Sequence::NONE,
-            waiting: None,
-            events: Vec::with_capacity(MAX_DATAGRAM),
-            unsent_from: None,
-        }
-    }
-}
-
 /// Error of a datagram that contradicts itself or what is known.
 struct Nonsense;
 
 impl Dialogue {
+    pub(super) fn new() -> Dialogue {
+        Dialogue {
+            events: Vec::with_capacity(MAX_DATAGRAM),
+            ..Dialogue::default()
+        }
+    }
+
     pub(super) fn plug(&mut self, is_new_peer: bool, history: &mut History) {
         if is_new_peer {
             history.end();

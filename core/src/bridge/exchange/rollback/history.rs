@@ -4,12 +4,12 @@
 use super::counters::Counters;
 use super::inbound::Inbound;
 use super::link::Link;
-use super::outbound::{Outbound, Sent};
+use super::outbound::{Outbound, Own};
 use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
-use crate::number::{Number, OwnFrame};
+use crate::number::{Number, OwnEpoch, OwnFrame};
 use crate::protocol::Outcome;
-use crate::serial::Speed;
+use crate::serial::{Shift, Speed};
 use std::hash::{Hash, Hasher};
 
 /// Settings by the caller, see `Rollback::set_repairs` and the two after it.
@@ -100,10 +100,10 @@ impl History {
     }
 
     /// A snapshot of where the core stands, to be saved into this slot.
-    pub(super) fn snapshot_here(&self, slot: usize, is_whole: bool) -> Snapshot {
+    pub(super) fn snapshot_here(&self, slot: usize, in_flight: Option<Shift>) -> Snapshot {
         Snapshot {
             slot,
-            is_whole,
+            in_flight,
             frame: self.frame,
             made: self.outbound.next(),
             judged: self.inbound.next(),
@@ -175,25 +175,28 @@ impl History {
         self.close();
     }
 
-    /// Offers a transfer that the game clocks in the frame that runs.
-    pub(super) fn send(&mut self, byte: u8, speed: Speed) -> Sent {
-        let sent = self.outbound.send(byte, speed, self.frame, self.inbound.next());
-        match sent {
-            Sent::Replaced(cancelled) => self.count_replace(cancelled),
-            Sent::Unrepeatable => self.counters.unrepeatable += 1,
-            Sent::Expected | Sent::Full => {}
-        }
-        sent
+    /// Offers a transfer that the game clocks in the frame that runs; false if there is no room.
+    pub(super) fn send(&mut self, byte: u8, speed: Speed) -> bool {
+        let own = Own {
+            byte,
+            speed,
+            frame: self.frame,
+            judged: self.inbound.next(),
+            ..Own::default()
+        };
+        let epoch = self.outbound.epoch();
+        let is_kept = self.outbound.send(own, &mut self.counters);
+        self.note_epoch(epoch);
+        is_kept
     }
 
-    /// Withdraws what the replay and the frame after it did not send again: lazy cancellation.
+    /// Withdraws what is not sent again.
     pub(super) fn withdraw_unsent(&mut self) {
-        if self.back_to.is_none() && self.outbound.may_replace() {
-            let cancelled = self.outbound.withdraw_unsent();
-            if cancelled > 0 {
-                self.count_replace(cancelled);
-            }
+        let epoch = self.outbound.epoch();
+        if self.back_to.is_none() {
+            self.outbound.withdraw_unsent(&mut self.counters.transfers);
         }
+        self.note_epoch(epoch);
     }
 
     /// Takes the peer's next offer in this poll of the frame that runs, for this byte.
@@ -209,23 +212,19 @@ impl History {
         }
     }
 
-    /// Announces the game's answer to the next offer; `None` where it does not listen.
+    /// Announces the game's answer to the next offer, if that has not come; `None` where it does not listen.
     pub(super) fn announce(&mut self, byte: Option<u8>) {
-        let is_next = self.inbound.next() == self.inbound.judged() && self.inbound.head().is_none();
-        if self.inbound.announce(byte.filter(|_| is_next)) {
+        if self.inbound.announce(byte) {
             self.note_news();
         }
     }
 
-    /// Notes the verdict on the oldest offer without one; false if there is no such offer.
-    pub(super) fn handle_answer(&mut self, answer: Outcome) -> bool {
-        let number = self.outbound.answered();
-        if !self.outbound.handle_answer(answer) {
-            return false;
-        }
-        if let Some(own) = self.outbound.get(number) {
-            self.window.handle_verdict(self.frame.since(own.frame));
-        }
+    /// Notes the verdict on the oldest offer without one, if there is such an offer.
+    pub(super) fn handle_answer(&mut self, answer: Outcome) {
+        let Some(frame) = self.outbound.handle_answer(answer) else {
+            return;
+        };
+        self.window.handle_verdict(self.frame.since(frame));
         self.note_news();
         self.counters.transfers.answered += 1;
         match answer {
@@ -233,7 +232,6 @@ impl History {
             Outcome::Refused => self.counters.transfers.refused += 1,
             Outcome::Paired { .. } => self.counters.transfers.paired += 1,
         }
-        true
     }
 
     /// The oldest frame that may still change.
@@ -261,9 +259,10 @@ impl History {
         self.quiet = self.quiet.saturating_add(1);
     }
 
-    fn count_replace(&mut self, cancelled: u64) {
-        self.counters.transfers.replaces += 1;
-        self.counters.transfers.cancelled += cancelled;
-        self.note_news();
+    /// Notes a new epoch, if this one is over.
+    fn note_epoch(&mut self, before: OwnEpoch) {
+        if self.outbound.epoch() != before {
+            self.note_news();
+        }
     }
 }

@@ -69,11 +69,9 @@ impl Inbound {
 
     /// Begins anew, as with a peer that knows of nothing.
     pub(super) fn reset(&mut self) {
-        *self = Inbound {
-            list: self.list.emptied(),
-            judgements: self.judgements.emptied(),
-            ..Inbound::default()
-        };
+        let before = std::mem::take(self);
+        self.list = before.list.emptied();
+        self.judgements = before.judgements.emptied();
     }
 
     pub(super) fn next(&self) -> PeerOffer {
@@ -131,9 +129,10 @@ impl Inbound {
             .map(|(_, byte)| byte)
     }
 
-    /// Announces the game's answer to the next offer; true if that is news.
+    /// Announces the game's answer to the next offer, if that has not come; true if that is news.
     pub(super) fn announce(&mut self, byte: Option<u8>) -> bool {
-        let announced = byte.map(|byte| (self.next, byte));
+        let is_next = self.next == self.judged() && self.upcoming().is_none();
+        let announced = byte.filter(|_| is_next).map(|byte| (self.next, byte));
         std::mem::replace(&mut self.announced, announced) != announced
     }
 

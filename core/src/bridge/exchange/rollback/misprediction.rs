@@ -58,9 +58,7 @@ pub(super) fn pair(history: &mut History) {
         if !is_certain || own.judged != theirs || other.judged != ours {
             return;
         }
-        if !history.handle_answer(Outcome::Paired { byte: other.byte }) {
-            return;
-        }
+        history.handle_answer(Outcome::Paired { byte: other.byte });
         history.inbound.judge_pair(own.frame, own.byte);
     }
 }

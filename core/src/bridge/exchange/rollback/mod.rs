@@ -142,7 +142,7 @@ impl Rollback {
             history: History::new(slots, places),
             port: Port::default(),
             scheduler: Scheduler::default(),
-            dialogue: Dialogue::default(),
+            dialogue: Dialogue::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Outbound transfers, those that this game clocks: what it offered, what it read, which verdicts are known.
 
+use super::counters::{Counters, Transfers};
 use super::ring::Ring;
 use crate::number::{Number, OwnEpoch, OwnFrame, OwnOffer, PeerOffer};
 use crate::protocol::{Offer, Outcome};
@@ -22,6 +23,7 @@ pub(super) struct Own {
     pub(super) judged: PeerOffer,
     /// Outcome that the game read.
     pub(super) used: Outcome,
+    pub(super) verdict: Option<Outcome>,
 }
 
 /// Source of the outcome that a game reads.
@@ -35,27 +37,14 @@ pub(super) enum Source {
     Last,
 }
 
-/// Effect of a request on the list of offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    /// New, or as a replay had sent it before.
-    Expected,
-    /// Other than before: this and all behind it were replaced; so many.
-    Replaced(u64),
-    /// Other than before, but the peer has been told that this is final: the core is not repeatable.
-    Unrepeatable,
-    /// There is no room.
-    Full,
-}
-
 /// Offers of this game, as far back as they may still matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Outbound {
     /// Next offer that this history makes, where the core stands.
     next: OwnOffer,
     list: Ring<OwnOffer, Own>,
-    /// Verdicts, in order; the list of offers may be shorter than that while a replay goes on.
-    answers: Ring<OwnOffer, Outcome>,
+    /// Next offer to get its verdict; beyond `next` while a replay goes on.
+    answered: OwnOffer,
     /// Offers before this one are final: the verdict is known and the game has read it.
     settled: OwnOffer,
     /// The newest verdict.
@@ -72,7 +61,6 @@ impl Outbound {
     pub(super) fn new(places: usize) -> Outbound {
         Outbound {
             list: Ring::new(places),
-            answers: Ring::new(places),
             predictions: vec![None; places].into_boxed_slice(),
             replaces: Ring::new(MAX_REPLACEMENTS),
             ..Outbound::default()
@@ -81,14 +69,11 @@ impl Outbound {
 
     /// Begins anew, as with a peer that knows of nothing.
     pub(super) fn reset(&mut self) {
+        let before = std::mem::take(self);
+        self.list = before.list.emptied();
+        self.replaces = before.replaces.emptied();
+        self.predictions = before.predictions;
         self.predictions.fill(None);
-        *self = Outbound {
-            list: self.list.emptied(),
-            answers: self.answers.emptied(),
-            predictions: std::mem::take(&mut self.predictions),
-            replaces: self.replaces.emptied(),
-            ..Outbound::default()
-        };
     }
 
     pub(super) fn next(&self) -> OwnOffer {
@@ -133,12 +118,11 @@ impl Outbound {
 
     /// The verdict on this offer, if it is known.
     pub(super) fn verdict(&self, number: OwnOffer) -> Option<Outcome> {
-        self.answers.get(number).copied()
+        self.list.get(number)?.verdict
     }
 
-    /// Next offer to get its verdict.
     pub(super) fn answered(&self) -> OwnOffer {
-        self.answers.end()
+        self.answered
     }
 
     pub(super) fn settled(&self) -> OwnOffer {
@@ -157,7 +141,7 @@ impl Outbound {
 
     /// True if every offer of this history has its verdict, and no more than these are known.
     pub(super) fn are_all_answered(&self) -> bool {
-        self.next == self.answered()
+        self.next == self.answered
     }
 
     /// The oldest offer that may still change, if this history has made it.
@@ -167,12 +151,11 @@ impl Outbound {
 
     /// The oldest offer without a verdict, if this history has made it.
     pub(super) fn first_unanswered(&self) -> Option<&Own> {
-        let number = self.answered();
-        self.list.get(number).filter(|_| number < self.next)
+        self.list.get(self.answered).filter(|_| self.answered < self.next)
     }
 
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.list.is_nearly_full() || self.answers.is_nearly_full()
+        self.list.is_nearly_full()
     }
 
     /// True if a correction could replace offers now.
@@ -180,31 +163,26 @@ impl Outbound {
         self.replaces.room() >= 4
     }
 
-    /// The game clocks its next transfer.
-    pub(super) fn send(&mut self, byte: u8, speed: Speed, frame: OwnFrame, judged: PeerOffer) -> Sent {
+    /// The game clocks its next transfer, anew or in a replay; false if there is no room. Another one than
+    /// before replaces that and all behind it.
+    pub(super) fn send(&mut self, own: Own, counters: &mut Counters) -> bool {
         let number = self.next;
-        let own = Own {
-            byte,
-            speed,
-            frame,
-            judged,
-            used: Outcome::Refused,
-        };
-        let mut sent = Sent::Expected;
-        if let Some(before) = self.list.get_mut(number) {
-            if (before.byte, before.speed, before.judged) == (byte, speed, judged) {
-                before.frame = frame;
-            } else if number < self.settled {
-                sent = Sent::Unrepeatable;
-            } else {
-                sent = Sent::Replaced(self.replace_from(number));
+        match self.list.get_mut(number) {
+            None => {}
+            Some(before)
+                if (before.byte, before.speed, before.judged) == (own.byte, own.speed, own.judged) =>
+            {
+                before.frame = own.frame;
             }
+            // The peer has been told that this is final: the core is not repeatable.
+            Some(_) if number < self.settled => counters.unrepeatable += 1,
+            Some(_) => self.replace_from(number, &mut counters.transfers),
         }
-        if number == self.list.end() && !self.list.push(own) {
-            return Sent::Full;
+        let is_kept = number < self.end() || self.list.push(own);
+        if is_kept {
+            self.next = number.next();
         }
-        self.next = number.next();
-        sent
+        is_kept
     }
 
     /// The outcome that the game reads in the transfer that it has just begun; `crossing` is the byte of an
@@ -232,29 +210,28 @@ impl Outbound {
         }
     }
 
-    /// Withdraws the offers that this history has not sent again; how many they were.
-    pub(super) fn withdraw_unsent(&mut self) -> u64 {
-        if self.end() <= self.next {
-            return 0;
+    /// Withdraws what the replay and the frame after it did not send again: lazy cancellation.
+    pub(super) fn withdraw_unsent(&mut self, counters: &mut Transfers) {
+        if self.next < self.end() && self.may_replace() {
+            self.replace_from(self.next, counters);
         }
-        self.replace_from(self.next)
     }
 
-    /// Everything from this number on is void; how many offers that were. Their verdicts become predictions.
-    fn replace_from(&mut self, number: OwnOffer) -> u64 {
-        let cancelled = self.end().since(number);
+    /// Everything from this number on is void. Verdicts become predictions.
+    fn replace_from(&mut self, number: OwnOffer, counters: &mut Transfers) {
+        counters.replaces += 1;
+        counters.cancelled += self.end().since(number);
         // Nothing is corrected while none fits, but when the incarnation ends and the peer is told nothing
         // more.
         self.replaces.push(number);
-        for void in number.until(self.answered()) {
+        for void in number.until(self.answered) {
             if let Some(answer) = self.verdict(void) {
                 self.predict(void, answer);
             }
         }
         self.list.truncate(number);
-        self.answers.truncate(number);
+        self.answered = self.answered.min(number);
         self.acknowledged = self.acknowledged.min(number);
-        cancelled
     }
 
     /// Predicts this outcome until the verdict comes.
@@ -274,13 +251,13 @@ impl Outbound {
         usize::try_from(number.raw() % self.predictions.len() as u64).unwrap_or_default()
     }
 
-    /// Notes the verdict on the oldest offer without one; false if there is no such offer, or no room.
-    pub(super) fn handle_answer(&mut self, answer: Outcome) -> bool {
-        let is_kept = self.answered() < self.end() && self.answers.push(answer);
-        if is_kept {
-            self.last = Some(answer);
-        }
-        is_kept
+    /// Notes the verdict on the oldest offer without one; the frame of that, if there is such an offer.
+    pub(super) fn handle_answer(&mut self, answer: Outcome) -> Option<OwnFrame> {
+        let own = self.list.get_mut(self.answered)?;
+        own.verdict = Some(answer);
+        self.last = Some(answer);
+        self.answered = self.answered.next();
+        Some(own.frame)
     }
 
     /// Settles the oldest open offer: the game has read its verdict.
@@ -312,6 +289,5 @@ impl Outbound {
     /// Releases offers that no replay can reach: the oldest snapshot was saved before this number.
     pub(super) fn release(&mut self, number: OwnOffer) {
         self.list.release(number.min(self.acknowledged));
-        self.answers.release(number.min(self.acknowledged));
     }
 }

@@ -3,7 +3,7 @@
 use super::history::History;
 use super::inbound::Theirs;
 use super::misprediction;
-use super::outbound::{Sent, Source};
+use super::outbound::Source;
 use crate::number::{Number, OwnFrame};
 use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
 use std::cmp::Ordering;
@@ -58,13 +58,13 @@ pub(super) struct Frame {
     takes: u64,
     transfer: Transfer,
     /// Byte that was shifted in last.
-    incoming: Option<Shift>,
+    pub(super) incoming: Option<Shift>,
     /// Nothing is taken anew in the poll that runs.
     is_closed: bool,
     /// The peer's opening has arrived since the last frame began.
     is_opened: bool,
     /// The frame will be undone: nothing that follows in it counts.
-    is_spoiled: bool,
+    pub(super) is_spoiled: bool,
     /// True if a byte could have been given when the frame began.
     was_ready: bool,
 }
@@ -200,19 +200,9 @@ impl Port {
 }
 
 impl Frame {
-    /// True if the frame must be undone.
-    pub(super) fn is_spoiled(&self) -> bool {
-        self.is_spoiled
-    }
-
     /// True if a transfer is in flight at the frame's end, where FF02 is this.
     pub(super) fn is_in_flight(&self, control: SerialControl) -> bool {
         control.is_clocking() || (self.transfer == Transfer::Shifting && control.0 & 0x80 != 0)
-    }
-
-    /// Byte that was shifted in last.
-    pub(super) fn incoming(&self) -> Option<Shift> {
-        self.incoming
     }
 
     /// Makes the next offer, or makes it again in a replay. `Some`: there can be none, and the game reads
@@ -229,7 +219,7 @@ impl Frame {
             if yields || (history.link.is_closing() && next >= history.outbound.answered()) {
                 return Some(UNPLUGGED);
             }
-            self.is_spoiled = history.send(byte, speed) == Sent::Full;
+            self.is_spoiled = !history.send(byte, speed);
         }
         self.is_spoiled.then(|| history.outbound.best(next).0.reads())
     }

@@ -27,13 +27,10 @@ impl<N: Number, T> Ring<N, T> {
     }
 
     /// This window, emptied: numbers begin at 0 again.
-    pub(super) fn emptied(&mut self) -> Ring<N, T> {
+    pub(super) fn emptied(mut self) -> Ring<N, T> {
         self.values.clear();
-        Ring {
-            start: N::default(),
-            values: std::mem::take(&mut self.values),
-            places: self.places,
-        }
+        self.start = N::default();
+        self
     }
 
     /// The number of the oldest value.

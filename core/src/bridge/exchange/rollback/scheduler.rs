@@ -6,7 +6,6 @@ use super::port::{Frame, Port, Run};
 use super::snapshots::Snapshot;
 use super::step::{Boundary, SaveToken, Step};
 use crate::number::{Number, OwnFrame};
-use crate::serial::Shift;
 
 /// Corrections in one call; further ones wait for the next.
 const MAX_CORRECTIONS: u32 = 8;
@@ -34,7 +33,7 @@ struct Correction {
     repeats: u32,
 }
 
-/// Phase of a call.
+/// Phase of a call; whether a frame of it runs is the port's to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Phase {
     /// No call is under way.
@@ -42,13 +41,9 @@ enum Phase {
     Between,
     /// The next step has to be found.
     Deciding,
-    /// A correction, between two of its frames.
+    /// A correction is under way.
     Correcting(Correction),
-    /// A frame of a correction runs.
-    Replaying(Correction),
-    /// The frame of this call runs.
-    Running,
-    /// The call has had its frame, or stalled.
+    /// The call has its frame, or has stalled.
     Ending,
 }
 
@@ -56,8 +51,8 @@ enum Phase {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Scheduler {
     phase: Phase,
-    /// Snapshot to be saved before the phase goes on, and the transfer in flight in it.
-    due: Option<(Snapshot, Option<Shift>)>,
+    /// Snapshot to be saved before the phase goes on.
+    due: Option<Snapshot>,
     /// Snapshot that the caller saves.
     saving: Option<Snapshot>,
     /// Corrections in this call.
@@ -89,8 +84,8 @@ impl Scheduler {
         if let Some(snapshot) = self.saving {
             self.saved(SaveToken(snapshot), false, history);
         }
-        if let Some((snapshot, in_flight)) = self.due.take() {
-            return self.save(snapshot, in_flight);
+        if let Some(snapshot) = self.due.take() {
+            return self.save(snapshot);
         }
         loop {
             match self.phase {
@@ -102,15 +97,12 @@ impl Scheduler {
                 Phase::Correcting(correction) if history.frame() < correction.until => {
                     let takes_from = correction.takes_from;
                     port.begin(Run::Replay { takes_from }, history);
-                    self.phase = Phase::Replaying(correction);
                     let frame = history.frame().raw();
                     return Step::Replay { frame };
                 }
                 Phase::Between | Phase::Correcting(_) => self.phase = Phase::Deciding,
-                Phase::Replaying(correction) => self.phase = Phase::Correcting(correction),
-                Phase::Running => self.phase = Phase::Ending,
                 Phase::Ending => {
-                    end_call(history);
+                    tidy(history);
                     self.end_call();
                     return Step::Done;
                 }
@@ -121,9 +113,9 @@ impl Scheduler {
     pub(super) fn frame_end(&mut self, boundary: Boundary, history: &mut History, port: &mut Port) {
         let Some(frame) = port.close() else { return };
         let has_ended = match self.phase {
-            Phase::Replaying(correction) => self.end_replay(correction, boundary, &frame, history),
-            Phase::Running => self.end_live(boundary, &frame, history, port),
-            _ => false,
+            Phase::Correcting(correction) => self.end_replay(correction, boundary, &frame, history),
+            Phase::Ending => self.end_live(boundary, &frame, history, port),
+            Phase::Between | Phase::Deciding => false,
         };
         if !has_ended {
             return;
@@ -136,24 +128,24 @@ impl Scheduler {
         }
     }
 
-    fn save(&mut self, snapshot: Snapshot, in_flight: Option<Shift>) -> Step {
+    fn save(&mut self, snapshot: Snapshot) -> Step {
         self.saving = Some(snapshot);
-        let token = SaveToken(snapshot);
-        Step::Save { token, in_flight }
+        Step::Save {
+            token: SaveToken(snapshot),
+            in_flight: snapshot.in_flight,
+        }
     }
 
     /// Ends a save; one that was asked for in a call that is over is passed over.
     pub(super) fn saved(&mut self, token: SaveToken, is_kept: bool, history: &mut History) {
         let SaveToken(snapshot) = token;
-        if self.saving.take_if(|saving| *saving == snapshot).is_none() {
-            return;
-        }
-        if is_kept && history.open(snapshot) {
+        if self.saving.take_if(|saving| *saving == snapshot).is_none() || (is_kept && history.open(snapshot))
+        {
             return;
         }
         if is_kept && history.link.is_open() {
             history.snapshots.keep(snapshot);
-            history.counters.frames.repaired += u64::from(!snapshot.is_whole);
+            history.counters.frames.repaired += u64::from(snapshot.in_flight.is_some());
         } else {
             // A later boundary may be better.
             self.is_here_unsafe = true;
@@ -179,13 +171,13 @@ impl Scheduler {
             && !self.is_here_unsafe
             && let Some(slot) = history.snapshots.free_slot()
         {
-            return Some(self.save(history.snapshot_here(slot, true), None));
+            return Some(self.save(history.snapshot_here(slot, None)));
         }
         if std::mem::take(&mut self.is_undone) || must_stall(history) {
             return Some(self.stall(history));
         }
         port.begin(Run::Live, history);
-        self.phase = Phase::Running;
+        self.phase = Phase::Ending;
         let frame = history.frame().raw();
         Some(Step::Live { frame })
     }
@@ -241,11 +233,11 @@ impl Scheduler {
         history.counters.frames.replayed += 1;
         history.inbound.replay_refusals(history.frame());
         history.next_frame();
-        if frame.is_spoiled() {
+        if frame.is_spoiled {
             history.fail();
             self.phase = Phase::Deciding;
         }
-        !frame.is_spoiled()
+        !frame.is_spoiled
     }
 
     /// Ends the live frame; true where a snapshot may be saved.
@@ -256,11 +248,10 @@ impl Scheduler {
         history: &mut History,
         port: &mut Port,
     ) -> bool {
-        self.phase = Phase::Ending;
         if !boundary.has_advanced {
             return false;
         }
-        if frame.is_spoiled() {
+        if frame.is_spoiled {
             history.counters.frames.undone += 1;
             history.go_back_before(Some(history.frame()));
             self.is_undone = true;
@@ -283,20 +274,20 @@ impl Scheduler {
         if is_idle && stale < IDLE_SNAPSHOT_PERIOD {
             return;
         }
-        let in_flight = frame.incoming().filter(|_| is_in_flight);
+        let in_flight = frame.incoming.filter(|_| is_in_flight);
         let may_repair = history.settings.has_repairs && (!is_live || stale >= LIVE_REPAIR_AGE);
         // One that has lasted for more than a frame, as with the display off, is not known any more.
         if !history.link.is_open() || (is_in_flight && !(may_repair && in_flight.is_some())) {
             return;
         }
         if let Some(slot) = history.snapshots.free_slot() {
-            self.due = Some((history.snapshot_here(slot, !is_in_flight), in_flight));
+            self.due = Some(history.snapshot_here(slot, in_flight));
         }
     }
 }
 
 /// Withdraws, pairs and releases what it can at the end of a call.
-fn end_call(history: &mut History) {
+fn tidy(history: &mut History) {
     history.handle_call_end();
     if !history.link.is_open() {
         return;
@@ -318,15 +309,13 @@ fn must_stall(history: &mut History) -> bool {
     let (outbound, inbound, window) = (&history.outbound, &history.inbound, &history.window);
     let age = |frame: OwnFrame| history.frame().since(frame);
     let unanswered = outbound.first_unanswered().map(|own| age(own.frame));
-    let is_ahead = unanswered.is_some_and(|age| age >= window.clocking(outbound.is_refused()));
     let open = inbound.first_open().map(|judgement| age(judgement.frame));
-    let is_open_long = open.is_some_and(|age| age >= window.armed());
     let outstanding = outbound.next().since(outbound.answered());
     let is_full = outbound.is_nearly_full() || inbound.is_nearly_full();
     let must_wait = history.settings.is_leading
         || (history.settings.has_rendezvous && unanswered.is_some())
-        || is_ahead
-        || is_open_long
+        || unanswered.is_some_and(|age| age >= window.clocking(outbound.is_refused()))
+        || open.is_some_and(|age| age >= window.armed())
         || outstanding > window.most_outstanding()
         || is_full;
     if is_full && unanswered.is_none() && open.is_none() {

@@ -1,6 +1,7 @@
 //! Snapshots of the core: which slots of the caller hold them, and of which frames.
 
 use crate::number::{Number, OwnFrame, OwnOffer, PeerOffer};
+use crate::serial::Shift;
 
 /// Age, in frames, at which a whole snapshot is released although none has followed it: the history since it
 /// has to be kept as well.
@@ -13,8 +14,8 @@ pub(super) struct Snapshot {
     pub(super) slot: usize,
     /// The frame that starts from it.
     pub(super) frame: OwnFrame,
-    /// No transfer was in flight.
-    pub(super) is_whole: bool,
+    /// Transfer in flight; the snapshot is *whole* without one.
+    pub(super) in_flight: Option<Shift>,
     /// Next offer that the history makes from here.
     pub(super) made: OwnOffer,
     /// Next offer of the peer that it judges from here.
@@ -46,7 +47,7 @@ impl Snapshots {
 
     /// The newest one from which this frame can be emulated that was saved with no transfer in flight.
     pub(super) fn newest_whole(&self, frame: OwnFrame) -> Option<Snapshot> {
-        let is_fit = |snapshot: &&Snapshot| snapshot.is_whole && snapshot.frame <= frame;
+        let is_fit = |snapshot: &&Snapshot| snapshot.in_flight.is_none() && snapshot.frame <= frame;
         self.kept.iter().rfind(is_fit).copied()
     }
 
@@ -67,18 +68,12 @@ impl Snapshots {
                 .min_by_key(|(_, gap)| *gap)?;
             return Some(self.kept.remove(place + 1).slot);
         }
-        (0..self.slots).find(|slot| self.is_free(*slot))
-    }
-
-    fn is_free(&self, slot: usize) -> bool {
-        self.kept.iter().all(|snapshot| snapshot.slot != slot)
+        (0..self.slots).find(|slot| self.kept.iter().all(|snapshot| snapshot.slot != *slot))
     }
 
     /// Notes that the slot that [`free_slot`](Self::free_slot) named holds this snapshot now.
     pub(super) fn keep(&mut self, snapshot: Snapshot) {
-        if self.is_free(snapshot.slot) {
-            self.kept.push(snapshot);
-        }
+        self.kept.push(snapshot);
     }
 
     /// The newest snapshot from which this frame can be emulated again; newer ones are given up.
@@ -94,8 +89,9 @@ impl Snapshots {
         let Some(newest) = self.position(frame) else {
             return;
         };
-        let may_be_given =
-            |snapshot: &Snapshot| snapshot.is_whole && frame.since(snapshot.frame) <= MAX_CONFIRMED_AGE;
+        let may_be_given = |snapshot: &Snapshot| {
+            snapshot.in_flight.is_none() && frame.since(snapshot.frame) <= MAX_CONFIRMED_AGE
+        };
         let whole = self.kept.iter().take(newest + 1).rposition(may_be_given);
         self.kept.drain(..whole.unwrap_or(newest));
     }
@@ -109,13 +105,14 @@ impl Snapshots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serial::Speed;
 
     fn save(snapshots: &mut Snapshots, frame: u64) {
         let slot = snapshots.free_slot().unwrap();
         snapshots.keep(Snapshot {
             slot,
             frame: OwnFrame::new(frame),
-            is_whole: true,
+            in_flight: None,
             made: OwnOffer::default(),
             judged: PeerOffer::default(),
         });
@@ -135,12 +132,14 @@ mod tests {
     #[test]
     fn a_whole_state_is_kept_for_the_player_until_it_is_too_old() {
         let mut snapshots = Snapshots::new(48);
+        let (byte, speed) = (0, Speed::Normal);
+        let shift = Shift { byte, speed };
         for frame in 0..20 {
             let slot = snapshots.free_slot().unwrap();
             snapshots.keep(Snapshot {
                 slot,
                 frame: OwnFrame::new(frame),
-                is_whole: frame == 5,
+                in_flight: (frame != 5).then_some(shift),
                 made: OwnOffer::default(),
                 judged: PeerOffer::default(),
             });
