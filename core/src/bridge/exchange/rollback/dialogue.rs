@@ -186,18 +186,12 @@ impl Dialogue {
     }
 }
 
-/// Fills in the header's fields of the history.
 pub(super) fn write_header(header: &mut Header, history: &History) {
-    (header.epoch, header.judged, header.settled) = if history.link.is_linked() {
-        let (outbound, inbound) = (&history.outbound, &history.inbound);
-        (
-            wire(outbound.epoch()),
-            inbound.judged().raw(),
-            outbound.settled().raw(),
-        )
-    } else {
-        (0, 0, 0)
-    };
+    if history.link.is_linked() {
+        header.epoch = wire(history.outbound.epoch());
+        header.judged = history.inbound.judged().raw();
+        header.settled = history.outbound.settled().raw();
+    }
 }
 
 /// An epoch for the wire.
@@ -205,7 +199,6 @@ fn wire(epoch: impl Number) -> u32 {
     u32::try_from(epoch.raw()).unwrap_or(u32::MAX)
 }
 
-/// Position of this history, for the peer.
 fn position(history: &History) -> Position {
     let (mut position, inbound) = (Position::default(), &history.inbound);
     (position.incarnation, position.peer_incarnation) = history.link.numbers();

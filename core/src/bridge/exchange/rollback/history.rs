@@ -20,8 +20,7 @@ pub(super) struct Settings {
     pub(super) is_leading: bool,
 }
 
-/// One moment of the game's history: the frame at which it stands, and all that is known of the frames
-/// before.
+/// The frame at which the game stands, and all that is known of the frames before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     pub(super) link: Link,
@@ -86,12 +85,10 @@ impl History {
         self.frame
     }
 
-    /// Notes that the frame has been emulated.
     pub(super) fn next_frame(&mut self) {
         self.frame = self.frame.next();
     }
 
-    /// Goes back to where this snapshot was saved.
     pub(super) fn rewind(&mut self, snapshot: &Snapshot) {
         self.frame = snapshot.frame;
         self.outbound.rewind(snapshot.made);
@@ -253,7 +250,6 @@ impl History {
         }
     }
 
-    /// Ends a call.
     pub(super) fn handle_call_end(&mut self) {
         self.window.handle_call_end();
         self.quiet = self.quiet.saturating_add(1);

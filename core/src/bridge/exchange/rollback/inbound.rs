@@ -67,7 +67,6 @@ impl Inbound {
         }
     }
 
-    /// Begins anew, as with a peer that knows of nothing.
     pub(super) fn reset(&mut self) {
         let before = std::mem::take(self);
         self.list = before.list.emptied();
@@ -115,7 +114,6 @@ impl Inbound {
         self.list.get(self.next.previous()?)
     }
 
-    /// The verdict on this offer, for the wire.
     pub(super) fn verdict(&self, number: PeerOffer) -> Option<Verdict> {
         let outcome = self.judgements.get(number)?.outcome;
         let id = number.raw();
@@ -170,8 +168,7 @@ impl Inbound {
         Some((frame, poll).cmp(&recorded))
     }
 
-    /// Passes the next offer, which the game has read in a transfer of its own: the two are, or are predicted
-    /// to be, a pair.
+    /// Passes the next offer, which the game has read in a transfer of its own: a pair, if only as predicted.
     pub(super) fn pass_pair(&mut self) {
         self.next = self.next.next();
     }
@@ -197,7 +194,7 @@ impl Inbound {
         self.settled >= self.judged() && self.sent > self.judged() && self.has_room()
     }
 
-    /// Judges the next offer as met by one of ours that was made at the same instant.
+    /// Judges the next offer as half of a pair, whose other half is this byte of ours.
     pub(super) fn judge_pair(&mut self, frame: OwnFrame, byte: u8) {
         let is_kept = self.judge(frame, 0, Outcome::Paired { byte });
         debug_assert!(is_kept, "the room was looked at before");
@@ -214,11 +211,8 @@ impl Inbound {
         }
     }
 
-    /// Refuses the offers that could have been taken for two whole frames, at the end of `frame`; how many
-    /// they were.
-    ///
-    /// `unarmed_since` is the first frame since which the game has not listened, or could not have been given
-    /// a byte.
+    /// Refuses offers at the end of `frame`; how many they were. `unarmed_since` is the first frame since
+    /// which the game has not listened, or could not have been given a byte.
     pub(super) fn refuse(&mut self, frame: OwnFrame, unarmed_since: OwnFrame, made: OwnOffer) -> u64 {
         let mut refused = 0;
         while let Some(head) = self.head()
@@ -285,8 +279,7 @@ impl Inbound {
         self.take_back(from, counters)
     }
 
-    /// Ends the incarnation: takes of offers that the peer might have replaced are void. The frame of the
-    /// first.
+    /// Takes back what the peer might have replaced after the end of the incarnation; the frame of the first.
     pub(super) fn handle_end(&mut self, counters: &mut Transfers) -> Option<OwnFrame> {
         // The oldest one that is not settled is certain: all before it is final at its maker.
         self.take_back(self.settled.next().max(self.paired), counters)

@@ -255,7 +255,8 @@ impl Rollback {
 
     /// Ends the save that the last step asked for: the snapshot is kept, or could not be.
     pub fn saved(&mut self, token: SaveToken, is_kept: bool) {
-        self.scheduler.saved(token, is_kept, &mut self.history);
+        self.scheduler
+            .saved(token.into_snapshot(), is_kept, &mut self.history);
     }
 
     /// Looks for a byte of the peer. `Some`: the core takes it, and calls [`taken`](Self::taken) before
@@ -320,7 +321,7 @@ impl Rollback {
         self.dialogue.must_transmit(&self.history)
     }
 
-    /// Fills in the header's fields of the history.
+    /// Fills in the header's fields of the history, which are 0 where no bytes can cross.
     pub fn write_header(&self, header: &mut Header) {
         dialogue::write_header(header, &self.history);
     }

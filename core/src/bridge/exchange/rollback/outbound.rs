@@ -67,7 +67,6 @@ impl Outbound {
         }
     }
 
-    /// Begins anew, as with a peer that knows of nothing.
     pub(super) fn reset(&mut self) {
         let before = std::mem::take(self);
         self.list = before.list.emptied();
@@ -93,7 +92,6 @@ impl Outbound {
         self.list.get(number)
     }
 
-    /// An offer for the wire.
     pub(super) fn offer(&self, number: OwnOffer) -> Option<Offer> {
         let own = self.list.get(number)?;
         Some(Offer {
@@ -129,12 +127,10 @@ impl Outbound {
         self.settled
     }
 
-    /// Counts the replacements.
     pub(super) fn epoch(&self) -> OwnEpoch {
         self.replaces.end()
     }
 
-    /// True if the newest verdict is a refusal.
     pub(super) fn is_refused(&self) -> bool {
         self.last == Some(Outcome::Refused)
     }
@@ -221,8 +217,7 @@ impl Outbound {
     fn replace_from(&mut self, number: OwnOffer, counters: &mut Transfers) {
         counters.replaces += 1;
         counters.cancelled += self.end().since(number);
-        // Nothing is corrected while none fits, but when the incarnation ends and the peer is told nothing
-        // more.
+        // A correction begins with room for it, but when the incarnation ends and the peer is told no more.
         self.replaces.push(number);
         for void in number.until(self.answered) {
             if let Some(answer) = self.verdict(void) {
@@ -260,7 +255,7 @@ impl Outbound {
         Some(own.frame)
     }
 
-    /// Settles the oldest open offer: the game has read its verdict.
+    /// Settles the oldest open offer.
     pub(super) fn settle(&mut self) {
         self.settled = self.settled.next();
     }
@@ -280,8 +275,7 @@ impl Outbound {
     /// The peer has our offers before `received` as they were in this epoch.
     pub(super) fn handle_acknowledgement(&mut self, epoch: OwnEpoch, received: OwnOffer) {
         let valid = self.first_replaced(epoch).unwrap_or(received).min(received);
-        // What is no longer kept had been acknowledged before: a peer that takes that back gets what there
-        // is.
+        // A peer that takes an acknowledgement back gets what is still kept.
         self.acknowledged = valid.clamp(self.list.start(), self.end());
         self.replaces.release(epoch);
     }

@@ -132,7 +132,6 @@ impl Port {
         }
     }
 
-    /// True if the next poll might find a byte.
     pub(super) fn may_find(&self, history: &History) -> bool {
         self.frame.is_some() && history.link.is_open() && history.inbound.upcoming().is_some()
     }

@@ -17,7 +17,6 @@ pub(super) struct Ring<N, T> {
 }
 
 impl<N: Number, T> Ring<N, T> {
-    /// An empty window at number 0.
     pub(super) fn new(places: usize) -> Ring<N, T> {
         Ring {
             start: N::default(),

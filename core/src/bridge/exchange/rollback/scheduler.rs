@@ -23,16 +23,6 @@ const LIVE_REPAIR_AGE: u64 = 8;
 const IDLE_CALLS: u32 = 60;
 const IDLE_SNAPSHOT_PERIOD: u64 = 4;
 
-/// One correction under way: frames are replayed up to `until`, and nothing is taken anew before
-/// `takes_from`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Correction {
-    until: OwnFrame,
-    takes_from: OwnFrame,
-    /// Calls in a row that emulated nothing.
-    repeats: u32,
-}
-
 /// Phase of a call; whether a frame of it runs is the port's to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Phase {
@@ -41,8 +31,8 @@ enum Phase {
     Between,
     /// The next step has to be found.
     Deciding,
-    /// A correction is under way.
-    Correcting(Correction),
+    /// Frames are replayed up to `until`, and nothing is taken anew before `takes_from`.
+    Correcting { until: OwnFrame, takes_from: OwnFrame },
     /// The call has its frame, or has stalled.
     Ending,
 }
@@ -57,6 +47,8 @@ pub(super) struct Scheduler {
     saving: Option<Snapshot>,
     /// Corrections in this call.
     corrections: u32,
+    /// Replays in a row that emulated nothing.
+    repeats: u32,
     /// The live frame of this call has been undone.
     is_undone: bool,
     /// No snapshot can be saved where the core stands: a transfer is in flight there, or it could not be
@@ -65,7 +57,6 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    /// True if no call is under way.
     pub(super) fn is_between(&self) -> bool {
         self.phase == Phase::Between
     }
@@ -82,7 +73,7 @@ impl Scheduler {
         // Where the caller did not say how its last step ended, nothing came of it.
         port.close();
         if let Some(snapshot) = self.saving {
-            self.saved(SaveToken(snapshot), false, history);
+            self.saved(snapshot, false, history);
         }
         if let Some(snapshot) = self.due.take() {
             return self.save(snapshot);
@@ -94,13 +85,12 @@ impl Scheduler {
                         return step;
                     }
                 }
-                Phase::Correcting(correction) if history.frame() < correction.until => {
-                    let takes_from = correction.takes_from;
+                Phase::Correcting { until, takes_from } if history.frame() < until => {
                     port.begin(Run::Replay { takes_from }, history);
                     let frame = history.frame().raw();
                     return Step::Replay { frame };
                 }
-                Phase::Between | Phase::Correcting(_) => self.phase = Phase::Deciding,
+                Phase::Between | Phase::Correcting { .. } => self.phase = Phase::Deciding,
                 Phase::Ending => {
                     tidy(history);
                     self.end_call();
@@ -113,8 +103,8 @@ impl Scheduler {
     pub(super) fn frame_end(&mut self, boundary: Boundary, history: &mut History, port: &mut Port) {
         let Some(frame) = port.close() else { return };
         let has_ended = match self.phase {
-            Phase::Correcting(correction) => self.end_replay(correction, boundary, &frame, history),
-            Phase::Ending => self.end_live(boundary, &frame, history, port),
+            Phase::Correcting { .. } => self.end_replay(boundary, &frame, history),
+            Phase::Ending => boundary.has_advanced && self.end_live(&frame, history, port),
             Phase::Between | Phase::Deciding => false,
         };
         if !has_ended {
@@ -137,8 +127,7 @@ impl Scheduler {
     }
 
     /// Ends a save; one that was asked for in a call that is over is passed over.
-    pub(super) fn saved(&mut self, token: SaveToken, is_kept: bool, history: &mut History) {
-        let SaveToken(snapshot) = token;
+    pub(super) fn saved(&mut self, snapshot: Snapshot, is_kept: bool, history: &mut History) {
         if self.saving.take_if(|saving| *saving == snapshot).is_none() || (is_kept && history.open(snapshot))
         {
             return;
@@ -198,38 +187,27 @@ impl Scheduler {
         let until = history.frame();
         self.corrections += 1;
         let is_replaced = history.back_to().is_some();
-        let counters = &mut history.counters;
-        counters.frames.corrections += 1;
-        counters.frames.replaced += u64::from(is_replaced);
-        counters.frames.longest_replay = counters.frames.longest_replay.max(until.since(snapshot.frame));
-        self.phase = Phase::Correcting(Correction {
-            until,
-            takes_from: until.before(history.window.floor()).max(oldest),
-            repeats: 0,
-        });
+        let frames = &mut history.counters.frames;
+        frames.corrections += 1;
+        frames.replaced += u64::from(is_replaced);
+        frames.longest_replay = frames.longest_replay.max(until.since(snapshot.frame));
+        let takes_from = until.before(history.window.floor()).max(oldest);
+        self.phase = Phase::Correcting { until, takes_from };
         history.rewind(&snapshot);
         let slot = snapshot.slot;
         Some(Step::Load { slot })
     }
 
     /// Ends a replayed frame; true where a snapshot may be saved.
-    fn end_replay(
-        &mut self,
-        mut correction: Correction,
-        boundary: Boundary,
-        frame: &Frame,
-        history: &mut History,
-    ) -> bool {
+    fn end_replay(&mut self, boundary: Boundary, frame: &Frame, history: &mut History) -> bool {
         if !boundary.has_advanced {
-            correction.repeats += 1;
-            if correction.repeats < MAX_REPEATED_PICTURES {
-                self.phase = Phase::Correcting(correction);
+            self.repeats += 1;
+            if self.repeats < MAX_REPEATED_PICTURES {
                 return false;
             }
             history.counters.unrepeatable += 1;
         }
-        correction.repeats = 0;
-        self.phase = Phase::Correcting(correction);
+        self.repeats = 0;
         history.counters.frames.replayed += 1;
         history.inbound.replay_refusals(history.frame());
         history.next_frame();
@@ -241,16 +219,7 @@ impl Scheduler {
     }
 
     /// Ends the live frame; true where a snapshot may be saved.
-    fn end_live(
-        &mut self,
-        boundary: Boundary,
-        frame: &Frame,
-        history: &mut History,
-        port: &mut Port,
-    ) -> bool {
-        if !boundary.has_advanced {
-            return false;
-        }
+    fn end_live(&mut self, frame: &Frame, history: &mut History, port: &mut Port) -> bool {
         if frame.is_spoiled {
             history.counters.frames.undone += 1;
             history.go_back_before(Some(history.frame()));
@@ -286,7 +255,7 @@ impl Scheduler {
     }
 }
 
-/// Withdraws, pairs and releases what it can at the end of a call.
+/// Withdraws, pairs and releases what can be at the end of a call.
 fn tidy(history: &mut History) {
     history.handle_call_end();
     if !history.link.is_open() {

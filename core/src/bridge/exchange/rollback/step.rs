@@ -40,6 +40,10 @@ pub enum Step {
 pub struct SaveToken(pub(super) Snapshot);
 
 impl SaveToken {
+    pub(super) fn into_snapshot(self) -> Snapshot {
+        self.0
+    }
+
     /// Number of the snapshot slot.
     #[must_use]
     pub fn slot(&self) -> usize {
