@@ -3,7 +3,7 @@
 
 use super::counters::Counters;
 use super::inbound::Inbound;
-use super::link::Link;
+use super::incarnation::Incarnation;
 use super::outbound::{Outbound, Own};
 use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
@@ -23,7 +23,7 @@ pub(super) struct Settings {
 /// The frame at which the game stands, and all that is known of the frames before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    pub(super) link: Link,
+    pub(super) link: Incarnation,
     pub(super) outbound: Outbound,
     pub(super) inbound: Inbound,
     pub(super) snapshots: Snapshots,

@@ -1,7 +1,7 @@
 //! Inbound transfers, those that the peer's game clocks: its offers, and this game's verdict on each.
 
 use super::counters::{Counters, Transfers};
-use super::ring::Ring;
+use super::sequence_buffer::SequenceBuffer;
 use crate::number::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Outcome, Verdict};
 use crate::serial::Speed;
@@ -44,8 +44,8 @@ pub(super) struct Judgement {
 pub(super) struct Inbound {
     /// Next offer that this history judges, where the core stands.
     next: PeerOffer,
-    list: Ring<PeerOffer, Theirs>,
-    judgements: Ring<PeerOffer, Judgement>,
+    list: SequenceBuffer<PeerOffer, Theirs>,
+    judgements: SequenceBuffer<PeerOffer, Judgement>,
     /// The newest epoch of the peer that is known.
     epoch: PeerEpoch,
     /// The peer said that its offers before this one are final. It may be ahead of what has been judged here.
@@ -61,8 +61,8 @@ pub(super) struct Inbound {
 impl Inbound {
     pub(super) fn new(places: usize) -> Inbound {
         Inbound {
-            list: Ring::new(places),
-            judgements: Ring::new(places),
+            list: SequenceBuffer::new(places),
+            judgements: SequenceBuffer::new(places),
             ..Inbound::default()
         }
     }

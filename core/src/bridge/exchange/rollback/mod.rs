@@ -11,9 +11,9 @@
 //! A rollback knows nothing of cores, sockets, threads and clocks, nor who the peer is. It says what is to be
 //! done ([`Step`]); the owner of the core does it.
 //!
-//! `history` is what is known. Three machines work on it: `port` inside a frame, `scheduler` between frames,
-//! `dialogue` with the peer. ARCHITECTURE.md, "How a corrected frame travels", follows one wrong prediction
-//! through both sides.
+//! `history` is what is known. Three machines work on it: `serial_port` inside a frame, `scheduler` between
+//! frames, `peer_sync` with the peer; `misprediction` notices what must be emulated again. ARCHITECTURE.md,
+//! "How a corrected frame travels", follows one wrong prediction through both sides.
 //!
 //! # Why it is sound
 //!
@@ -85,32 +85,32 @@
 //! ([`Counters::failures`]), and the strict exchange is the better one for it.
 
 mod counters;
-mod dialogue;
 mod history;
 mod inbound;
-mod link;
+mod incarnation;
 mod misprediction;
 mod outbound;
-mod port;
+mod peer_sync;
 mod prediction_window;
-mod ring;
+mod requests;
 mod scheduler;
+mod sequence_buffer;
+mod serial_port;
 mod snapshots;
-mod step;
 
 #[cfg(test)]
 mod tests;
 
 pub use counters::{Counters, Frames, Predictions, Transfers};
-pub use step::{Boundary, Confirmed, SaveToken, Step};
+pub use requests::{Boundary, Confirmed, SaveToken, Step};
 
 use crate::number::Number;
 use crate::protocol::{Events, Header, Writer};
 use crate::serial::{Look, Speed};
-use dialogue::{Dialogue, Moment};
 use history::History;
-use port::Port;
+use peer_sync::{Moment, PeerSync};
 use scheduler::Scheduler;
+use serial_port::Port;
 use std::time::Duration;
 
 /// Capacity for transfers: those open, and those since the oldest snapshot. At 13 a frame, two seconds.
@@ -125,7 +125,7 @@ pub struct Rollback {
     history: History,
     port: Port,
     scheduler: Scheduler,
-    dialogue: Dialogue,
+    peer_sync: PeerSync,
 }
 
 impl Rollback {
@@ -142,19 +142,19 @@ impl Rollback {
             history: History::new(slots, places),
             port: Port::default(),
             scheduler: Scheduler::default(),
-            dialogue: Dialogue::new(),
+            peer_sync: PeerSync::new(),
         }
     }
 
     /// Begins a session with a peer that rolls back too. `is_new_peer`: not the one of the last session, or
     /// it restarted.
     pub fn plug(&mut self, is_new_peer: bool) {
-        self.dialogue.plug(is_new_peer, &mut self.history);
+        self.peer_sync.plug(is_new_peer, &mut self.history);
     }
 
     /// Ends the session: transfers that are not confirmed read 0xFF, from the next call on.
     pub fn unplug(&mut self) {
-        self.dialogue.unplug(&mut self.history);
+        self.peer_sync.unplug(&mut self.history);
     }
 
     /// Gives up all that is open as it stands, because the game was reset or the player loaded a state; a new
@@ -242,7 +242,7 @@ impl Rollback {
     /// Decides what is to be done next; see the module.
     pub fn step(&mut self) -> Step {
         if self.scheduler.is_between() {
-            self.dialogue.read_kept(&mut self.history);
+            self.peer_sync.read_kept(&mut self.history);
         }
         self.scheduler.step(&mut self.history, &mut self.port)
     }
@@ -311,19 +311,19 @@ impl Rollback {
     /// Follows a datagram of the session; older ones may come too.
     pub fn handle_datagram(&mut self, header: &Header, events: Events<'_>) {
         let moment = self.moment();
-        self.dialogue
+        self.peer_sync
             .handle_datagram(header, events, moment, &mut self.history);
     }
 
     /// True if there is something to say to the peer now.
     #[must_use]
     pub fn must_transmit(&self) -> bool {
-        self.dialogue.must_transmit(&self.history)
+        self.peer_sync.must_transmit(&self.history)
     }
 
     /// Fills in the header's fields of the history, which are 0 where no bytes can cross.
     pub fn write_header(&self, header: &mut Header) {
-        dialogue::write_header(header, &self.history);
+        peer_sync::write_header(header, &self.history);
     }
 
     /// Appends everything that the peer has not acknowledged, as far as it fits; call
@@ -331,7 +331,7 @@ impl Rollback {
     /// datagram at once, which goes on with it.
     pub fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
         let moment = self.moment();
-        self.dialogue.write_events(writer, moment, &self.history)
+        self.peer_sync.write_events(writer, moment, &self.history)
     }
 
     fn moment(&self) -> Moment {

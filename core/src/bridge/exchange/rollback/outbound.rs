@@ -1,7 +1,7 @@
 //! Outbound transfers, those that this game clocks: what it offered, what it read, which verdicts are known.
 
 use super::counters::{Counters, Transfers};
-use super::ring::Ring;
+use super::sequence_buffer::SequenceBuffer;
 use crate::number::{Number, OwnEpoch, OwnFrame, OwnOffer, PeerOffer};
 use crate::protocol::{Offer, Outcome};
 use crate::serial::{Speed, UNPLUGGED};
@@ -42,7 +42,7 @@ pub(super) enum Source {
 pub(super) struct Outbound {
     /// Next offer that this history makes, where the core stands.
     next: OwnOffer,
-    list: Ring<OwnOffer, Own>,
+    list: SequenceBuffer<OwnOffer, Own>,
     /// Next offer to get its verdict; beyond `next` while a replay goes on.
     answered: OwnOffer,
     /// Offers before this one are final: the verdict is known and the game has read it.
@@ -52,7 +52,7 @@ pub(super) struct Outbound {
     /// Predictions, each with its number; numbers that share a place are at least the capacity apart.
     predictions: Box<[Option<(OwnOffer, Outcome)>]>,
     /// From which number the epoch behind each replaced its offers, the newest ones.
-    replaces: Ring<OwnEpoch, OwnOffer>,
+    replaces: SequenceBuffer<OwnEpoch, OwnOffer>,
     /// Offers before this one have reached the peer as they are now.
     acknowledged: OwnOffer,
 }
@@ -60,9 +60,9 @@ pub(super) struct Outbound {
 impl Outbound {
     pub(super) fn new(places: usize) -> Outbound {
         Outbound {
-            list: Ring::new(places),
+            list: SequenceBuffer::new(places),
             predictions: vec![None; places].into_boxed_slice(),
-            replaces: Ring::new(MAX_REPLACEMENTS),
+            replaces: SequenceBuffer::new(MAX_REPLACEMENTS),
             ..Outbound::default()
         }
     }

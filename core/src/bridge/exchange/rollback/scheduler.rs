@@ -2,9 +2,9 @@
 
 use super::history::History;
 use super::misprediction;
-use super::port::{Frame, Port, Run};
+use super::requests::{Boundary, SaveToken, Step};
+use super::serial_port::{Frame, Port, Run};
 use super::snapshots::Snapshot;
-use super::step::{Boundary, SaveToken, Step};
 use crate::number::{Number, OwnFrame};
 
 /// Corrections in one call; further ones wait for the next.

@@ -1,4 +1,4 @@
-//! Values with consecutive numbers, a bounded window of them.
+//! Buffer of values with consecutive numbers, a bounded window of them.
 
 use crate::number::Number;
 use std::collections::VecDeque;
@@ -10,15 +10,15 @@ const RESERVE_DIVISOR: usize = 3;
 /// Values numbered from `start` on, at most as many as there are places; nothing is allocated after it was
 /// made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Ring<N, T> {
+pub(super) struct SequenceBuffer<N, T> {
     start: N,
     values: VecDeque<T>,
     places: usize,
 }
 
-impl<N: Number, T> Ring<N, T> {
-    pub(super) fn new(places: usize) -> Ring<N, T> {
-        Ring {
+impl<N: Number, T> SequenceBuffer<N, T> {
+    pub(super) fn new(places: usize) -> SequenceBuffer<N, T> {
+        SequenceBuffer {
             start: N::default(),
             values: VecDeque::with_capacity(places),
             places,
@@ -26,7 +26,7 @@ impl<N: Number, T> Ring<N, T> {
     }
 
     /// This window, emptied: numbers begin at 0 again.
-    pub(super) fn emptied(mut self) -> Ring<N, T> {
+    pub(super) fn emptied(mut self) -> SequenceBuffer<N, T> {
         self.values.clear();
         self.start = N::default();
         self
@@ -96,38 +96,38 @@ mod tests {
 
     #[test]
     fn a_window_moves_over_the_numbers_and_never_grows() {
-        let mut ring = Ring::new(4);
+        let mut buffer = SequenceBuffer::new(4);
         let end = OwnOffer::new(100);
         for n in OwnOffer::default().until(end) {
-            assert_eq!(ring.end(), n);
-            assert!(ring.push(n));
-            ring.release(n.before(2));
-            assert_eq!(ring.get(n), Some(&n));
-            assert_eq!(ring.get(n.next()), None);
-            assert!(n < OwnOffer::new(3) || ring.get(n.before(3)).is_none());
+            assert_eq!(buffer.end(), n);
+            assert!(buffer.push(n));
+            buffer.release(n.before(2));
+            assert_eq!(buffer.get(n), Some(&n));
+            assert_eq!(buffer.get(n.next()), None);
+            assert!(n < OwnOffer::new(3) || buffer.get(n.before(3)).is_none());
         }
         assert_eq!(
-            (ring.get(end.before(1)), ring.room()),
+            (buffer.get(end.before(1)), buffer.room()),
             (end.previous().as_ref(), 1)
         );
-        assert!(ring.push(end));
-        assert!(!ring.push(end));
+        assert!(buffer.push(end));
+        assert!(!buffer.push(end));
     }
 
     #[test]
     fn what_is_cut_off_is_numbered_anew() {
-        let mut ring = Ring::new(8);
+        let mut buffer = SequenceBuffer::new(8);
         let at = OwnOffer::new;
-        (0..6).for_each(|n| assert!(ring.push(n)));
-        ring.release(at(2));
-        ring.truncate(at(4));
+        (0..6).for_each(|n| assert!(buffer.push(n)));
+        buffer.release(at(2));
+        buffer.truncate(at(4));
         assert_eq!(
-            (ring.end(), ring.get(at(4)), ring.get(at(3))),
+            (buffer.end(), buffer.get(at(4)), buffer.get(at(3))),
             (at(4), None, Some(&3))
         );
-        ring.truncate(at(0));
-        assert_eq!(ring.end(), at(2), "never before the window");
-        ring.release(at(u64::MAX));
-        assert_eq!((ring.end(), ring.room()), (at(2), 8));
+        buffer.truncate(at(0));
+        assert_eq!(buffer.end(), at(2), "never before the window");
+        buffer.release(at(u64::MAX));
+        assert_eq!((buffer.end(), buffer.room()), (at(2), 8));
     }
 }

@@ -1,4 +1,4 @@
-//! Dialogue of the two histories, over a path that loses, doubles and reorders.
+//! Synchronisation of the two histories, over a path that loses, doubles and reorders.
 //!
 //! Each datagram tells the whole state of its sender that the receiver may lack: offers that it has not
 //! acknowledged, verdicts that it has not settled, replacements that it has not followed. Only a datagram
@@ -7,7 +7,7 @@
 
 use super::history::History;
 use super::inbound::Theirs;
-use super::link::Heard;
+use super::incarnation::Heard;
 use super::misprediction;
 use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{
@@ -31,9 +31,9 @@ pub(super) enum Moment {
     Busy,
 }
 
-/// One side of the dialogue.
+/// One side of the synchronisation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Dialogue {
+pub(super) struct PeerSync {
     is_plugged: bool,
     /// Number of the newest datagram that was looked at.
     newest: Sequence,
@@ -48,11 +48,11 @@ pub(super) struct Dialogue {
 /// Error of a datagram that contradicts itself or what is known.
 struct Nonsense;
 
-impl Dialogue {
-    pub(super) fn new() -> Dialogue {
-        Dialogue {
+impl PeerSync {
+    pub(super) fn new() -> PeerSync {
+        PeerSync {
             events: Vec::with_capacity(MAX_DATAGRAM),
-            ..Dialogue::default()
+            ..PeerSync::default()
         }
     }
 

@@ -7,7 +7,7 @@
 
 /// One side's view of the link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Link {
+pub(super) struct Incarnation {
     /// Incarnations that have ended here.
     ended: u32,
     /// The peer's number of its own.
@@ -34,13 +34,13 @@ enum Past {
 pub(super) enum Heard {
     /// Both sides mean the same incarnation.
     Joined,
-    /// The peer's incarnation ended, so ours does: call [`end`](Link::end).
+    /// The peer's incarnation ended, so ours does: call [`end`](Incarnation::end).
     Ended,
     /// The peer does not know our number yet.
     Apart,
 }
 
-impl Link {
+impl Incarnation {
     /// Our number, from 1, and the peer's or 0.
     pub(super) fn numbers(&self) -> (u32, u32) {
         (self.ended.saturating_add(1), self.theirs.unwrap_or(0))
@@ -114,7 +114,7 @@ impl Link {
 mod tests {
     use super::*;
 
-    fn say(from: Link, to: &mut Link) -> Heard {
+    fn say(from: Incarnation, to: &mut Incarnation) -> Heard {
         let (own, other) = from.numbers();
         let heard = to.handle_numbers(own, other);
         if heard == Heard::Ended {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn three_words_join_both_sides() {
-        let (mut a, mut b) = (Link::default(), Link::default());
+        let (mut a, mut b) = (Incarnation::default(), Incarnation::default());
         assert_eq!(say(a, &mut b), Heard::Apart);
         assert_eq!(say(b, &mut a), Heard::Joined);
         assert_eq!(say(a, &mut b), Heard::Joined);
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_end_of_one_sides_incarnation_ends_the_others_and_both_begin_anew() {
-        let (mut a, mut b) = (Link::default(), Link::default());
+        let (mut a, mut b) = (Incarnation::default(), Incarnation::default());
         say(a, &mut b);
         say(b, &mut a);
         say(a, &mut b);
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_next_incarnation_may_be_joined_while_the_last_one_closes() {
-        let mut link = Link::default();
+        let mut link = Incarnation::default();
         assert_eq!(link.handle_numbers(1, 1), Heard::Joined);
         assert!(link.open() && link.is_linked() && !link.open());
         assert_eq!(link.handle_numbers(2, 1), Heard::Ended);
