@@ -1,4 +1,4 @@
-//! What an armed side that is away for a while costs the clocking one.
+//! Costs to the clocking side of an armed side that is away for a while.
 
 use crate::format::ms;
 use crate::plan::{AFTER, AWAY};

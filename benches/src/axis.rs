@@ -1,4 +1,4 @@
-//! Where values lie on a chart's upright axis.
+//! Ticks of a chart's upright axis, and the place of a value on it.
 
 /// An axis from its first tick to its last.
 #[derive(Clone, Debug)]
@@ -7,12 +7,13 @@ pub(crate) struct Axis {
     is_logarithmic: bool,
 }
 
-/// No axis ends below or above these: beyond, steps would overflow.
+/// Bounds of an axis: beyond, steps would overflow.
 const MIN: f64 = 1e-6;
 const MAX: f64 = 1e15;
 
 impl Axis {
-    /// One that holds all of these: from power of ten to power of ten, or in about five even steps from 0.
+    /// An axis that holds all of these values: from power of ten to power of ten, or in about five even steps
+    /// from 0.
     pub(crate) fn of(values: &[f64], is_logarithmic: bool) -> Axis {
         let is_usable = |value: &f64| value.is_finite() && *value > 0.0;
         let usable = || values.iter().copied().filter(is_usable);
@@ -55,7 +56,7 @@ impl Axis {
             .collect()
     }
 
-    /// How far up a value lies: 0 at the first tick, 1 at the last.
+    /// Place of a value on the axis: 0 at the first tick, 1 at the last.
     pub(crate) fn share(&self, value: f64) -> f64 {
         let (Some(&low), Some(&high)) = (self.ticks.first(), self.ticks.last()) else {
             return 0.0;

@@ -1,4 +1,4 @@
-//! Who takes part: the stock pair, and our core in each way of working that the build has.
+//! Contestants of the benchmark: the stock pair, and our core in each way of working that the build has.
 
 use anyhow::{Context as _, Result, bail};
 use gamelink_driver::Report;
@@ -13,10 +13,10 @@ pub const STOCK: &str = "stock";
 /// The name of ours through a socket.
 pub const LOOPBACK: &str = "loopback";
 
-/// One that takes part.
+/// A pair of cores that takes part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Contestant {
-    /// What it is called in tables and pictures.
+    /// Name in tables and pictures.
     pub name: String,
     /// Variables that tell our core how to work; `None` for the stock pair, which is told nothing.
     pub environment: Option<Vec<(String, String)>>,
@@ -31,7 +31,7 @@ impl Contestant {
         }
     }
 
-    /// Those that take part if nobody says otherwise, in the order of their turns: the simplest first.
+    /// Contestants that take part if nobody says otherwise, in the order of their turns: the simplest first.
     #[must_use]
     pub fn all() -> Vec<Contestant> {
         vec![
@@ -51,13 +51,13 @@ impl Contestant {
         ]
     }
 
-    /// Whether it is the stock pair.
+    /// Tells if it is the stock pair.
     #[must_use]
     pub fn is_stock(&self) -> bool {
         self.environment.is_none()
     }
 
-    /// Whether its games go on with guesses.
+    /// Tells if its games go on with predictions.
     #[must_use]
     pub fn guesses(&self) -> bool {
         let is_told = |told: &(String, String)| told.0 == "GAMELINK_MODE" && told.1 == "automatic";
@@ -91,7 +91,8 @@ impl Contestant {
         Some(path.into())
     }
 
-    /// Why a run was not one of this contestant, going by what the cores themselves say of how they worked.
+    /// Reason for which a run was not one of this contestant, going by what the cores themselves say of how
+    /// they worked.
     #[must_use]
     pub fn mismatch(&self, report: &PairReport) -> Option<String> {
         let asked = self.environment.as_ref()?;
@@ -100,7 +101,7 @@ impl Contestant {
     }
 }
 
-/// What one core says that differs from what it was told.
+/// First difference between a core's report and its orders.
 fn mismatch(asked: &[(String, String)], link: &Report) -> Option<String> {
     asked.iter().find_map(|(variable, wanted)| {
         let (what, is) = match variable.as_str() {

@@ -16,7 +16,7 @@ pub(crate) fn four(p50: f64, p99: f64, p999: f64, max: f64) -> String {
     format!("{} / {} / {} / {}", ms(p50), ms(p99), ms(p999), ms(max))
 }
 
-/// The same number of both sides.
+/// One number of each side, in a cell.
 pub(crate) fn pair(a: f64, b: f64, digits: usize) -> String {
     format!("{a:.digits$} / {b:.digits$}")
 }

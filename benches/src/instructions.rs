@@ -1,4 +1,4 @@
-//! What a frame costs in instructions, counted by callgrind: no other program's noise is in that.
+//! Instructions of a frame, counted by callgrind: no other program's noise is in that.
 
 use crate::contestants::Contestant;
 use anyhow::{Context as _, Result, bail};
@@ -10,10 +10,10 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 
-/// What a frame of an armed, idle game costs.
+/// Instructions of a frame of an armed, idle game.
 #[derive(Clone, Debug, Serialize)]
 pub struct Instructions {
-    /// Which core, and whether linked.
+    /// Name of the core, and if it is linked.
     pub name: String,
     /// Instructions of the whole process for each frame.
     pub per_frame: f64,
@@ -21,7 +21,7 @@ pub struct Instructions {
     pub frames: u64,
 }
 
-/// Whether callgrind is on this machine.
+/// Tells if callgrind is on this machine.
 #[must_use]
 pub fn is_there() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -34,7 +34,7 @@ const LONG: u64 = 420;
 /// One thing to count.
 struct Case<'a> {
     name: String,
-    /// How our core is told to work; `None` is the stock core alone.
+    /// Environment that tells our core how to work; `None` is the stock core alone.
     environment: Option<&'a [(String, String)]>,
     is_linked: bool,
 }
@@ -69,7 +69,7 @@ pub fn run(player: &Path, contestants: &[Contestant]) -> Result<Vec<Instructions
     }
     let mut counted = Vec::new();
     for case in cases {
-        // What loading costs is the same in both and goes out by the difference.
+        // The instructions of loading are the same in both and go out by the difference.
         let short = count(player, &case, SHORT)?;
         let long = count(player, &case, LONG)?;
         let frames = long.0.saturating_sub(short.0);

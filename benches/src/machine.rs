@@ -1,14 +1,14 @@
-//! What machine this is: figures mean nothing without.
+//! Description of this machine: figures mean nothing without.
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use std::fs;
 use std::process::Command;
 
-/// What machine this is.
+/// Description of a machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
-    /// Its processor, as the kernel calls it.
+    /// Processor, as the kernel calls it.
     pub processor: String,
     /// Processors that this process may use.
     pub processors: usize,
@@ -16,16 +16,16 @@ pub struct Machine {
     pub memory_mib: u64,
     /// The kernel.
     pub kernel: String,
-    /// Whether it is a virtual machine, as far as the kernel knows.
+    /// The machine is a virtual one, as far as the kernel knows.
     pub is_virtual: bool,
-    /// Whether the players, the relay and the bare sockets went before all ordinary programs.
+    /// The players, the relay and the bare sockets went before all ordinary programs.
     pub is_real_time: bool,
     /// Load of the last minute, as the run began.
     pub load: f64,
 }
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine as it is now.
     #[must_use]
     pub fn here() -> Machine {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();

@@ -16,23 +16,23 @@ struct Arguments {
     /// Under a minute: whether everything works, not how well.
     #[arg(long)]
     quick: bool,
-    /// Only the pure code, which needs neither root nor a core.
+    /// Measure only the pure code, which needs neither root nor a core.
     #[arg(long)]
     micro: bool,
     /// All that is measured goes before ordinary programs: for a machine that is busy with other things.
     #[arg(long)]
     real_time: bool,
-    /// Who takes part: stock, loopback, direct strict, direct automatic, or NAME:KEY=VALUE,...; may be given
+    /// Contestants: stock, loopback, direct strict, direct automatic, or NAME:KEY=VALUE,...; may be given
     /// again.
     #[arg(long = "who", value_name = "NAME")]
     contestants: Vec<Contestant>,
-    /// Only the rows whose pattern and circumstance contain this.
+    /// Measure only the rows whose pattern and circumstance contain this.
     #[arg(long, value_name = "TEXT")]
     pattern: Option<String>,
-    /// Where the results go.
+    /// Folder for the results.
     #[arg(long, value_name = "DIR", default_value = "target/lab/bench")]
     out: PathBuf,
-    /// Also put them on the front page and beside benches/README.md, in this source tree.
+    /// Put the results on the front page and beside benches/README.md, in this source tree, too.
     #[arg(long, value_name = "ROOT")]
     publish: Option<PathBuf>,
     /// The program that plays: a `lab`.

@@ -10,10 +10,10 @@ use serde::Serialize;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// What one operation costs.
+/// Cost of one operation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cost {
-    /// What.
+    /// Name of the operation.
     pub name: &'static str,
     /// Median of the batches, in nanoseconds.
     pub nanos: f64,
@@ -40,7 +40,7 @@ fn cost(name: &'static str, batch: u64, mut operation: impl FnMut()) -> Cost {
     }
 }
 
-/// The same for a part of an operation, which measures it itself: a look at the clock is in each.
+/// Measures a part of an operation, by its own time: a look at the clock is in each.
 fn part(name: &'static str, count: u64, mut operation: impl FnMut() -> Duration) -> Cost {
     of(name, (0..count).map(|_| operation().as_nanos() as f64).collect())
 }
@@ -55,7 +55,7 @@ fn of(name: &'static str, mut times: Vec<f64>) -> Cost {
     }
 }
 
-/// All of it; takes about a second.
+/// Measures all operations; takes about a second.
 #[must_use]
 pub fn run() -> Vec<Cost> {
     let mut buffer = [0; MAX_DATAGRAM];

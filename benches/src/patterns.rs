@@ -6,12 +6,12 @@ use std::time::Duration;
 /// One way of using the cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// What it is called in tables and pictures.
+    /// Name in tables and pictures.
     pub name: &'static str,
     /// The game that plays it.
     pub rom: Rom,
-    /// By how much the second side's frames start later, unless a case says otherwise: how long a byte waits
-    /// for the other's sleep depends on it.
+    /// Time by which the second side's frames start later, unless a case says otherwise: how long a byte
+    /// waits for the other's sleep depends on it.
     pub phase: Duration,
 }
 
@@ -34,10 +34,10 @@ pub const PLAY: Pattern = pattern("one a frame, as in play", Rom::TetrisPlay, QU
 pub const CHANGING: Pattern = pattern("one a frame, ever new", Rom::TetrisAuto, THREE_QUARTERS_US);
 /// Back to back, for ever; what is sent does not depend on what is received.
 pub const STREAM: Pattern = pattern("back to back", Rom::Stream, QUARTER_US);
-/// The same, with a wait between two bytes: as many in a frame as an armed stock core takes in one, so what
+/// [`STREAM`] with a wait between two bytes: as many in a frame as an armed stock core takes in one, so what
 /// is missing is the link's.
 pub const PACED: Pattern = pattern("back to back, nine a frame", Rom::StreamPaced, QUARTER_US);
-/// As [`STREAM`], each byte of the clocking side made of the last reply.
+/// [`STREAM`] with each byte of the clocking side made of the last reply.
 pub const FOLLOW: Pattern = pattern(
     "back to back, made of the last reply",
     Rom::StreamFollow,

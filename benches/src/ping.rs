@@ -9,14 +9,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-/// What was measured.
+/// Round trips of a bare socket.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ping {
     /// `UDP` or `TCP`.
     pub protocol: &'static str,
     /// One-way delay of the path.
     pub delay_ms: f64,
-    /// Whether a relay stands between, as it does for pairs.
+    /// A relay stands between, as it does for pairs.
     pub is_relayed: bool,
     /// Nanoseconds from one ping to the next; 0 for back to back.
     pub spacing_ns: u64,
@@ -26,12 +26,12 @@ pub struct Ping {
     pub lost: u64,
 }
 
-/// As an emulator's frames follow each other.
+/// Interval of an emulator's frames, in nanoseconds.
 pub const FRAME_NS: u64 = 16_742_706;
 
-/// As long as one of our datagrams with one event.
+/// Length of one of our datagrams with one event.
 const LENGTH: usize = 152;
-/// How long an answer may take.
+/// Time that an answer may take.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One end of either protocol.

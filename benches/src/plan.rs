@@ -1,5 +1,5 @@
-//! What is run: patterns, paths and frontends. How long, so that all of it takes less than a quarter of an
-//! hour.
+//! Plan of a run: patterns, paths and frontends, and times such that all of it takes less than a quarter of
+//! an hour.
 
 use crate::contestants::{Contestant, LOOPBACK};
 use crate::patterns::{self, Pattern};
@@ -29,7 +29,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// All of them, with their headings.
+    /// All groups, with their headings.
     pub const ALL: [(Group, &'static str); 5] = [
         (Group::Delays, "Over the delay"),
         (Group::Patterns, "Other ways in which games use the cable"),
@@ -42,21 +42,21 @@ impl Group {
 /// One thing to measure with each contestant.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its table.
+    /// Table of the case.
     pub group: Group,
-    /// What the two games do.
+    /// Pattern that the two games play.
     pub pattern: Pattern,
-    /// What is special about path or frontends, for people; empty where it is the delay alone.
+    /// Peculiarity of path or frontends, for people; empty where it is the delay alone.
     pub circumstance: &'static str,
     /// The path.
     pub conditions: Conditions,
-    /// How frames follow each other on each side.
+    /// Rhythm of frames on each side.
     pub rhythms: [Rhythm; 2],
-    /// By how much the second side's frames start later.
+    /// Time by which the second side's frames start later.
     pub phase: Duration,
-    /// How long is measured.
+    /// Time that is measured.
     pub measured: Duration,
-    /// Whether the armed side is away for a part of that.
+    /// Absence of the armed side during a part of that time.
     pub absence: Option<Absence>,
 }
 
@@ -88,13 +88,13 @@ impl Case {
         self.conditions.delay.as_secs_f64() * 1e3
     }
 
-    /// Whether a relay stands between the two, as it always does between a stock pair.
+    /// Tells if a relay stands between the two, as it always does between a stock pair.
     #[must_use]
     pub fn is_relayed(&self) -> bool {
         self.group != Group::Cable
     }
 
-    /// Whether this contestant takes part: the stock pair cannot without its relay, and nine bytes a frame
+    /// Tells if this contestant takes part: the stock pair cannot without its relay, and nine bytes a frame
     /// are far beyond the loopback port, whose row over the delays says so already.
     #[must_use]
     pub fn is_for(&self, contestant: &Contestant) -> bool {
@@ -103,21 +103,21 @@ impl Case {
     }
 }
 
-/// How much is run.
+/// Cases and times of a whole run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Whether it is the short one.
+    /// The plan is the short one.
     pub is_quick: bool,
-    /// What is measured with each contestant.
+    /// Cases to measure with each contestant.
     pub cases: Vec<Case>,
-    /// How long each bare socket is measured.
+    /// Time for which each bare socket is measured.
     pub ping_time: Duration,
-    /// How long a pair plays before it is measured.
+    /// Time that a pair plays before it is measured.
     pub settle: Duration,
-    /// The same for games that go on with guesses: what stood in a queue when the two found each other is
-    /// gone by then.
+    /// Time that a pair plays before it is measured where games go on with predictions: what stood in a queue
+    /// when the two found each other is gone by then.
     pub settle_guessing: Duration,
-    /// Whether instructions are counted.
+    /// Instructions are counted, too.
     pub has_instructions: bool,
 }
 
@@ -226,9 +226,9 @@ fn uneven(seconds: f64) -> impl Iterator<Item = Case> {
     .into_iter()
 }
 
-/// How long the armed side is away: longer than the silence that ends a session.
+/// Time for which the armed side is away: longer than the silence that ends a session.
 pub(crate) const AWAY: Duration = Duration::from_millis(1500);
-/// How long it plays before that, and again after it.
+/// Time that the armed side plays before and after its absence.
 const BEFORE: Duration = Duration::from_millis(500);
 pub(crate) const AFTER: Duration = Duration::from_millis(2000);
 

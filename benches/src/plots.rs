@@ -13,7 +13,7 @@ pub type Plot = (&'static str, String);
 /// The one that the front page shows.
 pub const OVERVIEW: &str = "overview.svg";
 
-/// Of the contestants, in the order of their turns: the stock one first.
+/// Colors of the contestants, in the order of their turns: the stock one first.
 const COLORS: [&str; 6] = ["#d1495b", "#8d99ae", "#e09f3e", "#1f6feb", "#7b2cbf", "#17202a"];
 const UDP: &str = "#2d6a4f";
 const TCP: &str = "#95b46a";
@@ -21,7 +21,7 @@ const TCP: &str = "#95b46a";
 const FULL_SPEED: (f64, &str) = (59.7275, "full speed");
 const ONE_FRAME: (f64, &str) = (16.743, "one frame");
 
-/// All of them.
+/// All plots of a run.
 #[must_use]
 pub fn all(results: &Results) -> Vec<Plot> {
     let figure = |mut panels: Vec<Panel>| {
@@ -165,7 +165,7 @@ fn exchanges(results: &Results) -> Panel {
     }
 }
 
-/// How long one call of `retro_run` takes: half of them up to the point, 99 of 100 up to the end of the
+/// Time that one call of `retro_run` takes: half of them up to the point, 99 of 100 up to the end of the
 /// shade.
 fn waits(results: &Results, side: &str, of: fn(&PairReport) -> &SideReport) -> Panel {
     let mut lines: Vec<Series> = contestants(results)
@@ -237,8 +237,8 @@ fn percentiles(results: &Results, delay_ms: f64) -> Panel {
     }
 }
 
-/// What our own code takes of each call of `retro_run`: half up to the point, 99 of 100 up to the end of the
-/// shade.
+/// Time that our own code takes of each call of `retro_run`: half up to the point, 99 of 100 up to the end of
+/// the shade.
 fn hooks(results: &Results, pattern: Pattern) -> Panel {
     let lines = contestants(results)
         .filter(|(name, _)| *name != crate::contestants::STOCK)

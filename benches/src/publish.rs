@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// Where tables and pictures go, from the workspace's root.
+/// Folder of tables and pictures, from the workspace's root.
 const FOLDER: &str = "benches/results";
 /// Round what is replaced on the front page.
 const BEGIN: &str = "<!-- benchmarks: made by `cargo lab bench --publish` -->";

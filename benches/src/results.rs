@@ -1,4 +1,4 @@
-//! What was measured: the schema of `bench.json`, which `benches/README.md` explains field by field.
+//! Results of a run: the schema of `bench.json`, which `benches/README.md` explains field by field.
 
 use crate::contestants::{Contestant, STOCK};
 use crate::instructions::Instructions;
@@ -20,21 +20,21 @@ pub struct Run {
     pub group: Group,
     /// Pattern and circumstance, for people.
     pub title: String,
-    /// What the games did.
+    /// Pattern that the games played.
     pub pattern: &'static str,
-    /// What was special about path or frontends; empty where it was the delay alone.
+    /// Peculiarity of path or frontends; empty where it was the delay alone.
     pub circumstance: &'static str,
     /// The ROM that both had.
     pub rom: Rom,
-    /// Who.
+    /// Name of the contestant.
     pub contestant: String,
     /// One-way delay.
     pub delay_ms: f64,
-    /// Whether a relay stood between.
+    /// A relay stood between.
     pub is_relayed: bool,
     /// The figures.
     pub report: Option<PairReport>,
-    /// Why there are none.
+    /// Reason for which there are no figures.
     pub fault: Option<String>,
 }
 
@@ -45,13 +45,13 @@ pub struct Results {
     pub schema: u32,
     /// Version of this build.
     pub version: &'static str,
-    /// Whether this was the short run, whose figures say only that everything works.
+    /// The run was the short one, whose figures say only that everything works.
     pub is_quick: bool,
-    /// Where.
+    /// Machine that was measured.
     pub machine: Machine,
-    /// How long all of it took.
+    /// Time that all of it took, in seconds.
     pub seconds: f64,
-    /// Who took part, in the order of their turns.
+    /// Contestants in the order of their turns.
     pub contestants: Vec<Contestant>,
     /// The pairs.
     pub runs: Vec<Run>,
@@ -64,7 +64,7 @@ pub struct Results {
 }
 
 impl Results {
-    /// What must not be, whatever the machine: a wrong byte, or no link, of ours.
+    /// Faults that must not be, whatever the machine: a wrong byte, or no link, of ours.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let ours = self.runs.iter().filter(|run| run.contestant != STOCK);

@@ -33,7 +33,7 @@ pub(crate) struct Panel {
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     pub(crate) panels: Vec<Panel>,
-    /// Where and how it was measured.
+    /// Machine and manner of the measurement.
     pub(crate) caption: String,
 }
 
@@ -46,7 +46,7 @@ const BOTTOM: f64 = 68.0;
 /// The plotted lines of one panel.
 const INNER_WIDTH: f64 = PANEL_WIDTH - LEFT - RIGHT;
 const INNER_HEIGHT: f64 = HEIGHT - TOP - BOTTOM;
-/// So far apart are the points of two series at one place, or one would hide the other.
+/// Distance between the points of two series at one place, or one would hide the other.
 const APART: f64 = 5.0;
 
 const INK: &str = "#24292f";

@@ -8,7 +8,7 @@ use crate::telemetry;
 use gamelink_lab::pair::{Figures, PairReport};
 use std::fmt::Write as _;
 
-/// All of them, with where and how they were measured.
+/// All tables, with the machine and the manner of the measurement.
 #[must_use]
 pub fn markdown(results: &Results) -> String {
     let frames: u64 = results.runs.iter().flat_map(sides).map(|side| side.frames).sum();
@@ -60,8 +60,8 @@ fn sides(run: &Run) -> impl Iterator<Item = &Figures> {
         .flat_map(|report| report.sides.iter().map(|side| &side.figures))
 }
 
-/// What a frame costs that nothing is asked of, in microseconds: the stock core's armed side's median, at the
-/// least delay.
+/// Time that a frame takes of which nothing is asked, in microseconds: the stock core's armed side's median,
+/// at the least delay.
 fn plain_us(results: &Results) -> Option<f64> {
     let stock = results.contestants.iter().find(|one| one.is_stock())?;
     let (_, report) = results.over_delays(PLAY.name, &stock.name).next()?;
