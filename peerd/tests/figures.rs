@@ -1,4 +1,4 @@
-//! What the daemon promises in figures, measured: nothing is asserted but that it works at all.
+//! Figures that the daemon promises, measured: nothing is asserted but that it works at all.
 //!
 //! Needs root and a quiet machine:
 //! `cargo test --release -p gamelink-peerd --test figures -- --ignored --nocapture --test-threads 1`
@@ -188,7 +188,7 @@ fn idle_and_under_a_flood() {
     let mut games = [a.game(), b.game()];
     all_up(&mut games);
     settle([&a, &b]);
-    // It searches eagerly for some seconds after something has happened.
+    // The daemon searches eagerly for some seconds after something has happened.
     sleep(Duration::from_secs(6));
     let (rss, cpu, wakeups) = cost_over(&a, 20);
     println!("idle and linked: {rss} kB resident, {cpu:.3} % CPU, {wakeups:.1} wake-ups a second");

@@ -72,7 +72,7 @@ fn is_found_and_opened(lab: &Lab, programs: &[&str]) {
     passes(&a, &b);
     a.terminate();
     drop(b);
-    // As it was, but for what the person did: taken back as the daemon would.
+    // The firewall is as it was, but for what the person did: taken back as the daemon would.
     let a = lab.daemon(0, &["--manage-firewall"]);
     let b = lab.daemon(1, &[]);
     passes(&a, &b);
@@ -127,7 +127,7 @@ fn is_opened_when_asked_to(lab: &Lab, list: &str, shows: &[&str]) {
         shows.iter().all(|words| now.contains(words))
     });
     passes(&a, &b);
-    // Its programs take a second and more, in which the daemon goes on.
+    // The programs of firewalld take a second and more, in which the daemon goes on.
     assert!(!b.log().contains("no frame received"), "{}", b.log());
     a.terminate();
     assert_eq!(lab.sh(0, list), before);
@@ -155,8 +155,8 @@ fn firewalld_is_opened() {
     is_opened_when_asked_to(&lab, list, &["interfaces: usb0", "ports: 56400-56401/udp"]);
 }
 
-/// As the shipped unit runs it: nobody, with two rights. What nft is underneath can be changed so; for the
-/// rest a person is told the command.
+/// The daemon runs as the shipped unit runs it: as nobody, with two rights. What nft is underneath can be
+/// changed so; for the rest a person is told the command.
 #[test]
 #[ignore = "needs root"]
 fn without_root_the_daemon_opens_what_nft_is_underneath() {

@@ -21,7 +21,7 @@ fn one_mac_at_both_ends_becomes_a_link_with_two() {
     eventually("distinct MACs", || macs()[0] != macs()[1]);
     // Exactly one end moved.
     assert_eq!(macs().iter().filter(|mac| mac.as_str() == SAME_MAC).count(), 1);
-    // What the kernel forgot with the link down is back, and carries datagrams.
+    // Addresses that the kernel forgot with the link down are back, and carry datagrams.
     eventually("UDP heard at both ends", || {
         a.udp() == (true, true) && b.udp() == (true, true)
     });
@@ -144,7 +144,7 @@ fn an_ipv4_address_that_this_machine_reaches_elsewhere_is_not_the_peers() {
 #[ignore = "needs root"]
 fn the_other_end_becomes_no_router_of_this_machine() {
     let lab = Lab::pair("router");
-    // As the packaged service is, but that it may write /proc/sys.
+    // The daemon has the rights of the packaged service, and may write /proc/sys besides.
     lab.drop_privileges();
     let (mut a, b) = (lab.daemon(0, &[]), lab.daemon(1, &[]));
     a.game().peer_up();
@@ -316,7 +316,7 @@ fn renaming_a_linked_interface_disturbs_nothing() {
         lab.namespace(0)
     ));
     eventually("new name", || a.cable().device.interface == "gamelink0");
-    // Its game has to know by which name it will be told that the cable is out, and where its peer is now.
+    // The game has to know by which name it will be told that the cable is out, and where its peer is now.
     let new = game.peer_up();
     assert_eq!(new.cable, "gamelink0");
     assert_eq!(new.address, old.address.replace("usb0", "gamelink0"));
@@ -387,7 +387,7 @@ fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched
     });
     drop(last);
     assert!(first.peer_down().contains("not any more"));
-    // The same with the interface itself.
+    // The interface itself goes.
     let mut last = daemons[2].game();
     assert_eq!(first.peer_up().name, "player-2");
     last.peer_up();
@@ -450,7 +450,7 @@ fn a_cable_comes_before_a_lan() {
         game.peer_down();
         assert_eq!(game.peer_up().cable, "cable0");
     }
-    // And without the cable the LAN serves again.
+    // Without the cable the LAN serves again.
     sh(&format!("ip -n {a} link del cable0"));
     for game in &mut games {
         game.peer_down();

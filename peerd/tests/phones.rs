@@ -28,7 +28,7 @@ fn what_may_be_a_phone_is_left_as_its_owner_has_it() {
     let mut game = a.game();
     assert_eq!(a.cable().state, CableState::Down);
     assert!(!is_up());
-    // Its owner uses it, and then a peer is there: a cable after all.
+    // The owner uses the interface, and then a peer is there: a cable after all.
     lab.sh(0, "ip link set usb0 up");
     let b = lab.daemon(1, &[]);
     game.peer_up();

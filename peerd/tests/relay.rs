@@ -72,7 +72,7 @@ fn stock_core(tcp: u16, is_in_menu: Arc<AtomicBool>) {
     };
     std::thread::spawn(move || {
         let mut message = [0; 2];
-        // It looks once a frame, and not at all in its menu.
+        // A game looks once a frame, and not at all in its menu.
         loop {
             if !is_in_menu.load(Ordering::Relaxed) {
                 if stream.read_exact(&mut message).is_err() {

@@ -148,7 +148,7 @@ fn a_hole_that_a_killed_daemon_left_lets_no_phone_in() {
     assert!(!lab.lets_in("10.9.0.1:56400"));
     lab.sh(0, "nft add rule inet mine in iifname usb0 udp dport 56400 accept");
     assert!(lab.lets_in("10.9.0.1:56400"), "nothing else is in the way");
-    // And the next one cleans up, whatever it serves.
+    // The next daemon cleans up, whatever it serves.
     let _a = lab.daemon(0, &["--manage-firewall", "--interface", "none"]);
     eventually("no hole", || !rules().contains("gamelink"));
 }

@@ -1,4 +1,4 @@
-//! What another user of the same machine can do to a player: nothing but be served last.
+//! Attempts of another user of the same machine to harm a player: at worst he is served last.
 //!
 //! Needs root, `ip` (iproute2) and `setpriv` (util-linux).
 
@@ -18,14 +18,14 @@ use std::time::{Duration, Instant};
 struct Stranger {
     child: Child,
     stdin: Option<ChildStdin>,
-    /// It still has something to say.
+    /// Kept open: the stranger may still have something to say.
     _stdout: ChildStdout,
 }
 
 impl Stranger {
     /// Starts one and waits until it has done what `deed` says.
     fn start(lab: &Lab, folder: &std::path::Path, deed: &str, daemon: Option<&Daemon>) -> Stranger {
-        // Where nobody may read it.
+        // The user nobody must be able to read the program.
         let program = folder.join("stranger");
         if !program.exists() {
             fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
@@ -145,7 +145,7 @@ fn a_stranger_with_many_connections_leaves_places_for_others() {
     let a = lab.daemon(0, &[]);
     let _stranger = Stranger::start(&lab, &folder, "crowd", Some(&a));
     eventually("its connections are judged", || a.status().clients_refused >= 34);
-    // Those who asked before may not have been seen to go yet.
+    // Clients that asked before may not have been seen to go yet.
     eventually("six places and this one", || a.status().clients == 7);
     let (code, words) = lab.tool(0, &a, &["status"]);
     assert_eq!(code, 4, "nothing is linked, but it is said: {words}");

@@ -42,7 +42,7 @@ fn ask(link: &Link, byte: u8) -> u8 {
         let [reply, kind] = link.game_read();
         assert_eq!(kind, 0x80, "a reply");
         answer = reply;
-        // What an unplugged cable reads.
+        // A game on an unplugged cable reads 0xFF.
         answer != 0xFF
     });
     answer
@@ -72,7 +72,7 @@ fn bytes_cross_and_meet_in_the_poll() {
     let mut taken = Vec::new();
     std::thread::scope(|scope| {
         let asks = scope.spawn(|| {
-            // Not 0: its answer is what an unplugged cable reads.
+            // The first byte is not 0: its answer is what an unplugged cable reads.
             for first in (1..241_u8).step_by(8) {
                 paced(|| {
                     frame(&a, IDLE, || {
@@ -162,7 +162,7 @@ fn a_game_that_is_asked_and_does_not_listen_refuses() {
     let (a, b) = linked();
     std::thread::scope(|scope| {
         let refusal = scope.spawn(|| {
-            // Not always at once: a machine that does other things makes the peer look paused.
+            // A refusal may not come at once: a machine that does other things makes the peer look paused.
             until("a refusal", || {
                 a.game_write([7, 0]);
                 assert_eq!(a.game_read(), [0xFF, 0x80]);
@@ -182,7 +182,7 @@ fn a_cable_pulled_while_the_game_waits_ends_the_wait() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             until("the game waits", || {
-                // It listens, but is slow to look.
+                // The peer's game listens, but is slow to look.
                 frame(&b, ARMED, || {});
                 !a.is_quiet()
             });

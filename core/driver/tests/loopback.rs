@@ -238,7 +238,7 @@ impl Followed {
         ));
     }
 
-    /// What the link says of itself next.
+    /// Report that the link gives next.
     fn report(&mut self) -> LinkReport {
         loop {
             let mut line = vec![];
@@ -299,7 +299,7 @@ fn daemons_that_lose_each_other_do_not_unplug_two_games_that_hear_each_other() {
         assert!(a.is_on_cable() && a.link.is_linked() && b.link.is_linked());
     }
     assert_eq!(a.links_and_losses(), (1, 0));
-    // It ends when the games do not hear each other either, and the daemon is told so.
+    // The session ends when the games do not hear each other either, and the daemon is told so.
     drop(b);
     until("unplugged", || a.report().state == LinkState::Unplugged);
     assert_eq!(a.link.peer_name(), None);
@@ -321,9 +321,9 @@ fn two_games_of_which_one_is_given_a_new_address_play_on() {
     b.peer_up(new, peer);
     // The one whose daemon was started again has a new address, and its peer has the old one.
     a.peer_up(peer, new);
-    // Nothing arrives at the old one any more: what is heard after a second came to the new one.
+    // At the old address nothing arrives any more: what is heard after a second came to the new one.
     until_still_heard([&a.link, &b.link]);
-    // Its cable is given another name.
+    // The cable is given another name.
     a.peer_up_on("gamelink0", peer, newest);
     b.peer_up(newest, peer);
     until("a report of the new name", || {

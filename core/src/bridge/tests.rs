@@ -256,7 +256,7 @@ fn a_peer_that_lets_a_wait_run_out_costs_no_second_long_one() {
     for byte in 0..90 {
         pair.request(0, byte);
         let since = pair.now;
-        // Its frames go on, and its game listens by its own word, but never takes the byte.
+        // The peer's frames go on, and its game listens by its own word, but never takes the byte.
         while pair.ends[0].bridge.game.wait().is_some() {
             let peer = &mut pair.ends[1].bridge;
             peer.game.emulation.pass_turn();

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What an old usbnet gives to every device of two identical images.
+/// MAC that an old usbnet gives to every device of two identical images.
 pub(crate) const SAME_MAC: &str = "02:11:22:33:44:55";
 
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -152,7 +152,7 @@ impl Lab {
         output.status.success().then_some(words)
     }
 
-    /// The same for a line that must succeed.
+    /// Runs a line that must succeed.
     #[track_caller]
     pub(crate) fn sh(&self, end: usize, line: &str) -> String {
         self.try_sh(end, line)
@@ -307,7 +307,7 @@ impl Daemon {
     pub(crate) fn raw(&self, bytes: &[u8]) -> Client {
         let mut stream = UnixStream::connect(&self.socket).expect("the daemon listens");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // It may have closed before it read all of it.
+        // The daemon may have closed before it read all of it.
         let _ = stream.write_all(bytes);
         Client(BufReader::new(stream))
     }
@@ -362,7 +362,7 @@ impl Daemon {
         self.try_status().expect("the daemon gives its status")
     }
 
-    /// Its first cable.
+    /// Status of the first cable.
     pub(crate) fn cable(&self) -> CableStatus {
         self.status().cables.into_iter().next().expect("a cable")
     }
@@ -379,7 +379,7 @@ impl Daemon {
             .collect()
     }
 
-    /// Whether UDP of the peer is heard here, and ours there.
+    /// Tells if UDP of the peer is heard here, and ours there.
     pub(crate) fn udp(&self) -> (bool, bool) {
         let udp = self
             .status()
@@ -414,7 +414,7 @@ impl Daemon {
         let _ = self.child.wait();
     }
 
-    /// Whether it stops by itself in time.
+    /// Waits for the daemon to stop by itself; tells if it did so in time, and well.
     pub(crate) fn wait(&mut self, patience: Duration) -> bool {
         let start = Instant::now();
         while start.elapsed() < patience {
@@ -441,7 +441,7 @@ fn plays_on(cable: &str) -> ToDaemon {
     })
 }
 
-/// What a game is told.
+/// Assignment of a peer, as a game is told it.
 #[derive(Debug)]
 pub(crate) struct PeerUp {
     pub(crate) cable: String,
@@ -476,7 +476,7 @@ impl Client {
         self.receive().expect("a message")
     }
 
-    /// Whether the daemon is gone without another word.
+    /// Tells if the daemon is gone without another word.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.0.fill_buf().is_ok_and(<[u8]>::is_empty)
     }

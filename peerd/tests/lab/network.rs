@@ -1,4 +1,4 @@
-//! What the tests send and receive themselves in the machines' networks.
+//! Sockets of the tests themselves, in the machines' networks.
 
 use super::Lab;
 use gamelink_driver::PeerAddress;
@@ -30,14 +30,14 @@ impl Lab {
     fn inside<T: Send + 'static>(&self, end: usize, action: impl FnOnce() -> T + Send + 'static) -> T {
         let namespace = File::open(format!("/run/netns/{}", self.namespaces[end])).unwrap();
         let there = move || {
-            // This thread alone.
+            // The call moves this thread alone.
             nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
             action()
         };
         std::thread::spawn(there).join().unwrap()
     }
 
-    /// Whether a datagram of the second machine's reaches an address of the first one's.
+    /// Tells if a datagram of the second machine's reaches an address of the first one's.
     pub(crate) fn lets_in(&self, to: &str) -> bool {
         let to: SocketAddr = to.parse().unwrap();
         let receiver = self.inside(0, move || UdpSocket::bind(to)).unwrap();
@@ -49,7 +49,7 @@ impl Lab {
         receiver.recv(&mut [0; 16]).is_ok()
     }
 
-    /// Whether a datagram of the first machine's reaches an address of the second one's on a cable, both as
+    /// Tells if a datagram of the first machine's reaches an address of the second one's on a cable, both as
     /// games are told them.
     pub(crate) fn carries(&self, from: &str, to: &str) -> bool {
         let numbered = |end, address: &str| {

@@ -366,7 +366,7 @@ fn a_core_that_sends_otherwise_what_is_final_loses_no_transfer() {
         None,
         "both were predicted"
     );
-    // As in a replay of this frame.
+    // The outbound offers are rewound as in a replay of this frame.
     a.rollback.history.outbound.rewind(OwnOffer::default());
     request(&mut a.rollback, 9);
     assert_eq!(a.rollback.history.outbound.next().raw(), 1);
