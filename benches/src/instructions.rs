@@ -3,8 +3,9 @@
 use crate::contestants::Contestant;
 use anyhow::{Context as _, Result, bail};
 use gamelink_frontend::Pace;
+use gamelink_frontend::clock::now_ns;
 use gamelink_lab::netns::{Address, Namespace};
-use gamelink_lab::pair::{Cores, Launch, Order, PLAYER_COMMAND, PlayerConfig, Settings, Side, Wire, now_ns};
+use gamelink_lab::pair::{Cores, Launch, Order, PLAYER_COMMAND, PlayerConfig, Settings, Side, Wire};
 use gamelink_sim::rom::Rom;
 use serde::Serialize;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! The bare socket on the same path: what nobody can beat who waits for an answer.
 
 use anyhow::{Context as _, Result};
+use gamelink_frontend::clock::{nanos, now_ns, sleep_until_ns};
 use gamelink_lab::netns::{Cable, RelayedCable};
-use gamelink_lab::pair::{Kind, PORT, Points, Wire, now_ns, sleep_until_ns};
+use gamelink_lab::pair::{Kind, PORT, Points, Wire};
 use gamelink_sim::impair::Conditions;
 use serde::Serialize;
 use std::io::{Read as _, Write as _};
@@ -166,7 +167,7 @@ fn answer(mut socket: Socket) {
 
 /// Sleeps to each moment as a frontend does, then sends and waits for the answer in the kernel.
 fn measure(socket: &mut Socket, spacing_ns: u64, time: Duration) -> (Points, u64) {
-    let end_ns = now_ns() + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let end_ns = now_ns().saturating_add(nanos(time));
     let mut bytes = [0; LENGTH];
     let mut times = Vec::new();
     let mut lost = 0;
