@@ -32,11 +32,11 @@ pub(crate) fn markdown(out: &mut String, runs: &[&Run]) {
         let _ = writeln!(
             out,
             "| {} | {:.2} | {:.2} | {} | {} | {} |",
-            ms(figures.run_us.max),
-            figures.fps,
-            side.figures.game_fps,
+            ms(figures.pace.run_us.max),
+            figures.pace.fps,
+            side.figures.game.game_fps,
             report.wrong(),
-            figures.no_link,
+            figures.game.no_link,
             after.map_or_else(|| "-".to_owned(), |after| after.to_string()),
         );
     }

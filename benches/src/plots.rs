@@ -134,7 +134,7 @@ fn series(name: &str, color: &'static str, points: Vec<(usize, f64)>) -> Series 
 /// Frames a second.
 fn fps(results: &Results, pattern: Pattern, side: &str, of: fn(&PairReport) -> &SideReport) -> Panel {
     let lines = contestants(results).map(|(name, color)| {
-        let value = |report: &PairReport| Some(of(report).figures.fps);
+        let value = |report: &PairReport| Some(of(report).figures.pace.fps);
         series(name, color, points(results, pattern, name, value))
     });
     let title = format!("Frames a second of the {side} side, {}", pattern.name);
@@ -149,7 +149,7 @@ fn fps(results: &Results, pattern: Pattern, side: &str, of: fn(&PairReport) -> &
 fn exchanges(results: &Results) -> Panel {
     let mut lines: Vec<Series> = contestants(results)
         .map(|(name, color)| {
-            let value = |report: &PairReport| Some(report.clocking().figures.exchanges_per_second);
+            let value = |report: &PairReport| Some(report.clocking().figures.game.exchanges_per_second);
             series(name, color, points(results, STREAM, name, value))
         })
         .collect();
@@ -172,7 +172,7 @@ fn waits(results: &Results, side: &str, of: fn(&PairReport) -> &SideReport) -> P
         .map(|(name, color)| {
             let at = |value: fn(&Points) -> f64| {
                 points(results, PLAY, name, move |report| {
-                    Some(value(&of(report).figures.run_us) / 1e3)
+                    Some(value(&of(report).figures.pace.run_us) / 1e3)
                 })
             };
             Series {
@@ -213,7 +213,7 @@ fn percentiles(results: &Results, delay_ms: f64) -> Panel {
         .filter_map(|(name, color)| {
             let mut reports = results.over_delays(PLAY.name, name);
             let (_, report) = reports.find(|(delay, _)| *delay == delay_ms)?;
-            Some(series(name, color, in_ms(&report.clocking().figures.run_us)))
+            Some(series(name, color, in_ms(&report.clocking().figures.pace.run_us)))
         })
         .collect();
     if let Some(ping) = results.ping("UDP", delay_ms, true) {

@@ -69,7 +69,7 @@ fn front_page(results: &Results) -> String {
         format!("{} → **{}**", of(STOCK), of(ours))
     };
     for delay_ms in results.delays() {
-        let fps = |report: &PairReport| format!("{:.1}", report.clocking().figures.fps);
+        let fps = |report: &PairReport| format!("{:.1}", report.clocking().figures.pace.fps);
         let _ = writeln!(
             out,
             "| {delay_ms} | {} | {} | {} | {} |",
@@ -77,10 +77,11 @@ fn front_page(results: &Results) -> String {
             cell(PLAY.name, delay_ms, &|report| ms(report
                 .clocking()
                 .figures
+                .pace
                 .run_us
                 .p99)),
             cell(STREAM.name, delay_ms, &|report| {
-                format!("{:.0}", report.clocking().figures.exchanges_per_second)
+                format!("{:.0}", report.clocking().figures.game.exchanges_per_second)
             }),
             cell(STREAM.name, delay_ms, &fps),
         );

@@ -11,7 +11,12 @@ use std::fmt::Write as _;
 /// All tables, with the machine and the manner of the measurement.
 #[must_use]
 pub fn markdown(results: &Results) -> String {
-    let frames: u64 = results.runs.iter().flat_map(sides).map(|side| side.frames).sum();
+    let frames: u64 = results
+        .runs
+        .iter()
+        .flat_map(sides)
+        .map(|side| side.pace.frames)
+        .sum();
     let mut out = format!(
         "# Benchmarks of Gamelink {}\n\n{}. All of it took {:.0} s: {} pairs, {frames} frames.\n",
         results.version,
@@ -65,7 +70,7 @@ fn sides(run: &Run) -> impl Iterator<Item = &Figures> {
 fn plain_us(results: &Results) -> Option<f64> {
     let stock = results.contestants.iter().find(|one| one.is_stock())?;
     let (_, report) = results.over_delays(PLAY.name, &stock.name).next()?;
-    Some(report.armed().figures.run_cpu_us.p50).filter(|us| *us > 0.0)
+    Some(report.armed().figures.pace.run_cpu_us.p50).filter(|us| *us > 0.0)
 }
 
 fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
@@ -93,7 +98,7 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
     let (a, b) = (&clocking.figures, &armed.figures);
     let rollback = telemetry::rollback(report);
     let run = |figures: &Figures| {
-        let points = &figures.run_us;
+        let points = &figures.pace.run_us;
         four(points.p50, points.p99, points.p999, points.max)
     };
     let hooks = |side| {
@@ -106,26 +111,26 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
     let cpu = |figures: &Figures| match plain_us {
         Some(plain) => format!(
             "{:.1} / {:.1}",
-            figures.run_cpu_us.p50 / plain,
-            figures.run_cpu_us.p99 / plain
+            figures.pace.run_cpu_us.p50 / plain,
+            figures.pace.run_cpu_us.p99 / plain
         ),
         None => format!(
             "{} / {} ms",
-            ms(figures.run_cpu_us.p50),
-            ms(figures.run_cpu_us.p99)
+            ms(figures.pace.run_cpu_us.p50),
+            ms(figures.pace.run_cpu_us.p99)
         ),
     };
     let _ = writeln!(
         out,
         "| {} | {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-        pair(a.fps, b.fps, 2),
-        pair(a.game_fps, b.game_fps, 2),
-        pair(a.late_percent, b.late_percent, 1),
+        pair(a.pace.fps, b.pace.fps, 2),
+        pair(a.game.game_fps, b.game.game_fps, 2),
+        pair(a.pace.late_percent, b.pace.late_percent, 1),
         run(a),
         run(b),
         hooks(clocking),
         hooks(armed),
-        a.exchanges_per_second,
+        a.game.exchanges_per_second,
         optional(rollback.map(|rollback| rollback.corrections), 1),
         optional(rollback.map(|rollback| rollback.replayed), 1),
         optional(rollback.map(|rollback| rollback.holds), 1),
@@ -134,19 +139,20 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
         cpu(b),
         report.wrong(),
         longest(a, b),
-        pair(a.frames as f64, b.frames as f64, 0),
+        pair(a.pace.frames as f64, b.pace.frames as f64, 0),
     );
 }
 
 /// The longest transfer of either side in emulated time.
 fn longest(a: &Figures, b: &Figures) -> String {
-    let frames = a.longest_transfer_frames.max(b.longest_transfer_frames);
+    let frames = a.game.longest_transfer_frames.max(b.game.longest_transfer_frames);
     // One vertical blank falls into many a transfer of 4096 cycles.
     if frames > 1 {
         return format!("{frames} frames");
     }
-    a.longest_transfer_cycles
-        .max(b.longest_transfer_cycles)
+    a.game
+        .longest_transfer_cycles
+        .max(b.game.longest_transfer_cycles)
         .to_string()
 }
 

@@ -43,7 +43,7 @@ pub fn rollback(report: &PairReport) -> Option<Rollback> {
         holds: report
             .sides
             .iter()
-            .map(|side| (side.figures.fps - side.figures.game_fps).max(0.0))
+            .map(|side| (side.figures.pace.fps - side.figures.game.game_fps).max(0.0))
             .sum(),
         hit_percent: (predictions > 0.0).then(|| (1.0 - wrong / predictions) * 100.0),
     })

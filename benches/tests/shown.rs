@@ -10,7 +10,7 @@ use gamelink_core::bridge::Summary;
 use gamelink_core::bridge::rollback::{Counters, Frames, Predictions};
 use gamelink_driver::{Config, Link};
 use gamelink_frontend::Pace;
-use gamelink_lab::pair::{AbsenceReport, Figures, PairReport, Points, SideReport};
+use gamelink_lab::pair::{AbsenceReport, Figures, GameFigures, PaceFigures, PairReport, Points, SideReport};
 use serde_json::Value;
 
 fn points(value: f64) -> Points {
@@ -59,14 +59,20 @@ fn side(role: &str, wrong: u32) -> SideReport {
         report
     };
     let figures = Figures {
-        frames: 120,
-        fps: 59.7,
-        run_us: points(500.0),
-        run_cpu_us: points(150.0),
-        role: role.to_owned(),
-        ok: 120,
-        wrong,
-        exchanges_per_second: 480.0,
+        pace: PaceFigures {
+            frames: 120,
+            fps: 59.7,
+            run_us: points(500.0),
+            run_cpu_us: points(150.0),
+            ..PaceFigures::default()
+        },
+        game: GameFigures {
+            role: role.to_owned(),
+            ok: 120,
+            wrong,
+            exchanges_per_second: 480.0,
+            ..GameFigures::default()
+        },
         ..Figures::default()
     };
     SideReport::new(role, figures, Some(link(100, 10)), Some(link(200, 20)))
