@@ -117,40 +117,43 @@ impl Panel {
         text(out, LEFT, TOP - 18.0, "start", 13, INK, &self.title);
         let axis = self.axis();
         let y = |value: f64| TOP + (1.0 - axis.share(value)) * INNER_HEIGHT;
-        let step = INNER_WIDTH / self.places.len().max(1) as f64;
+        self.draw_grid(out, &axis, y);
+        self.draw_words(out);
+        if let Some((value, what)) = self.mark {
+            across(out, y(value), PALE, true);
+            text(out, LEFT + INNER_WIDTH, y(value) - 5.0, "end", 10, PALE, what);
+        }
+        let off_centre = (self.series.len().saturating_sub(1)) as f64 / 2.0;
+        for (index, series) in self.series.iter().enumerate() {
+            let aside = APART * (index as f64 - off_centre);
+            series.draw(out, |place| self.x(place) + aside, y);
+        }
+    }
+
+    /// Middle of a place on the level axis.
+    fn x(&self, place: usize) -> f64 {
+        LEFT + INNER_WIDTH / self.places.len().max(1) as f64 * (place as f64 + 0.5)
+    }
+
+    /// Lines across the panel, and the values beside them.
+    fn draw_grid(&self, out: &mut String, axis: &Axis, y: impl Fn(f64) -> f64) {
         for value in axis.fine() {
-            line(
-                out,
-                [LEFT, y(value), LEFT + INNER_WIDTH, y(value)],
-                "#f1f3f5",
-                1.0,
-                false,
-            );
+            across(out, y(value), "#f1f3f5", false);
         }
         for &value in axis.ticks() {
-            line(
-                out,
-                [LEFT, y(value), LEFT + INNER_WIDTH, y(value)],
-                "#d0d7de",
-                1.0,
-                false,
-            );
+            across(out, y(value), "#d0d7de", false);
             text(out, LEFT - 7.0, y(value) + 4.0, "end", 11, PALE, &number(value));
         }
+    }
+
+    /// Names of the places, and of both axes.
+    fn draw_words(&self, out: &mut String) {
+        let bottom = TOP + INNER_HEIGHT;
         for (place, name) in self.places.iter().enumerate() {
-            let x = LEFT + step * (place as f64 + 0.5);
-            text(out, x, TOP + INNER_HEIGHT + 17.0, "middle", 11, PALE, name);
+            text(out, self.x(place), bottom + 17.0, "middle", 11, PALE, name);
         }
         let middle = LEFT + INNER_WIDTH / 2.0;
-        text(
-            out,
-            middle,
-            TOP + INNER_HEIGHT + 36.0,
-            "middle",
-            11,
-            INK,
-            self.across,
-        );
+        text(out, middle, bottom + 36.0, "middle", 11, INK, self.across);
         let half = TOP + INNER_HEIGHT / 2.0;
         let _ = writeln!(
             out,
@@ -158,22 +161,6 @@ impl Panel {
              transform=\"rotate(-90 15 {half})\">{}</text>",
             escape(self.up)
         );
-        if let Some((value, what)) = self.mark {
-            line(
-                out,
-                [LEFT, y(value), LEFT + INNER_WIDTH, y(value)],
-                PALE,
-                1.0,
-                true,
-            );
-            text(out, LEFT + INNER_WIDTH, y(value) - 5.0, "end", 10, PALE, what);
-        }
-        let off_centre = (self.series.len().saturating_sub(1)) as f64 / 2.0;
-        for (index, series) in self.series.iter().enumerate() {
-            let aside = APART * (index as f64 - off_centre);
-            let x = |place: usize| LEFT + step * (place as f64 + 0.5) + aside;
-            series.draw(out, x, y);
-        }
     }
 }
 
@@ -218,7 +205,12 @@ fn dash(is_dashed: bool) -> &'static str {
     }
 }
 
-/// From the first two numbers to the last two.
+/// Draws a thin line across the panel.
+fn across(out: &mut String, y: f64, color: &str, is_dashed: bool) {
+    line(out, [LEFT, y, LEFT + INNER_WIDTH, y], color, 1.0, is_dashed);
+}
+
+/// Draws a line from the first two numbers to the last two.
 fn line(out: &mut String, [x1, y1, x2, y2]: [f64; 4], color: &str, width: f64, is_dashed: bool) {
     let _ = writeln!(
         out,
