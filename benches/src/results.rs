@@ -5,7 +5,7 @@ use crate::instructions::Instructions;
 use crate::machine::Machine;
 use crate::micro::Cost;
 use crate::ping::Ping;
-use crate::plan::Group;
+use crate::plan::{Case, Group};
 use gamelink_lab::pair::PairReport;
 use gamelink_sim::rom::Rom;
 use serde::Serialize;
@@ -36,6 +36,29 @@ pub struct Run {
     pub report: Option<PairReport>,
     /// Reason for which there are no figures.
     pub fault: Option<String>,
+}
+
+impl Run {
+    /// The outcome of a case with one contestant: the report, or why there is none.
+    #[must_use]
+    pub fn new(case: &Case, contestant: &Contestant, outcome: Result<PairReport, String>) -> Run {
+        let (report, fault) = match outcome {
+            Ok(report) => (Some(report), None),
+            Err(fault) => (None, Some(fault)),
+        };
+        Run {
+            group: case.group,
+            title: case.title(),
+            pattern: case.pattern.name,
+            circumstance: case.circumstance,
+            rom: case.pattern.rom,
+            contestant: contestant.name.clone(),
+            delay_ms: case.delay_ms(),
+            is_relayed: case.is_relayed(),
+            report,
+            fault,
+        }
+    }
 }
 
 /// Everything that was measured.

@@ -57,7 +57,7 @@ pub fn run(plan: &Plan, contestants: Vec<Contestant>, player: &Path) -> Result<R
                 eprintln!("      {error:#}");
                 format!("{error:#}")
             });
-            results.runs.push(entry(case, &contestant, outcome));
+            results.runs.push(Run::new(case, &contestant, outcome));
         }
     }
     if plan.has_instructions && instructions::is_there() {
@@ -66,25 +66,6 @@ pub fn run(plan: &Plan, contestants: Vec<Contestant>, player: &Path) -> Result<R
     }
     results.seconds = start.elapsed().as_secs_f64();
     Ok(results)
-}
-
-fn entry(case: &Case, contestant: &Contestant, outcome: Result<PairReport, String>) -> Run {
-    let (report, fault) = match outcome {
-        Ok(report) => (Some(report), None),
-        Err(fault) => (None, Some(fault)),
-    };
-    Run {
-        group: case.group,
-        title: case.title(),
-        pattern: case.pattern.name,
-        circumstance: case.circumstance,
-        rom: case.pattern.rom,
-        contestant: contestant.name.clone(),
-        delay_ms: case.delay_ms(),
-        is_relayed: case.is_relayed(),
-        report,
-        fault,
-    }
 }
 
 fn run_case(plan: &Plan, case: &Case, contestant: &Contestant, player: &Path) -> Result<PairReport> {

@@ -109,18 +109,11 @@ fn results() -> Results {
     for case in &plan.cases {
         for contestant in &contestants {
             let has_linked = runs.len() % 5 != 4;
-            runs.push(Run {
-                group: case.group,
-                title: case.title(),
-                pattern: case.pattern.name,
-                circumstance: case.circumstance,
-                rom: case.pattern.rom,
-                contestant: contestant.name.clone(),
-                delay_ms: case.delay_ms(),
-                is_relayed: case.is_relayed(),
-                report: has_linked.then(|| report(case, 0)),
-                fault: (!has_linked).then(|| "no sign | of a link\nafter 25 s".to_owned()),
-            });
+            let outcome = match has_linked {
+                true => Ok(report(case, 0)),
+                false => Err("no sign | of a link\nafter 25 s".to_owned()),
+            };
+            runs.push(Run::new(case, contestant, outcome));
         }
     }
     if let (Some(last), Some(case)) = (runs.last_mut(), plan.cases.last()) {
