@@ -47,7 +47,7 @@ pub const FOLLOW: Pattern = pattern(
 pub const HALTING: Pattern = pattern("one a frame, halting", Rom::TetrisHalt, QUARTER_US);
 /// The clock changes sides with every byte.
 pub const ALTERNATING: Pattern = pattern("alternating", Rom::Alternate, QUARTER_US);
-/// Both clock, and none is ever armed.
+/// Clocks on both sides, and an armed side never.
 pub const BOTH: Pattern = pattern("both clocking", Rom::Both, QUARTER_US);
 /// The armed side arms up to a frame and a half after each byte.
 pub const LATE: Pattern = pattern("late re-arm", Rom::Late, QUARTER_US);

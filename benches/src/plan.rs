@@ -138,7 +138,7 @@ impl Plan {
         }
     }
 
-    /// Less than a quarter of an hour.
+    /// Plan of a whole run: less than a quarter of an hour.
     #[must_use]
     pub fn whole() -> Plan {
         let seconds = 2.0;

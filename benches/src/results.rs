@@ -61,7 +61,7 @@ impl Run {
     }
 }
 
-/// Everything that was measured.
+/// Results of a whole run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
     /// [`SCHEMA`].

@@ -12,7 +12,7 @@ pub(crate) struct Series {
     pub(crate) is_dashed: bool,
     /// Place on the horizontal axis, and value.
     pub(crate) points: Vec<(usize, f64)>,
-    /// For some places how far up from the point a shade reaches.
+    /// Upper end of the shade that begins at the point, for some places.
     pub(crate) reach: Vec<(usize, f64)>,
 }
 

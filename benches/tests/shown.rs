@@ -1,4 +1,4 @@
-//! Whatever was measured, and whatever was not, can be shown.
+//! Tables, pictures and JSON of all that was measured, and of what was not.
 
 use gamelink_benches::contestants::Contestant;
 use gamelink_benches::machine::Machine;

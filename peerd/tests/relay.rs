@@ -24,7 +24,7 @@ struct Relay {
 }
 
 impl Relay {
-    /// At the TCP port; linked with 127.0.0.2, by the UDP port.
+    /// Starts a relay at the TCP port, linked with 127.0.0.2 by the UDP port.
     fn start(tcp: u16, udp: u16) -> Relay {
         let folder = std::env::temp_dir().join(format!("gamelink-relay-{}-{tcp}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();

@@ -7,7 +7,7 @@ mod lab;
 use lab::{Client, Daemon, Lab, Message, PeerUp, eventually};
 use std::time::{Duration, Instant};
 
-/// Both games play over the cable, as far as their daemons know; and where, as the first one was told.
+/// Two games that play over the cable, as far as their daemons know; and the assignment of the first.
 fn playing(lab: &Lab, daemons: [&Daemon; 2]) -> ([Client; 2], PeerUp) {
     let mut games = daemons.map(Daemon::game);
     let [up, _] = games.each_mut().map(Client::peer_up);

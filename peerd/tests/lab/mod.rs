@@ -172,7 +172,7 @@ impl Lab {
         sh(&format!("ip -n {} link del {name}", self.namespaces[0]));
     }
 
-    /// From now on daemons are started as nobody, with the two rights that they need.
+    /// Starts daemons as nobody from now on, with the two rights that they need.
     pub(crate) fn drop_privileges(&self) {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o777)).unwrap();
