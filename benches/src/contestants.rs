@@ -59,7 +59,7 @@ impl Contestant {
 
     /// Tells if its games go on with predictions.
     #[must_use]
-    pub fn guesses(&self) -> bool {
+    pub fn predicts(&self) -> bool {
         let is_told = |told: &(String, String)| told.0 == "GAMELINK_MODE" && told.1 == "automatic";
         self.environment
             .as_ref()

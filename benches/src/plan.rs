@@ -116,7 +116,7 @@ pub struct Plan {
     pub settle: Duration,
     /// Time that a pair plays before it is measured where games go on with predictions: what stood in a queue
     /// when the two found each other is gone by then.
-    pub settle_guessing: Duration,
+    pub settle_predicting: Duration,
     /// Instructions are counted, too.
     pub has_instructions: bool,
 }
@@ -133,7 +133,7 @@ impl Plan {
             cases: vec![case(patterns::PLAY, 1.0), case(patterns::STREAM, 1.0)],
             ping_time: Duration::from_millis(500),
             settle: Duration::from_millis(300),
-            settle_guessing: Duration::from_millis(300),
+            settle_predicting: Duration::from_millis(300),
             has_instructions: false,
         }
     }
@@ -175,7 +175,7 @@ impl Plan {
             cases,
             ping_time: Duration::from_millis(1500),
             settle: Duration::from_millis(300),
-            settle_guessing: Duration::from_secs(2),
+            settle_predicting: Duration::from_secs(2),
             has_instructions: true,
         }
     }
@@ -187,7 +187,7 @@ impl Plan {
     }
 }
 
-/// One exchange a frame, of bytes that nobody can guess, on paths and frontends that are not even.
+/// One exchange a frame, of bytes that nobody can predict, on paths and frontends that are not even.
 fn uneven(seconds: f64) -> impl Iterator<Item = Case> {
     let one = move |circumstance, delay_ms| Case {
         circumstance,
@@ -232,7 +232,7 @@ pub(crate) const AWAY: Duration = Duration::from_millis(1500);
 const BEFORE: Duration = Duration::from_millis(500);
 pub(crate) const AFTER: Duration = Duration::from_millis(2000);
 
-/// One exchange a frame, of bytes that nobody can guess, with an armed side that is away for a while.
+/// One exchange a frame, of bytes that nobody can predict, with an armed side that is away for a while.
 fn absences() -> impl Iterator<Item = Case> {
     let one = |circumstance, away| Case {
         circumstance,

@@ -74,8 +74,8 @@ fn run_case(plan: &Plan, case: &Case, contestant: &Contestant, player: &Path) ->
         is_relayed: case.is_relayed(),
         rhythms: case.rhythms,
         phase: case.phase,
-        settle: if contestant.guesses() {
-            plan.settle_guessing
+        settle: if contestant.predicts() {
+            plan.settle_predicting
         } else {
             plan.settle
         },

@@ -133,7 +133,7 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
         a.game.exchanges_per_second,
         optional(rollback.map(|rollback| rollback.corrections), 1),
         optional(rollback.map(|rollback| rollback.replayed), 1),
-        optional(rollback.map(|rollback| rollback.holds), 1),
+        optional(rollback.map(|rollback| rollback.stalls), 1),
         optional(rollback.and_then(|rollback| rollback.hit_percent), 1),
         cpu(a),
         cpu(b),

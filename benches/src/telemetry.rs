@@ -21,7 +21,7 @@ pub struct Rollback {
     /// Frames emulated again.
     pub replayed: f64,
     /// Calls in which a game stood still.
-    pub holds: f64,
+    pub stalls: f64,
     /// Predictions that were right, per cent; nothing where none was made.
     pub hit_percent: Option<f64>,
 }
@@ -40,7 +40,7 @@ pub fn rollback(report: &PairReport) -> Option<Rollback> {
         corrections: per_second(|counters| counters.frames.corrections)?,
         replayed: per_second(|counters| counters.frames.replayed)?,
         // The games' own memory tells of the time measured alone.
-        holds: report
+        stalls: report
             .sides
             .iter()
             .map(|side| (side.figures.pace.fps - side.figures.game.game_fps).max(0.0))
