@@ -26,6 +26,17 @@ fn open(groups: u32, flags: SockFlag) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
+/// The next datagram.
+fn receive<'a>(fd: &OwnedFd, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    loop {
+        match recv(fd.as_raw_fd(), buffer, MsgFlags::empty()) {
+            Ok(len) => return Ok(buffer.get(..len).unwrap_or_default()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Events about links and addresses.
 #[derive(Debug)]
 pub(crate) struct Monitor(OwnedFd);
@@ -45,9 +56,8 @@ impl Monitor {
     pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(Message)) -> Result<(), Errno> {
         let mut result = Ok(());
         loop {
-            match recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()) {
-                Ok(len) => netlink::parse(buffer.get(..len).unwrap_or_default(), |_, message| take(message)),
-                Err(Errno::EINTR) => {}
+            match receive(&self.0, buffer) {
+                Ok(bytes) => netlink::parse(bytes, |_, message| take(message)),
                 Err(Errno::EAGAIN) => return result,
                 // The rest is read all the same: until the socket is empty the kernel drops further messages,
                 // and does not repeat the error.
@@ -89,34 +99,35 @@ impl Route {
     /// Reads one interface, if it is there.
     pub(crate) fn link(&mut self, index: IfIndex) -> Option<Link> {
         let mut found = None;
-        self.ask(Request::one_link(index), |message| {
+        let result = self.ask(Request::one_link(index), |message| {
             if let Message::Link(link) = message {
                 found = Some(link);
             }
-        })
-        .ok()?;
-        found
+        });
+        result.ok().and(found)
     }
 
     /// IPv4 addresses of other interfaces, and of single hosts reached by them.
     pub(crate) fn addresses_beside(&mut self, index: IfIndex) -> Vec<IpAddr> {
         let mut found = vec![];
-        let requests = [
-            Request::all_addresses(),
-            Request::all_routes(),
-            Request::all_neighbours(),
-        ];
-        for request in requests {
+        for list in [
+            Request::all_addresses,
+            Request::all_routes,
+            Request::all_neighbours,
+        ] {
             // A list that cannot be read is empty.
-            let _ = self.ask(request, |message| match message {
+            let _ = self.ask(list(), |message| match message {
                 Message::Address {
                     index: of,
                     local,
                     partner,
                     ..
                 } if of != index => found.extend([local, partner]),
-                Message::HostRoute { index: of, to } if of != index => found.push(to),
-                Message::Neighbour { index: of, ip, .. } if of != index => found.push(ip),
+                Message::HostRoute { index: of, to: ip } | Message::Neighbour { index: of, ip, .. }
+                    if of != index =>
+                {
+                    found.push(ip);
+                }
                 _ => {}
             });
         }
@@ -127,44 +138,22 @@ impl Route {
     /// Performs a request; hands each answer to `take`.
     pub(crate) fn ask(&mut self, request: Request, mut take: impl FnMut(Message)) -> Result<(), Errno> {
         self.sequence = self.sequence.wrapping_add(1);
-        let (sequence, bytes) = (self.sequence, request.finish(self.sequence));
-        send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty())?;
-        let mut outcome = None;
-        while outcome.is_none() {
-            let len = match recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
-                Ok(len) => len,
-                Err(Errno::EINTR) => continue,
-                Err(error) => return Err(error),
-            };
-            let (mut is_list, mut is_one) = (false, false);
-            let bytes = self.buffer.get(..len).unwrap_or_default();
-            netlink::parse(bytes, |number, message| {
-                if number != sequence {
-                    return;
-                }
-                match message {
-                    Message::Outcome(0) | Message::Done => outcome = Some(Ok(())),
-                    Message::Outcome(error) => outcome = Some(Err(Errno::from_raw(error))),
-                    message => {
-                        is_list |= is_multi(bytes);
-                        is_one = true;
-                        take(message);
-                    }
-                }
-            });
-            // A request for one object is answered by that alone, without an end mark.
-            if is_one && !is_list && outcome.is_none() {
-                return Ok(());
+        let (sequence, mut outcome) = (self.sequence, None);
+        send(self.fd.as_raw_fd(), &request.finish(sequence), MsgFlags::empty())?;
+        loop {
+            netlink::parse(
+                receive(&self.fd, &mut self.buffer)?,
+                |number, message| match message {
+                    _ if number != sequence => {}
+                    Message::Outcome(error) => outcome = Some(error),
+                    message => take(message),
+                },
+            );
+            match outcome {
+                Some(0) => return Ok(()),
+                Some(error) => return Err(Errno::from_raw(error)),
+                None => {}
             }
         }
-        outcome.unwrap_or(Ok(()))
     }
-}
-
-/// True if the first message is part of a list (`NLM_F_MULTI`).
-fn is_multi(bytes: &[u8]) -> bool {
-    bytes
-        .get(6..8)
-        .and_then(|flags| flags.first_chunk())
-        .is_some_and(|flags| u16::from_ne_bytes(*flags) & libc::NLM_F_MULTI as u16 != 0)
 }
