@@ -17,7 +17,7 @@ use super::settings::{RunError, Settings};
 use crate::identity::{Identity, IfIndex, Name, Nonce};
 use crate::machine::cable::Input;
 use crate::sys::claim::Claims;
-use crate::sys::holes::Keeper;
+use crate::sys::holes::{Keeper, Order};
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::sysfs::CableList;
 use crate::sys::{clock, environment};
@@ -89,7 +89,7 @@ impl Interfaces {
         // Rules of a killed run; those of cables are taken over when these link.
         let name = |port: &CablePort| port.cable.is_certain().then(|| port.name().to_owned());
         let cables = interfaces.ports.values().filter_map(name).collect();
-        interfaces.shared.firewall.sweep(cables);
+        interfaces.shared.firewall.order(Order::Sweep(cables));
         Ok(interfaces)
     }
 
@@ -204,7 +204,7 @@ impl Interfaces {
                     "stopping while a game is linked, its addresses stay interface={}",
                     port.name()
                 );
-                self.shared.firewall.leave(index);
+                self.shared.firewall.order(Order::Leave(index));
             }
             let leaves_path = port.stays;
             port.cable.handle_input(now, Input::Stop { leaves_path });

@@ -1,21 +1,27 @@
 //! Rules of `--manage-firewall`: opened, closed, left for a game, and cleaned up after a killed run.
 
-use super::firewall::{Firewall, TAG, ZONE, detect, iptables_rule, objects, output, ports, run};
+use super::firewall::{
+    FIRST, Firewall, LAST, TAG, ZONE, detect, iptables_rule, objects, run, ufw_rule, word,
+};
 use crate::identity::IfIndex;
-use nix::net::if_::{if_indextoname, if_nametoindex};
+use nix::net::if_::if_indextoname;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-/// Orders for the rules of an interface.
+/// Orders for the rules of one interface, or of all.
 #[derive(Debug)]
-enum Order {
-    Open(String),
-    Close,
-    Leave,
-    /// Close rules of earlier runs on other interfaces than these.
+pub(crate) enum Order {
+    /// Open it, once.
+    Open(IfIndex, String),
+    /// Open it under the interface's new name, if it is open.
+    Rename(IfIndex, String),
+    Close(IfIndex),
+    /// Leave it open for a game that is linked; the next start takes over.
+    Leave(IfIndex),
+    /// Close rules of an earlier run on interfaces that are not these cables.
     Sweep(Vec<String>),
 }
 
@@ -24,10 +30,8 @@ enum Order {
 /// it does nothing.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    orders: Option<Sender<(IfIndex, Order)>>,
+    orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
-    /// Interfaces that are open.
-    open: BTreeSet<IfIndex>,
 }
 
 impl Keeper {
@@ -41,46 +45,13 @@ impl Keeper {
         Ok(Keeper {
             thread: is_wanted.then(|| thread.spawn(|| keep(receiver))).transpose()?,
             orders: is_wanted.then_some(orders),
-            open: BTreeSet::new(),
         })
     }
 
-    /// Opens the firewall for an interface, once.
-    pub(crate) fn open(&mut self, index: IfIndex, interface: &str) {
-        if self.open.insert(index) {
-            self.order(index, Order::Open(interface.to_owned()));
-        }
-    }
-
-    /// Opens it under the interface's new name, if it was open.
-    pub(crate) fn rename(&mut self, index: IfIndex, interface: &str) {
-        if self.open.contains(&index) {
-            self.order(index, Order::Open(interface.to_owned()));
-        }
-    }
-
-    /// Closes it for an interface.
-    pub(crate) fn close(&mut self, index: IfIndex) {
-        if self.open.remove(&index) {
-            self.order(index, Order::Close);
-        }
-    }
-
-    /// Leaves it open for a game that is linked; the next start takes over.
-    pub(crate) fn leave(&self, index: IfIndex) {
-        self.order(index, Order::Leave);
-    }
-
-    /// Closes rules of an earlier run on interfaces that are not these cables.
-    pub(crate) fn sweep(&self, cables: Vec<String>) {
-        // No interface has this number.
-        self.order(IfIndex::default(), Order::Sweep(cables));
-    }
-
-    fn order(&self, index: IfIndex, order: Order) {
+    pub(crate) fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
             // The thread runs until drop.
-            let _ = orders.send((index, order));
+            let _ = orders.send(order);
         }
     }
 }
@@ -94,22 +65,30 @@ impl Drop for Keeper {
     }
 }
 
-fn keep(orders: Receiver<(IfIndex, Order)>) {
-    let mut holes = BTreeMap::new();
-    for (index, order) in orders {
-        let old: Option<Hole> = holes.remove(&index);
+fn keep(orders: Receiver<Order>) {
+    let mut holes: BTreeMap<IfIndex, Hole> = BTreeMap::new();
+    for order in orders {
         match order {
-            Order::Open(interface) => {
-                drop(old);
-                holes.insert(index, Hole::open(&interface));
+            Order::Open(index, interface) => {
+                holes.entry(index).or_insert_with(|| Hole::open(index, interface));
             }
-            Order::Close => drop(old),
-            Order::Leave => {
-                if let Some(mut hole) = old {
+            Order::Rename(index, interface) => {
+                if let Some(old) = holes.remove(&index) {
+                    drop(old);
+                    holes.insert(index, Hole::open(index, interface));
+                }
+            }
+            Order::Close(index) => drop(holes.remove(&index)),
+            Order::Leave(index) => {
+                if let Some(mut hole) = holes.remove(&index) {
                     hole.firewalls.clear();
                 }
             }
-            Order::Sweep(kept) => sweep(&detect(), &kept),
+            Order::Sweep(kept) => {
+                for firewall in detect() {
+                    close(&firewall, |interface| !kept.iter().any(|of| of == interface));
+                }
+            }
         }
     }
 }
@@ -124,94 +103,82 @@ struct Hole {
 
 impl Hole {
     /// Opens the firewalls of this machine for one interface.
-    fn open(interface: &str) -> Hole {
+    fn open(index: IfIndex, interface: String) -> Hole {
         let hole = Hole {
-            interface: interface.to_owned(),
-            index: if_nametoindex(interface).map_or_else(|_| IfIndex::default(), IfIndex),
+            interface,
+            index,
             firewalls: detect(),
         };
-        for firewall in &hole.firewalls {
-            // Rules of a killed daemon are removed first, so that there is only one set.
-            close(firewall, interface, hole.index);
-            for command in firewall.own_commands(interface) {
-                match run(&command) {
-                    Ok(()) => log::info!("firewall opened command=`{command}`"),
-                    Err(error) => log::warn!(
-                        "cannot open this machine's firewall: run `{command}` as root, once after each plug, or open it for good; {error}"
-                    ),
-                }
+        // Rules of a killed daemon are removed first, so that there is only one set.
+        hole.close();
+        let interface = &hole.interface;
+        let commands = |firewall: &Firewall| firewall.commands_by("iif", interface);
+        for command in hole.firewalls.iter().flat_map(commands) {
+            match run(&command) {
+                Ok(_) => log::info!("firewall opened command=`{command}`"),
+                Err(error) => log::warn!(
+                    "cannot open this machine's firewall: run `{command}` as root, once after each plug, or open it for good; {error}"
+                ),
             }
         }
         hole
+    }
+
+    /// Removes our rules.
+    fn close(&self) {
+        let interface = &self.interface;
+        // A bound rule is listed by the present name, or by the number once the interface is gone.
+        let number = self.index.0.to_string();
+        let name = if_indextoname(self.index.0).unwrap_or_default();
+        for firewall in &self.firewalls {
+            close(firewall, |of| {
+                of == interface || of == number || name.to_str() == Ok(of)
+            });
+            if let Firewall::Firewalld = firewall {
+                let zone = format!("firewall-cmd --zone={ZONE}");
+                let _ = run(&format!("{zone} --remove-interface={interface}"));
+                // Another cable may still be there.
+                if run(&format!("{zone} --list-interfaces")).is_ok_and(|list| list.trim().is_empty()) {
+                    let _ = run(&format!("{zone} --remove-port={FIRST}-{LAST}/udp"));
+                }
+            }
+        }
     }
 }
 
 impl Drop for Hole {
     fn drop(&mut self) {
-        for firewall in &self.firewalls {
-            close(firewall, &self.interface, self.index);
-        }
+        self.close();
         if !self.firewalls.is_empty() {
             log::info!("firewall closed interface={}", self.interface);
         }
     }
 }
 
-/// Removes our rules.
-fn close(firewall: &Firewall, interface: &str, index: IfIndex) {
-    let (first, last) = ports();
+/// Removes our rules, found by tag, on interfaces that satisfy `is_to_go`. firewalld is left alone: its zone
+/// does not mark rules as ours, and opens no more than our two ports until it is reloaded.
+fn close(firewall: &Firewall, is_to_go: impl Fn(&str) -> bool) {
+    let list = |command: &str| run(command).unwrap_or_default();
     match firewall {
-        Firewall::Firewalld => {
-            let zone = format!("--zone={ZONE}");
-            let _ = run(&format!("firewall-cmd {zone} --remove-interface={interface}"));
-            // Another cable may still be there.
-            if output("firewall-cmd", &[&zone, "--list-interfaces"])
-                .is_some_and(|list| list.trim().is_empty())
-            {
-                let _ = run(&format!("firewall-cmd {zone} --remove-port={first}-{last}/udp"));
+        Firewall::Firewalld => {}
+        Firewall::Ufw => {
+            for interface in interfaces(&list("ufw show added"), "in on ") {
+                if is_to_go(interface) {
+                    let _ = run(&format!("ufw delete {}", ufw_rule(interface)));
+                }
             }
         }
-        Firewall::Ufw => {
-            let _ = run(&format!(
-                "ufw delete allow in on {interface} to any port {first}:{last} proto udp"
-            ));
-        }
+        // Elements of sets, which can be many, are not listed.
         Firewall::Nft(_) => {
-            // A bound rule is listed by the present name, or by the number once the interface is gone.
-            let number = index.0.to_string();
-            let name = if_indextoname(index.0)
-                .ok()
-                .and_then(|name| name.into_string().ok());
-            close_nft(|of| of == interface || of == number || Some(of) == name.as_deref());
+            for rule in our_rules(&list("nft -j -t -a list ruleset"), is_to_go) {
+                let _ = run(&format!("nft delete rule {rule}"));
+            }
         }
         Firewall::Iptables(programs) => {
             for program in programs {
-                let _ = run(&format!("{program} -D INPUT {}", iptables_rule(interface)));
-            }
-        }
-    }
-}
-
-/// Removes our rules on all other interfaces. firewalld is left alone: its zone does not mark rules as ours,
-/// and opens no more than our two ports until it is reloaded.
-fn sweep(firewalls: &[Firewall], kept: &[String]) {
-    let is_left = |interface: &str| !kept.iter().any(|of| of == interface);
-    for firewall in firewalls {
-        match firewall {
-            Firewall::Firewalld => {}
-            Firewall::Ufw => {
-                let added = output("ufw", &["show", "added"]).unwrap_or_default();
-                for interface in tagged(&added, "in on ").iter().filter(|of| is_left(of)) {
-                    close(firewall, interface, IfIndex::default());
-                }
-            }
-            Firewall::Nft(_) => close_nft(is_left),
-            Firewall::Iptables(programs) => {
-                for &program in programs {
-                    let rules = output(program, &["-S", "INPUT"]).unwrap_or_default();
-                    let firewall = Firewall::Iptables(vec![program]);
-                    for interface in tagged(&rules, "-i ").iter().filter(|of| is_left(of)) {
-                        close(&firewall, interface, IfIndex::default());
+                for interface in interfaces(&list(&format!("{program} -S INPUT")), "-i ") {
+                    if is_to_go(interface) {
+                        let _ = run(&format!("{program} -D INPUT {}", iptables_rule(interface)));
                     }
                 }
             }
@@ -220,49 +187,32 @@ fn sweep(firewalls: &[Firewall], kept: &[String]) {
 }
 
 /// Interfaces of our rules in a list of rules, one a line; `before` precedes an interface.
-fn tagged(rules: &str, before: &str) -> Vec<String> {
-    let rules = rules.lines().filter(|line| {
-        ["--comment ", "comment '", "comment \""]
-            .iter()
-            .any(|word| line.contains(&format!("{word}{TAG}")))
-    });
-    let interface = |line: &str| Some(line.split_once(before)?.1.split(' ').next()?.to_owned());
-    rules.filter_map(interface).collect()
-}
-
-/// Deletes our rules, found by tag, whose interface satisfies `is_to_go`: its name, or its number once it is
-/// gone. Elements of sets, which can be many, are not listed.
-fn close_nft(is_to_go: impl Fn(&str) -> bool) {
-    let Some(json) = output("nft", &["-j", "-t", "-a", "list", "ruleset"]) else {
-        return;
-    };
-    for [family, table, chain, handle] in our_rules(&json, is_to_go) {
-        let _ = run(&format!(
-            "nft delete rule {family} {table} {chain} handle {handle}"
-        ));
-    }
-}
-
-fn our_rules(json: &str, is_to_go: impl Fn(&str) -> bool) -> Vec<[String; 4]> {
-    let ruleset = serde_json::from_str::<Value>(json).unwrap_or_default();
-    objects(&ruleset, "rule")
-        .filter_map(|rule| {
-            let word = |key: &str| Some(rule.get(key)?.as_str()?.to_owned());
-            let is_ours = rule.get("comment")?.as_str() == Some(TAG) && is_to_go(interface_of(rule)?);
-            let handle = rule.get("handle")?.as_u64()?.to_string();
-            is_ours.then_some([word("family")?, word("table")?, word("chain")?, handle])
-        })
+fn interfaces<'a>(rules: &'a str, before: &str) -> Vec<&'a str> {
+    let tags = ["--comment ", "comment '", "comment \""].map(|word| format!("{word}{TAG}"));
+    let ours = rules
+        .lines()
+        .filter(|line| tags.iter().any(|tag| line.contains(tag)));
+    ours.filter_map(|line| line.split_once(before)?.1.split(' ').next())
         .collect()
+}
+
+/// Our nft rules whose interface satisfies `is_to_go`: its name, or its number once it is gone.
+fn our_rules(json: &str, is_to_go: impl Fn(&str) -> bool) -> Vec<String> {
+    let place = |rule: &Value| {
+        let is_ours = word(rule, "comment") == TAG && is_to_go(interface_of(rule)?);
+        let [family, table, chain] = ["family", "table", "chain"].map(|key| word(rule, key));
+        let handle = rule.get("handle")?.as_u64()?;
+        is_ours.then(|| format!("{family} {table} {chain} handle {handle}"))
+    };
+    objects(json, "rule").iter().filter_map(place).collect()
 }
 
 /// Interface of an nft rule.
 fn interface_of(rule: &Value) -> Option<&str> {
-    let matches = rule.get("expr")?.as_array()?.iter();
-    matches.filter_map(|part| part.get("match")).find_map(|part| {
-        let key = part.get("left")?.get("meta")?.get("key")?.as_str()?;
-        ["iif", "iifname"]
-            .contains(&key)
-            .then(|| part.get("right")?.as_str())?
+    rule.get("expr")?.as_array()?.iter().find_map(|part| {
+        let key = part.pointer("/match/left/meta/key")?.as_str()?;
+        let interface = part.pointer("/match/right")?.as_str()?;
+        ["iif", "iifname"].contains(&key).then_some(interface)
     })
 }
 
@@ -289,7 +239,8 @@ mod tests {
         let json = serde_json::json!({ "nftables": rules }).to_string();
         let handles = |is_to_go: &dyn Fn(&str) -> bool| -> Vec<String> {
             let rules = our_rules(&json, is_to_go).into_iter();
-            rules.map(|[.., handle]| handle).collect()
+            let handle = |rule: String| rule.strip_prefix("inet filter input handle ").map(str::to_owned);
+            rules.filter_map(handle).collect()
         };
         assert_eq!(handles(&|of| of == "usb0" || of == "17"), ["7", "10"]);
         assert_eq!(handles(&|of| of != "usb0"), ["8", "10"]);
@@ -299,9 +250,9 @@ mod tests {
     fn the_interfaces_of_our_rules_are_read_from_lists() {
         let rules = "-P INPUT DROP\n-A INPUT -i lo -j ACCEPT\n\
                      -A INPUT -i usb0 -p udp -m udp --dport 56400:56401 -m comment --comment gamelink -j ACCEPT\n";
-        assert_eq!(tagged(rules, "-i "), ["usb0"]);
+        assert_eq!(interfaces(rules, "-i "), ["usb0"]);
         let added = "Added user rules (see 'ufw status' for running firewall):\nufw allow 22\n\
                      ufw allow in on usb1 to any port 56400:56401 proto udp comment 'gamelink'\n";
-        assert_eq!(tagged(added, "in on "), ["usb1"]);
+        assert_eq!(interfaces(added, "in on "), ["usb1"]);
     }
 }

@@ -11,6 +11,7 @@ use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
 use crate::sys::environment;
+use crate::sys::holes::Order;
 use crate::sys::netlink::Route;
 use crate::sys::sysfs::Device;
 use crate::sys::udp::Prober;
@@ -92,7 +93,9 @@ impl CablePort {
         };
         if link.name != self.link.name {
             log::info!("renamed interface={} to={}", self.link.name, link.name);
-            shared.firewall.rename(link.index, link.name.as_str());
+            shared
+                .firewall
+                .order(Order::Rename(link.index, link.name.as_str().into()));
             shared.events.push(Event::Changed);
         }
         self.link = link;
@@ -188,7 +191,9 @@ impl CablePort {
                         plan.peer
                     );
                     self.socket.follow(name, Some(peer.instance));
-                    shared.firewall.open(self.link.index, name.as_str());
+                    shared
+                        .firewall
+                        .order(Order::Open(self.link.index, name.as_str().into()));
                     shared.events.push(Event::Changed);
                 }
                 Output::PeerDown(peer, loss) => {

@@ -11,6 +11,7 @@ use crate::machine::lan::Lan;
 use crate::machine::mac_repair::Seed;
 use crate::machine::peer_loss::Loss;
 use crate::sys::claim::Claimed;
+use crate::sys::holes::Order;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::{environment, udev};
 use crate::wire::netlink::{Link, Message, Request};
@@ -76,7 +77,7 @@ impl Interfaces {
             log::info!("interface gone interface={}", port.name());
             self.claims.release(index);
             port.close(&mut self.shared.route);
-            self.shared.firewall.close(index);
+            self.shared.firewall.order(Order::Close(index));
             self.ports.remove(&index);
         } else if let Some(link) = self.shared.route.link(index) {
             self.consider_lan(now, &link);
