@@ -1,8 +1,14 @@
 //! Facts about this process and machine.
 
 use crate::identity::{Instance, hash64};
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Text of a small file without the white space around it; `None` where it cannot be read.
+pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
 
 /// Random bytes from the kernel; waits for the first entropy after boot.
 pub(crate) fn random<const N: usize>() -> std::io::Result<[u8; N]> {
@@ -37,29 +43,16 @@ pub(crate) fn machine_id() -> Vec<u8> {
 /// Serial numbers of the board and the memory card, which cloned images do not share.
 pub(crate) fn hardware_ids() -> Vec<u8> {
     let mut ids = fs::read("/proc/device-tree/serial-number").unwrap_or_default();
-    for card in ["mmc0", "mmc1"] {
-        let pattern = format!("/sys/class/mmc_host/{card}");
-        let Ok(entries) = fs::read_dir(pattern) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            ids.extend(fs::read(entry.path().join("cid")).unwrap_or_default());
-        }
+    let hosts = ["/sys/class/mmc_host/mmc0", "/sys/class/mmc_host/mmc1"];
+    for card in hosts.iter().flat_map(fs::read_dir).flatten().flatten() {
+        ids.extend(fs::read(card.path().join("cid")).unwrap_or_default());
     }
     ids
 }
 
-/// True if IPv6 is enabled on an interface, as far as sysctl says.
-pub(crate) fn has_v6(interface: &str) -> bool {
-    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
-    fs::read_to_string(path).is_ok_and(|word| word.trim() == "0")
-}
-
 /// The host's name.
 pub(crate) fn host_name() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_default()
+    read("/proc/sys/kernel/hostname").unwrap_or_default()
 }
 
 /// The user at the screen, as systemd-logind or elogind reports.
@@ -77,8 +70,7 @@ fn active_uid(seat: &str) -> Option<u32> {
 
 /// Name of a process's program, if it still runs.
 pub(crate) fn command(pid: i32) -> Option<String> {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    Some(name.trim_end().to_owned())
+    read(format!("/proc/{pid}/comm"))
 }
 
 /// Required capabilities that this process lacks.
@@ -97,6 +89,12 @@ pub(crate) fn missing_capabilities() -> Vec<&'static str> {
         .collect()
 }
 
+/// Entries of `/proc` of all processes, with their programs' names.
+pub(crate) fn processes() -> impl Iterator<Item = (DirEntry, String)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| read(entry.path().join("comm")).map(|name| (entry, name)))
+}
+
 /// Network managers that run here and may have removed an address.
 pub(crate) fn network_managers() -> Vec<String> {
     const KNOWN: [&str; 7] = [
@@ -108,20 +106,12 @@ pub(crate) fn network_managers() -> Vec<String> {
         "wickedd",
         "ModemManager",
     ];
-    let Ok(processes) = fs::read_dir("/proc") else {
-        return vec![];
-    };
-    processes
-        .flatten()
-        .filter_map(|entry| {
-            let name = fs::read_to_string(entry.path().join("comm")).ok()?;
-            let name = name.trim();
-            // The kernel cuts names to 15 characters.
-            KNOWN
-                .iter()
-                .any(|known| name.starts_with(known) || known.starts_with(name) && name.len() == 15)
-                .then(|| format!("{name} (pid {})", entry.file_name().to_string_lossy()))
-        })
+    // The kernel cuts names to 15 characters.
+    let is_of =
+        |name: &str, known: &str| name.starts_with(known) || known.starts_with(name) && name.len() == 15;
+    processes()
+        .filter(|(_, name)| KNOWN.iter().any(|known| is_of(name, known)))
+        .map(|(entry, name)| format!("{name} (pid {})", entry.file_name().to_string_lossy()))
         .collect()
 }
 

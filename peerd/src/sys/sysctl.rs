@@ -4,6 +4,7 @@
 //! rtnetlink cannot set them. Writing needs `CAP_NET_ADMIN` and a writable `/proc/sys`; the packaged service
 //! has neither, and uses `sysctl.d`.
 
+use super::environment;
 use std::fs;
 use std::path::PathBuf;
 
@@ -20,25 +21,22 @@ fn path(interface: &str, setting: &str) -> Option<PathBuf> {
 }
 
 fn read(interface: &str, setting: &str) -> Option<String> {
-    Some(
-        fs::read_to_string(path(interface, setting)?)
-            .ok()?
-            .trim()
-            .to_owned(),
-    )
+    environment::read(path(interface, setting)?)
+}
+
+/// True if IPv6 is enabled on an interface.
+pub(crate) fn has_v6(interface: &str) -> bool {
+    read(interface, "disable_ipv6").is_some_and(|word| word == "0")
 }
 
 /// Switches them off, as far as permitted; returns the changes.
 pub(crate) fn distrust(interface: &str) -> Vec<Changed> {
-    let mut changed = vec![];
-    for setting in TRUSTING {
-        if let Some(old) = read(interface, setting).filter(|old| old != "0")
-            && path(interface, setting).is_some_and(|path| fs::write(path, "0").is_ok())
-        {
-            changed.push((setting, old));
-        }
-    }
-    changed
+    let switch_off = |setting| {
+        let old = read(interface, setting).filter(|old| old != "0")?;
+        fs::write(path(interface, setting)?, "0").ok()?;
+        Some((setting, old))
+    };
+    TRUSTING.into_iter().filter_map(switch_off).collect()
 }
 
 /// Restores changed settings.
@@ -62,37 +60,25 @@ pub(crate) fn believes_routers(interface: &str) -> bool {
 
 /// Families, `-4` and `-6` as `ip` has them, with a default route over an interface.
 pub(crate) fn default_routes(interface: &str) -> Vec<&'static str> {
-    let table = |path| fs::read_to_string(path).unwrap_or_default();
-    let mut families = vec![];
-    if is_default_v4(&table("/proc/net/route"), interface) {
-        families.push("-4");
-    }
-    if is_default_v6(&table("/proc/net/ipv6_route"), interface) {
-        families.push("-6");
-    }
-    families
+    let has = |table, is_default: fn(&str, &str) -> bool| {
+        fs::read_to_string(table).is_ok_and(|table| table.lines().any(|line| is_default(line, interface)))
+    };
+    let v4 = has("/proc/net/route", is_default_v4).then_some("-4");
+    let v6 = has("/proc/net/ipv6_route", is_default_v6).then_some("-6");
+    v4.into_iter().chain(v6).collect()
 }
 
 /// `/proc/net/route`: interface, destination, ..., mask in the eighth place.
-fn is_default_v4(table: &str, interface: &str) -> bool {
-    table.lines().any(|line| {
-        let mut words = line.split_whitespace();
-        words.next() == Some(interface)
-            && words.next() == Some("00000000")
-            && words.nth(5) == Some("00000000")
-    })
+fn is_default_v4(line: &str, interface: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    matches!(words[..], [of, "00000000", _, _, _, _, _, "00000000", ..] if of == interface)
 }
 
 /// `/proc/net/ipv6_route`: destination, its prefix, ..., metric in the sixth place, interface in the tenth.
 /// An unreachable default, on `lo`, is always there.
-fn is_default_v6(table: &str, interface: &str) -> bool {
-    table.lines().any(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let is_all = words
-            .first()
-            .is_some_and(|to| to.bytes().all(|digit| digit == b'0'));
-        is_all && words.get(1) == Some(&"00") && words.get(9) == Some(&interface)
-    })
+fn is_default_v6(line: &str, interface: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    matches!(words[..], [to, "00", _, _, _, _, _, _, _, of, ..] if of == interface && to.bytes().all(|digit| digit == b'0'))
 }
 
 #[cfg(test)]
@@ -104,13 +90,16 @@ mod tests {
         let v4 = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n\
                   eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
                   usb0\t0201FEA9\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n";
-        assert!(is_default_v4(v4, "eth0") && !is_default_v4(v4, "usb0"));
+        let has = |table: &str, is_default: fn(&str, &str) -> bool, interface| {
+            table.lines().any(|line| is_default(line, interface))
+        };
+        assert!(has(v4, is_default_v4, "eth0") && !has(v4, is_default_v4, "usb0"));
         let zeros = "0".repeat(32);
         let v6 = format!(
             "{zeros} 00 {zeros} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00450003 usb0\n\
              fe800000000000000000000000000000 40 {zeros} 00 {zeros} 00000100 00000001 00000000 00000001 usb1\n"
         );
-        assert!(is_default_v6(&v6, "usb0") && !is_default_v6(&v6, "usb1"));
+        assert!(has(&v6, is_default_v6, "usb0") && !has(&v6, is_default_v6, "usb1"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::machine::peer_loss::Loss;
 use crate::sys::claim::Claimed;
 use crate::sys::holes::Order;
 use crate::sys::sysfs::{Certainty, Device};
-use crate::sys::{environment, udev};
+use crate::sys::{environment, sysctl, udev};
 use crate::wire::netlink::{Link, Message, Request};
 use gamelink_core::time::LocalTime;
 use std::collections::BTreeSet;
@@ -125,7 +125,7 @@ impl Interfaces {
             is_certain: certainty == Certainty::Sure,
             is_locked: link.master.is_some(),
             recovers: device.recovers(),
-            has_v6: !self.settings.ipv4 && environment::has_v6(name),
+            has_v6: !self.settings.ipv4 && sysctl::has_v6(name),
         };
         match CablePort::open(now, link, device, config, &mut self.shared) {
             Ok(port) => {
