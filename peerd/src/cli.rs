@@ -3,9 +3,10 @@
 use crate::daemon::{self, Settings};
 use crate::log_lines;
 use crate::tools::client::Control;
-use crate::tools::{doctor, monitor, options, relay, status};
+use crate::tools::{EXIT_FAILED, Failure, doctor, monitor, options, relay, status};
 use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -71,26 +72,31 @@ pub fn command() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match cli.command {
+    let result = match Cli::parse().command {
         Command::Run(Run { settings, verbose }) => {
             log_lines::start(level(verbose));
-            match daemon::run(settings) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    log::error!("{error}");
-                    ExitCode::from(1)
-                }
-            }
+            return logged(daemon::run(settings));
         }
-        Command::Status { control, json } => status::run(&control.control, json),
-        Command::Doctor { control, json } => doctor::run(&control.control, json),
-        Command::Monitor(control) => monitor::run(&control.control),
         Command::Relay(relay) => {
             log_lines::start(level(relay.verbose));
-            relay::run(&relay)
+            return logged(relay::run(&relay));
         }
+        Command::Status { control, json } => status::run(&control.control, json),
+        Command::Doctor { control, json } => return doctor::run(&control.control, json),
+        Command::Monitor(control) => monitor::run(&control.control),
         Command::Options(request) => options::run(&request),
+    };
+    result.unwrap_or_else(Failure::report)
+}
+
+/// Logs an error, as commands do that a service manager may run.
+fn logged(result: Result<(), impl Display>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::from(EXIT_FAILED)
+        }
     }
 }
 

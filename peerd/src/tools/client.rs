@@ -91,7 +91,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn connect(path: &Path, role: Role) -> Result<Client, AskError> {
+    pub(crate) fn connect(path: &Path) -> Result<Client, AskError> {
         let stream = UnixStream::connect(path).map_err(|error| AskError::NoDaemon(path.to_owned(), error))?;
         stream.set_read_timeout(Some(QUIET_WAIT))?;
         let mut client = Client {
@@ -100,26 +100,20 @@ impl Client {
         };
         client.send(&ToDaemon::Hello {
             version: VERSION,
-            role,
+            role: Role::Tool,
         })?;
-        if let Err(error) = client.reader.fill_buf().map(drop) {
-            match AskError::from(error) {
-                AskError::Silent => {}
-                error => return Err(error),
+        match client.reader.fill_buf().map(drop).map_err(AskError::from) {
+            Err(AskError::Silent) => {
+                eprintln!("waiting for the daemon to start ...");
+                client.reader.get_ref().set_read_timeout(Some(START_TIMEOUT))?;
             }
-            eprintln!("waiting for the daemon to start ...");
-            client.reader.get_ref().set_read_timeout(Some(START_TIMEOUT))?;
+            result => result?,
         }
-        match client.receive()? {
-            FromDaemon::Refused { reason } => Err(AskError::Refused(reason)),
-            message => {
-                if let FromDaemon::Welcome { daemon, .. } = message {
-                    client.daemon = daemon;
-                }
-                client.reader.get_ref().set_read_timeout(Some(ANSWER_TIMEOUT))?;
-                Ok(client)
-            }
+        if let FromDaemon::Welcome { daemon, .. } = client.receive()? {
+            client.daemon = daemon;
         }
+        client.reader.get_ref().set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        Ok(client)
     }
 
     fn send(&mut self, message: &ToDaemon) -> Result<(), AskError> {
@@ -136,6 +130,7 @@ impl Client {
                 return Err(AskError::Broken(io::ErrorKind::UnexpectedEof.into()));
             }
             match control::decode(&line) {
+                Ok(Some(FromDaemon::Refused { reason })) => return Err(AskError::Refused(reason)),
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
                 Err(error) => return Err(AskError::OtherVersion(self.daemon.clone(), error)),
@@ -147,10 +142,8 @@ impl Client {
     pub(crate) fn status(&mut self) -> Result<Status, AskError> {
         self.send(&ToDaemon::Status)?;
         loop {
-            match self.receive()? {
-                FromDaemon::Status(status) => return Ok(status),
-                FromDaemon::Refused { reason } => return Err(AskError::Refused(reason)),
-                _ => {}
+            if let FromDaemon::Status(status) = self.receive()? {
+                return Ok(status);
             }
         }
     }
@@ -182,7 +175,7 @@ mod tests {
             stream.write_all(answers.as_bytes()).unwrap();
             stream
         });
-        let mut client = Client::connect(&path, Role::Tool).unwrap();
+        let mut client = Client::connect(&path).unwrap();
         let error = client.status().unwrap_err().to_string();
         let ours = format!("this program peerd {}", env!("CARGO_PKG_VERSION"));
         assert!(error.contains("peerd 9.8.7") && error.contains(&ours), "{error}");

@@ -1,16 +1,19 @@
 //! `peerd doctor`: finds faults, names the side, and prints the remedy.
 
-use super::client::{AskError, Client};
+use super::client::Client;
 use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
 use crate::sys::firewall::{self, Firewall};
 use crate::sys::sysctl;
-use gamelink_core::control::{CableState, CableStatus, PeerStatus, Role, Status};
+use gamelink_core::control::{CableState, CableStatus, PeerStatus, Status};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// Time after which both sides have sent several probes.
+const SETTLED_MS: u64 = 4000;
+
 /// A finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Serialize)]
 struct Finding {
     /// The interface; `None` for the whole machine.
     interface: Option<String>,
@@ -23,196 +26,172 @@ struct Finding {
     remedy: Vec<String>,
 }
 
-/// Requests the status, judges it and prints the findings.
-pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
-    let status = match Client::connect(control, Role::Tool).and_then(|mut client| client.status()) {
-        Ok(status) => visible::shown(&status),
-        Err(error) => {
-            report(&[no_daemon(&error)], as_json);
-            return ExitCode::from(EXIT_NO_DAEMON);
-        }
-    };
-    let mut findings = judge(&status, &firewall::detect());
-    for cable in &status.cables {
-        let name = &cable.device.interface;
-        let routes = sysctl::default_routes(name);
-        judge_trust(name, sysctl::believes_routers(name), &routes, &mut findings);
-    }
-    report(&findings, as_json);
-    let has_fault = findings.iter().any(|finding| finding.is_fault);
-    if has_fault {
-        ExitCode::from(EXIT_FAULT)
-    } else {
-        ExitCode::SUCCESS
-    }
-}
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
 
-impl Finding {
-    fn new(interface: Option<&str>, is_fault: bool, what: impl Into<String>, remedy: Vec<String>) -> Finding {
-        Finding {
+impl Findings {
+    fn add<T: Into<String>>(
+        &mut self,
+        interface: Option<&str>,
+        is_fault: bool,
+        what: impl Into<String>,
+        remedy: impl IntoIterator<Item = T>,
+    ) {
+        self.0.push(Finding {
             interface: interface.map(str::to_owned),
             is_fault,
             what: what.into(),
-            remedy,
+            remedy: remedy.into_iter().map(T::into).collect(),
+        });
+    }
+
+    fn report(&self, as_json: bool) {
+        if as_json {
+            let json = serde_json::to_string_pretty(&self.0).expect("text and flags are JSON");
+            return println!("{json}");
+        }
+        if self.0.is_empty() {
+            println!("no problem found");
+        }
+        for finding in &self.0 {
+            let mark = if finding.is_fault { "fault" } else { "note" };
+            let place = finding.interface.iter().map(|name| format!("{name}: "));
+            println!("{mark}: {}{}", place.collect::<String>(), finding.what);
+            for line in &finding.remedy {
+                println!("    {line}");
+            }
+        }
+    }
+
+    /// Judges a status.
+    fn judge(&mut self, status: &Status, firewalls: &[Firewall]) {
+        let is_none = |cable: &CableStatus| !cable.device.is_certain && cable.peer.is_none();
+        if status.cables.iter().all(is_none) {
+            let remedy = [
+                "plug the cable in; `ip link` should then show one more interface",
+                "if it does, name it: peerd run --interface NAME, or list it with --cables-file",
+            ];
+            let what = "no cable is plugged in, or it is not recognised as one";
+            self.add(None, true, what, remedy);
+        }
+        if status.games.is_empty() {
+            let remedy = "start RetroArch with the Gamelink core, or `peerd relay` for a stock core";
+            self.add(
+                None,
+                false,
+                "no game waits for the link on this machine",
+                [remedy],
+            );
+        }
+        for cable in &status.cables {
+            self.judge_state(cable);
+            // Both sides have sent and reported probes by then.
+            if let Some(peer) = &cable.peer
+                && cable.up_ms.is_some_and(|ms| ms >= SETTLED_MS)
+            {
+                self.judge_peer(cable, peer, firewalls);
+            }
+        }
+    }
+
+    /// Judges the cable itself.
+    fn judge_state(&mut self, cable: &CableStatus) {
+        let name = cable.device.interface.as_str();
+        for diagnostic in &cable.diagnostics {
+            let culprits = cable.culprits.iter().flatten();
+            let remedy = culprits.map(|culprit| format!("running here: {culprit}"));
+            let is_fault = cable.state != CableState::Linked;
+            self.add(Some(name), is_fault, diagnostic, remedy);
+        }
+        let (what, remedy) = match cable.state {
+            CableState::Down => ("the interface is down", &*format!("ip link set {name} up")),
+            CableState::NoCarrier => (
+                "the other end of the cable is not plugged in, or its machine is off",
+                "plug it in there",
+            ),
+            CableState::Searching => (
+                "no answer from the other end",
+                "start Gamelink there: `systemctl status peerd` on that machine",
+            ),
+            _ => return,
+        };
+        // A possible phone or modem that does not link is no fault.
+        self.add(Some(name), cable.device.is_certain, what, [remedy]);
+    }
+
+    /// Judges what both ends hear over UDP; handshake frames pass every firewall, so this tells which side
+    /// drops.
+    fn judge_peer(&mut self, cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall]) {
+        let (name, udp, there) = (cable.device.interface.as_str(), cable.udp, &peer.name);
+        let of = Some(name);
+        if !peer.has_game {
+            let what = format!("no game waits for the link on {there}");
+            self.add(of, false, what, ["start RetroArch with the Gamelink core there"]);
+        }
+        if udp.blocked_here {
+            let what = "this machine's firewall drops outgoing UDP on the cable (OUTPUT chain)";
+            let remedy = format!("allow UDP 56400-56401 out on {name} in the OUTPUT chain");
+            self.add(of, true, what, [remedy]);
+        }
+        if udp.blocked_there == Some(true) {
+            let what = format!("the firewall of {there} drops outgoing UDP on the cable");
+            self.add(of, true, what, ["run `peerd doctor` there"]);
+        }
+        if !udp.heard_here && udp.blocked_there != Some(true) {
+            let commands = firewalls.iter().flat_map(|firewall| firewall.commands(name));
+            let mut remedy: Vec<String> = commands.collect();
+            if remedy.is_empty() {
+                let port = "allow UDP 56400-56401 in on this interface";
+                remedy.push(format!("no known firewall was found: {port}"));
+            }
+            let what = "this machine's firewall drops incoming traffic on the cable";
+            self.add(of, true, what, remedy);
+        }
+        if udp.heard_there == Some(false) && !udp.blocked_here {
+            let what = format!("the firewall of {there} drops incoming traffic on the cable");
+            let remedy = "run `peerd doctor` there: it prints the command for that machine's firewall";
+            self.add(of, true, what, [remedy]);
+        }
+    }
+
+    /// Judges routes: the other end must not become this machine's router.
+    fn judge_trust(&mut self, name: &str, believes_routers: bool, routes: &[&str]) {
+        if believes_routers {
+            let what = "this machine accepts router advertisements from the other end";
+            let remedy = format!("sysctl -w net/ipv6/conf/{name}/accept_ra=0");
+            self.add(Some(name), false, what, [remedy]);
+        }
+        if !routes.is_empty() {
+            let what = "traffic to the internet may go over the cable (default route)";
+            let command = |family: &&str| format!("ip {family} route del default dev {name}");
+            self.add(Some(name), false, what, routes.iter().map(command));
         }
     }
 }
 
-fn no_daemon(error: &AskError) -> Finding {
-    Finding::new(
-        None,
-        true,
-        error.to_string(),
-        vec!["systemctl start peerd".to_owned()],
-    )
-}
-
-fn report(findings: &[Finding], as_json: bool) {
-    if as_json {
-        match serde_json::to_string_pretty(findings) {
-            Ok(json) => println!("{json}"),
-            Err(error) => eprintln!("peerd: {error}"),
+/// Requests the status, judges it and prints the findings.
+pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
+    let mut findings = Findings::default();
+    let code = match Client::connect(control).and_then(|mut client| client.status()) {
+        Ok(status) => {
+            let status = visible::shown(&status);
+            findings.judge(&status, &firewall::detect());
+            for cable in &status.cables {
+                let name = &cable.device.interface;
+                let routes = sysctl::default_routes(name);
+                findings.judge_trust(name, sysctl::believes_routers(name), &routes);
+            }
+            let has_fault = findings.0.iter().any(|finding| finding.is_fault);
+            if has_fault { EXIT_FAULT } else { 0 }
         }
-        return;
-    }
-    if findings.is_empty() {
-        println!("no problem found");
-    }
-    for finding in findings {
-        let mark = if finding.is_fault { "fault" } else { "note" };
-        let place = finding.interface.iter().map(|name| format!("{name}: "));
-        println!("{mark}: {}{}", place.collect::<String>(), finding.what);
-        for line in &finding.remedy {
-            println!("    {line}");
+        Err(error) => {
+            findings.add(None, true, error.to_string(), ["systemctl start peerd"]);
+            EXIT_NO_DAEMON
         }
-    }
-}
-
-/// Findings of a status.
-fn judge(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
-    let mut findings = vec![];
-    let is_none = |cable: &CableStatus| !cable.device.is_certain && cable.peer.is_none();
-    if status.cables.iter().all(is_none) {
-        let remedy = [
-            "plug the cable in; `ip link` should then show one more interface",
-            "if it does, name it: peerd run --interface NAME, or list it with --cables-file",
-        ];
-        let what = "no cable is plugged in, or it is not recognised as one";
-        findings.push(Finding::new(None, true, what, remedy.map(str::to_owned).into()));
-    }
-    if status.games.is_empty() {
-        let remedy = "start RetroArch with the Gamelink core, or `peerd relay` for a stock core";
-        let what = "no game waits for the link on this machine";
-        findings.push(Finding::new(None, false, what, vec![remedy.into()]));
-    }
-    for cable in &status.cables {
-        judge_state(cable, &mut findings);
-        // Both sides have sent and reported probes by then.
-        if let Some(peer) = &cable.peer
-            && cable.up_ms.is_some_and(|ms| ms >= SETTLED_MS)
-        {
-            judge_peer(cable, peer, firewalls, &mut findings);
-        }
-    }
-    findings
-}
-
-/// Findings of the cable itself.
-fn judge_state(cable: &CableStatus, findings: &mut Vec<Finding>) {
-    let name = cable.device.interface.as_str();
-    for diagnostic in &cable.diagnostics {
-        let culprits = cable.culprits.iter().flatten();
-        let remedy = culprits
-            .map(|culprit| format!("running here: {culprit}"))
-            .collect();
-        let is_fault = cable.state != CableState::Linked;
-        findings.push(Finding::new(Some(name), is_fault, diagnostic.as_str(), remedy));
-    }
-    let (what, remedy) = match cable.state {
-        CableState::Down => ("the interface is down", format!("ip link set {name} up")),
-        CableState::NoCarrier => (
-            "the other end of the cable is not plugged in, or its machine is off",
-            "plug it in there".to_owned(),
-        ),
-        CableState::Searching => (
-            "no answer from the other end",
-            "start Gamelink there: `systemctl status peerd` on that machine".to_owned(),
-        ),
-        _ => return,
     };
-    // A possible phone or modem that does not link is no fault.
-    findings.push(Finding::new(
-        Some(name),
-        cable.device.is_certain,
-        what,
-        vec![remedy],
-    ));
+    findings.report(as_json);
+    ExitCode::from(code)
 }
-
-/// Findings by what both ends hear over UDP; handshake frames pass every firewall, so this tells which side
-/// drops.
-fn judge_peer(cable: &CableStatus, peer: &PeerStatus, firewalls: &[Firewall], findings: &mut Vec<Finding>) {
-    let (name, udp, there) = (cable.device.interface.as_str(), cable.udp, &peer.name);
-    let mut find =
-        |is_fault, what: String, remedy| findings.push(Finding::new(Some(name), is_fault, what, remedy));
-    if !peer.has_game {
-        let remedy = "start RetroArch with the Gamelink core there";
-        find(
-            false,
-            format!("no game waits for the link on {there}"),
-            vec![remedy.into()],
-        );
-    }
-    if udp.blocked_here {
-        let what = "this machine's firewall drops outgoing UDP on the cable (OUTPUT chain)";
-        let remedy = format!("allow UDP 56400-56401 out on {name} in the OUTPUT chain");
-        find(true, what.into(), vec![remedy]);
-    }
-    if udp.blocked_there == Some(true) {
-        let what = format!("the firewall of {there} drops outgoing UDP on the cable");
-        find(true, what, vec!["run `peerd doctor` there".into()]);
-    }
-    if !udp.heard_here && udp.blocked_there != Some(true) {
-        let commands = firewalls.iter().flat_map(|firewall| firewall.commands(name));
-        let mut remedy: Vec<String> = commands.collect();
-        if remedy.is_empty() {
-            let port = "allow UDP 56400-56401 in on this interface";
-            remedy.push(format!("no known firewall was found: {port}"));
-        }
-        find(
-            true,
-            "this machine's firewall drops incoming traffic on the cable".into(),
-            remedy,
-        );
-    }
-    if udp.heard_there == Some(false) && !udp.blocked_here {
-        let what = format!("the firewall of {there} drops incoming traffic on the cable");
-        let remedy = "run `peerd doctor` there: it prints the command for that machine's firewall";
-        find(true, what, vec![remedy.into()]);
-    }
-}
-
-/// Findings about routes: the other end must not become this machine's router.
-fn judge_trust(name: &str, believes_routers: bool, routes: &[&str], findings: &mut Vec<Finding>) {
-    if believes_routers {
-        let what = "this machine accepts router advertisements from the other end";
-        let remedy = format!("sysctl -w net/ipv6/conf/{name}/accept_ra=0");
-        findings.push(Finding::new(Some(name), false, what, vec![remedy]));
-    }
-    if !routes.is_empty() {
-        let what = "traffic to the internet may go over the cable (default route)";
-        let command = |family: &&str| format!("ip {family} route del default dev {name}");
-        findings.push(Finding::new(
-            Some(name),
-            false,
-            what,
-            routes.iter().map(command).collect(),
-        ));
-    }
-}
-
-/// Time after which both sides have sent several probes.
-const SETTLED_MS: u64 = 4000;
 
 #[cfg(test)]
 mod tests {
@@ -228,10 +207,10 @@ mod tests {
     }
 
     fn faults(status: &Status, firewalls: &[Firewall]) -> Vec<Finding> {
-        judge(status, firewalls)
-            .into_iter()
-            .filter(|finding| finding.is_fault)
-            .collect()
+        let mut findings = Findings::default();
+        findings.judge(status, firewalls);
+        findings.0.retain(|finding| finding.is_fault);
+        findings.0
     }
 
     fn linked(udp: UdpStatus) -> Status {
@@ -275,11 +254,11 @@ mod tests {
 
     #[test]
     fn a_cable_that_leads_everywhere_is_named_with_the_command_that_mends_it() {
-        let mut findings = vec![];
-        judge_trust("usb0", false, &[], &mut findings);
-        assert!(findings.is_empty());
-        judge_trust("usb0", true, &["-6"], &mut findings);
-        let mends: Vec<&String> = findings.iter().flat_map(|of| &of.remedy).collect();
+        let mut findings = Findings::default();
+        findings.judge_trust("usb0", false, &[]);
+        assert!(findings.0.is_empty());
+        findings.judge_trust("usb0", true, &["-6"]);
+        let mends: Vec<&String> = findings.0.iter().flat_map(|of| &of.remedy).collect();
         assert_eq!(
             mends,
             [
@@ -287,7 +266,7 @@ mod tests {
                 "ip -6 route del default dev usb0"
             ]
         );
-        assert!(findings.iter().all(|finding| !finding.is_fault));
+        assert!(findings.0.iter().all(|finding| !finding.is_fault));
     }
 
     #[test]

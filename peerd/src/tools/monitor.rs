@@ -1,15 +1,15 @@
 //! `peerd monitor`: a live view of the links.
 
-use super::EXIT_NO_DAEMON;
 use super::client::Client;
-use super::visible;
-use gamelink_core::control::{LinkReport, Role, Status};
-use ratatui::Frame;
+use super::{EXIT_NO_DAEMON, Failure, visible};
+use gamelink_core::control::{LinkReport, Status};
 use ratatui::crossterm::event::{self, Event, KeyCode};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table};
+use ratatui::{DefaultTerminal, Frame};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -71,39 +71,28 @@ impl Bars {
 }
 
 /// Runs until `q` or Escape.
-pub(crate) fn run(control: &Path) -> ExitCode {
-    let mut client = match Client::connect(control, Role::Tool) {
-        Ok(client) => client,
-        Err(error) => {
-            eprintln!("peerd: {error}");
-            return ExitCode::from(EXIT_NO_DAEMON);
-        }
-    };
+pub(crate) fn run(control: &Path) -> Result<ExitCode, Failure> {
+    let mut client = Client::connect(control)?;
     let mut terminal = ratatui::init();
-    let mut bars = Bars::default();
-    let result = loop {
-        let status = match client.status() {
-            Ok(status) => visible::shown(&status),
-            Err(error) => break Err(error.to_string()),
-        };
-        bars.handle_status(&status);
-        if let Err(error) = terminal.draw(|frame| draw(frame, &status, &bars)) {
-            break Err(error.to_string());
-        }
-        match event::poll(POLL_INTERVAL).and_then(|is_ready| is_ready.then(event::read).transpose()) {
-            Ok(Some(Event::Key(key))) if matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) => {
-                break Ok(());
-            }
-            Ok(_) => {}
-            Err(error) => break Err(error.to_string()),
-        }
-    };
+    let result = show(&mut client, &mut terminal);
     ratatui::restore();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("peerd: {error}");
-            ExitCode::from(EXIT_NO_DAEMON)
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+fn show(client: &mut Client, terminal: &mut DefaultTerminal) -> Result<(), Failure> {
+    let no_terminal = |error: io::Error| Failure(error.to_string(), EXIT_NO_DAEMON);
+    let mut bars = Bars::default();
+    loop {
+        let status = visible::shown(&client.status()?);
+        bars.handle_status(&status);
+        terminal
+            .draw(|frame| draw(frame, &status, &bars))
+            .map_err(no_terminal)?;
+        let event = event::poll(POLL_INTERVAL).and_then(|is_ready| is_ready.then(event::read).transpose());
+        if let Some(Event::Key(key)) = event.map_err(no_terminal)?
+            && matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
+        {
+            return Ok(());
         }
     }
 }
@@ -127,15 +116,16 @@ fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
     frame.render_widget(Paragraph::new("q: quit"), foot);
 }
 
+/// A table; `header` has the columns' titles between bars.
 fn table<const N: usize>(
     title: String,
-    header: [&'static str; N],
+    header: &'static str,
     widths: [Constraint; N],
     rows: impl Iterator<Item = [String; N]>,
 ) -> Table<'static> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     Table::new(rows.map(Row::new), widths)
-        .header(Row::new(header).style(bold))
+        .header(Row::new(header.split('|')).style(bold))
         .block(Block::bordered().title(title))
 }
 
@@ -149,14 +139,12 @@ fn cables(status: &Status) -> Table<'static> {
             (false, true) => "blocked here: firewall?",
             (false, false) => "blocked both ways: firewall?",
         };
+        let up = cable.up_ms.map(|ms| format!("{} s", ms / 1000));
         [
             cable.device.interface.clone(),
             cable.state.to_string(),
             peer.map(|peer| peer.name.clone()).unwrap_or_default(),
-            cable
-                .up_ms
-                .map(|ms| format!("{} s", ms / 1000))
-                .unwrap_or_default(),
+            up.unwrap_or_default(),
             layers.to_owned(),
             cable.diagnostics.first().cloned().unwrap_or_default(),
         ]
@@ -164,12 +152,7 @@ fn cables(status: &Status) -> Table<'static> {
     let [a, b, c, d, e] = [15, 10, 16, 9, 22].map(Constraint::Length);
     let widths = [a, b, c, d, e, Constraint::Fill(1)];
     let title = format!(" peerd {} on {} ", status.daemon, status.name);
-    table(
-        title,
-        ["cable", "state", "peer", "for", "UDP", "diagnostic"],
-        widths,
-        rows,
-    )
+    table(title, "cable|state|peer|for|UDP|diagnostic", widths, rows)
 }
 
 fn games(status: &Status) -> Table<'static> {
@@ -190,18 +173,7 @@ fn games(status: &Status) -> Table<'static> {
             says(&|report| report.exchanged().to_string()),
         ]
     });
-    let header = [
-        "game",
-        "cable",
-        "state",
-        "rtt ms",
-        "rtt p99",
-        "offset ms",
-        "wait p99",
-        "timeouts",
-        "stalls",
-        "bytes",
-    ];
+    let header = "game|cable|state|rtt ms|rtt p99|offset ms|wait p99|timeouts|stalls|bytes";
     table(" games ".to_owned(), header, [Constraint::Fill(1); 10], rows)
 }
 

@@ -7,10 +7,11 @@
 mod files;
 
 use super::client::{Client, Control};
-use super::{EXIT_FAILED, EXIT_NO_DAEMON};
+use super::{EXIT_FAILED, Failure};
+use crate::sys::environment::processes;
 use clap::Args;
 use files::Edited;
-use gamelink_core::control::{BRIDGE_PORT, Role};
+use gamelink_core::control::BRIDGE_PORT;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
@@ -81,15 +82,9 @@ pub(crate) struct Request {
 }
 
 /// Edits or restores the files.
-pub(crate) fn run(request: &Request) -> ExitCode {
+pub(crate) fn run(request: &Request) -> Result<ExitCode, Failure> {
     let wanted = if request.is_direct && !request.is_undo {
-        match direct(&request.control.control, request.port) {
-            Ok(wanted) => wanted,
-            Err((error, code)) => {
-                eprintln!("peerd: {error}");
-                return ExitCode::from(code);
-            }
-        }
+        direct(&request.control.control, request.port)?
     } else {
         Wanted {
             is_server: false,
@@ -97,13 +92,7 @@ pub(crate) fn run(request: &Request) -> ExitCode {
             port: request.port,
         }
     };
-    let edited = match edit(request, wanted) {
-        Ok(edited) => edited,
-        Err(error) => {
-            eprintln!("peerd: {error}");
-            return ExitCode::from(EXIT_FAILED);
-        }
-    };
+    let edited = edit(request, wanted)?;
     let done = if request.is_undo { "restored" } else { "written" };
     for file in &edited.done {
         println!("{done}: {}", file.display());
@@ -120,11 +109,10 @@ pub(crate) fn run(request: &Request) -> ExitCode {
     for (file, error) in &edited.failed {
         eprintln!("peerd: {}: {error}", file.display());
     }
-    if edited.failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_FAILED)
-    }
+    Ok(match edited.failed.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_FAILED),
+    })
 }
 
 /// Instructions for the player, which the stock core requires.
@@ -154,10 +142,8 @@ fn next_steps(is_direct: bool, wanted: Wanted) -> String {
 }
 
 /// Server or client: the even address of the pair is the server's.
-fn direct(control: &Path, port: u16) -> Result<Wanted, (String, u8)> {
-    let status = Client::connect(control, Role::Tool)
-        .and_then(|mut client| client.status())
-        .map_err(|error| (error.to_string(), EXIT_NO_DAEMON))?;
+fn direct(control: &Path, port: u16) -> Result<Wanted, Failure> {
+    let status = Client::connect(control)?.status()?;
     let pair = status
         .cables
         .iter()
@@ -165,15 +151,14 @@ fn direct(control: &Path, port: u16) -> Result<Wanted, (String, u8)> {
             (IpAddr::V4(local), IpAddr::V4(peer)) => Some((local, peer)),
             _ => None,
         });
-    let (local, peer) = pair.ok_or((
+    let (local, address) = pair.ok_or_else(|| {
         "no cable is linked with IPv4 addresses, and the stock core knows no others: plug the cable in, and start the daemon at \
          both ends with `peerd run --ipv4`"
-            .to_owned(),
-        EXIT_FAILED,
-    ))?;
+            .to_owned()
+    })?;
     Ok(Wanted {
         is_server: local.octets()[3] % 2 == 0,
-        address: peer,
+        address,
         port,
     })
 }
@@ -222,10 +207,9 @@ fn find_folder() -> Result<PathBuf, String> {
 }
 
 fn running_retroarch(uid: u32) -> Option<String> {
-    fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
-        let name = fs::read_to_string(entry.path().join("comm")).ok()?;
-        let is_players = entry.metadata().ok()?.uid() == uid;
-        (is_players && name.trim() == "retroarch").then(|| entry.file_name().to_string_lossy().into_owned())
+    processes().find_map(|(entry, name)| {
+        let is_players = name == "retroarch" && entry.metadata().ok()?.uid() == uid;
+        is_players.then(|| entry.file_name().to_string_lossy().into_owned())
     })
 }
 

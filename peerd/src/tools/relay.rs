@@ -7,7 +7,6 @@
 //! A byte without an answer is the only sign of a stock player's menu. Meanwhile no frames are given: after a
 //! quarter of a second the bridge reports a pause to the peer, and the other game does not wait.
 
-use super::EXIT_FAILED;
 use super::client::Control;
 use clap::Args;
 use gamelink_core::control::BRIDGE_PORT;
@@ -17,7 +16,6 @@ use gamelink_driver::{Config, FrameEnd, FrameStart, Link, PeerAddress};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,17 +44,7 @@ pub(crate) struct Relay {
 }
 
 /// Runs until stopped.
-pub(crate) fn run(relay: &Relay) -> ExitCode {
-    match serve(relay) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::error!("{error}");
-            ExitCode::from(EXIT_FAILED)
-        }
-    }
-}
-
-fn serve(relay: &Relay) -> Result<(), String> {
+pub(crate) fn run(relay: &Relay) -> Result<(), String> {
     if !(BRIDGE_PORT..BRIDGE_PORT + PORTS).contains(&relay.port) {
         return Err(format!(
             "the stock core offers only the ports {BRIDGE_PORT} to {}",
@@ -78,17 +66,7 @@ fn serve(relay: &Relay) -> Result<(), String> {
     let link = Link::start(&config).map_err(|error| error.to_string())?;
     log::info!("waiting for the stock core port={}", relay.port);
     for stream in listener.incoming() {
-        let result = stream.and_then(|stream| {
-            if !is_of_this_user(&stream)? {
-                return Err(io::Error::new(
-                    io::ErrorKind::PermissionDenied,
-                    "it belongs to another user",
-                ));
-            }
-            log::info!("stock core connected");
-            join(&link, &stream)
-        });
-        match result {
+        match stream.and_then(|stream| serve(&link, &stream)) {
             Ok(()) => log::info!("stock core disconnected"),
             Err(error) => log::warn!("stock core connection failed error={error}"),
         }
@@ -97,7 +75,12 @@ fn serve(relay: &Relay) -> Result<(), String> {
 }
 
 /// Carries bytes between the core and the bridge until one of them closes.
-fn join(link: &Link, game: &TcpStream) -> io::Result<()> {
+fn serve(link: &Link, game: &TcpStream) -> io::Result<()> {
+    if !is_of_this_user(game)? {
+        let kind = io::ErrorKind::PermissionDenied;
+        return Err(io::Error::new(kind, "it belongs to another user"));
+    }
+    log::info!("stock core connected");
     let bridge = TcpStream::connect(link.game_address())?;
     for stream in [game, &bridge] {
         stream.set_nodelay(true)?;
@@ -107,8 +90,8 @@ fn join(link: &Link, game: &TcpStream) -> io::Result<()> {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             copy(game, &bridge, &is_over, |_| {
-                is_owing.store(false, Ordering::Release);
-            });
+                is_owing.store(false, Ordering::Release)
+            })
         });
         scope.spawn(|| {
             copy(&bridge, game, &is_over, |message| {
@@ -186,25 +169,19 @@ fn is_of_this_user(stream: &TcpStream) -> io::Result<bool> {
     let (SocketAddr::V4(from), SocketAddr::V4(to)) = (stream.peer_addr()?, stream.local_addr()?) else {
         return Ok(false);
     };
-    let table = fs::read_to_string("/proc/net/tcp")?;
-    let me = nix::unistd::geteuid().as_raw();
+    let me = nix::unistd::geteuid().to_string();
     // The table has the other end with the same two addresses, exchanged.
     let (local, remote) = (hex(from), hex(to));
-    Ok(table.lines().any(|line| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        words.get(1) == Some(&local.as_str())
-            && words.get(2) == Some(&remote.as_str())
-            && words.get(7).and_then(|uid| uid.parse().ok()) == Some(me)
+    Ok(fs::read_to_string("/proc/net/tcp")?.lines().any(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        words.next() == Some(&local) && words.next() == Some(&remote) && words.nth(4) == Some(&me)
     }))
 }
 
 /// An address as `/proc/net/tcp` has it: four bytes as one native number.
 fn hex(address: SocketAddrV4) -> String {
-    format!(
-        "{:08X}:{:04X}",
-        u32::from_ne_bytes(address.ip().octets()),
-        address.port()
-    )
+    let ip = u32::from_ne_bytes(address.ip().octets());
+    format!("{ip:08X}:{:04X}", address.port())
 }
 
 #[cfg(test)]

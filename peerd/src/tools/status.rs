@@ -1,35 +1,25 @@
 //! `peerd status`: shows cables, peers and games.
 
 use super::client::Client;
-use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
-use gamelink_core::control::{CableState, CableStatus, GameStatus, Role, Status};
+use super::{EXIT_FAULT, Failure, visible};
+use gamelink_core::control::{CableState, CableStatus, GameStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Requests the status and prints it.
-pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
-    let status = match Client::connect(control, Role::Tool).and_then(|mut client| client.status()) {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("peerd: {error}");
-            return ExitCode::from(EXIT_NO_DAEMON);
-        }
-    };
+pub(crate) fn run(control: &Path, as_json: bool) -> Result<ExitCode, Failure> {
+    let status = Client::connect(control)?.status()?;
     if as_json {
         println!("{}", visible::json(&serde_json::json!(status)));
     } else {
         print!("{}", describe(&visible::shown(&status)));
     }
-    if status
-        .cables
-        .iter()
-        .any(|cable| cable.state == CableState::Linked)
-    {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_FAULT)
-    }
+    let is_linked = |cable: &CableStatus| cable.state == CableState::Linked;
+    Ok(match status.cables.iter().any(is_linked) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_FAULT),
+    })
 }
 
 fn describe(status: &Status) -> String {
@@ -54,30 +44,23 @@ fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
     let driver = cable.device.driver.as_deref().unwrap_or("no USB driver");
     write!(text, "{} ({driver}): {}", cable.device.interface, cable.state)?;
     if let Some(peer) = &cable.peer {
-        let game = if peer.has_game {
-            "with a game waiting"
-        } else {
-            "with no game yet"
+        let game = match peer.has_game {
+            true => "with a game waiting",
+            false => "with no game yet",
         };
         write!(text, ", {} {game}", peer.name)?;
         if let (Some(local), Some(address)) = (&cable.local, &peer.address) {
             write!(text, "\n  addresses {local} here, {address} there")?;
         }
     }
-    writeln!(
-        text,
-        "\n  MAC {} (change: {})",
-        cable.mac.mac, cable.mac.mac_repair
-    )?;
+    let mac = &cable.mac;
+    writeln!(text, "\n  MAC {} (change: {})", mac.mac, mac.mac_repair)?;
     for diagnostic in &cable.diagnostics {
         writeln!(text, "  ! {diagnostic}")?;
     }
     if let Some(culprits) = &cable.culprits {
-        writeln!(
-            text,
-            "  ! running here and possibly the cause: {}",
-            culprits.join(", ")
-        )?;
+        let culprits = culprits.join(", ");
+        writeln!(text, "  ! running here and possibly the cause: {culprits}")?;
     }
     Ok(())
 }
@@ -90,12 +73,11 @@ fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
     let cable = game.cable.as_deref().unwrap_or("no cable yet");
     write!(text, "user {}): on {cable}", game.uid)?;
     if let Some(report) = &game.report {
+        let (state, bytes) = (report.state.words(), report.exchanged());
+        let ms = report.round_trip_us.p50 / 1e3;
         write!(
             text,
-            ", {}, {} bytes exchanged, round trip {:.2} ms median",
-            report.state.words(),
-            report.exchanged(),
-            report.round_trip_us.p50 / 1e3
+            ", {state}, {bytes} bytes exchanged, round trip {ms:.2} ms median"
         )?;
     }
     writeln!(text)
