@@ -5,14 +5,13 @@
 //! daemon.
 
 use crate::identity::IfIndex;
-use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt};
+use mio::net::UnixStream;
+use nix::sys::socket::{getsockopt, sockopt};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 
 /// User ids of units with `DynamicUser=` (systemd, "Users, Groups, UIDs and GIDs on systemd Systems").
 const DYNAMIC_USERS: RangeInclusive<u32> = 61_184..=65_519;
@@ -49,8 +48,8 @@ impl Claims {
         if self.ours.contains_key(&index) {
             return Ok(Claimed::Ours);
         }
-        let name = name(index);
-        match UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name)?) {
+        let address = address(index)?;
+        match UnixListener::bind_addr(&address) {
             Ok(listener) => {
                 self.theirs.remove(&index);
                 self.ours.insert(index, Some(listener));
@@ -60,25 +59,24 @@ impl Claims {
             Err(error) => return Err(error),
         }
         let known = self.theirs.get_mut(&index);
+        let has_waited = matches!(known, Some(None));
         if let Some(Some(holder)) = known
             && is_there(holder)
         {
             return Ok(Claimed::Theirs { is_new: false });
         }
-        let has_waited = matches!(self.theirs.get(&index), Some(None));
-        match holder(&name) {
-            Ok((holder, uid)) if is_daemons(uid) => {
-                let is_new = self.theirs.insert(index, Some(holder)).is_none();
-                Ok(Claimed::Theirs { is_new })
-            }
-            Ok((_, uid)) => Ok(self.serve_against(index, Some(uid))),
+        let holder = match holder(&address) {
+            Ok((holder, uid)) if is_daemons(uid) => Some(holder),
             // A daemon between bind and listen, which a real one is only once.
-            Err(Errno::ECONNREFUSED) if !has_waited => {
-                let is_new = self.theirs.insert(index, None).is_none();
-                Ok(Claimed::Theirs { is_new })
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && !has_waited => None,
+            stranger => {
+                self.theirs.remove(&index);
+                self.ours.insert(index, None);
+                return Ok(Claimed::OursAgainst(stranger.ok().map(|(_, uid)| uid)));
             }
-            Err(_) => Ok(self.serve_against(index, None)),
-        }
+        };
+        let is_new = self.theirs.insert(index, holder).is_none();
+        Ok(Claimed::Theirs { is_new })
     }
 
     /// Releases an interface.
@@ -86,16 +84,11 @@ impl Claims {
         self.ours.remove(&index);
         self.theirs.remove(&index);
     }
-
-    fn serve_against(&mut self, index: IfIndex, uid: Option<u32>) -> Claimed {
-        self.theirs.remove(&index);
-        self.ours.insert(index, None);
-        Claimed::OursAgainst(uid)
-    }
 }
 
-fn name(index: IfIndex) -> String {
-    format!("gamelink-cable-{}", index.0)
+/// Abstract address of a claim.
+fn address(index: IfIndex) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(format!("gamelink-cable-{}", index.0))
 }
 
 fn is_daemons(uid: u32) -> bool {
@@ -104,15 +97,8 @@ fn is_daemons(uid: u32) -> bool {
 
 /// Connects to the listener at a name; returns its user by the kernel. Never waits: a stranger may fill its
 /// queue.
-fn holder(name: &str) -> Result<(UnixStream, u32), Errno> {
-    let socket: OwnedFd = socket(
-        AddressFamily::Unix,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-        None,
-    )?;
-    connect(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
-    let stream = UnixStream::from(socket);
+fn holder(address: &SocketAddr) -> io::Result<(UnixStream, u32)> {
+    let stream = UnixStream::connect_addr(address)?;
     let uid = getsockopt(&stream, sockopt::PeerCredentials)?.uid();
     Ok((stream, uid))
 }
@@ -126,6 +112,8 @@ fn is_there(holder: &mut UnixStream) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
+    use std::os::fd::AsRawFd;
 
     /// Beyond any index of an interface, and of this process only: the names are the whole machine's.
     fn index(n: u32) -> IfIndex {
@@ -169,8 +157,9 @@ mod tests {
         let mut claims = Claims::default();
         let index = index(3);
         let squatter = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None).unwrap();
-        let address = UnixAddr::new_abstract(name(index).as_bytes()).unwrap();
-        nix::sys::socket::bind(squatter.as_raw_fd(), &address).unwrap();
+        let address = address(index).unwrap();
+        let address = UnixAddr::new_abstract(address.as_abstract_name().unwrap()).unwrap();
+        bind(squatter.as_raw_fd(), &address).unwrap();
         assert_eq!(claims.take(index).unwrap(), Claimed::Theirs { is_new: true });
         assert_eq!(claims.take(index).unwrap(), Claimed::OursAgainst(None));
         assert_eq!(claims.take(index).unwrap(), Claimed::Ours);
