@@ -2,18 +2,14 @@
 #![allow(unsafe_code)]
 
 use mio::net::{UnixListener, UnixStream};
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::sys::stat::{Mode, umask};
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::FromRawFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
-
-/// First descriptor passed by systemd (`SD_LISTEN_FDS_START`).
-const FIRST_PASSED: i32 = 3;
 
 /// Process and user at the other end (`SO_PEERCRED`).
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,24 +49,16 @@ impl Listeners {
     }
 }
 
-/// Takes over listeners passed by systemd.
+/// Takes over listeners passed by systemd, which programs of the firewall do not inherit.
 fn passed_listeners() -> Vec<UnixListener> {
-    let number = |name| std::env::var(name).ok()?.parse::<i32>().ok();
-    let (pid, count) = (number("LISTEN_PID"), number("LISTEN_FDS"));
-    let (Some(pid), Some(count)) = (pid, count) else {
-        return vec![];
-    };
-    if u32::try_from(pid) != Ok(std::process::id()) {
-        return vec![];
-    }
-    (FIRST_PASSED..FIRST_PASSED.saturating_add(count.clamp(0, 16)))
+    let passed = sd_notify::listen_fds().into_iter().flatten();
+    passed
         .filter_map(|fd| {
             // SAFETY: systemd passes these descriptors to this very process, and this runs once, before any
             // is opened.
-            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-            // Firewall programs must not inherit it.
-            fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
-            from_std(unix::UnixListener::from(fd)).ok()
+            let listener = unsafe { unix::UnixListener::from_raw_fd(fd) };
+            listener.set_nonblocking(true).ok()?;
+            Some(UnixListener::from_std(listener))
         })
         .collect()
 }
@@ -94,11 +82,6 @@ fn listen_at(path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path);
     umask(before);
     listener
-}
-
-fn from_std(listener: unix::UnixListener) -> io::Result<UnixListener> {
-    listener.set_nonblocking(true)?;
-    Ok(UnixListener::from_std(listener))
 }
 
 /// Credentials of a client.
