@@ -3,16 +3,24 @@
 
 use super::poll_for_input;
 use crate::identity::IfIndex;
-use crate::wire::filter::Instruction;
 use crate::wire::frame::ETHERTYPE;
+use libc::sock_filter;
 use mio::{Registry, Token};
+use nix::errno::Errno;
+use nix::sys::socket::setsockopt;
+use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{Domain, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
 use std::io::{self, Read};
 use std::mem::size_of;
-use std::os::fd::AsRawFd;
 
-/// From `linux/if_packet.h`: what we send ourselves is not given back to us.
-const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+sockopt_impl!(
+    /// Frames that we send are not given back to us.
+    IgnoreOutgoing,
+    SetOnly,
+    libc::SOL_PACKET,
+    libc::PACKET_IGNORE_OUTGOING,
+    bool
+);
 
 /// A quarter of a second of frames at the rate of reading; the kernel drops the rest of a flood.
 const RECEIVE_BUFFER: usize = 64 * 1024;
@@ -30,7 +38,7 @@ impl PacketSocket {
     /// `PermissionDenied` without `CAP_NET_RAW`; else when the interface is gone.
     pub(crate) fn open(
         index: IfIndex,
-        filter: &[Instruction],
+        filter: &[sock_filter],
         (registry, token): (&Registry, Token),
     ) -> io::Result<PacketSocket> {
         // Protocol 0 receives nothing until the filter stands and the socket is bound.
@@ -41,40 +49,20 @@ impl PacketSocket {
         };
         socket.set_filter(filter)?;
         socket.socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-        socket.ignore_outgoing()?;
+        match setsockopt(&socket.socket, IgnoreOutgoing, &true) {
+            // Before Linux 4.20 own frames are recognised by their nonce.
+            Ok(()) | Err(Errno::ENOPROTOOPT) => {}
+            Err(error) => return Err(error.into()),
+        }
         socket.socket.bind(&address(index, [0; 6]))?;
         poll_for_input(registry, &socket.socket, token)?;
         Ok(socket)
     }
 
-    fn ignore_outgoing(&self) -> io::Result<()> {
-        let on: libc::c_int = 1;
-        // SAFETY: the descriptor is open, and the option is an int that outlives the call.
-        let result = unsafe {
-            libc::setsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                PACKET_IGNORE_OUTGOING,
-                (&raw const on).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        };
-        match result {
-            0 => Ok(()),
-            _ => match io::Error::last_os_error() {
-                // Before Linux 4.20 own frames are recognised by their nonce.
-                error if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
-                error => Err(error),
-            },
-        }
-    }
-
     /// Replaces the filter that the kernel runs on each frame.
-    pub(crate) fn set_filter(&self, filter: &[Instruction]) -> io::Result<()> {
-        let filter: Vec<SockFilter> = filter
-            .iter()
-            .map(|i| SockFilter::new(i.code, i.jump_true, i.jump_false, i.operand))
-            .collect();
+    pub(crate) fn set_filter(&self, filter: &[sock_filter]) -> io::Result<()> {
+        let op = |op: &sock_filter| SockFilter::new(op.code, op.jt, op.jf, op.k);
+        let filter: Vec<SockFilter> = filter.iter().map(op).collect();
         self.socket.attach_filter(&filter)
     }
 

@@ -2,15 +2,7 @@
 
 use super::frame::{LEN, MAGIC};
 use crate::identity::Instance;
-
-/// A classic BPF instruction, as the kernel's `sock_filter`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Instruction {
-    pub(crate) code: u16,
-    pub(crate) jump_true: u8,
-    pub(crate) jump_false: u8,
-    pub(crate) operand: u32,
-}
+use libc::sock_filter;
 
 // linux/bpf_common.h and linux/filter.h.
 const LOAD_WORD: u16 = 0x20;
@@ -19,24 +11,15 @@ const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER_EQUAL: u16 = 0x35;
 const AND: u16 = 0x54;
 const RETURN: u16 = 0x06;
-/// Loads from here read extensions instead of the packet: `SKF_AD_OFF + SKF_AD_RANDOM`.
-const RANDOM: u32 = (-0x1000_i32 + 56).cast_unsigned();
+/// A load from here is a random number.
+const RANDOM: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_RANDOM).cast_unsigned();
 
 /// One in this many foreign frames passes while linked: a power of two.
 const SAMPLE: u32 = 512;
 
 /// Passes frames by length and magic. With a peer, only the peer's and a sample of others.
-pub(crate) fn program(peer: Option<Instance>) -> Vec<Instruction> {
-    let op = |code, jump_true, jump_false, operand| Instruction {
-        code,
-        jump_true,
-        jump_false,
-        operand,
-    };
-    let words = peer.map(|peer| {
-        let (words, _) = peer.0.as_chunks::<4>();
-        [0, 1, 2, 3].map(|n| words.get(n).map_or(0, |word| u32::from_be_bytes(*word)))
-    });
+pub(crate) fn program(peer: Option<Instance>) -> Vec<sock_filter> {
+    let op = |code, jt, jf, k| sock_filter { code, jt, jf, k };
     let mut program = vec![
         op(LOAD_LEN, 0, 0, 0),
         op(JUMP_GREATER_EQUAL, 1, 0, LEN as u32),
@@ -45,18 +28,21 @@ pub(crate) fn program(peer: Option<Instance>) -> Vec<Instruction> {
         op(JUMP_EQUAL, 1, 0, u32::from_be_bytes(MAGIC)),
         op(RETURN, 0, 0, 0),
     ];
-    if let Some(words) = words {
+    if let Some(peer) = peer {
+        let (words, _) = peer.0.as_chunks();
         for (n, word) in (0u8..).zip(words) {
-            program.push(op(LOAD_WORD, 0, 0, 8 + 4 * u32::from(n)));
             // To the sample: past the rest of the comparisons and the return after them.
             let left = (3 - n) * 2 + 1;
-            program.push(op(JUMP_EQUAL, 0, left, word));
+            program.push(op(LOAD_WORD, 0, 0, 8 + 4 * u32::from(n)));
+            program.push(op(JUMP_EQUAL, 0, left, u32::from_be_bytes(*word)));
         }
-        program.push(op(RETURN, 0, 0, u32::MAX));
-        program.push(op(LOAD_WORD, 0, 0, RANDOM));
-        program.push(op(AND, 0, 0, SAMPLE - 1));
-        program.push(op(JUMP_EQUAL, 1, 0, 0));
-        program.push(op(RETURN, 0, 0, 0));
+        program.extend([
+            op(RETURN, 0, 0, u32::MAX),
+            op(LOAD_WORD, 0, 0, RANDOM),
+            op(AND, 0, 0, SAMPLE - 1),
+            op(JUMP_EQUAL, 1, 0, 0),
+            op(RETURN, 0, 0, 0),
+        ]);
     }
     program.push(op(RETURN, 0, 0, u32::MAX));
     program
@@ -67,28 +53,23 @@ mod tests {
     use super::*;
 
     /// Interprets the program as the kernel would.
-    fn passes(program: &[Instruction], packet: &[u8], random: u32) -> bool {
+    fn passes(program: &[sock_filter], packet: &[u8], random: u32) -> bool {
         let (mut at, mut a) = (0, 0u32);
         loop {
-            let Instruction {
-                code,
-                jump_true,
-                jump_false,
-                operand,
-            } = program[at];
+            let sock_filter { code, jt, jf, k } = program[at];
             at += 1;
-            let jump = |is_true: bool| usize::from(if is_true { jump_true } else { jump_false });
+            let jump = |is_true: bool| usize::from(if is_true { jt } else { jf });
             match code {
                 LOAD_LEN => a = packet.len() as u32,
-                LOAD_WORD if operand == RANDOM => a = random,
+                LOAD_WORD if k == RANDOM => a = random,
                 LOAD_WORD => {
-                    let operand = operand as usize;
-                    a = u32::from_be_bytes(packet[operand..operand + 4].try_into().unwrap());
+                    let k = k as usize;
+                    a = u32::from_be_bytes(packet[k..k + 4].try_into().unwrap());
                 }
-                AND => a &= operand,
-                JUMP_EQUAL => at += jump(a == operand),
-                JUMP_GREATER_EQUAL => at += jump(a >= operand),
-                RETURN => return operand != 0,
+                AND => a &= k,
+                JUMP_EQUAL => at += jump(a == k),
+                JUMP_GREATER_EQUAL => at += jump(a >= k),
+                RETURN => return k != 0,
                 other => panic!("code {other:#x}"),
             }
         }
