@@ -1,5 +1,6 @@
 //! Identities: instances, nonces, names, MAC addresses.
 
+use crate::escape::is_shown;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -13,11 +14,7 @@ impl Instance {
 
     /// A number that two instances compute alike: pairs chosen by it form no circles.
     pub(crate) fn pair_key(self, other: Instance) -> [u8; 16] {
-        let mut key = [0; 16];
-        for ((key, a), b) in key.iter_mut().zip(self.0).zip(other.0) {
-            *key = a ^ b;
-        }
-        key
+        (u128::from_ne_bytes(self.0) ^ u128::from_ne_bytes(other.0)).to_ne_bytes()
     }
 }
 
@@ -57,27 +54,24 @@ impl fmt::Display for Mac {
 
 /// Name of a machine: at most 31 bytes of printable UTF-8, stored without allocation.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Name {
-    len: u8,
-    bytes: [u8; Name::MAX],
-}
+pub(crate) struct Name([u8; Name::MAX + 1]);
 
 impl Name {
     /// The most bytes that fit into a frame.
     pub(crate) const MAX: usize = 31;
 
-    /// Keeps the characters that fit and can be shown on a terminal.
+    /// Keeps the characters that fit and can be shown on a terminal: two names that look alike must be equal,
+    /// and none may rewrite its line.
     pub(crate) fn new(text: &str) -> Name {
         let mut name = Name::default();
-        for c in text.chars().filter(|&c| !c.is_control() && !is_unseen(c)) {
-            let (at, mut utf8) = (usize::from(name.len), [0; 4]);
-            let encoded = c.encode_utf8(&mut utf8).as_bytes();
-            let Some(room) = name.bytes.get_mut(at..at + encoded.len()) else {
+        let [len, bytes @ ..] = &mut name.0;
+        for c in text.chars().filter(|&c| is_shown(c)) {
+            let at = usize::from(*len);
+            let Some(room) = bytes.get_mut(at..at + c.len_utf8()) else {
                 break;
             };
-            room.copy_from_slice(encoded);
             // At most MAX.
-            name.len += encoded.len() as u8;
+            *len += c.encode_utf8(room).len() as u8;
         }
         name
     }
@@ -87,20 +81,16 @@ impl Name {
         Name::new(std::str::from_utf8(bytes).unwrap_or("?"))
     }
 
+    /// Its length, the name, and zeros.
+    pub(crate) fn wire(&self) -> &[u8; Name::MAX + 1] {
+        &self.0
+    }
+
     pub(crate) fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        let [len, bytes @ ..] = &self.0;
+        let bytes = bytes.get(..usize::from(*len)).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or("?")
     }
-}
-
-/// True if a character has no shape of its own, or changes the order of others: two names that look alike
-/// must be equal, and none may rewrite its line (Unicode, `Default_Ignorable_Code_Point` and `Bidi_Control`,
-/// and the line separators).
-fn is_unseen(c: char) -> bool {
-    matches!(u32::from(c),
-        0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
-        | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1BCA0..=0x1BCA3
-        | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
 }
 
 impl fmt::Display for Name {
@@ -141,10 +131,7 @@ pub(crate) fn hash64(label: &str, parts: &[&[u8]]) -> u64 {
         hash.update(part);
     }
     let digest = hash.finalize();
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+    digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 #[cfg(test)]

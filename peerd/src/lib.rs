@@ -4,6 +4,7 @@
 
 mod cli;
 mod daemon;
+mod escape;
 mod identity;
 mod log_lines;
 mod machine;

@@ -1,11 +1,10 @@
 //! Log lines on standard error, with the priorities that the journal understands.
 
-use crate::tools::visible::visible;
+use crate::escape::visible;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::errno::Errno;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::OnceLock;
 
 struct Lines {
     for_journal: bool,
@@ -40,11 +39,8 @@ impl Log for Lines {
 
 /// Starts logging at `level`.
 pub(crate) fn start(level: LevelFilter) {
-    static LINES: OnceLock<Lines> = OnceLock::new();
-    let lines = LINES.get_or_init(|| Lines {
-        for_journal: std::env::var_os("JOURNAL_STREAM").is_some(),
-    });
-    if log::set_logger(lines).is_ok() {
+    let for_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    if log::set_boxed_logger(Box::new(Lines { for_journal })).is_ok() {
         log::set_max_level(level);
     }
 }

@@ -1,6 +1,6 @@
 //! A client of the control socket, for tools.
 
-use super::visible::visible;
+use crate::escape::visible;
 use clap::Args;
 use gamelink_core::control::{
     self, DEFAULT_SOCKET, FromDaemon, LineError, MAX_LINE, Role, Status, ToDaemon, VERSION,

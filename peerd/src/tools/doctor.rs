@@ -1,7 +1,8 @@
 //! `peerd doctor`: finds faults, names the side, and prints the remedy.
 
 use super::client::Client;
-use super::{EXIT_FAULT, EXIT_NO_DAEMON, visible};
+use super::{EXIT_FAULT, EXIT_NO_DAEMON};
+use crate::escape;
 use crate::sys::firewall::{self, Firewall};
 use crate::sys::sysctl;
 use gamelink_core::control::{CableState, CableStatus, PeerStatus, Status};
@@ -174,7 +175,7 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
     let mut findings = Findings::default();
     let code = match Client::connect(control).and_then(|mut client| client.status()) {
         Ok(status) => {
-            let status = visible::shown(&status);
+            let status = escape::shown(&status);
             findings.judge(&status, &firewall::detect());
             for cable in &status.cables {
                 let name = &cable.device.interface;

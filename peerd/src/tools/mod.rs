@@ -6,7 +6,6 @@ pub(crate) mod monitor;
 pub(crate) mod options;
 pub(crate) mod relay;
 pub(crate) mod status;
-pub(crate) mod visible;
 
 use client::AskError;
 use std::process::ExitCode;

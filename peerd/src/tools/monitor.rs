@@ -1,7 +1,8 @@
 //! `peerd monitor`: a live view of the links.
 
 use super::client::Client;
-use super::{EXIT_NO_DAEMON, Failure, visible};
+use super::{EXIT_NO_DAEMON, Failure};
+use crate::escape;
 use gamelink_core::control::{LinkReport, Status};
 use ratatui::crossterm::event::{self, Event, KeyCode};
 use ratatui::layout::{Constraint, Layout};
@@ -83,7 +84,7 @@ fn show(client: &mut Client, terminal: &mut DefaultTerminal) -> Result<(), Failu
     let no_terminal = |error: io::Error| Failure(error.to_string(), EXIT_NO_DAEMON);
     let mut bars = Bars::default();
     loop {
-        let status = visible::shown(&client.status()?);
+        let status = escape::shown(&client.status()?);
         bars.handle_status(&status);
         terminal
             .draw(|frame| draw(frame, &status, &bars))

@@ -1,7 +1,8 @@
 //! `peerd status`: shows cables, peers and games.
 
 use super::client::Client;
-use super::{EXIT_FAULT, Failure, visible};
+use super::{EXIT_FAULT, Failure};
+use crate::escape;
 use gamelink_core::control::{CableState, CableStatus, GameStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
@@ -11,9 +12,9 @@ use std::process::ExitCode;
 pub(crate) fn run(control: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     let status = Client::connect(control)?.status()?;
     if as_json {
-        println!("{}", visible::json(&serde_json::json!(status)));
+        println!("{}", escape::json(&serde_json::json!(status)));
     } else {
-        print!("{}", describe(&visible::shown(&status)));
+        print!("{}", describe(&escape::shown(&status)));
     }
     let is_linked = |cable: &CableStatus| cable.state == CableState::Linked;
     Ok(match status.cables.iter().any(is_linked) {
@@ -89,7 +90,7 @@ mod tests {
     use gamelink_core::control::{LinkReport, LinkState};
 
     fn text(game: GameStatus) -> String {
-        describe(&visible::shown(&Status {
+        describe(&escape::shown(&Status {
             games: vec![game],
             ..Status::default()
         }))

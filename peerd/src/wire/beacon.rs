@@ -4,13 +4,11 @@
 //! length of the name, name, chosen instance, box id, sender's clock, echoed stamp and the instance that it
 //! answers (zero for none). An answer is as long as its question: no amplification.
 
-use super::cursor::{Reader, WireError, Writer};
+use super::cursor::{Reader, WireError};
 use crate::identity::{Instance, Name};
 
 /// Version of this layout; up to the name it is the same in all.
 pub(crate) const VERSION: u8 = 1;
-/// Length of a beacon.
-pub(crate) const LEN: usize = 4 + 1 + 1 + 2 + 16 + 32 + 16 + 8 + 8 + 8 + 16;
 
 const MAGIC: [u8; 4] = *b"GLNB";
 const HAS_GAME: u8 = 1;
@@ -37,20 +35,21 @@ pub(crate) struct Beacon {
 }
 
 impl Beacon {
-    pub(crate) fn encode(&self) -> [u8; LEN] {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let flag = |is_set, bit| if is_set { bit } else { 0 };
-        Writer::new()
-            .put(&MAGIC)
-            .put(&[VERSION, flag(self.has_game, HAS_GAME) | flag(self.asks, ASKS)])
-            .put(&self.port.to_be_bytes())
-            .put(&self.sender.0)
-            .name(&self.name)
-            .put(&self.chosen.0)
-            .put(&self.box_id.to_be_bytes())
-            .put(&self.stamp.to_be_bytes())
-            .put(&self.echo.to_be_bytes())
-            .put(&self.echo_to.0)
-            .finish()
+        [
+            &MAGIC[..],
+            &[VERSION, flag(self.has_game, HAS_GAME) | flag(self.asks, ASKS)],
+            &self.port.to_be_bytes(),
+            &self.sender.0,
+            self.name.wire(),
+            &self.chosen.0,
+            &self.box_id.to_be_bytes(),
+            &self.stamp.to_be_bytes(),
+            &self.echo.to_be_bytes(),
+            &self.echo_to.0,
+        ]
+        .concat()
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Beacon, WireError> {
@@ -60,7 +59,7 @@ impl Beacon {
         }
         let [version, flags] = reader.array()?;
         let port = u16::from_be_bytes(reader.array()?);
-        let sender = reader.instance()?;
+        let sender = Instance(reader.array()?);
         let name = reader.name()?;
         if version != VERSION {
             return Err(WireError::Version(version, name));
@@ -71,11 +70,11 @@ impl Beacon {
             has_game: flags & HAS_GAME != 0,
             asks: flags & ASKS != 0,
             port,
-            chosen: reader.instance()?,
+            chosen: Instance(reader.array()?),
             box_id: reader.u64()?,
             stamp: reader.u64()?,
             echo: reader.u64()?,
-            echo_to: reader.instance()?,
+            echo_to: Instance(reader.array()?),
         };
         let is_sound = sender != Instance::NONE && port != 0 && reader.0.is_empty();
         is_sound.then_some(beacon).ok_or(WireError::Malformed)

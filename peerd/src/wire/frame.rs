@@ -20,7 +20,7 @@
 //! Further bytes are padding. `AF_PACKET` passes every firewall on INPUT, so frames report whether the layers
 //! above work.
 
-use super::cursor::{Reader, WireError, Writer};
+use super::cursor::{Reader, WireError};
 use crate::identity::{Identity, Instance, Mac, Nonce};
 
 /// "Local experimental Ethertype 1" of IEEE 802.
@@ -39,9 +39,9 @@ pub(crate) const MAGIC: [u8; 4] = *b"GLNK";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Announces the sender, and the instance that it hears.
-    Hello,
+    Hello = 1,
     /// Announces that the sender stops.
-    Goodbye,
+    Goodbye = 2,
 }
 
 /// Flags of the sender.
@@ -100,32 +100,30 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// The bytes to send after the Ethernet header.
-    pub(crate) fn encode(&self) -> [u8; LEN] {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let (word, attempt, proposed) = match self.mac_message {
             MacMessage::None => (0, 0, Mac::default()),
             MacMessage::Prepare(attempt, mac) => (1, attempt, mac),
             MacMessage::Acknowledge(attempt, mac) => (2, attempt, mac),
             MacMessage::Refused => (3, 0, Mac::default()),
         };
-        let kind = match self.kind {
-            Kind::Hello => 1,
-            Kind::Goodbye => 2,
-        };
-        Writer::new()
-            .put(&MAGIC)
-            .put(&[VERSION, kind])
-            .put(&self.flags.0.to_be_bytes())
-            .put(&self.sender.instance.0)
-            .put(&self.heard.0)
-            .name(&self.sender.name)
-            .put(&self.sequence.to_be_bytes())
-            .put(&self.sender.nonce.0.to_be_bytes())
-            .put(&self.sender.box_id.to_be_bytes())
-            .put(&self.sender.started_ms.to_be_bytes())
-            .put(&self.mac.0)
-            .put(&[word, attempt])
-            .put(&proposed.0)
-            .finish()
+        [
+            &MAGIC[..],
+            &[VERSION, self.kind as u8],
+            &self.flags.0.to_be_bytes(),
+            &self.sender.instance.0,
+            &self.heard.0,
+            self.sender.name.wire(),
+            &self.sequence.to_be_bytes(),
+            &self.sender.nonce.0.to_be_bytes(),
+            &self.sender.box_id.to_be_bytes(),
+            &self.sender.started_ms.to_be_bytes(),
+            &self.mac.0,
+            &[word, attempt],
+            &proposed.0,
+            &[0; 2],
+        ]
+        .concat()
     }
 
     /// Reads what followed an Ethernet header.
@@ -136,8 +134,8 @@ impl Frame {
         }
         let [version, kind] = reader.array()?;
         let flags = Flags(u16::from_be_bytes(reader.array()?));
-        let instance = reader.instance()?;
-        let heard = reader.instance()?;
+        let instance = Instance(reader.array()?);
+        let heard = Instance(reader.array()?);
         let name = reader.name()?;
         if version != VERSION {
             return Err(WireError::Version(version, name));

@@ -179,7 +179,7 @@ fn beacons_survive_the_wire_and_mutations_do_no_harm() {
     let mut lan = Lan::new(LocalTime(0), identity(2));
     for n in 0..1_000_000u64 {
         let now = LocalTime(n * 10_000);
-        let mut bytes = bytes;
+        let mut bytes = bytes.clone();
         for _ in 0..random.below(6) {
             let at = random.below(bytes.len() as u64) as usize;
             if let Some(byte) = bytes.get_mut(at) {

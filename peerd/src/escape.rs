@@ -67,7 +67,7 @@ const SHAPELESS: [RangeInclusive<char>; 25] = [
 ];
 
 /// True for a character that is neither a control (C0, C1, DEL) nor invisible.
-fn is_shown(c: char) -> bool {
+pub(crate) fn is_shown(c: char) -> bool {
     !c.is_control() && !SHAPELESS.iter().any(|range| range.contains(&c))
 }
 
