@@ -53,13 +53,10 @@ pub(super) fn edit(folder: &Path, is_undo: bool, wanted: Wanted) -> Edited {
 
 /// Option files that RetroArch may read for this core.
 fn option_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder.join("config").join(CORE))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "opt"))
-        .collect();
+    let entries = fs::read_dir(folder.join("config").join(CORE));
+    let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_options = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "opt");
+    let mut files: Vec<PathBuf> = paths.filter(is_options).collect();
     let global = folder.join("retroarch-core-options.cfg");
     if global.is_file() {
         files.push(global);
@@ -82,42 +79,33 @@ struct Backup {
 
 impl Backup {
     fn read(file: &Path) -> io::Result<Option<Backup>> {
-        let text = match read(file)? {
-            Some(text) => text,
-            None => return Ok(None),
-        };
-        let parse = || {
-            let (header, text) = text.split_once('\n')?;
-            let mut words = header.strip_prefix(HEADER)?.split(' ');
-            let written = Wanted {
-                is_server: words.next()? == "server",
-                address: words.next()?.parse().ok()?,
-                port: words.next()?.parse().ok()?,
-            };
-            Some(Backup {
-                text: text.to_owned(),
-                written,
-            })
+        let Some(text) = read(file)? else {
+            return Ok(None);
         };
         let foreign = || {
             let text = format!("{} is no backup of this program", file.display());
             io::Error::new(io::ErrorKind::InvalidData, text)
         };
-        parse().map(Some).ok_or_else(foreign)
+        Backup::parse(&text).map(Some).ok_or_else(foreign)
+    }
+
+    fn parse(text: &str) -> Option<Backup> {
+        let (header, text) = text.split_once('\n')?;
+        let mut words = header.strip_prefix(HEADER)?.split(' ');
+        let written = Wanted {
+            is_server: words.next()? == "server",
+            address: words.next()?.parse().ok()?,
+            port: words.next()?.parse().ok()?,
+        };
+        let text = text.to_owned();
+        Some(Backup { text, written })
     }
 
     fn write(&self, file: &Path, mode: u32) -> io::Result<()> {
-        let Wanted {
-            is_server,
-            address,
-            port,
-        } = self.written;
-        let role = if is_server { "server" } else { "client" };
-        replace(
-            file,
-            &format!("{HEADER}{role} {address} {port}\n{}", self.text),
-            mode,
-        )
+        let (text, of) = (&self.text, self.written);
+        let role = if of.is_server { "server" } else { "client" };
+        let header = format!("{HEADER}{role} {} {}", of.address, of.port);
+        replace(file, &format!("{header}\n{text}"), mode)
     }
 
     /// True if a file still has the written options. A file made anew, or changed by the player since, has
@@ -145,16 +133,11 @@ fn end_of(file: &Path) -> io::Result<PathBuf> {
     for _ in 0..LINKS {
         match fs::read_link(&place) {
             Ok(to) => place = place.parent().unwrap_or(Path::new("")).join(to),
-            // No link, or its target does not exist yet.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
-                ) =>
-            {
-                return Ok(place);
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error.kind() {
+                // No link, or its target does not exist yet.
+                io::ErrorKind::InvalidInput | io::ErrorKind::NotFound => return Ok(place),
+                _ => return Err(error),
+            },
         }
     }
     Err(io::Error::other("its symbolic links lead in a circle"))
@@ -167,14 +150,10 @@ fn apply(file: &Path, wanted: Wanted) -> io::Result<bool> {
         Some(_) => fs::metadata(&place)?.mode(),
         None => 0o644,
     };
-    let lines = wanted.lines();
-    let new = set_keys(text.as_deref().unwrap_or_default(), |key| {
-        lines
-            .iter()
-            .find(|(of, _)| of == key)
-            .map(|(_, value)| Some(value.clone()))
-    });
-    let new = append_missing(new, &lines);
+    let mut new = text.clone().unwrap_or_default();
+    for (key, value) in wanted.lines() {
+        new = set(&new, &key, Some(value));
+    }
     if text.as_deref() == Some(new.as_str()) {
         return Ok(false);
     }
@@ -184,11 +163,9 @@ fn apply(file: &Path, wanted: Wanted) -> io::Result<bool> {
     // A backup of a deleted file is obsolete.
     let before = Backup::read(&backup_of(file)).ok().flatten();
     let before = before.filter(|backup| text.as_ref().is_some_and(|text| backup.is_of(text)));
+    let former = before.map(|backup| backup.text).or(text);
     let backup = Backup {
-        text: before.map_or_else(
-            || text.unwrap_or_else(|| NO_FILE.to_owned()),
-            |backup| backup.text,
-        ),
+        text: former.unwrap_or_else(|| NO_FILE.to_owned()),
         written: wanted,
     };
     backup.write(&backup_of(file), mode)?;
@@ -203,14 +180,13 @@ fn undo(file: &Path) -> io::Result<bool> {
     let place = end_of(file)?;
     let text = read(&place)?.filter(|text| backup.is_of(text));
     let is_restored = text.is_some();
-    if let Some(text) = text {
-        let keys = backup.written.lines();
+    if let Some(mut new) = text {
         // Only our keys are restored: RetroArch may have written others since.
-        let new = set_keys(&text, |key| {
-            keys.iter()
-                .any(|(of, _)| of == key)
-                .then(|| value_of(&backup.text, key))
-        });
+        for (key, _) in backup.written.lines() {
+            if value_of(&new, &key).is_some() {
+                new = set(&new, &key, value_of(&backup.text, &key));
+            }
+        }
         if backup.text == NO_FILE && new.trim().is_empty() {
             fs::remove_file(&place)?;
         } else {
@@ -234,27 +210,20 @@ fn value_of(text: &str, key: &str) -> Option<String> {
     Some(value.trim().trim_matches('"').to_owned())
 }
 
-/// Changes keys: `decide` returns `None` for a line to keep, no value for one to drop.
-fn set_keys(text: &str, decide: impl Fn(&str) -> Option<Option<String>>) -> String {
-    let mut new = String::with_capacity(text.len() + 1024);
-    for line in text.lines() {
-        match key_of(line).and_then(|key| Some((key, decide(key)?))) {
-            None => new.push_str(line),
-            Some((key, Some(value))) => new.push_str(&format!("{key} = \"{value}\"")),
-            Some((_, None)) => continue,
+/// Gives a key this value, in place or at the end; without one its line is dropped.
+fn set(text: &str, key: &str, value: Option<String>) -> String {
+    let line = value.map_or_else(String::new, |value| format!("{key} = \"{value}\"\n"));
+    let mut new = String::with_capacity(text.len() + line.len());
+    for old in text.lines() {
+        match key_of(old) == Some(key) {
+            true => new.push_str(&line),
+            false => new.extend([old, "\n"]),
         }
-        new.push('\n');
+    }
+    if value_of(text, key).is_none() {
+        new.push_str(&line);
     }
     new
-}
-
-fn append_missing(mut text: String, lines: &[(String, String)]) -> String {
-    for (key, value) in lines {
-        if value_of(&text, key).is_none() {
-            text.push_str(&format!("{key} = \"{value}\"\n"));
-        }
-    }
-    text
 }
 
 /// Replaces a file in one step: readers see the old or the new one, also after a power cut.
