@@ -90,8 +90,8 @@ fn serve(link: &Link, game: &TcpStream) -> io::Result<()> {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             copy(game, &bridge, &is_over, |_| {
-                is_owing.store(false, Ordering::Release)
-            })
+                is_owing.store(false, Ordering::Release);
+            });
         });
         scope.spawn(|| {
             copy(&bridge, game, &is_over, |message| {
@@ -100,7 +100,7 @@ fn serve(link: &Link, game: &TcpStream) -> io::Result<()> {
                 }
             });
         });
-        let mut frames = Frames::new(Instant::now());
+        let mut frames = Frames(Instant::now());
         loop {
             if let Some(has_advanced) = frames.poll(Instant::now(), is_owing.load(Ordering::Acquire)) {
                 link.frame_start(FrameStart { serial_control: None });
@@ -121,27 +121,21 @@ fn serve(link: &Link, game: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Frames of an unseen machine: at the hardware's rate, but none while the core owes an answer.
-#[derive(Debug)]
-struct Frames {
-    next: Instant,
-}
+/// Time of the next frame of an unseen machine: at the hardware's rate, but none while the core owes an
+/// answer.
+struct Frames(Instant);
 
 impl Frames {
-    fn new(now: Instant) -> Frames {
-        Frames { next: now }
-    }
-
     /// A frame boundary for the bridge, if there is one, and whether a frame has passed before it.
     fn poll(&mut self, now: Instant, is_owing: bool) -> Option<bool> {
         if is_owing {
             return None;
         }
-        let has_advanced = now >= self.next;
+        let has_advanced = now >= self.0;
         if has_advanced {
-            self.next += TCycles::FRAME.nominal_duration();
-            if now > self.next + MAX_CATCH_UP {
-                self.next = now;
+            self.0 += TCycles::FRAME.nominal_duration();
+            if now > self.0 + MAX_CATCH_UP {
+                self.0 = now;
             }
         }
         Some(has_advanced)
@@ -210,19 +204,19 @@ mod tests {
     fn frames_pass_at_the_hardwares_rate_though_each_has_a_byte() {
         let start = Instant::now();
         assert_eq!(
-            frames(&mut Frames::new(start), start, Duration::from_secs(1), |_| false),
+            frames(&mut Frames(start), start, Duration::from_secs(1), |_| false),
             60
         );
         // The core looks once a frame: it owes an answer for most of each.
         let is_owing = |at: Duration| at.as_micros() % 16_742 < 14_000;
-        let count = frames(&mut Frames::new(start), start, Duration::from_secs(1), is_owing);
+        let count = frames(&mut Frames(start), start, Duration::from_secs(1), is_owing);
         assert!((58..=60).contains(&count), "{count}");
     }
 
     #[test]
     fn there_are_none_while_an_answer_is_owed_and_none_are_made_up_after_a_menu() {
         let start = Instant::now();
-        let mut of = Frames::new(start);
+        let mut of = Frames(start);
         assert_eq!(frames(&mut of, start, 3000 * MS, |_| true), 0);
         assert_eq!(
             of.poll(start + 3000 * MS, false),
