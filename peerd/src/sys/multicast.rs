@@ -89,16 +89,10 @@ impl LanSocket {
             _ => None,
         });
         let from = message.address.and_then(|address| {
-            let v4 = address
-                .as_sockaddr_in()
-                .map(|v4| SocketAddr::from((v4.ip(), v4.port())));
-            v4.or_else(|| {
-                let v6 = address.as_sockaddr_in6()?;
-                Some(SocketAddrV6::new(v6.ip(), v6.port(), 0, v6.scope_id()).into())
-            })
+            let v4 = address.as_sockaddr_in().map(|v4| SocketAddr::V4((*v4).into()));
+            v4.or_else(|| Some(SocketAddr::V6((*address.as_sockaddr_in6()?).into())))
         });
-        Ok(from
-            .filter(|_| hops == Some(HOPS.into()))
-            .map(|from| (message.bytes, from)))
+        let from = from.filter(|_| hops == Some(HOPS.into()));
+        Ok(from.map(|from| (message.bytes, from)))
     }
 }

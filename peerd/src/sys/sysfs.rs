@@ -1,5 +1,6 @@
 //! Recognition of cables by driver and by USB vendor and product.
 
+use super::environment;
 use super::udev::Mark;
 use std::fs;
 use std::io;
@@ -53,14 +54,11 @@ impl CableList {
     }
 
     fn parse(text: &str) -> CableList {
-        let entry = |line: &str| {
-            line.split('#')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase()
-        };
-        CableList(text.lines().map(entry).filter(|line| !line.is_empty()).collect())
+        let entries = text
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim());
+        let entries = entries.filter(|entry| !entry.is_empty());
+        CableList(entries.map(str::to_ascii_lowercase).collect())
     }
 
     fn names(&self, text: &str) -> bool {
@@ -71,16 +69,12 @@ impl CableList {
 impl Device {
     /// Reads the device of an interface; empty for one without (veth, lo).
     pub(crate) fn read(interface: &str) -> Device {
-        Device::read_under(Path::new("/sys/class/net"), interface)
-    }
-
-    fn read_under(root: &Path, interface: &str) -> Device {
         // A name must not leave the folder.
         if interface.contains('/') || interface.starts_with('.') {
             return Device::default();
         }
-        let net = root.join(interface);
-        let word = |path: PathBuf| Some(fs::read_to_string(path).ok()?.trim().to_ascii_lowercase());
+        let net = Path::new("/sys/class/net").join(interface);
+        let word = |path: PathBuf| Some(environment::read(path)?.to_ascii_lowercase());
         let has_random_mac = word(net.join("addr_assign_type")).as_deref() == Some("1");
         let Ok(device) = fs::canonicalize(net.join("device")) else {
             return Device {
@@ -89,35 +83,24 @@ impl Device {
             };
         };
         let base = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
-        let driver = fs::canonicalize(device.join("driver"))
-            .ok()
-            .and_then(|path| base(&path));
-        let usb = device.ancestors().take(3).find_map(|path| {
-            Some(format!(
-                "{}:{}",
-                word(path.join("idVendor"))?,
-                word(path.join("idProduct"))?
-            ))
+        let driver = fs::canonicalize(device.join("driver")).ok();
+        let usb_id = device.ancestors().take(3).find_map(|path| {
+            let (vendor, product) = (word(path.join("idVendor"))?, word(path.join("idProduct"))?);
+            Some(format!("{vendor}:{product}"))
         });
         Device {
-            driver,
-            usb_path: usb.is_some().then(|| base(&device)).flatten(),
-            usb_id: usb,
+            driver: driver.and_then(|path| base(&path)),
+            usb_path: usb_id.as_ref().and_then(|_| base(&device)),
+            usb_id,
             has_random_mac,
         }
     }
 
     /// Certainty by udev's mark, if there is one, else by the device.
-    pub(crate) fn certainty_by(&self, word: Option<Mark>, cables: &CableList) -> Option<Certainty> {
-        match word {
-            Some(Mark::Cable) => Some(Certainty::Sure),
-            Some(Mark::NoCable) => None,
-            None => self.certainty(cables),
+    pub(crate) fn certainty(&self, mark: Option<Mark>, cables: &CableList) -> Option<Certainty> {
+        if let Some(mark) = mark {
+            return (mark == Mark::Cable).then_some(Certainty::Sure);
         }
-    }
-
-    /// Certainty by the device.
-    fn certainty(&self, cables: &CableList) -> Option<Certainty> {
         let driver = self.driver.as_deref().unwrap_or_default();
         let id = self.usb_id.as_deref().unwrap_or_default();
         if CABLE_DRIVERS.contains(&driver)
@@ -164,7 +147,7 @@ mod tests {
             for model in models.unwrap() {
                 let id = format!("{}:{model}", vendors.as_ref().unwrap()[0]);
                 // Whatever driver it has.
-                let certainty = device("cdc_ether", &id).certainty(&CableList::default());
+                let certainty = device("cdc_ether", &id).certainty(None, &CableList::default());
                 assert_eq!(certainty, Some(Certainty::Sure), "{id}");
                 count += 1;
             }
@@ -176,31 +159,28 @@ mod tests {
     fn the_word_of_a_local_rule_decides() {
         let none = CableList::default();
         let gadget = device("cdc_ether", "0525:a4a2");
-        assert_eq!(gadget.certainty_by(None, &none), Some(Certainty::Sure));
-        assert_eq!(gadget.certainty_by(Some(Mark::NoCable), &none), None);
+        assert_eq!(gadget.certainty(None, &none), Some(Certainty::Sure));
+        assert_eq!(gadget.certainty(Some(Mark::NoCable), &none), None);
         let other = device("r8152", "0bda:8153");
-        assert_eq!(
-            other.certainty_by(Some(Mark::Cable), &none),
-            Some(Certainty::Sure)
-        );
+        assert_eq!(other.certainty(Some(Mark::Cable), &none), Some(Certainty::Sure));
     }
 
     #[test]
     fn cables_are_known_by_driver_or_number_and_others_are_not() {
         let none = CableList::default();
         assert_eq!(
-            device("plusb", "067b:25a1").certainty(&none),
+            device("plusb", "067b:25a1").certainty(None, &none),
             Some(Certainty::Sure)
         );
         assert_eq!(
-            device("cdc_ether", "12d1:1234").certainty(&none),
+            device("cdc_ether", "12d1:1234").certainty(None, &none),
             Some(Certainty::Maybe)
         );
-        assert_eq!(device("r8152", "0bda:8153").certainty(&none), None);
-        assert_eq!(Device::default().certainty(&none), None);
+        assert_eq!(device("r8152", "0bda:8153").certainty(None, &none), None);
+        assert_eq!(Device::default().certainty(None, &none), None);
         let cables = CableList::parse("# ours\n0BDA:8153  # adapter\n\n");
         assert_eq!(
-            device("r8152", "0bda:8153").certainty(&cables),
+            device("r8152", "0bda:8153").certainty(None, &cables),
             Some(Certainty::Sure)
         );
     }

@@ -25,9 +25,14 @@ pub(crate) enum Mark {
     NoCable,
 }
 
+/// udev's entry of an interface.
+fn entry(index: IfIndex) -> Option<String> {
+    fs::read_to_string(format!("/run/udev/data/n{}", index.0)).ok()
+}
+
 /// The mark of an interface, if it has one.
 pub(crate) fn mark(index: IfIndex) -> Option<Mark> {
-    mark_in(&fs::read_to_string(format!("/run/udev/data/n{}", index.0)).ok()?)
+    mark_in(&entry(index)?)
 }
 
 fn mark_in(entry: &str) -> Option<Mark> {
@@ -40,9 +45,7 @@ fn mark_in(entry: &str) -> Option<Mark> {
 
 /// Progress of udev with an interface.
 pub(crate) fn progress(index: IfIndex) -> Progress {
-    if !Path::new("/run/udev/control").exists()
-        || fs::read_to_string(format!("/run/udev/data/n{}", index.0)).is_ok_and(|entry| is_final(&entry))
-    {
+    if !Path::new("/run/udev/control").exists() || entry(index).is_some_and(|entry| is_final(&entry)) {
         Progress::Done
     } else if Path::new("/run/udev/queue").exists() {
         Progress::Busy

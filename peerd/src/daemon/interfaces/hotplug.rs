@@ -157,7 +157,7 @@ impl Interfaces {
         let device = Device::read(name);
         let certainty = |word| match is_named {
             true => Some(Certainty::Sure),
-            false => device.certainty_by(word, &self.cables),
+            false => device.certainty(word, &self.cables),
         };
         // A udev rule may make any USB device a cable.
         if device.usb_id.is_none() && certainty(None).is_none() {
