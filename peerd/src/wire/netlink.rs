@@ -255,17 +255,14 @@ impl Request {
         Request::new(kind, 0, &[[0; 4], index, set, change])
     }
 
-    /// One interface.
     pub(crate) fn one_link(index: IfIndex) -> Request {
         Request::link(RTM_GETLINK, index, 0, 0)
     }
 
-    /// Sets an interface up or down.
     pub(crate) fn set_up(index: IfIndex, is_up: bool) -> Request {
         Request::link(RTM_SETLINK, index, if is_up { UP } else { 0 }, UP)
     }
 
-    /// Sets the MAC of an interface.
     pub(crate) fn set_mac(index: IfIndex, mac: Mac) -> Request {
         Request::link(RTM_SETLINK, index, 0, 0).with(IFLA_ADDRESS, &mac.0)
     }
@@ -296,7 +293,6 @@ impl Request {
             .with(IFA_PROTO, &[OURS])
     }
 
-    /// Removes an address.
     pub(crate) fn remove_address(index: IfIndex, local: IpAddr, peer: IpAddr) -> Request {
         Request::address(RTM_DELADDR, 0, index, local, peer)
     }
@@ -308,19 +304,17 @@ impl Request {
         Request::new(kind, flags, &header).with_ip(NDA_DST, ip)
     }
 
-    /// Adds a permanent neighbour entry.
+    /// Adds a permanent entry.
     pub(crate) fn add_neighbour(index: IfIndex, ip: IpAddr, mac: Mac) -> Request {
         Request::neighbour(RTM_NEWNEIGH, SET, index, ip)
             .with(NDA_LLADDR, &mac.0)
             .with(NDA_PROTOCOL, &[OURS])
     }
 
-    /// Removes a neighbour entry.
     pub(crate) fn remove_neighbour(index: IfIndex, ip: IpAddr) -> Request {
         Request::neighbour(RTM_DELNEIGH, 0, index, ip)
     }
 
-    /// All interfaces.
     pub(crate) fn all_links() -> Request {
         Request::new(RTM_GETLINK, NLM_F_DUMP, &[[0; 4]; 4])
     }
