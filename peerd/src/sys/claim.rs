@@ -41,9 +41,6 @@ pub(crate) struct Claims {
 
 impl Claims {
     /// Claims an interface; to be repeated for one of theirs.
-    ///
-    /// # Errors
-    /// When no socket can be made.
     pub(crate) fn take(&mut self, index: IfIndex) -> io::Result<Claimed> {
         if self.ours.contains_key(&index) {
             return Ok(Claimed::Ours);
@@ -79,7 +76,6 @@ impl Claims {
         Ok(Claimed::Theirs { is_new })
     }
 
-    /// Releases an interface.
     pub(crate) fn release(&mut self, index: IfIndex) {
         self.ours.remove(&index);
         self.theirs.remove(&index);

@@ -36,16 +36,14 @@ impl Drop for Listeners {
 
 impl Listeners {
     /// Takes over listeners passed by systemd, or else listens at a path.
-    ///
-    /// # Errors
-    /// As of [`listen_at`].
     pub(crate) fn open(path: &Path) -> io::Result<Listeners> {
-        let (mut all, mut made) = (passed_listeners(), None);
-        if all.is_empty() {
-            all.push(listen_at(path)?);
-            made = Some(path.to_owned());
+        let all = passed_listeners();
+        if !all.is_empty() {
+            return Ok(Listeners { all, path: None });
         }
-        Ok(Listeners { all, path: made })
+        let all = vec![listen_at(path)?];
+        let path = Some(path.to_owned());
+        Ok(Listeners { all, path })
     }
 }
 

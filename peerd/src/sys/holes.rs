@@ -29,27 +29,21 @@ pub(crate) enum Order {
 /// daemon that is silent for so long is given up by its peer. All rules are removed on drop. Without a thread
 /// it does nothing.
 #[derive(Debug)]
-pub(crate) struct Keeper {
-    orders: Option<Sender<Order>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub(crate) struct Keeper(Option<(Sender<Order>, JoinHandle<()>)>);
 
 impl Keeper {
     /// Starts the thread, if it is wanted.
-    ///
-    /// # Errors
-    /// When no thread can be started.
     pub(crate) fn start(is_wanted: bool) -> io::Result<Keeper> {
-        let (orders, receiver) = channel();
-        let thread = std::thread::Builder::new().name("firewall".into());
-        Ok(Keeper {
-            thread: is_wanted.then(|| thread.spawn(|| keep(receiver))).transpose()?,
-            orders: is_wanted.then_some(orders),
-        })
+        let start = || {
+            let (orders, receiver) = channel();
+            let thread = std::thread::Builder::new().name("firewall".into());
+            Ok((orders, thread.spawn(|| keep(receiver))?))
+        };
+        is_wanted.then(start).transpose().map(Keeper)
     }
 
     pub(crate) fn order(&self, order: Order) {
-        if let Some(orders) = &self.orders {
+        if let Some((orders, _)) = &self.0 {
             // The thread runs until drop.
             let _ = orders.send(order);
         }
@@ -58,8 +52,8 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
+        if let Some((orders, thread)) = self.0.take() {
+            drop(orders);
             let _ = thread.join();
         }
     }
@@ -207,7 +201,6 @@ fn our_rules(json: &str, is_to_go: impl Fn(&str) -> bool) -> Vec<String> {
     objects(json, "rule").iter().filter_map(place).collect()
 }
 
-/// Interface of an nft rule.
 fn interface_of(rule: &Value) -> Option<&str> {
     rule.get("expr")?.as_array()?.iter().find_map(|part| {
         let key = part.pointer("/match/left/meta/key")?.as_str()?;

@@ -89,9 +89,6 @@ impl Route {
     }
 
     /// Performs a request.
-    ///
-    /// # Errors
-    /// The kernel's error.
     pub(crate) fn change(&mut self, request: Request) -> Result<(), Errno> {
         self.ask(request, |_| {})
     }

@@ -47,8 +47,6 @@ const CABLE_IDS: [&str; 21] = [
 pub(crate) struct CableList(Vec<String>);
 
 impl CableList {
-    /// # Errors
-    /// When the file cannot be read.
     pub(crate) fn read(path: &Path) -> io::Result<CableList> {
         fs::read_to_string(path).map(|text| CableList::parse(&text))
     }

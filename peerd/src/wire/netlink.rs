@@ -54,7 +54,7 @@ pub(crate) struct Link {
     pub(crate) addr_gen_mode: Option<AddrGenMode>,
 }
 
-/// A message of the kernel.
+/// A message of the kernel that the daemon uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
     /// An interface appeared or changed.
@@ -80,17 +80,17 @@ pub(crate) enum Message {
     HostRoute { index: IfIndex, to: IpAddr },
     /// End of the answer to a request: 0, or the error number.
     Outcome(i32),
-    /// Any other message.
-    Other,
 }
 
-/// Hands each message of a datagram, with its sequence number, to `take`; stops at damage.
+/// Hands each such message of a datagram, with its sequence number, to `take`; stops at damage.
 pub(crate) fn parse(mut bytes: &[u8], mut take: impl FnMut(u32, Message)) {
     while let Some((message, rest)) = u32_at(bytes, 0).and_then(|len| cut(bytes, len as usize))
         && let (Some(kind), Some(sequence)) = (u16_at(message, 4), u32_at(message, 8))
         && let Some(body) = message.get(16..)
     {
-        take(sequence, parse_body(kind, body).unwrap_or(Message::Other));
+        if let Some(message) = parse_body(kind, body) {
+            take(sequence, message);
+        }
         bytes = rest;
     }
 }
