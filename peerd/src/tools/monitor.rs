@@ -1,7 +1,7 @@
 //! `peerd monitor`: a live view of the links.
 
+use super::Failure;
 use super::client::Client;
-use super::{EXIT_NO_DAEMON, Failure};
 use crate::escape;
 use gamelink_core::control::{LinkReport, Status};
 use ratatui::crossterm::event::{self, Event, KeyCode};
@@ -74,28 +74,31 @@ impl Bars {
 /// Runs until `q` or Escape.
 pub(crate) fn run(control: &Path) -> Result<ExitCode, Failure> {
     let mut client = Client::connect(control)?;
-    let mut terminal = ratatui::init();
+    let mut terminal = ratatui::try_init().map_err(|error| no_terminal(&error))?;
     let result = show(&mut client, &mut terminal);
     ratatui::restore();
     result.map(|()| ExitCode::SUCCESS)
 }
 
 fn show(client: &mut Client, terminal: &mut DefaultTerminal) -> Result<(), Failure> {
-    let no_terminal = |error: io::Error| Failure(error.to_string(), EXIT_NO_DAEMON);
     let mut bars = Bars::default();
     loop {
         let status = escape::shown(&client.status()?);
         bars.handle_status(&status);
         terminal
             .draw(|frame| draw(frame, &status, &bars))
-            .map_err(no_terminal)?;
+            .map_err(|error| no_terminal(&error))?;
         let event = event::poll(POLL_INTERVAL).and_then(|is_ready| is_ready.then(event::read).transpose());
-        if let Some(Event::Key(key)) = event.map_err(no_terminal)?
+        if let Some(Event::Key(key)) = event.map_err(|error| no_terminal(&error))?
             && matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
         {
             return Ok(());
         }
     }
+}
+
+fn no_terminal(error: &io::Error) -> Failure {
+    format!("cannot draw on this terminal: {error}; `peerd status` needs none").into()
 }
 
 fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
