@@ -112,6 +112,9 @@ fn stops_and_restarts() {
         told.push(start.elapsed());
         assert!(!lab.addresses(0, "usb0").contains("fe80"));
     }
+    // A client that says nothing for a minute is let go.
+    drop(game);
+    let mut game = b.game();
     let mut a = lab.daemon(0, &[]);
     game.peer_up();
     for _ in 0..20 {
