@@ -2,7 +2,7 @@
 
 use crate::daemon::{self, Settings};
 use crate::log_lines;
-use crate::tools::client::Control;
+use crate::tools::status_query::Control;
 use crate::tools::{EXIT_FAILED, Failure, doctor, monitor, options, relay, status};
 use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;

@@ -2,7 +2,7 @@
 
 use super::assignment::LinkId;
 use super::user_precedence::Rank;
-use crate::sys::control::Credentials;
+use crate::sys::control_socket::Credentials;
 use gamelink_core::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
 use gamelink_core::time::LocalTime;
 use mio::net::UnixStream;

@@ -6,7 +6,7 @@ use super::interfaces::Tokens;
 use super::user_precedence;
 use crate::identity::Name;
 use crate::machine::peer_loss::Loss;
-use crate::sys::control::credentials;
+use crate::sys::control_socket::credentials;
 use crate::sys::environment;
 use gamelink_core::control::{FromDaemon, GameStatus, Role};
 use gamelink_core::time::LocalTime;

@@ -12,7 +12,7 @@ mod user_precedence;
 pub(crate) use settings::{RunError, Settings};
 
 use crate::machine::peer_loss::Loss;
-use crate::sys::control::Listeners;
+use crate::sys::control_socket::Listeners;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, environment};
 use assignment::{Event, LinkId};

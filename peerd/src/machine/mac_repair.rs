@@ -6,7 +6,7 @@
 //! the end that has given one does not move, so never do both.
 
 use crate::identity::{Instance, Mac};
-use crate::wire::frame::MacMessage;
+use crate::wire::ethernet_frame::MacMessage;
 use gamelink_core::control::{MacRepair, MacStatus};
 use gamelink_core::time::LocalTime;
 use hmac::{Hmac, Mac as _};

@@ -4,7 +4,7 @@
 //! two UDP ports on our interface only; chains of Docker and FORWARD are never touched, and nothing is
 //! restored from a file.
 
-use super::udp;
+use super::udp_probe;
 use gamelink_core::control::BRIDGE_PORT;
 use serde_json::Value;
 use std::fs;
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 /// Our UDP ports: games' and the daemon's.
 pub(super) const FIRST: u16 = BRIDGE_PORT;
-pub(super) const LAST: u16 = udp::PORT;
+pub(super) const LAST: u16 = udp_probe::PORT;
 
 /// Comment that marks our rules.
 pub(super) const TAG: &str = "gamelink";

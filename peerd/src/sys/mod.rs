@@ -1,11 +1,11 @@
 //! System interfaces, one kind of socket a file. The only place with unsafe code.
 
-pub(crate) mod claim;
 pub(crate) mod clock;
-pub(crate) mod control;
+pub(crate) mod control_socket;
 pub(crate) mod environment;
 pub(crate) mod firewall;
-pub(crate) mod holes;
+pub(crate) mod firewall_pinholes;
+pub(crate) mod interface_claim;
 pub(crate) mod multicast;
 pub(crate) mod netlink;
 pub(crate) mod packet;
@@ -13,7 +13,7 @@ pub(crate) mod signals;
 pub(crate) mod sysctl;
 pub(crate) mod sysfs;
 pub(crate) mod udev;
-pub(crate) mod udp;
+pub(crate) mod udp_probe;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};

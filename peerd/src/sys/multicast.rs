@@ -1,7 +1,7 @@
 //! UDP multicast of beacons on one LAN interface.
 
 use super::poll_for_input;
-use super::udp::PORT;
+use super::udp_probe::PORT;
 use crate::identity::IfIndex;
 use mio::{Registry, Token};
 use nix::cmsg_space;

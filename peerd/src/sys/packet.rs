@@ -3,7 +3,7 @@
 
 use super::poll_for_input;
 use crate::identity::IfIndex;
-use crate::wire::frame::ETHERTYPE;
+use crate::wire::ethernet_frame::ETHERTYPE;
 use libc::sock_filter;
 use mio::{Registry, Token};
 use nix::errno::Errno;

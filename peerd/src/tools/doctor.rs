@@ -1,6 +1,6 @@
 //! `peerd doctor`: finds faults, names the side, and prints the remedy.
 
-use super::client::Client;
+use super::status_query::Client;
 use super::{EXIT_FAULT, EXIT_NO_DAEMON};
 use crate::escape;
 use crate::sys::firewall::{self, Firewall};

@@ -1,13 +1,13 @@
 //! Commands beside `run`.
 
-pub(crate) mod client;
 pub(crate) mod doctor;
 pub(crate) mod monitor;
 pub(crate) mod options;
 pub(crate) mod relay;
 pub(crate) mod status;
+pub(crate) mod status_query;
 
-use client::AskError;
+use status_query::AskError;
 use std::process::ExitCode;
 
 /// Failure.

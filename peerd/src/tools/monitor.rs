@@ -1,7 +1,7 @@
 //! `peerd monitor`: a live view of the links.
 
 use super::Failure;
-use super::client::Client;
+use super::status_query::Client;
 use crate::escape;
 use gamelink_core::control::{LinkReport, Status};
 use ratatui::crossterm::event::{self, Event, KeyCode};

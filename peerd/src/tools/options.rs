@@ -6,7 +6,7 @@
 
 mod files;
 
-use super::client::{Client, Control};
+use super::status_query::{Client, Control};
 use super::{EXIT_FAILED, Failure};
 use crate::sys::environment::processes;
 use clap::Args;

@@ -7,7 +7,7 @@
 //! A byte without an answer is the only sign of a stock player's menu. Meanwhile no frames are given: after a
 //! quarter of a second the bridge reports a pause to the peer, and the other game does not wait.
 
-use super::client::Control;
+use super::status_query::Control;
 use clap::Args;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::serial::GameMessage;

@@ -1,6 +1,6 @@
 //! `peerd status`: shows cables, peers and games.
 
-use super::client::Client;
+use super::status_query::Client;
 use super::{EXIT_FAULT, Failure};
 use crate::escape;
 use gamelink_core::control::{CableState, CableStatus, GameStatus, Status};

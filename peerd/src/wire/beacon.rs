@@ -4,7 +4,7 @@
 //! length of the name, name, chosen instance, box id, sender's clock, echoed stamp and the instance that it
 //! answers (zero for none). An answer is as long as its question: no amplification.
 
-use super::cursor::{Reader, WireError};
+use super::reader::{Reader, WireError};
 use crate::identity::{Instance, Name};
 
 /// Version of this layout; up to the name it is the same in all.

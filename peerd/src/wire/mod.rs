@@ -1,7 +1,7 @@
 //! Formats of the wire and of the kernel: pure encoding and parsing.
 
 pub(crate) mod beacon;
-pub(crate) mod cursor;
-pub(crate) mod filter;
-pub(crate) mod frame;
+pub(crate) mod bpf;
+pub(crate) mod ethernet_frame;
 pub(crate) mod netlink;
+pub(crate) mod reader;

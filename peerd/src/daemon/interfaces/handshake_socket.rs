@@ -2,9 +2,9 @@
 
 use crate::identity::{IfIndex, Instance, Name};
 use crate::sys::packet::PacketSocket;
-use crate::wire::cursor::WireError;
-use crate::wire::filter;
-use crate::wire::frame::Frame;
+use crate::wire::bpf;
+use crate::wire::ethernet_frame::Frame;
+use crate::wire::reader::WireError;
 use gamelink_core::time::LocalTime;
 use mio::{Registry, Token};
 use std::io;
@@ -35,7 +35,7 @@ impl HandshakeSocket {
     pub(super) fn open(index: IfIndex, registry: &Registry, token: Token) -> io::Result<HandshakeSocket> {
         Ok(HandshakeSocket {
             token,
-            socket: PacketSocket::open(index, &filter::program(None), (registry, token))?,
+            socket: PacketSocket::open(index, &bpf::program(None), (registry, token))?,
             paused: None,
             full_batches: 0,
             followed: None,
@@ -83,7 +83,7 @@ impl HandshakeSocket {
     /// Without a flood all senders pass, such as a restarted peer or a second claimant.
     fn apply_filter(&self, name: Name) {
         let peer = self.followed.filter(|_| self.strict.is_some());
-        if let Err(error) = self.socket.set_filter(&filter::program(peer)) {
+        if let Err(error) = self.socket.set_filter(&bpf::program(peer)) {
             log::warn!("socket filter not set interface={name} error={error}");
         }
     }

@@ -1,7 +1,7 @@
 //! Sockets and services that all interfaces share, and the events of their links.
 
 use crate::daemon::assignment::Event;
-use crate::sys::holes::Keeper;
+use crate::sys::firewall_pinholes::Keeper;
 use crate::sys::netlink::Route;
 use mio::{Registry, Token};
 

@@ -6,8 +6,8 @@ use crate::machine::carrier::{self, LinkState};
 use crate::machine::diagnostic::Diagnostic;
 use crate::machine::mac_repair::Seed;
 use crate::machine::peer_loss::Loss;
-use crate::wire::cursor::WireError;
-use crate::wire::frame::Frame;
+use crate::wire::ethernet_frame::Frame;
+use crate::wire::reader::WireError;
 use std::net::IpAddr;
 
 #[derive(Clone, Copy, Debug)]

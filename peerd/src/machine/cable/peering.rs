@@ -4,7 +4,7 @@ use crate::identity::{Instance, Name};
 use crate::machine::address::Plan;
 use crate::machine::diagnostic::Diagnostic;
 use crate::machine::peer_loss::Loss;
-use crate::wire::frame::{Flags, Frame, Kind};
+use crate::wire::ethernet_frame::{Flags, Frame, Kind};
 use gamelink_core::time::LocalTime;
 
 #[derive(Debug, Default)]

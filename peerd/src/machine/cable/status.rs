@@ -2,7 +2,7 @@
 
 use super::{Cable, UDP_FRESH};
 use crate::machine::heartbeat::Health;
-use crate::wire::frame::Flags;
+use crate::wire::ethernet_frame::Flags;
 use gamelink_core::control::{CableState, CableStatus, PeerStatus, UdpStatus};
 use gamelink_core::time::LocalTime;
 

@@ -5,8 +5,8 @@ use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::LinkState;
 use crate::machine::mac_repair::Seed;
-use crate::wire::cursor::WireError;
-use crate::wire::frame::{Flags, Frame, Kind, LEN, MacMessage, VERSION};
+use crate::wire::ethernet_frame::{Flags, Frame, Kind, LEN, MacMessage, VERSION};
+use crate::wire::reader::WireError;
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use crate::machine::address::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
 use crate::machine::mac_repair::Seed;
-use crate::wire::frame::Frame;
+use crate::wire::ethernet_frame::Frame;
 use gamelink_core::time::LocalTime;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -20,7 +20,7 @@
 //! Further bytes are padding. `AF_PACKET` passes every firewall on INPUT, so frames report whether the layers
 //! above work.
 
-use super::cursor::{Reader, WireError};
+use super::reader::{Reader, WireError};
 use crate::identity::{Identity, Instance, Mac, Nonce};
 
 /// "Local experimental Ethertype 1" of IEEE 802.

@@ -1,6 +1,6 @@
 //! Socket filter against floods: classic BPF, run by the kernel on each frame.
 
-use super::frame::{LEN, MAGIC};
+use super::ethernet_frame::{LEN, MAGIC};
 use crate::identity::Instance;
 use libc::sock_filter;
 

@@ -60,22 +60,24 @@ impl Drop for Keeper {
 }
 
 fn keep(orders: Receiver<Order>) {
-    let mut holes: BTreeMap<IfIndex, Hole> = BTreeMap::new();
+    let mut pinholes: BTreeMap<IfIndex, Pinhole> = BTreeMap::new();
     for order in orders {
         match order {
             Order::Open(index, interface) => {
-                holes.entry(index).or_insert_with(|| Hole::open(index, interface));
+                pinholes
+                    .entry(index)
+                    .or_insert_with(|| Pinhole::open(index, interface));
             }
             Order::Rename(index, interface) => {
-                if let Some(old) = holes.remove(&index) {
+                if let Some(old) = pinholes.remove(&index) {
                     drop(old);
-                    holes.insert(index, Hole::open(index, interface));
+                    pinholes.insert(index, Pinhole::open(index, interface));
                 }
             }
-            Order::Close(index) => drop(holes.remove(&index)),
+            Order::Close(index) => drop(pinholes.remove(&index)),
             Order::Leave(index) => {
-                if let Some(mut hole) = holes.remove(&index) {
-                    hole.firewalls.clear();
+                if let Some(mut pinhole) = pinholes.remove(&index) {
+                    pinhole.firewalls.clear();
                 }
             }
             Order::Sweep(kept) => {
@@ -89,25 +91,25 @@ fn keep(orders: Receiver<Order>) {
 
 /// Rules for one interface, removed on drop.
 #[derive(Debug)]
-struct Hole {
+struct Pinhole {
     interface: String,
     index: IfIndex,
     firewalls: Vec<Firewall>,
 }
 
-impl Hole {
+impl Pinhole {
     /// Opens the firewalls of this machine for one interface.
-    fn open(index: IfIndex, interface: String) -> Hole {
-        let hole = Hole {
+    fn open(index: IfIndex, interface: String) -> Pinhole {
+        let pinhole = Pinhole {
             interface,
             index,
             firewalls: detect(),
         };
         // Rules of a killed daemon are removed first, so that there is only one set.
-        hole.close();
-        let interface = &hole.interface;
+        pinhole.close();
+        let interface = &pinhole.interface;
         let commands = |firewall: &Firewall| firewall.commands_by("iif", interface);
-        for command in hole.firewalls.iter().flat_map(commands) {
+        for command in pinhole.firewalls.iter().flat_map(commands) {
             match run(&command) {
                 Ok(_) => log::info!("firewall opened command=`{command}`"),
                 Err(error) => log::warn!(
@@ -115,7 +117,7 @@ impl Hole {
                 ),
             }
         }
-        hole
+        pinhole
     }
 
     /// Removes our rules.
@@ -140,7 +142,7 @@ impl Hole {
     }
 }
 
-impl Drop for Hole {
+impl Drop for Pinhole {
     fn drop(&mut self) {
         self.close();
         if !self.firewalls.is_empty() {
