@@ -13,7 +13,6 @@ pub use status::{
 
 use crate::bridge::Summary;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// The version of these messages.
 pub const VERSION: u16 = 1;
@@ -200,24 +199,15 @@ impl DownCause {
 }
 
 /// Reasons why a line cannot be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum LineError {
     /// Longer than [`MAX_LINE`]: the stream is lost.
+    #[error("line of more than {MAX_LINE} bytes")]
     TooLong,
     /// Not a message; the next line may be one.
+    #[error("not a control message: {0}")]
     Malformed(serde_json::Error),
 }
-
-impl fmt::Display for LineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LineError::TooLong => write!(f, "line of more than {MAX_LINE} bytes"),
-            LineError::Malformed(error) => write!(f, "not a control message: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for LineError {}
 
 /// Writes a message as one line, newline included.
 ///

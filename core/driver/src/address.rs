@@ -27,19 +27,12 @@ pub struct BindAddress {
 }
 
 /// An address that cannot be used, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an address: {reason}")]
 pub struct ParseAddressError {
     text: String,
     reason: &'static str,
 }
-
-impl fmt::Display for ParseAddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not an address: {}", self.text, self.reason)
-    }
-}
-
-impl std::error::Error for ParseAddressError {}
 
 impl FromStr for PeerAddress {
     type Err = ParseAddressError;

@@ -26,7 +26,6 @@ use gamelink_core::serial::SerialControl;
 use gamelink_core::time::LocalTime;
 use gate::Gate;
 use hub::Hub;
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::ops::{Deref, DerefMut};
@@ -52,47 +51,30 @@ pub struct Config {
 }
 
 /// Why a link, or its way to a peer, cannot be opened.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The listener that the stock core connects to.
-    GamePort(io::Error),
+    #[error("cannot listen on 127.0.0.1 for the Gambatte core: {0}")]
+    GamePort(#[source] io::Error),
     /// The UDP port to the peer.
-    PeerPort(SocketAddr, io::Error),
+    #[error("{}", port_error(.0, .1))]
+    PeerPort(SocketAddr, #[source] io::Error),
     /// The helper thread.
-    Thread(io::Error),
+    #[error("cannot start the link's thread: {0}")]
+    Thread(#[source] io::Error),
 }
 
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::GamePort(error) => {
-                write!(f, "cannot listen on 127.0.0.1 for the Gambatte core: {error}")
-            }
-            StartError::PeerPort(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
-                f,
-                "UDP port {} is in use: another game on this machine has it; for two players on one machine give each its own \
-                 address (GAMELINK_BIND=127.0.0.1 and 127.0.0.2)",
-                address.port()
-            ),
-            StartError::PeerPort(address, error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-                write!(
-                    f,
-                    "{address} is not an address of this machine: correct or leave out GAMELINK_BIND"
-                )
-            }
-            StartError::PeerPort(address, error) => write!(f, "cannot open UDP port {address}: {error}"),
-            StartError::Thread(error) => write!(f, "cannot start the link's thread: {error}"),
+fn port_error(address: &SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "UDP port {} is in use: another game on this machine has it; for two players on one machine give each its own \
+             address (GAMELINK_BIND=127.0.0.1 and 127.0.0.2)",
+            address.port()
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{address} is not an address of this machine: correct or leave out GAMELINK_BIND")
         }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StartError::GamePort(error) | StartError::PeerPort(_, error) | StartError::Thread(error) => {
-                Some(error)
-            }
-        }
+        _ => format!("cannot open UDP port {address}: {error}"),
     }
 }
 

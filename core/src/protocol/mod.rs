@@ -28,7 +28,6 @@ pub use writer::Writer;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
-use std::fmt;
 
 /// The longest datagram: stays under the 1232 bytes that IPv6's minimum MTU leaves for UDP (RFC 8200, section
 /// 5).
@@ -145,24 +144,15 @@ pub struct Header {
 }
 
 /// Error of a datagram that cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Not one of ours, or cut, or too long, or damaged.
+    #[error("not a gamelink datagram")]
     Malformed,
     /// One of ours in another version.
+    #[error("protocol version {0}, expected {VERSION}")]
     Version(u16),
 }
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DecodeError::Malformed => f.write_str("not a gamelink datagram"),
-            DecodeError::Version(theirs) => write!(f, "protocol version {theirs}, expected {VERSION}"),
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
 
 /// Reads one datagram; every event in it has been checked when this returns.
 ///
