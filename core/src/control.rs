@@ -13,6 +13,7 @@ pub use status::{
 
 use crate::bridge::Summary;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The version of these messages.
 pub const VERSION: u16 = 1;
@@ -79,17 +80,11 @@ impl LinkState {
     pub fn is_linked(self) -> bool {
         matches!(self, LinkState::Linked | LinkState::PeerPaused)
     }
+}
 
-    /// The name on the wire and in the statistics.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            LinkState::Unplugged => "unplugged",
-            LinkState::Searching => "searching",
-            LinkState::Linked => "linked",
-            LinkState::PeerPaused => "peer paused",
-            LinkState::Unknown => "unknown",
-        }
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -216,11 +211,7 @@ pub enum LineError {
 pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, LineError> {
     let mut line = serde_json::to_vec(message).map_err(LineError::Malformed)?;
     line.push(b'\n');
-    if line.len() > MAX_LINE {
-        Err(LineError::TooLong)
-    } else {
-        Ok(line)
-    }
+    (line.len() <= MAX_LINE).then_some(line).ok_or(LineError::TooLong)
 }
 
 /// Reads one line, without its newline; `None` for an unknown type.
@@ -228,14 +219,13 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, LineError> {
 /// # Errors
 /// When it is no message at all.
 pub fn decode<T: for<'a> Deserialize<'a>>(line: &[u8]) -> Result<Option<T>, LineError> {
-    match serde_json::from_slice(line) {
-        Ok(message) => Ok(Some(message)),
-        Err(error) => match serde_json::from_slice::<AnyType>(line) {
-            // A message of unknown type; known types have wrong fields.
-            Ok(any) if !KNOWN_TYPES.contains(&any.r#type.as_str()) => Ok(None),
+    serde_json::from_slice(line)
+        .map(Some)
+        .or_else(|error| match serde_json::from_slice(line) {
+            Ok(AnyType { r#type }) if !is_known(&r#type) => Ok(None),
+            // A message of known type with wrong fields, or none.
             _ => Err(LineError::Malformed(error)),
-        },
-    }
+        })
 }
 
 #[derive(Deserialize)]
@@ -243,15 +233,12 @@ struct AnyType {
     r#type: String,
 }
 
-const KNOWN_TYPES: [&str; 7] = [
-    "hello",
-    "report",
-    "status",
-    "welcome",
-    "peer_up",
-    "peer_down",
-    "refused",
-];
+fn is_known(name: &str) -> bool {
+    matches!(
+        name,
+        "hello" | "report" | "status" | "welcome" | "peer_up" | "peer_down" | "refused"
+    )
+}
 
 /// Splits a stream into lines, holding at most one.
 #[derive(Clone, Debug, Default)]
@@ -264,25 +251,19 @@ impl Lines {
     ///
     /// # Errors
     /// [`LineError::TooLong`] when a line has no end: drop the connection.
-    pub fn handle_bytes(&mut self, mut bytes: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), LineError> {
-        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
-            let (line, rest) = bytes.split_at(end);
-            if self.partial.len() + line.len() >= MAX_LINE {
+    pub fn handle_bytes(&mut self, bytes: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), LineError> {
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let line = piece.strip_suffix(b"\n");
+            let text = line.unwrap_or(piece);
+            if self.partial.len() + text.len() >= MAX_LINE {
                 return Err(LineError::TooLong);
             }
-            if self.partial.is_empty() {
-                take(line);
-            } else {
-                self.partial.extend_from_slice(line);
+            self.partial.extend_from_slice(text);
+            if line.is_some() {
                 take(&self.partial);
                 self.partial.clear();
             }
-            bytes = rest.get(1..).unwrap_or_default();
         }
-        if self.partial.len() + bytes.len() >= MAX_LINE {
-            return Err(LineError::TooLong);
-        }
-        self.partial.extend_from_slice(bytes);
         Ok(())
     }
 }

@@ -55,10 +55,7 @@ pub enum GamePort {
 
 impl fmt::Display for GamePort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            GamePort::Direct => "direct",
-            GamePort::Loopback => "loopback",
-        })
+        self.serialize(f)
     }
 }
 

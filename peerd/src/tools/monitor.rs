@@ -167,7 +167,7 @@ fn games(status: &Status) -> Table<'static> {
         [
             game.pid.to_string(),
             game.cable.clone().unwrap_or_default(),
-            says(&|report| report.state.words().to_owned()),
+            says(&|report| report.state.to_string()),
             says(&|report| ms(report.round_trip_us.p50)),
             says(&|report| ms(report.round_trip_us.p99)),
             says(&|report| report.offset_us.map(ms).unwrap_or_default()),

@@ -74,7 +74,7 @@ fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
     let cable = game.cable.as_deref().unwrap_or("no cable yet");
     write!(text, "user {}): on {cable}", game.uid)?;
     if let Some(report) = &game.report {
-        let (state, bytes) = (report.state.words(), report.exchanged());
+        let (state, bytes) = (report.state, report.exchanged());
         let ms = report.round_trip_us.p50 / 1e3;
         write!(
             text,
