@@ -31,32 +31,20 @@ impl GameMessage {
     #[must_use]
     pub fn encode(self) -> [u8; 2] {
         match self {
-            GameMessage::Request {
-                byte,
-                speed: Speed::Normal,
-            } => [byte, 0],
-            GameMessage::Request {
-                byte,
-                speed: Speed::Fast,
-            } => [byte, 1],
+            GameMessage::Request { byte, speed } => [byte, speed as u8],
             GameMessage::Reply { byte } => [byte, REPLY],
         }
     }
 
     /// The message that these two bytes are.
     #[must_use]
-    pub fn decode(bytes: [u8; 2]) -> GameMessage {
-        match bytes {
-            [byte, REPLY] => GameMessage::Reply { byte },
-            [byte, 0] => GameMessage::Request {
-                byte,
-                speed: Speed::Normal,
-            },
-            [byte, _] => GameMessage::Request {
-                byte,
-                speed: Speed::Fast,
-            },
-        }
+    pub fn decode([byte, kind]: [u8; 2]) -> GameMessage {
+        let speed = match kind {
+            REPLY => return GameMessage::Reply { byte },
+            0 => Speed::Normal,
+            _ => Speed::Fast,
+        };
+        GameMessage::Request { byte, speed }
     }
 }
 
@@ -69,13 +57,11 @@ pub struct Decoder {
 impl Decoder {
     /// Takes the next byte of the stream; every second one completes a message.
     pub fn handle_byte(&mut self, byte: u8) -> Option<GameMessage> {
-        match self.first.take() {
-            None => {
-                self.first = Some(byte);
-                None
-            }
-            Some(first) => Some(GameMessage::decode([first, byte])),
+        let first = self.first.take();
+        if first.is_none() {
+            self.first = Some(byte);
         }
+        first.map(|first| GameMessage::decode([first, byte]))
     }
 }
 
