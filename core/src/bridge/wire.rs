@@ -76,34 +76,22 @@ impl Bridge {
 
     fn handle_header(&mut self, received: LocalTime, header: &Header) {
         if header.echo != 0 {
-            self.handle_sample(Sample {
+            let measured = self.clock.handle_sample(Sample {
                 sent: LocalTime(header.echo),
                 peer_sent: PeerTime(header.sent),
                 held: Duration::from_nanos(header.held),
                 received,
             });
+            if let Some((delay, deviation)) = measured {
+                self.stats.round_trip.record(delay);
+                self.stats.offset_deviation.record(deviation);
+            }
         }
         self.note_header(received, header);
         let is_waited_for = self.mode() == Mode::Rollback;
         let is_paused = self.liveness.is_paused();
         self.notices
             .handle_pause(received, is_paused, is_waited_for, &mut self.stats.counters);
-    }
-
-    fn handle_sample(&mut self, sample: Sample) {
-        self.clock.handle_sample(sample);
-        let Some(delay) = self.clock.latest_delay() else {
-            return;
-        };
-        self.stats.round_trip.record(delay);
-        if let Some(offset) = self.clock.offset() {
-            let own = (sample.peer_sent - PeerTime(sample.received.0)).0;
-            let half = i64::try_from(delay.as_nanos() / 2).unwrap_or(i64::MAX);
-            let deviation = own.saturating_add(half).abs_diff(offset.0);
-            self.stats
-                .offset_deviation
-                .record(Duration::from_nanos(deviation));
-        }
     }
 
     /// Remembers what the next datagram acknowledges.

@@ -62,7 +62,6 @@ pub struct ClockSync {
     back: Floor,
     skew: Option<Skew>,
     estimate: Option<Estimate>,
-    latest_delay: Option<Duration>,
     /// Mean deviation of the delay from its minimum, in nanoseconds, each sample weighing an eighth.
     jitter: f64,
     contradictions: u32,
@@ -98,17 +97,18 @@ impl Estimate {
 }
 
 impl ClockSync {
-    /// Takes one sample. Order and repetition do not matter; what cannot be is counted and not used.
-    pub fn handle_sample(&mut self, sample: Sample) {
+    /// Takes one sample; order and repetition do not matter. Returns its round trip, queueing and all, and by
+    /// how much its own offset differs from [`offset`](Self::offset); None where it is rejected and counted.
+    pub fn handle_sample(&mut self, sample: Sample) -> Option<(Duration, Duration)> {
         let Some(differences) = Differences::of(sample) else {
             self.rejected.impossible += 1;
-            return;
+            return None;
         };
         if self.contradicts(&differences) {
             self.contradictions += 1;
             if self.contradictions < STEP_SAMPLES {
                 self.rejected.contradicting += 1;
-                return;
+                return None;
             }
             // The peer's clock (or ours) was set, or one machine slept. Its crystal is still the same, so the
             // skew stays.
@@ -122,9 +122,9 @@ impl ClockSync {
             | self.back.insert(received, differences.back, -rate);
         if !is_used {
             self.rejected.impossible += 1;
-            return;
+            return None;
         }
-        self.measure_delay(&differences);
+        let delay = self.measure_delay(&differences);
         let second = received / 1_000_000_000;
         if second > self.skew_second {
             self.skew_second = second;
@@ -135,6 +135,9 @@ impl ClockSync {
             .estimate
             .map_or(sample.received, |e| e.at.max(sample.received));
         self.estimate = self.measure(now);
+        let own = i64::midpoint(differences.towards, -differences.back);
+        let deviation = own.abs_diff(self.estimate?.offset());
+        Some((Duration::from_nanos(delay), Duration::from_nanos(deviation)))
     }
 
     /// The peer's clock minus ours at the newest sample.
@@ -148,12 +151,6 @@ impl ClockSync {
     pub fn delay(&self) -> Option<Duration> {
         self.estimate
             .map(|e| Duration::from_nanos(e.most.saturating_sub(e.least).max(0).unsigned_abs()))
-    }
-
-    /// The round trip of the newest sample, queueing and all.
-    #[must_use]
-    pub fn latest_delay(&self) -> Option<Duration> {
-        self.latest_delay
     }
 
     /// How much the round trip varies above its minimum (RFC 5905's jitter, as a running mean).
@@ -204,7 +201,6 @@ impl ClockSync {
         self.towards = Floor::default();
         self.back = Floor::default();
         self.estimate = None;
-        self.latest_delay = None;
         self.contradictions = 0;
     }
 
@@ -231,11 +227,11 @@ impl ClockSync {
         sample.towards + reach < least || -sample.back - reach > most
     }
 
-    fn measure_delay(&mut self, sample: &Differences) {
+    fn measure_delay(&mut self, sample: &Differences) -> u64 {
         let delay = sample.delay();
-        self.latest_delay = Some(Duration::from_nanos(delay));
         let least = self.delay().map_or(delay, |d| d.as_nanos() as u64);
         self.jitter += (delay.saturating_sub(least) as f64 - self.jitter) / 8.0;
+        delay
     }
 
     /// Both ways show the same skew with opposite signs; the way with less queueing tells it better and

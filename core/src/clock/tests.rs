@@ -70,14 +70,15 @@ impl World {
 fn one_sample_gives_offset_and_delay() {
     let mut sync = ClockSync::default();
     assert_eq!(sync.offset(), None);
-    sync.handle_sample(Sample {
+    let delay = Duration::from_nanos(400);
+    let measured = sync.handle_sample(Sample {
         sent: LocalTime(1_000),
         peer_sent: PeerTime(50_600),
         held: Duration::from_nanos(400),
         received: LocalTime(1_800),
     });
-    assert_eq!(sync.delay(), Some(Duration::from_nanos(400)));
-    assert_eq!(sync.latest_delay(), sync.delay());
+    assert_eq!(measured, Some((delay, Duration::ZERO)));
+    assert_eq!(sync.delay(), Some(delay));
     assert_eq!(sync.offset(), Some(Span(49_000)));
     assert_eq!(sync.error_bound(), Some(Duration::from_nanos(200)));
 }
@@ -258,7 +259,7 @@ fn impossible_stamps_are_counted_and_change_nothing() {
         },
     ];
     for (i, sample) in hostile.into_iter().enumerate() {
-        sync.handle_sample(sample);
+        assert_eq!(sync.handle_sample(sample), None);
         assert_eq!(sync.rejected().impossible, i as u64 + 1, "{sample:?}");
         assert_eq!(sync.offset(), offset);
     }
