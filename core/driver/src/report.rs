@@ -85,7 +85,7 @@ impl Report {
                 offset_deviation_us: stats.offset_deviation.summary(),
                 skew_ppm: clock.skew_ppm(),
                 clock_steps: clock.steps(),
-                rejected_samples: clock.rejected().impossible + clock.rejected().contradicting,
+                rejected_samples: clock.rejected(),
             },
             hooks_us,
         }

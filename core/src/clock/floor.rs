@@ -2,7 +2,7 @@
 //! clocks apart.
 
 /// Nanoseconds of the local clock that one slot of the window covers.
-const SLOT_NANOS: u64 = 1_000_000_000;
+pub(super) const SLOT_NANOS: u64 = 1_000_000_000;
 /// Slots in the window: with one second each, about a minute, in which a cheap crystal's skew is constant to
 /// 1 ppm.
 const SLOTS: usize = 64;
@@ -21,11 +21,19 @@ struct Point {
     difference: i64,
 }
 
-/// The slope of a floor, and how far above it the points lie.
+impl Point {
+    /// The difference, moved along the slope to `now`.
+    fn drifted(self, now: u64, slope: f64) -> i64 {
+        let passed = now.wrapping_sub(self.at).cast_signed();
+        // A cast from f64 saturates.
+        self.difference.saturating_add((passed as f64 * slope) as i64)
+    }
+}
+
+/// The slope of a floor, in seconds a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Slope {
-    /// Seconds a second.
-    pub(super) slope: f64,
+pub(super) struct Skew {
+    pub(super) rate: f64,
     /// One standard error of it, guessed from the residuals.
     pub(super) error: f64,
 }
@@ -33,6 +41,7 @@ pub(super) struct Slope {
 /// The smallest difference of each second of the last minute, for one direction of the path.
 #[derive(Clone, Debug)]
 pub(super) struct Floor {
+    /// Those of more than [`SLOTS`] seconds ago are of no use.
     slots: [Option<Point>; SLOTS],
     /// The number of the newest slot: local time over [`SLOT_NANOS`].
     newest: u64,
@@ -51,18 +60,15 @@ impl Floor {
     /// Takes one difference; `slope` is what is known of its drift. False if it is older than the window.
     pub(super) fn insert(&mut self, at: u64, difference: i64, slope: f64) -> bool {
         let number = at / SLOT_NANOS;
-        if number > self.newest {
-            let passed = number - self.newest;
-            for stale in 1..=passed.min(SLOTS as u64) {
-                self.slots[slot(self.newest.wrapping_add(stale))] = None;
-            }
-            self.newest = number;
-        } else if self.newest - number >= SLOTS as u64 {
+        self.newest = self.newest.max(number);
+        if self.newest - number >= SLOTS as u64 {
             return false;
         }
         let point = Point { at, difference };
-        let best = &mut self.slots[slot(number)];
-        if best.is_none_or(|old| drifted(point, old.at, slope) < old.difference) {
+        let best = &mut self.slots[(number % SLOTS as u64) as usize];
+        let is_better =
+            |old: Point| old.at / SLOT_NANOS != number || point.drifted(old.at, slope) < old.difference;
+        if best.is_none_or(is_better) {
             *best = Some(point);
         }
         true
@@ -72,14 +78,11 @@ impl Floor {
     /// for each second of its age.
     pub(super) fn lowest(&self, now: u64, slope: f64, wander: f64) -> Option<Lowest> {
         self.points()
-            .map(|point| {
-                let age = now.abs_diff(point.at);
-                let margin = (age as f64 * wander) as i64;
-                let difference = drifted(point, now, slope);
-                (difference.saturating_add(margin), Lowest { difference, margin })
+            .map(|point| Lowest {
+                difference: point.drifted(now, slope),
+                margin: (now.abs_diff(point.at) as f64 * wander) as i64,
             })
-            .min_by_key(|(penalised, _)| *penalised)
-            .map(|(_, lowest)| lowest)
+            .min_by_key(|lowest| lowest.difference.saturating_add(lowest.margin))
     }
 
     /// The slope of the straight line that lies below all points and nearest to them.
@@ -87,24 +90,20 @@ impl Floor {
     /// The total distance is a convex function of the slope, so narrowing an interval finds its minimum (the
     /// linear programme of Moon, Skelly and Towsley, "Estimation and removal of clock skew from network delay
     /// measurements", 1999). None with too few points, or at the bound.
-    pub(super) fn slope(&self) -> Option<Slope> {
+    pub(super) fn slope(&self) -> Option<Skew> {
         let first = self.points().min_by_key(|p| p.at)?;
-        let last = self.points().max_by_key(|p| p.at)?;
+        let span = self.points().map(|p| p.at - first.at).max()?;
         let count = self.points().count();
-        let span = (last.at - first.at) as f64;
-        if count < SLOPE_SLOTS || last.at - first.at < SLOPE_SLOTS as u64 * SLOT_NANOS / 2 {
+        if count < SLOPE_SLOTS || span < SLOPE_SLOTS as u64 * SLOT_NANOS / 2 {
             return None;
         }
         let mean_distance = |slope: f64| {
-            let mut sum = 0.0;
-            let mut lowest = f64::INFINITY;
-            for point in self.points() {
-                let x = (point.at - first.at) as f64;
-                let y = point.difference.saturating_sub(first.difference) as f64 - slope * x;
-                sum += y;
-                lowest = lowest.min(y);
-            }
-            sum / count as f64 - lowest
+            let height = |point: Point| {
+                let rise = point.difference.saturating_sub(first.difference);
+                rise as f64 - slope * (point.at - first.at) as f64
+            };
+            let lowest = self.points().map(height).fold(f64::INFINITY, f64::min);
+            self.points().map(height).sum::<f64>() / count as f64 - lowest
         };
         let (mut low, mut high) = (-MAX_SKEW, MAX_SKEW);
         // Each round leaves two thirds: 1000 ppm shrink below 0.001 ppm.
@@ -116,39 +115,25 @@ impl Floor {
                 low += third;
             }
         }
-        let slope = f64::midpoint(low, high);
-        if slope.abs() > MAX_SKEW * 0.999 {
-            return None;
-        }
+        let rate = f64::midpoint(low, high);
         // The lowest of half of the points rules each end of the line, so the error shrinks with their
         // number.
-        let error = (mean_distance(slope) + 1_000.0) / (span * count as f64 / 4.0);
-        Some(Slope { slope, error })
+        let error = (mean_distance(rate) + 1_000.0) / (span as f64 * count as f64 / 4.0);
+        (rate.abs() <= MAX_SKEW * 0.999).then_some(Skew { rate, error })
     }
 
     fn points(&self) -> impl Iterator<Item = Point> + '_ {
-        self.slots.iter().flatten().copied()
+        let points = self.slots.iter().flatten().copied();
+        points.filter(|point| self.newest - point.at / SLOT_NANOS < SLOTS as u64)
     }
 }
 
-/// The lowest point of a floor, carried to the present.
+/// The lowest point of a floor, carried to the present; in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lowest {
-    /// The difference, in nanoseconds.
     pub(super) difference: i64,
-    /// How far it may have wandered since it was seen, in nanoseconds.
+    /// How far it may have wandered since it was seen.
     pub(super) margin: i64,
-}
-
-/// Difference of a point, moved along the slope to `now`.
-fn drifted(point: Point, now: u64, slope: f64) -> i64 {
-    let passed = now.wrapping_sub(point.at).cast_signed();
-    // A cast from f64 saturates.
-    point.difference.saturating_add((passed as f64 * slope) as i64)
-}
-
-fn slot(number: u64) -> usize {
-    (number % SLOTS as u64) as usize
 }
 
 #[cfg(test)]
@@ -165,7 +150,7 @@ mod tests {
             floor.insert(at, (at as f64 * 50e-6) as i64 + queueing as i64, 0.0);
         }
         let slope = floor.slope().unwrap();
-        assert!((slope.slope - 50e-6).abs() < 1e-6, "{slope:?}");
+        assert!((slope.rate - 50e-6).abs() < 1e-6, "{slope:?}");
     }
 
     #[test]

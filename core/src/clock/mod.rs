@@ -11,7 +11,7 @@
 mod floor;
 
 use crate::time::{LocalTime, PeerTime, Span};
-use floor::{Floor, MAX_SKEW};
+use floor::{Floor, MAX_SKEW, SLOT_NANOS, Skew};
 use std::time::Duration;
 
 /// Four timestamps: our datagram left, the peer received it, the peer answered, we received the answer.
@@ -27,25 +27,15 @@ pub struct Sample {
     pub received: LocalTime,
 }
 
-/// Samples that were not used, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rejected {
-    /// Stamps that no clock gives: near the end of time, received before sent, held longer than away, ten
-    /// seconds under way.
-    pub impossible: u64,
-    /// Sound by themselves, but at odds with what is known; a few in a row are a step and are believed.
-    pub contradicting: u64,
-}
-
 /// Stamps from here on are no monotonic clock's: 2^62 ns are 146 years of uptime. Below, no sum or difference
 /// of two overflows.
 const STAMP_LIMIT: u64 = 1 << 62;
-/// A datagram that was away longer tells nothing that a fresh one does not tell better.
-const MAX_AWAY: Duration = Duration::from_secs(10);
+/// A datagram that was away longer, in nanoseconds, tells nothing that a fresh one does not tell better.
+const MAX_AWAY: u64 = 10_000_000_000;
 /// Contradicting samples in a row that make a step. Two may be stragglers from before a suspend; each more
 /// costs a frame or so of wrong time.
 const STEP_SAMPLES: u32 = 4;
-/// Error of stamping itself: an interrupt that comes late, a clock read of coarse grain.
+/// Error of stamping itself, in nanoseconds: an interrupt that comes late, a clock read of coarse grain.
 const STAMP_SLACK: i64 = 20_000;
 /// How fast an offset is taken to wander while the skew is not known: two ordinary crystals.
 const UNKNOWN_WANDER: f64 = 100e-6;
@@ -60,22 +50,14 @@ pub struct ClockSync {
     towards: Floor,
     /// Our receive stamp minus the peer's send stamp: the delay from the peer minus the offset.
     back: Floor,
+    /// What the peer's clock gains on ours.
     skew: Option<Skew>,
     estimate: Option<Estimate>,
     /// Mean deviation of the delay from its minimum, in nanoseconds, each sample weighing an eighth.
     jitter: f64,
     contradictions: u32,
     steps: u64,
-    rejected: Rejected,
-    /// The second of local time in which the skew was last computed.
-    skew_second: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Skew {
-    /// Seconds a second that the peer's clock gains on ours.
-    rate: f64,
-    error: f64,
+    rejected: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,44 +80,50 @@ impl Estimate {
 
 impl ClockSync {
     /// Takes one sample; order and repetition do not matter. Returns its round trip, queueing and all, and by
-    /// how much its own offset differs from [`offset`](Self::offset); None where it is rejected and counted.
+    /// how much its own offset differs from [`offset`](Self::offset).
+    ///
+    /// None where it is rejected: its stamps are no clock's (near the end of time, received before sent, held
+    /// longer than away, ten seconds under way), or contradict what is known. A few of these in a row are a
+    /// step and are believed.
     pub fn handle_sample(&mut self, sample: Sample) -> Option<(Duration, Duration)> {
-        let Some(differences) = Differences::of(sample) else {
-            self.rejected.impossible += 1;
-            return None;
-        };
-        if self.contradicts(&differences) {
+        let measured = Differences::of(sample).and_then(|differences| self.handle_differences(&differences));
+        self.rejected += u64::from(measured.is_none());
+        measured
+    }
+
+    fn handle_differences(&mut self, sample: &Differences) -> Option<(Duration, Duration)> {
+        if self.contradicts(sample) {
             self.contradictions += 1;
             if self.contradictions < STEP_SAMPLES {
-                self.rejected.contradicting += 1;
                 return None;
             }
             // The peer's clock (or ours) was set, or one machine slept. Its crystal is still the same, so the
             // skew stays.
-            self.steps += 1;
-            self.forget_offset();
+            *self = ClockSync {
+                skew: self.skew,
+                jitter: self.jitter,
+                steps: self.steps + 1,
+                rejected: self.rejected,
+                ..ClockSync::default()
+            };
         }
         self.contradictions = 0;
         let rate = self.rate();
-        let (sent, received) = (sample.sent.0, sample.received.0);
-        let is_used = self.towards.insert(sent, differences.towards, rate)
-            | self.back.insert(received, differences.back, -rate);
+        let is_used = self.towards.insert(sample.sent, sample.towards, rate)
+            | self.back.insert(sample.received, sample.back, -rate);
         if !is_used {
-            self.rejected.impossible += 1;
             return None;
         }
-        let delay = self.measure_delay(&differences);
-        let second = received / 1_000_000_000;
-        if second > self.skew_second {
-            self.skew_second = second;
+        let delay = sample.towards.saturating_add(sample.back).max(0).unsigned_abs();
+        let least = self.delay().map_or(delay, |least| least.as_nanos() as u64);
+        self.jitter += (delay.saturating_sub(least) as f64 - self.jitter) / 8.0;
+        let newest = self.estimate.map_or(0, |known| known.at.0);
+        if sample.received / SLOT_NANOS > newest / SLOT_NANOS {
             self.measure_skew();
         }
         // A straggler must not turn time back.
-        let now = self
-            .estimate
-            .map_or(sample.received, |e| e.at.max(sample.received));
-        self.estimate = self.measure(now);
-        let own = i64::midpoint(differences.towards, -differences.back);
+        self.estimate = self.measure(sample.received.max(newest));
+        let own = i64::midpoint(sample.towards, -sample.back);
         let deviation = own.abs_diff(self.estimate?.offset());
         Some((Duration::from_nanos(delay), Duration::from_nanos(deviation)))
     }
@@ -177,9 +165,9 @@ impl ClockSync {
         ))
     }
 
-    /// Samples that were not used.
+    /// Samples that were rejected.
     #[must_use]
-    pub fn rejected(&self) -> Rejected {
+    pub fn rejected(&self) -> u64 {
         self.rejected
     }
 
@@ -191,17 +179,11 @@ impl ClockSync {
 
     /// Forgets the peer: the next samples are another machine's. The counters stay.
     pub fn reset(&mut self) {
-        self.forget_offset();
-        self.skew = None;
-        self.skew_second = 0;
-        self.jitter = 0.0;
-    }
-
-    fn forget_offset(&mut self) {
-        self.towards = Floor::default();
-        self.back = Floor::default();
-        self.estimate = None;
-        self.contradictions = 0;
+        *self = ClockSync {
+            steps: self.steps,
+            rejected: self.rejected,
+            ..ClockSync::default()
+        };
     }
 
     fn rate(&self) -> f64 {
@@ -216,22 +198,15 @@ impl ClockSync {
     /// True if the true offset cannot be both within what is known and within what this sample says.
     fn contradicts(&self, sample: &Differences) -> bool {
         let Some(known) = self.estimate else { return false };
-        let passed = (sample.received - known.at).0;
+        let passed = sample.received.cast_signed() - known.at.0.cast_signed();
         let drift = (passed as f64 * self.rate()) as i64;
         // A sample from before a long silence cannot be judged to the microsecond.
         let slack = (passed.unsigned_abs() as f64 * self.wander()) as i64 + STAMP_SLACK + known.margin;
         let most = known.most.max(known.least).saturating_add(drift + slack);
         let least = known.least.min(known.most).saturating_add(drift - slack);
-        // The sample was under way for `away`, in which the offset drifts as well.
-        let reach = (sample.away as f64 * MAX_SKEW) as i64;
+        // The offset drifts as well while the sample is under way.
+        let reach = ((sample.received - sample.sent) as f64 * MAX_SKEW) as i64;
         sample.towards + reach < least || -sample.back - reach > most
-    }
-
-    fn measure_delay(&mut self, sample: &Differences) -> u64 {
-        let delay = sample.delay();
-        let least = self.delay().map_or(delay, |d| d.as_nanos() as u64);
-        self.jitter += (delay.saturating_sub(least) as f64 - self.jitter) / 8.0;
-        delay
     }
 
     /// Both ways show the same skew with opposite signs; the way with less queueing tells it better and
@@ -241,19 +216,18 @@ impl ClockSync {
             return;
         };
         let (a, b) = (towards.error.powi(-2), back.error.powi(-2));
-        let rate = (towards.slope * a - back.slope * b) / (a + b);
         self.skew = Some(Skew {
-            rate,
+            rate: (towards.rate * a - back.rate * b) / (a + b),
             error: (a + b).powf(-0.5),
         });
     }
 
-    fn measure(&self, now: LocalTime) -> Option<Estimate> {
+    fn measure(&self, now: u64) -> Option<Estimate> {
         let (rate, wander) = (self.rate(), self.wander());
-        let towards = self.towards.lowest(now.0, rate, wander)?;
-        let back = self.back.lowest(now.0, -rate, wander)?;
+        let towards = self.towards.lowest(now, rate, wander)?;
+        let back = self.back.lowest(now, -rate, wander)?;
         Some(Estimate {
-            at: now,
+            at: LocalTime(now),
             most: towards.difference,
             least: back.difference.saturating_neg(),
             margin: towards.margin.max(back.margin),
@@ -268,43 +242,31 @@ struct Differences {
     towards: i64,
     /// T4 - T3.
     back: i64,
-    /// T4 - T1.
-    away: u64,
-    received: LocalTime,
+    /// T1 and T4.
+    sent: u64,
+    received: u64,
 }
 
 impl Differences {
     fn of(sample: Sample) -> Option<Differences> {
-        let Sample {
-            sent,
-            peer_sent,
-            held,
-            received,
-        } = sample;
-        if received < sent || received.0 >= STAMP_LIMIT || peer_sent.0 >= STAMP_LIMIT {
-            return None;
-        }
-        let away = received.since(sent);
-        if away > MAX_AWAY {
-            return None;
-        }
+        let (sent, received) = (sample.sent.0, sample.received.0);
+        let (peer_sent, held) = (sample.peer_sent.0, u64::try_from(sample.held.as_nanos()).ok()?);
+        let away = received.checked_sub(sent)?;
         // The peer's clock may run slow or fast, so what it held may measure a little longer than we were
         // away.
-        let tolerance = held.mul_f64(MAX_SKEW.min(1.0)) + Duration::from_nanos(STAMP_SLACK.unsigned_abs());
-        if held > MAX_AWAY || held > away + tolerance {
-            return None;
-        }
-        let peer_received = peer_sent.0.checked_sub(u64::try_from(held.as_nanos()).ok()?)?;
+        let tolerance = (held as f64 * MAX_SKEW) as u64 + STAMP_SLACK.unsigned_abs();
+        let is_sound = received < STAMP_LIMIT
+            && peer_sent < STAMP_LIMIT
+            && away <= MAX_AWAY
+            && held <= MAX_AWAY
+            && held <= away + tolerance;
+        let peer_received = peer_sent.checked_sub(held).filter(|_| is_sound)?;
         Some(Differences {
-            towards: (PeerTime(peer_received) - PeerTime(sent.0)).0,
-            back: (LocalTime(received.0) - LocalTime(peer_sent.0)).0,
-            away: u64::try_from(away.as_nanos()).ok()?,
+            towards: peer_received.cast_signed() - sent.cast_signed(),
+            back: received.cast_signed() - peer_sent.cast_signed(),
+            sent,
             received,
         })
-    }
-
-    fn delay(&self) -> u64 {
-        self.towards.saturating_add(self.back).max(0).unsigned_abs()
     }
 }
 

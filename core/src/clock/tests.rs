@@ -138,7 +138,7 @@ fn skew_of_100_ppm_is_followed_over_minutes() {
         }
         assert_eq!(sync.steps(), 0);
         // A skew beyond all crystals may look like a step until it is known.
-        assert!(sync.rejected().contradicting < 5 && sync.rejected().impossible == 0);
+        assert!(sync.rejected() < 5);
     }
 }
 
@@ -158,7 +158,7 @@ fn a_step_of_the_peer_is_followed_after_four_samples() {
             sync.handle_sample(world.sample(SECOND / 60));
         }
         assert_eq!(sync.steps(), 1);
-        assert_eq!(sync.rejected().contradicting, u64::from(STEP_SAMPLES) - 1);
+        assert_eq!(sync.rejected(), u64::from(STEP_SAMPLES) - 1);
         assert!(world.error(&sync) <= 2 * MS, "{} ns", world.error(&sync));
         assert_eq!(sync.skew_ppm(), skew, "the crystal is the same");
         for _ in 0..600 {
@@ -180,7 +180,7 @@ fn one_straggler_from_before_a_suspend_changes_nothing() {
     straggler.peer_sent = PeerTime(straggler.peer_sent.0 - 5 * SECOND);
     sync.handle_sample(straggler);
     assert_eq!(sync.offset(), before);
-    assert_eq!(sync.rejected().contradicting, 1);
+    assert_eq!(sync.rejected(), 1);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn reordering_and_repetition_do_no_harm() {
             assert!(world.error(&sync) < 100_000, "{} ns", world.error(&sync));
         }
     }
-    assert_eq!(sync.rejected().contradicting, 0);
+    assert_eq!(sync.rejected(), 0);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn impossible_stamps_are_counted_and_change_nothing() {
     ];
     for (i, sample) in hostile.into_iter().enumerate() {
         assert_eq!(sync.handle_sample(sample), None);
-        assert_eq!(sync.rejected().impossible, i as u64 + 1, "{sample:?}");
+        assert_eq!(sync.rejected(), i as u64 + 1, "{sample:?}");
         assert_eq!(sync.offset(), offset);
     }
 }
