@@ -256,6 +256,69 @@ mod tests {
     }
 
     #[test]
+    fn events_have_the_bytes_that_their_runs_describe() {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut writer = Writer::new(&mut buffer, &header()).unwrap();
+        // The fourth is too far from the third, the last has a number of its own.
+        let offers = [(5, 258), (6, 260), (7, 260), (8, 516), (10, 516)];
+        assert_eq!(
+            writer.offers(offers.into_iter().map(|(id, frame)| offer(id, frame))),
+            5
+        );
+        let outcomes = [
+            Outcome::Taken { byte: 0x29 },
+            Outcome::Refused,
+            Outcome::Paired { byte: 0x55 },
+        ];
+        let verdicts = (9..).zip(outcomes).map(|(id, outcome)| Verdict { id, outcome });
+        assert_eq!(writer.verdicts(verdicts), 3);
+        assert_eq!(writer.replaces([(3, 700), (4, 400)].into_iter()), 2);
+        let position = Position {
+            incarnation: 1,
+            received: 2,
+            announced: Some(0x77),
+            ..Position::default()
+        };
+        assert!(writer.position(position));
+        let len = writer.finish();
+        let number = |number: u64| number.to_le_bytes().to_vec();
+        let run = |tag: u8, numbers: &[u64], entries: &[u8]| {
+            let numbers = numbers.iter().copied().chain([entries.len() as u64]);
+            [
+                vec![tag, 0, 0, 0],
+                numbers.flat_map(number).collect(),
+                entries.to_vec(),
+            ]
+            .concat()
+        };
+        let replaces = [
+            vec![3, 0, 0, 0],
+            vec![3, 0, 0, 0],
+            number(400),
+            number(4),
+            vec![44, 1, 0, 0],
+        ]
+        .concat();
+        let position = [
+            vec![2, 0, 0, 0, 1],
+            vec![0; 11],
+            number(2),
+            number(0),
+            vec![1, 0x77],
+        ]
+        .concat();
+        let expected = [
+            run(0, &[5, 258, 3], &[5, 1, 0, 0, 6, 1, 2, 1, 7, 1, 0, 0]),
+            run(0, &[8, 516, 4], &[8, 1, 0, 0]),
+            run(0, &[10, 516, 5], &[10, 1, 0, 0]),
+            run(1, &[9], &[0, 0x29, 1, 0, 2, 0x55]),
+            replaces,
+            position,
+        ];
+        assert_eq!(buffer[HEADER_LEN..len], expected.concat());
+    }
+
+    #[test]
     fn what_timelines_say_survives_the_wire() {
         let position = Position {
             incarnation: 3,
