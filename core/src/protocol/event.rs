@@ -1,10 +1,9 @@
 //! Events of a datagram, behind its header: runs of offers, verdicts and replacements, and a history's
 //! position.
 
-use super::rollback::{Position, REPLACE_LEN, ReplaceRun};
-use super::{CONFIG, COUNT_LIMIT, DecodeError};
+use super::COUNT_LIMIT;
 use crate::serial::{Speed, UNPLUGGED};
-use bincode::{BorrowDecode, Encode};
+use bincode::{BorrowDecode, Decode, Encode};
 
 /// One transfer that its maker's game clocks, waiting for the other side's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,14 +60,6 @@ impl Outcome {
     pub fn is_paired(self) -> bool {
         matches!(self, Outcome::Paired { .. })
     }
-
-    pub(super) fn encode(self) -> [u8; VERDICT_LEN] {
-        match self {
-            Outcome::Taken { byte } => [0, byte],
-            Outcome::Refused => [1, 0],
-            Outcome::Paired { byte } => [2, byte],
-        }
-    }
 }
 
 /// An outcome and the offer that it is for.
@@ -113,60 +104,41 @@ pub struct VerdictRun<'a> {
     pub(super) entries: &'a [u8],
 }
 
-pub(super) const OFFER_LEN: usize = 4;
-pub(super) const VERDICT_LEN: usize = 2;
-/// Bytes of a run before its entries: tag, numbers, length.
-pub(super) const OFFER_RUN_LEN: usize = 4 + 8 + 8 + 8 + 8;
-/// Bytes of a run before its entries: tag, number, length.
-pub(super) const VERDICT_RUN_LEN: usize = 4 + 8 + 8;
-
-/// The events of one datagram, all of them checked.
-#[derive(Clone, Debug)]
-pub struct Events<'a> {
-    bytes: &'a [u8],
+/// Position of the sender's history, and of the receiver's as the sender knows it. One in each datagram that
+/// speaks of histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Encode, Decode)]
+pub struct Position {
+    /// Counts the incarnations of the link, between plugging in and unplugging, at the sender.
+    pub incarnation: u32,
+    /// The receiver's number of the same kind as the sender knows it; 0 for none.
+    pub peer_incarnation: u32,
+    /// The receiver's newest epoch that the sender has followed.
+    pub peer_epoch: u32,
+    /// Number of the receiver's offers that the sender has, in that epoch.
+    pub received: u64,
+    /// Number of offers that the sender's history has made.
+    pub sent: u64,
+    /// The sender's game's answer to the next offer, announced before that comes: the one whose number is the
+    /// header's judged count.
+    pub announced: Option<u8>,
 }
 
-impl<'a> Events<'a> {
-    /// Looks at all of them once.
-    pub(crate) fn check(bytes: &'a [u8]) -> Result<Events<'a>, DecodeError> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (event, after) = step(rest).ok_or(DecodeError::Malformed)?;
-            if !event.is_sound() {
-                return Err(DecodeError::Malformed);
-            }
-            rest = after;
-        }
-        Ok(Events { bytes })
-    }
-
-    /// The events that are left, as they were encoded.
-    pub(crate) fn as_bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
+/// Consecutive epochs: the first one's number, a base, then two bytes each: by how much the number of the
+/// first offer that the epoch replaced exceeds the base, little endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
+pub struct ReplaceRun<'a> {
+    pub(super) first: u32,
+    pub(super) base: u64,
+    pub(super) entries: &'a [u8],
 }
 
-impl<'a> Iterator for Events<'a> {
-    type Item = Event<'a>;
-
-    fn next(&mut self) -> Option<Event<'a>> {
-        let (event, rest) = step(self.bytes)?;
-        self.bytes = rest;
-        Some(event)
-    }
-}
-
-fn step(bytes: &[u8]) -> Option<(Event<'_>, &[u8])> {
-    if bytes.is_empty() {
-        return None;
-    }
-    let (event, used) = bincode::borrow_decode_from_slice(bytes, CONFIG).ok()?;
-    Some((event, bytes.get(used..)?))
-}
+const OFFER_LEN: usize = 4;
+const VERDICT_LEN: usize = 2;
+const REPLACE_LEN: usize = 2;
 
 impl Event<'_> {
     /// True if the entries are whole and no number in them overflows.
-    fn is_sound(&self) -> bool {
+    pub(super) fn is_sound(&self) -> bool {
         let (len, entry, numbers) = match self {
             Event::Offers(run) => (run.entries.len(), OFFER_LEN, [run.first, run.frame, run.judged]),
             Event::Verdicts(run) => (run.entries.len(), VERDICT_LEN, [run.first, 0, 0]),
@@ -181,28 +153,43 @@ impl Event<'_> {
     }
 }
 
+impl Offer {
+    /// The entry of this offer behind another in a run; None where the distance does not fit.
+    pub(super) fn entry(self, before: Offer) -> Option<[u8; OFFER_LEN]> {
+        let frame = u8::try_from(self.frame.checked_sub(before.frame)?).ok()?;
+        let judged = u8::try_from(self.judged.checked_sub(before.judged)?).ok()?;
+        Some([self.byte, self.speed as u8, frame, judged])
+    }
+}
+
 impl Iterator for OfferRun<'_> {
     type Item = Offer;
 
     fn next(&mut self) -> Option<Offer> {
-        let (&[byte, speed, frame_step, judged_step], rest) = self.entries.split_first_chunk()?;
-        let speed = if speed & 1 == 0 {
-            Speed::Normal
-        } else {
-            Speed::Fast
-        };
-        self.frame = self.frame.saturating_add(u64::from(frame_step));
-        self.judged = self.judged.saturating_add(u64::from(judged_step));
+        let (&[byte, speed, frame, judged], rest) = self.entries.split_first_chunk()?;
         let offer = Offer {
             id: self.first,
             byte,
-            speed,
-            frame: self.frame,
-            judged: self.judged,
+            speed: match speed & 1 {
+                0 => Speed::Normal,
+                _ => Speed::Fast,
+            },
+            frame: self.frame.saturating_add(frame.into()),
+            judged: self.judged.saturating_add(judged.into()),
         };
-        self.first = self.first.saturating_add(1);
-        self.entries = rest;
+        (self.frame, self.judged) = (offer.frame, offer.judged);
+        (self.first, self.entries) = (self.first.saturating_add(1), rest);
         Some(offer)
+    }
+}
+
+impl Verdict {
+    pub(super) fn entry(self) -> [u8; VERDICT_LEN] {
+        match self.outcome {
+            Outcome::Taken { byte } => [0, byte],
+            Outcome::Refused => [1, 0],
+            Outcome::Paired { byte } => [2, byte],
+        }
     }
 }
 
@@ -216,12 +203,20 @@ impl Iterator for VerdictRun<'_> {
             1 => Outcome::Refused,
             _ => Outcome::Paired { byte },
         };
-        let verdict = Verdict {
-            id: self.first,
-            outcome,
-        };
-        self.first = self.first.saturating_add(1);
-        self.entries = rest;
-        Some(verdict)
+        let id = self.first;
+        (self.first, self.entries) = (id.saturating_add(1), rest);
+        Some(Verdict { id, outcome })
+    }
+}
+
+/// An epoch, and the number of the first offer that it replaced.
+impl Iterator for ReplaceRun<'_> {
+    type Item = (u32, u64);
+
+    fn next(&mut self) -> Option<(u32, u64)> {
+        let (&step, rest) = self.entries.split_first_chunk()?;
+        let epoch = self.first;
+        (self.first, self.entries) = (epoch.saturating_add(1), rest);
+        Some((epoch, self.base.saturating_add(u16::from_le_bytes(step).into())))
     }
 }

@@ -19,11 +19,11 @@
 //! | 112 | | events, each a 4-byte tag and its body, up to the end of the datagram |
 
 mod event;
-mod rollback;
+mod reader;
 mod writer;
 
-pub use event::{Event, Events, Offer, OfferRun, Outcome, Verdict, VerdictRun};
-pub use rollback::{Position, ReplaceRun};
+pub use event::{Event, Offer, OfferRun, Outcome, Position, ReplaceRun, Verdict, VerdictRun};
+pub use reader::{DecodeError, Events, decode};
 pub use writer::Writer;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
@@ -141,50 +141,6 @@ pub struct Header {
     pub settled: u64,
     /// Reserved; zeros.
     pub authenticator: [u8; 16],
-}
-
-/// Error of a datagram that cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// Not one of ours, or cut, or too long, or damaged.
-    #[error("not a gamelink datagram")]
-    Malformed,
-    /// One of ours in another version.
-    #[error("protocol version {0}, expected {VERSION}")]
-    Version(u16),
-}
-
-/// Reads one datagram; every event in it has been checked when this returns.
-///
-/// # Errors
-/// When it is no datagram of this protocol and version.
-pub fn decode(datagram: &[u8]) -> Result<(Header, Events<'_>), DecodeError> {
-    if datagram.len() > MAX_DATAGRAM {
-        return Err(DecodeError::Malformed);
-    }
-    let (magic, rest): ([u8; 4], _) = take(datagram)?;
-    if magic != MAGIC {
-        return Err(DecodeError::Malformed);
-    }
-    let (version, rest): (u16, _) = take(rest)?;
-    if version != VERSION {
-        return Err(DecodeError::Version(version));
-    }
-    let (header, rest): (Header, _) = take(rest)?;
-    let is_sound = header.from != Nonce::NONE
-        && header.sequence != Sequence::NONE
-        && header.judged <= COUNT_LIMIT
-        && header.settled <= COUNT_LIMIT;
-    if !is_sound {
-        return Err(DecodeError::Malformed);
-    }
-    Ok((header, Events::check(rest)?))
-}
-
-fn take<T: Decode<()>>(bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
-    let (value, used) = bincode::decode_from_slice(bytes, CONFIG).map_err(|_| DecodeError::Malformed)?;
-    let rest = bytes.get(used..).ok_or(DecodeError::Malformed)?;
-    Ok((value, rest))
 }
 
 #[cfg(test)]

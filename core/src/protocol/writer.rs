@@ -1,11 +1,8 @@
 //! Builds one datagram in the caller's buffer.
 
-use super::event::{OFFER_RUN_LEN, VERDICT_RUN_LEN};
-use super::rollback::{Position, REPLACE_RUN_LEN, ReplaceRun};
-use super::{CONFIG, Event, Header, MAGIC, MAX_DATAGRAM, Offer, OfferRun, VERSION, Verdict, VerdictRun};
-use crate::serial::Speed;
+use super::{CONFIG, Event, Header, MAGIC, MAX_DATAGRAM, Offer, OfferRun, Position, ReplaceRun};
+use super::{VERSION, Verdict, VerdictRun};
 use bincode::Encode;
-use std::iter::Peekable;
 
 /// Writes a header, then as many events as fit.
 #[derive(Debug)]
@@ -27,55 +24,34 @@ impl<'a> Writer<'a> {
 
     /// Appends offers with consecutive numbers; says how many of them fitted.
     pub fn offers(&mut self, offers: impl Iterator<Item = Offer>) -> usize {
-        let mut offers = offers.peekable();
-        let mut written = 0;
-        while let Some(&head) = offers.peek() {
-            let mut before = head;
-            let encode = |offer: &Offer| {
-                let frame = u8::try_from(offer.frame.checked_sub(before.frame)?).ok()?;
-                let judged = u8::try_from(offer.judged.checked_sub(before.judged)?).ok()?;
-                if offer.id != head.id && offer.id != before.id.saturating_add(1) {
-                    return None;
-                }
-                before = *offer;
-                Some([offer.byte, u8::from(offer.speed == Speed::Fast), frame, judged])
-            };
-            let more = self.run(&mut offers, OFFER_RUN_LEN, encode, |entries| {
+        let entry = |before, offer: Offer| offer.entry(before);
+        self.runs(
+            offers,
+            |offer| offer.id,
+            entry,
+            |head, entries| {
                 Event::Offers(OfferRun {
                     first: head.id,
                     frame: head.frame,
                     judged: head.judged,
                     entries,
                 })
-            });
-            match more {
-                0 => break,
-                more => written += more,
-            }
-        }
-        written
+            },
+        )
     }
 
     /// Appends verdicts with consecutive numbers; says how many of them fitted.
     pub fn verdicts(&mut self, verdicts: impl Iterator<Item = Verdict>) -> usize {
-        let mut verdicts = verdicts.peekable();
-        let mut written = 0;
-        while let Some(&Verdict { id: first, .. }) = verdicts.peek() {
-            let mut expected = Some(first);
-            let encode = |verdict: &Verdict| {
-                let is_next = expected == Some(verdict.id);
-                expected = verdict.id.checked_add(1);
-                is_next.then(|| verdict.outcome.encode())
-            };
-            let more = self.run(&mut verdicts, VERDICT_RUN_LEN, encode, |entries| {
+        let entry = |_, verdict: Verdict| Some(verdict.entry());
+        self.runs(
+            verdicts,
+            |verdict| verdict.id,
+            entry,
+            |head, entries| {
+                let first = head.id;
                 Event::Verdicts(VerdictRun { first, entries })
-            });
-            match more {
-                0 => break,
-                more => written += more,
-            }
-        }
-        written
+            },
+        )
     }
 
     /// Appends where the sender's history stands; false if it does not fit.
@@ -86,20 +62,14 @@ impl<'a> Writer<'a> {
     /// Appends replacements of consecutive epochs, each with the number of the first offer that it replaced;
     /// says how many of them fitted. The numbers must lie within 65 536 of each other.
     pub fn replaces(&mut self, replaces: impl Iterator<Item = (u32, u64)> + Clone) -> usize {
-        let mut items = replaces.clone().peekable();
-        let (Some(base), Some(&(first, _))) = (replaces.map(|(_, from)| from).min(), items.peek()) else {
-            return 0;
-        };
-        let mut expected = Some(first);
-        let encode = |(epoch, from): &(u32, u64)| {
-            let step = u16::try_from(from - base).ok()?;
-            let is_next = expected == Some(*epoch);
-            expected = epoch.checked_add(1);
-            is_next.then(|| step.to_le_bytes())
-        };
-        self.run(&mut items, REPLACE_RUN_LEN, encode, |entries| {
-            Event::Replaces(ReplaceRun { first, base, entries })
-        })
+        let base = replaces.clone().map(|(_, from)| from).min().unwrap_or(0);
+        let entry = |_, (_, from)| Some(u16::try_from(from - base).ok()?.to_le_bytes());
+        self.runs(
+            replaces,
+            |(epoch, _)| epoch.into(),
+            entry,
+            |(first, _), entries| Event::Replaces(ReplaceRun { first, base, entries }),
+        )
     }
 
     /// Ends the datagram and says how long it is.
@@ -108,44 +78,48 @@ impl<'a> Writer<'a> {
         self.len
     }
 
-    /// Appends one event with as many items as `encode` accepts and as fit; says how many.
-    fn run<T, const N: usize>(
+    /// Appends as many items as fit, each run of them with consecutive numbers; says how many. `entry` encodes
+    /// an item behind the one before it, or behind itself at the head of a run; None begins another run.
+    fn runs<T: Copy, const N: usize>(
         &mut self,
-        items: &mut Peekable<impl Iterator<Item = T>>,
-        before_entries: usize,
-        mut encode: impl FnMut(&T) -> Option<[u8; N]>,
-        event: impl for<'e> FnOnce(&'e [u8]) -> Event<'e>,
+        items: impl Iterator<Item = T>,
+        number: impl Fn(T) -> u64,
+        entry: impl Fn(T, T) -> Option<[u8; N]>,
+        event: impl for<'e> Fn(T, &'e [u8]) -> Event<'e>,
     ) -> usize {
-        let mut entries = [0; RUN_BYTES];
-        let room = self.buffer.len().saturating_sub(self.len + before_entries);
-        let places = entries.chunks_exact_mut(N).take(room / N);
+        let mut items = items.peekable();
         let mut written = 0;
-        for place in places {
-            let Some(entry) = items.peek().and_then(&mut encode) else {
+        while let Some(&head) = items.peek() {
+            let start = self.len;
+            if !self.put(event(head, &[])) {
                 break;
-            };
-            place.copy_from_slice(&entry);
-            items.next();
-            written += 1;
+            }
+            let room = self.buffer.len() - self.len;
+            self.len = start;
+            let mut entries = [0; RUN_BYTES];
+            let (mut before, mut used) = (head, 0);
+            for (place, n) in entries.chunks_exact_mut(N).take(room / N).zip(0..) {
+                let is_next = |item: &T| Some(number(*item)) == number(head).checked_add(n);
+                let next = items.peek().copied().filter(is_next);
+                let Some((item, entry)) = next.and_then(|item| Some((item, entry(before, item)?))) else {
+                    break;
+                };
+                place.copy_from_slice(&entry);
+                before = item;
+                used += N;
+                items.next();
+            }
+            if used == 0 || !self.put(event(head, entries.get(..used).unwrap_or_default())) {
+                break;
+            }
+            written += used / N;
         }
-        let used = entries.get(..written * N).unwrap_or_default();
-        if written > 0 && self.put(event(used)) {
-            written
-        } else {
-            0
-        }
+        written
     }
 
     fn put(&mut self, value: impl Encode) -> bool {
-        let Some(free) = self.buffer.get_mut(self.len..) else {
-            return false;
-        };
-        match bincode::encode_into_slice(value, free, CONFIG) {
-            Ok(used) => {
-                self.len += used;
-                true
-            }
-            Err(_) => false,
-        }
+        let free = self.buffer.get_mut(self.len..).unwrap_or_default();
+        let used = bincode::encode_into_slice(value, free, CONFIG);
+        used.map(|used| self.len += used).is_ok()
     }
 }
