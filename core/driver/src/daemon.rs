@@ -6,7 +6,6 @@ use super::thread;
 use gamelink_core::bridge::Bridge;
 use gamelink_core::control::{self, FromDaemon, Lines, Role, ToDaemon};
 use gamelink_core::time::LocalTime;
-use log::Level;
 use mio::net::UnixStream;
 use mio::{Interest, Registry};
 use std::io::{self, Read, Write};
@@ -87,10 +86,8 @@ impl Daemon {
         self.pause = (self.pause * 2).min(REPORT_INTERVAL);
         // Most players have no daemon running most of the time: its absence is not worth a line.
         if self.connect(registry).is_ok() {
-            let path = &self.path;
-            log.note(Level::Info, || {
-                format!("connected to the daemon socket={}", path.display())
-            });
+            let path = self.path.display();
+            log.info(format_args!("connected to the daemon socket={path}"));
             self.due = now.after(REPORT_INTERVAL);
             let hello = ToDaemon::Hello {
                 version: control::VERSION,
@@ -110,52 +107,50 @@ impl Daemon {
         Ok(())
     }
 
-    /// Reads messages, and hands each to `take`.
+    /// Messages that have arrived.
     pub(super) fn receive(
         &mut self,
         now: LocalTime,
         registry: &Registry,
         log: &mut DeferredLog,
-        mut take: impl FnMut(FromDaemon),
-    ) {
-        let mut bytes = [0; 4096];
-        for _ in 0..MAX_READS {
-            let Some(stream) = &mut self.stream else { return };
-            match stream.read(&mut bytes) {
-                Ok(0) => return self.lose(now, "it closed the connection", log),
-                Ok(len) => {
-                    let has_warned = &mut self.has_warned;
-                    let result = self
-                        .lines
-                        .handle_bytes(
-                            bytes.get(..len).unwrap_or_default(),
-                            |line| match control::decode(line) {
-                                Ok(Some(message)) => take(message),
-                                Ok(None) => {}
-                                Err(error) => {
-                                    if !std::mem::replace(has_warned, true) {
-                                        log.note(Level::Warn, || {
-                                            format!("ignored malformed lines from the daemon error={error}")
-                                        });
-                                    }
-                                }
-                            },
-                        );
-                    if let Err(error) = result {
-                        return self.lose(now, &error.to_string(), log);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => return self.lose(now, &error.to_string(), log),
-            }
-        }
-        // Rearms the edge-triggered poll: more may be waiting.
-        if let Some(stream) = &mut self.stream
-            && let Err(error) = registry.reregister(stream, thread::DAEMON, Interest::READABLE)
-        {
+    ) -> Vec<FromDaemon> {
+        let mut messages = Vec::new();
+        if let Err(error) = self.read(registry, log, &mut messages) {
             self.lose(now, &error.to_string(), log);
         }
+        messages
+    }
+
+    fn read(
+        &mut self,
+        registry: &Registry,
+        log: &mut DeferredLog,
+        messages: &mut Vec<FromDaemon>,
+    ) -> io::Result<()> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
+        let mut bytes = [0; 4096];
+        for _ in 0..MAX_READS {
+            let len = match stream.read(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Ok(0) => return Err(io::Error::other("it closed the connection")),
+                result => result?,
+            };
+            let take = |line: &[u8]| match control::decode(line) {
+                Ok(message) => messages.extend(message),
+                Err(error) if !std::mem::replace(&mut self.has_warned, true) => {
+                    let line = format_args!("ignored malformed lines from the daemon error={error}");
+                    log.warn(line);
+                }
+                Err(_) => {}
+            };
+            let bytes = bytes.get(..len).unwrap_or_default();
+            self.lines.handle_bytes(bytes, take).map_err(io::Error::other)?;
+        }
+        // Rearms the edge-triggered poll: more may be waiting.
+        registry.reregister(stream, thread::DAEMON, Interest::READABLE)
     }
 
     fn send(&mut self, now: LocalTime, messages: &[ToDaemon], log: &mut DeferredLog) {
@@ -172,7 +167,7 @@ impl Daemon {
     }
 
     fn lose(&mut self, now: LocalTime, reason: &str, log: &mut DeferredLog) {
-        log.note(Level::Warn, || format!("daemon connection lost reason={reason}"));
+        log.warn(format_args!("daemon connection lost reason={reason}"));
         self.stream = None;
         self.pause = FIRST_RETRY;
         self.due = now.after(FIRST_RETRY);

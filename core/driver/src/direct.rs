@@ -272,15 +272,13 @@ fn wait<'a>(shared: &'a Shared, mut hub: HubGuard<'a>, until: LocalTime, now: Lo
     hub.attend(now);
     let due = hub.bridge().poll_timeout().map_or(until, |due| due.min(until));
     let nap = due.since(now).min(LONGEST_NAP);
-    let socket = hub.plug.socket();
+    let socket = hub.peer_socket();
     drop(hub);
     if !nap.is_zero() {
-        let mut fds = socket
-            .as_ref()
-            .map(|socket| [PollFd::new(socket.as_fd(), PollFlags::POLLIN)]);
-        let fds = fds.as_mut().map_or(&mut [][..], |fds| &mut fds[..]);
+        let fd = |socket| PollFd::new(socket, PollFlags::POLLIN);
+        let mut fds = socket.as_ref().map(|socket| fd(socket.as_fd()));
         // An interrupted or failed wait is a short one: the caller looks again until its own deadline.
-        if ppoll(fds, Some(TimeSpec::from_duration(nap)), None).is_err() {
+        if ppoll(fds.as_mut_slice(), Some(TimeSpec::from_duration(nap)), None).is_err() {
             std::thread::yield_now();
         }
     }

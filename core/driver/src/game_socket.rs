@@ -3,7 +3,6 @@
 use super::deferred_log::DeferredLog;
 use super::thread;
 use gamelink_core::serial::{Decoder, GameMessage};
-use log::Level;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 use nix::sys::socket::{SockaddrIn, getpeername, getsockname};
@@ -25,9 +24,10 @@ pub(super) struct GameSocket {
 }
 
 impl GameSocket {
-    /// Listens on 127.0.0.1 and a free port.
-    pub(super) fn open() -> io::Result<GameSocket> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// Listens on 127.0.0.1 and a free port; the helper thread is woken for it.
+    pub(super) fn open(registry: &Registry) -> io::Result<GameSocket> {
+        let mut listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        registry.register(&mut listener, thread::LISTENER, Interest::READABLE)?;
         let SocketAddr::V4(address) = listener.local_addr()? else {
             return Err(io::Error::other("the listener has no IPv4 address"));
         };
@@ -45,10 +45,6 @@ impl GameSocket {
         self.address
     }
 
-    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.register(&mut self.listener, thread::LISTENER, Interest::READABLE)
-    }
-
     /// Takes the newest connection of this process, if there is one; true if it replaced another.
     ///
     /// Any program of this machine may connect: only a few are looked at in one go.
@@ -62,9 +58,9 @@ impl GameSocket {
             };
             if !is_of_this_process(from, self.address) {
                 if !std::mem::replace(&mut self.has_refused, true) {
-                    log.note(Level::Warn, || {
-                        format!("refused connections of other programs to the game port from={from}")
-                    });
+                    log.warn(format_args!(
+                        "refused connections of other programs to the game port from={from}"
+                    ));
                 }
                 continue;
             }
@@ -73,7 +69,7 @@ impl GameSocket {
                 .set_nodelay(true)
                 .and_then(|()| registry.register(&mut stream, thread::GAME, Interest::READABLE));
             if let Err(error) = set_up {
-                log.note(Level::Warn, || format!("game connection refused error={error}"));
+                log.warn(format_args!("game connection refused error={error}"));
                 continue;
             }
             // The old one may have been seen to end already.
@@ -83,9 +79,7 @@ impl GameSocket {
         }
         // More may be waiting, and an edge-triggered poll would not say so again.
         if let Err(error) = registry.reregister(&mut self.listener, thread::LISTENER, Interest::READABLE) {
-            log.note(Level::Warn, || {
-                format!("game port not polled again error={error}")
-            });
+            log.warn(format_args!("game port not polled again error={error}"));
         }
         has_replaced
     }
@@ -94,27 +88,20 @@ impl GameSocket {
     pub(super) fn receive(&mut self) -> Option<GameMessage> {
         loop {
             let mut bytes = [0; 2];
-            match self.stream.as_mut()?.read(&mut bytes) {
-                Ok(0) => {
-                    self.stream = None;
-                    return None;
-                }
-                Ok(len) => {
-                    let messages = bytes
-                        .iter()
-                        .take(len)
-                        .filter_map(|&byte| self.decoder.handle_byte(byte));
-                    // Two bytes hold the end of at most one message.
-                    if let Some(message) = messages.last() {
-                        return Some(message);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            let len = match self.stream.as_mut()?.read(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-                Err(_) => {
+                Ok(0) | Err(_) => {
                     self.stream = None;
                     return None;
                 }
+                Ok(len) => len,
+            };
+            let bytes = bytes.iter().take(len);
+            // Two bytes hold the end of at most one message.
+            let message = bytes.filter_map(|&byte| self.decoder.handle_byte(byte)).last();
+            if message.is_some() {
+                return message;
             }
         }
     }
@@ -129,9 +116,7 @@ impl GameSocket {
             result => {
                 // Half a message would shift every later one: better no connection, which the core opens
                 // anew.
-                log.note(Level::Warn, || {
-                    format!("game connection dropped result={result:?}")
-                });
+                log.warn(format_args!("game connection dropped result={result:?}"));
                 self.stream = None;
             }
         }

@@ -1,13 +1,12 @@
 //! The bridge and its two ports, as both threads use them.
 
 mod assignment;
-mod plug;
 
 use super::daemon::Daemon;
 use super::deferred_log::DeferredLog;
 use super::direct::Direct;
 use super::game_socket::GameSocket;
-use super::peer_port::{Buffer, Received};
+use super::peer_port::{Buffer, PeerPort, Received};
 use super::report::Report;
 use super::{FrameEnd, FrameStart, Notice, SerialProbe, Status, time};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -16,11 +15,11 @@ use gamelink_core::bridge::{Bridge, Input, Latency, Output};
 use gamelink_core::protocol::MAX_DATAGRAM;
 use gamelink_core::serial::{GameMessage, GamePort, UNPLUGGED};
 use gamelink_core::time::LocalTime;
-use log::Level;
 use mio::Registry;
-use plug::Plug;
+use mio::net::UdpSocket;
 use std::io;
 use std::net::SocketAddrV4;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Notices that wait for the emulation thread; more than anybody reads in a second.
@@ -38,7 +37,8 @@ pub(super) struct Hub {
     registry: Registry,
     game: GameSocket,
     pub(super) direct: Direct,
-    pub(super) plug: Plug,
+    /// The UDP port to the peer, where there is one.
+    port: Option<PeerPort>,
     daemon: Option<Daemon>,
     /// The assigned cable and the name of its peer.
     assignment: Option<(String, String)>,
@@ -58,15 +58,14 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn open(registry: Registry) -> io::Result<(Hub, Receiver<Notice>)> {
-        let mut game = GameSocket::open()?;
-        game.register(&registry)?;
+        let game = GameSocket::open(&registry)?;
         let (sender, receiver) = bounded(NOTICES);
         let hub = Hub {
             bridge: Bridge::default(),
             registry,
             game,
             direct: Direct::default(),
-            plug: Plug::default(),
+            port: None,
             daemon: None,
             assignment: None,
             is_on_its_own: false,
@@ -190,7 +189,7 @@ impl Hub {
             .is_some_and(|until| time::now() < until);
         if !is_attended {
             self.direct.set_attended(None);
-            self.plug.watch(&self.registry, &mut self.log);
+            self.set_watched(true);
             self.service_peer();
         }
         self.service_game();
@@ -199,9 +198,8 @@ impl Hub {
             self.handle_timeout(now);
         }
         if self.is_on_its_own && !self.bridge.is_linked() {
-            self.note(Level::Info, || {
-                "the two games do not hear each other either".to_owned()
-            });
+            self.log
+                .info(format_args!("the two games do not hear each other either"));
             self.unplug_assigned(now);
         }
         self.service_daemon(now);
@@ -215,7 +213,19 @@ impl Hub {
     /// The emulation thread serves the peer from now on, and the helper thread is not woken for it.
     pub(super) fn attend(&mut self, now: LocalTime) {
         self.direct.set_attended(Some(now));
-        self.plug.unwatch(&self.registry, &mut self.log);
+        self.set_watched(false);
+    }
+
+    /// Sets whether the helper thread is woken for the peer.
+    fn set_watched(&mut self, is_watched: bool) {
+        if let Some(port) = &mut self.port {
+            port.set_watched(is_watched, &self.registry, &mut self.log);
+        }
+    }
+
+    /// The peer's socket, to wait on without the lock.
+    pub(super) fn peer_socket(&self) -> Option<Arc<UdpSocket>> {
+        self.port.as_ref().map(PeerPort::socket)
     }
 
     /// Serves the peer on the emulation thread.
@@ -230,16 +240,10 @@ impl Hub {
         let used = self.bridge.stats().counters.received;
         let (read, has_more) = self.read_peer();
         let useless = read.saturating_sub(self.bridge.stats().counters.received - used);
-        let numbers = self.bridge.session_numbers();
-        if let Some(port) = self
-            .plug
-            .port_mut()
-            .filter(|port| useless > 0 || port.is_guarded())
-        {
-            port.handle_look(time::now(), useless, numbers);
-        }
+        let Some(port) = &mut self.port else { return };
+        port.handle_look(time::now, useless, self.bridge.session_numbers(), &mut self.log);
         if has_more {
-            self.plug.poll_again(&self.registry);
+            port.poll_again(&self.registry, &mut self.log);
         }
     }
 
@@ -247,7 +251,7 @@ impl Hub {
     fn read_peer(&mut self) -> (u64, bool) {
         let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
         for read in 0..BATCH {
-            let Some(port) = self.plug.port_mut() else {
+            let Some(port) = &mut self.port else {
                 return (read, false);
             };
             match port.receive(&mut buffer) {
@@ -326,9 +330,7 @@ impl Hub {
                 }
                 Output::Transmit { len } => {
                     let bytes = self.buffer.get(..len).unwrap_or_default();
-                    let Some(port) = self.plug.port_mut() else {
-                        continue;
-                    };
+                    let Some(port) = &mut self.port else { continue };
                     if !self.bridge.is_linked() {
                         port.refresh();
                     }
@@ -358,10 +360,6 @@ impl Hub {
         let _ = sender.try_send(notice);
     }
 
-    fn note(&mut self, level: Level, line: impl FnOnce() -> String) {
-        self.log.note(level, line);
-    }
-
     /// Lines to be logged once the lock is free.
     pub(super) fn take_log(&mut self) -> DeferredLog {
         self.log.take()
@@ -370,7 +368,7 @@ impl Hub {
     /// After a panic: an unplugged cable that still answers the game.
     pub(super) fn fail(&mut self) {
         self.bridge = self.bridge.restarted();
-        self.plug.close(&self.registry);
+        self.close_port();
         self.daemon = None;
         self.probe = None;
         if std::mem::take(&mut self.is_owed) {

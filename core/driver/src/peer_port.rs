@@ -1,66 +1,39 @@
 //! The UDP port to the peer.
 
 use super::address::{BindAddress, PeerAddress};
-use super::{peer_filter, time};
+use super::deferred_log::DeferredLog;
+use super::flood_guard::FloodGuard;
+use super::{StartError, thread, time};
 use gamelink_core::protocol::{MAX_DATAGRAM, Nonce};
 use gamelink_core::time::LocalTime;
+use log::Level;
 use mio::net::UdpSocket;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
-use socket2::{SockFilter, SockRef};
+use socket2::SockRef;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Useless datagrams within [`FLOOD_TIME`] that make a flood; an honest path has a few, when a machine was
-/// started again.
-const FLOOD: u64 = 32;
-/// Little more than a frame.
-const FLOOD_TIME: Duration = Duration::from_millis(20);
-/// For how long only the session's datagrams pass after that: a frame in sixty then shows whether the flood
-/// is over.
-const GUARDED: Duration = Duration::from_secs(1);
 
 /// A socket that hears one peer.
 pub(super) struct PeerPort {
     /// Shared with the emulation thread while that waits on it without the lock.
     socket: Arc<UdpSocket>,
+    /// The helper thread's poll watches the socket.
+    is_watched: bool,
     peer: PeerAddress,
     bind: Option<BindAddress>,
     /// Number of the peer's interface, once it is there; 0 for an address without one. The socket is
     /// connected then.
     scope: Option<u32>,
-    flood: Flood,
-    /// Until when only datagrams of one session pass.
-    guarded_until: Option<LocalTime>,
+    guard: FloodGuard,
     control: Vec<u8>,
-}
-
-/// Counts useless datagrams.
-#[derive(Clone, Copy, Debug, Default)]
-struct Flood {
-    since: LocalTime,
-    count: u64,
-}
-
-impl Flood {
-    /// Counts so many more; true where that makes a flood.
-    fn handle_useless(&mut self, now: LocalTime, useless: u64) -> bool {
-        if now.since(self.since) >= FLOOD_TIME {
-            *self = Flood { since: now, count: 0 };
-        }
-        self.count += useless;
-        let is_flood = self.count >= FLOOD;
-        if is_flood {
-            self.count = 0;
-        }
-        is_flood
-    }
 }
 
 /// Outcome of one attempt to receive.
@@ -77,11 +50,13 @@ pub(super) enum Received {
 pub(super) type Buffer = [u8; MAX_DATAGRAM + 1];
 
 impl PeerPort {
-    /// Opens the port; returns the address it failed for with the error.
+    /// Opens the port, for which the helper thread is woken.
     pub(super) fn open(
         peer: PeerAddress,
         bind: Option<BindAddress>,
-    ) -> Result<PeerPort, (SocketAddr, io::Error)> {
+        registry: &Registry,
+        log: &mut DeferredLog,
+    ) -> Result<PeerPort, StartError> {
         let local = match &bind {
             None => peer.wildcard(),
             Some(bind) => {
@@ -89,48 +64,82 @@ impl PeerPort {
                 socket_address(bind.ip, bind.port.unwrap_or(peer.port), scope)
             }
         };
-        let socket = UdpSocket::bind(local).map_err(|error| (local, error))?;
+        let socket = UdpSocket::bind(local).map_err(|error| StartError::PeerPort(local, error))?;
         // Without stamps, arrival is when we read: still right, only less exact.
         if let Err(error) = setsockopt(&socket, sockopt::ReceiveTimestampns, &true) {
-            log::warn!("no kernel receive stamps error={error}");
+            log.warn(format_args!("no kernel receive stamps error={error}"));
         }
         let mut port = PeerPort {
             socket: Arc::new(socket),
+            is_watched: true,
             peer,
             bind,
             scope: None,
-            flood: Flood::default(),
-            guarded_until: None,
+            guard: FloodGuard::default(),
             control: cmsg_space!(TimeSpec),
         };
+        port.register(registry).map_err(StartError::Thread)?;
         port.resolve();
         Ok(port)
     }
 
-    /// True if [`handle_look`](Self::handle_look) has something to do although all datagrams were of use.
-    pub(super) fn is_guarded(&self) -> bool {
-        self.guarded_until.is_some()
+    fn register(&self, registry: &Registry) -> io::Result<()> {
+        let fd = self.socket.as_raw_fd();
+        registry.register(&mut SourceFd(&fd), thread::PEER, Interest::READABLE)
+    }
+
+    /// Sets whether the helper thread is woken for this port. Call it before the port is dropped, too: while
+    /// another thread holds the socket, closing does not end the watch.
+    pub(super) fn set_watched(&mut self, is_watched: bool, registry: &Registry, log: &mut DeferredLog) {
+        if self.is_watched == is_watched {
+            return;
+        }
+        let (result, failure) = if is_watched {
+            (self.register(registry), "not")
+        } else {
+            let fd = self.socket.as_raw_fd();
+            (registry.deregister(&mut SourceFd(&fd)), "still")
+        };
+        self.is_watched = is_watched && result.is_ok();
+        if let Err(error) = result {
+            log.warn(format_args!("peer socket {failure} polled error={error}"));
+        }
+    }
+
+    /// More may be waiting on the socket, and an edge-triggered poll would not say so again.
+    pub(super) fn poll_again(&self, registry: &Registry, log: &mut DeferredLog) {
+        let fd = self.socket.as_raw_fd();
+        if self.is_watched
+            && let Err(error) = registry.reregister(&mut SourceFd(&fd), thread::PEER, Interest::READABLE)
+        {
+            log.warn(format_args!("peer socket not polled again error={error}"));
+        }
     }
 
     /// A look has found so many datagrams that were of no use; `session` has the peer's number and ours while
     /// linked.
     ///
     /// Keeps a flood out of the receive queue, where it would leave the peer no room.
-    pub(super) fn handle_look(&mut self, now: LocalTime, useless: u64, session: Option<(Nonce, Nonce)>) {
-        let is_flood = self.flood.handle_useless(now, useless);
-        let is_over = self.guarded_until.is_some_and(|until| now >= until) || session.is_none();
-        if let (Some((theirs, ours)), true) = (session, is_flood) {
-            self.set_filter(&peer_filter::program(theirs, ours));
-            self.guarded_until = Some(now.after(GUARDED));
-        } else if is_over && self.guarded_until.take().is_some() {
-            self.set_filter(&peer_filter::pass_all());
+    pub(super) fn handle_look(
+        &mut self,
+        now: impl FnOnce() -> LocalTime,
+        useless: u64,
+        session: Option<(Nonce, Nonce)>,
+        log: &mut DeferredLog,
+    ) {
+        // Nearly always: the clock is not read.
+        if useless == 0 && !self.guard.is_guarded() {
+            return;
         }
-    }
-
-    fn set_filter(&self, filter: &[SockFilter]) {
+        let filter = self.guard.handle_look(now(), useless, session);
         // Without a filter the queue is as it was: nothing else depends on it.
-        if let Err(error) = SockRef::from(&*self.socket).attach_filter(filter) {
-            log::debug!("no filter on the peer socket error={error}");
+        if let Some(filter) = filter
+            && let Err(error) = SockRef::from(&*self.socket).attach_filter(&filter)
+        {
+            log.note(
+                Level::Debug,
+                format_args!("no filter on the peer socket error={error}"),
+            );
         }
     }
 
@@ -150,10 +159,6 @@ impl PeerPort {
 
     pub(super) fn socket(&self) -> Arc<UdpSocket> {
         Arc::clone(&self.socket)
-    }
-
-    pub(super) fn descriptor(&self) -> RawFd {
-        self.socket.as_raw_fd()
     }
 
     /// Sends one datagram.
@@ -193,22 +198,17 @@ impl PeerPort {
                 Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => continue,
                 Err(_) => return Received::Nothing,
             };
-            let stamp = message
-                .cmsgs()
-                .ok()
-                .into_iter()
-                .flatten()
-                .find_map(|control| match control {
-                    ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
-                    _ => None,
-                });
-            let is_peer = message
-                .address
-                .is_some_and(|from| is_from(&from, &self.peer, self.scope));
-            if !is_peer {
-                return Received::Foreign;
-            }
-            return Received::Datagram(message.bytes, time::received_at(stamp));
+            let mut controls = message.cmsgs().into_iter().flatten();
+            let stamp = controls.find_map(|control| match control {
+                ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
+                _ => None,
+            });
+            let from = message.address;
+            return if from.is_some_and(|from| is_from(&from, &self.peer, self.scope)) {
+                Received::Datagram(message.bytes, time::received_at(stamp))
+            } else {
+                Received::Foreign
+            };
         }
     }
 
@@ -253,17 +253,8 @@ fn interface_number(name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flood_guard::{FLOOD, GUARDED};
     use gamelink_core::protocol::{Header, Writer};
-
-    #[test]
-    fn a_few_useless_datagrams_a_frame_are_no_flood() {
-        let mut flood = Flood::default();
-        let at = |ms: u64| LocalTime(1_000_000_000 + ms * 1_000_000);
-        assert!((0..600).all(|n| !flood.handle_useless(at(n * 16), 10)));
-        assert!((0..31).all(|_| !flood.handle_useless(at(10_000), 1)));
-        assert!(flood.handle_useless(at(10_000), 1));
-        assert!(!flood.handle_useless(at(10_000), 1), "it begins to count anew");
-    }
 
     /// A port, and its peer's socket.
     fn port() -> (PeerPort, std::net::UdpSocket) {
@@ -274,7 +265,8 @@ mod tests {
             port: Some(0),
             interface: None,
         };
-        let own = PeerPort::open(address, Some(bind)).unwrap();
+        let poll = mio::Poll::new().unwrap();
+        let own = PeerPort::open(address, Some(bind), poll.registry(), &mut DeferredLog::default()).unwrap();
         peer.connect(own.socket.local_addr().unwrap()).unwrap();
         (own, peer)
     }
@@ -312,14 +304,17 @@ mod tests {
         say_all();
         assert_eq!(count(&mut own), 5);
         let now = LocalTime(1_000_000_000);
-        own.handle_look(now, FLOOD, Some((THEIRS, OURS)));
+        let look = |own: &mut PeerPort, now, useless, session| {
+            own.handle_look(|| now, useless, session, &mut DeferredLog::default());
+        };
+        look(&mut own, now, FLOOD, Some((THEIRS, OURS)));
         say_all();
         assert_eq!(count(&mut own), 1);
-        own.handle_look(now.after(GUARDED), 0, Some((THEIRS, OURS)));
+        look(&mut own, now.after(GUARDED), 0, Some((THEIRS, OURS)));
         say_all();
         assert_eq!(count(&mut own), 5, "the flood is over");
-        own.handle_look(now.after(GUARDED), FLOOD, Some((THEIRS, OURS)));
-        own.handle_look(now.after(GUARDED), 0, None);
+        look(&mut own, now.after(GUARDED), FLOOD, Some((THEIRS, OURS)));
+        look(&mut own, now.after(GUARDED), 0, None);
         say_all();
         assert_eq!(count(&mut own), 5, "without a link every hello may be the peer's");
     }

@@ -1,9 +1,7 @@
 //! The helper thread: sleeps until something arrives or is due.
 
-use super::peer_port::PeerPort;
 use super::{Shared, time};
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Poll, Token};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -59,15 +57,6 @@ fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
         if time::now() >= reporter.due {
             reporter.write(shared);
         }
-    }
-}
-
-/// Makes the poll report the peer's socket once more.
-pub(super) fn poll_again(peer: Option<&PeerPort>, registry: &Registry) {
-    if let Some(peer) = peer
-        && let Err(error) = registry.reregister(&mut SourceFd(&peer.descriptor()), PEER, Interest::READABLE)
-    {
-        log::warn!("peer socket not polled again error={error}");
     }
 }
 

@@ -4,6 +4,7 @@ use super::Hub;
 use crate::StartError;
 use crate::address::{BindAddress, PeerAddress};
 use crate::daemon::Daemon;
+use crate::peer_port::PeerPort;
 use crate::time;
 use gamelink_core::bridge::{Input, Notice};
 use gamelink_core::control::{DownCause, FromDaemon};
@@ -19,17 +20,29 @@ impl Hub {
         bind: Option<BindAddress>,
     ) -> Result<(), StartError> {
         self.input(Input::Unplug);
-        self.plug.close(&self.registry);
+        self.close_port();
         let Some(peer) = peer else { return Ok(()) };
-        self.plug.open(&self.registry, peer, bind)?;
+        self.open_port(peer, bind)?;
         self.plug_in();
+        Ok(())
+    }
+
+    pub(super) fn close_port(&mut self) {
+        self.set_watched(false);
+        self.port = None;
+    }
+
+    fn open_port(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
+        // The old one first: both may want the same port.
+        self.close_port();
+        self.port = Some(PeerPort::open(peer, bind, &self.registry, &mut self.log)?);
         Ok(())
     }
 
     /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
     fn move_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
         self.service_peer();
-        let result = self.plug.open(&self.registry, peer, bind);
+        let result = self.open_port(peer, bind);
         if result.is_err() {
             self.input(Input::Unplug);
         }
@@ -48,7 +61,7 @@ impl Hub {
     }
 
     pub(super) fn plug_in(&mut self) {
-        if self.plug.port().is_some() && self.is_enabled {
+        if self.port.is_some() && self.is_enabled {
             self.input(Input::Plug {
                 nonce: Nonce(rand::random::<u64>().max(1)),
             });
@@ -64,45 +77,41 @@ impl Hub {
     }
 
     pub(super) fn service_daemon(&mut self, now: LocalTime) {
-        let Some(mut daemon) = self.daemon.take() else {
-            return;
-        };
+        let Some(daemon) = &mut self.daemon else { return };
         // The peer outlives the daemon: its silence is noticed without it.
-        let mut log = self.log.take();
         let cable = self.assignment.as_ref().map(|(cable, _)| cable.as_str());
-        daemon.handle_timeout(now, &self.bridge, cable, &self.registry, &mut log);
-        let mut messages = Vec::new();
-        daemon.receive(now, &self.registry, &mut log, |message| {
-            messages.push(message);
-        });
-        self.log = log;
-        self.daemon = Some(daemon);
-        messages
-            .into_iter()
-            .for_each(|message| self.handle_daemon(now, message));
+        daemon.handle_timeout(now, &self.bridge, cable, &self.registry, &mut self.log);
+        for message in daemon.receive(now, &self.registry, &mut self.log) {
+            self.handle_daemon(now, message);
+        }
     }
 
-    pub(super) fn handle_daemon(&mut self, now: LocalTime, message: FromDaemon) {
+    /// Interface of the assigned cable.
+    fn cable(&self) -> Option<&str> {
+        self.assignment.as_ref().map(|(cable, _)| cable.as_str())
+    }
+
+    fn handle_daemon(&mut self, now: LocalTime, message: FromDaemon) {
         match message {
-            FromDaemon::Welcome { version, daemon } => self.note(Level::Info, || {
-                format!("daemon connected version={daemon} protocol={version}")
-            }),
+            FromDaemon::Welcome { version, daemon } => self.log.info(format_args!(
+                "daemon connected version={daemon} protocol={version}"
+            )),
             FromDaemon::PeerUp {
                 cable,
                 name,
                 address,
                 bind,
             } => self.assign((cable, name), &address, bind.as_deref()),
-            FromDaemon::PeerDown { cable, reason, cause } => {
-                if self.assignment.as_ref().is_some_and(|(known, _)| *known == cable) {
-                    self.note(Level::Info, || format!("peer lost cable={cable} reason={reason}"));
-                    self.handle_loss(now, cause);
-                }
+            FromDaemon::PeerDown { cable, reason, cause } if self.cable() == Some(&cable) => {
+                self.log
+                    .info(format_args!("peer lost cable={cable} reason={reason}"));
+                self.handle_loss(now, cause);
             }
             FromDaemon::Refused { reason } => {
-                self.note(Level::Error, || format!("daemon refused this game: {reason}"));
+                self.log
+                    .note(Level::Error, format_args!("daemon refused this game: {reason}"));
             }
-            FromDaemon::Status(_) => {}
+            FromDaemon::PeerDown { .. } | FromDaemon::Status(_) => {}
         }
     }
 
@@ -110,16 +119,16 @@ impl Hub {
     fn assign(&mut self, (cable, name): (String, String), address: &str, bind: Option<&str>) {
         let bind = bind.map(str::parse).transpose();
         let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
-            let line = || format!("peer has no usable address cable={cable} address={address}");
-            return self.note(Level::Warn, line);
+            let line = format_args!("peer has no usable address cable={cable} address={address}");
+            return self.log.warn(line);
         };
-        let is_known = self.plug.port().is_some_and(|port| port.is_for(&address, &bind));
-        self.note(Level::Info, || {
-            format!("peer discovered name={name} cable={cable} address={address}")
-        });
+        let port = self.port.as_ref();
+        let is_known = port.is_some_and(|port| port.is_for(&address, &bind));
+        self.log.info(format_args!(
+            "peer discovered name={name} cable={cable} address={address}"
+        ));
         // The same cable under a new address or name: the bridges recognise their session by its numbers.
-        let is_same = self.assignment.as_ref().is_some_and(|(known, _)| *known == cable)
-            || self.plug.port().is_some_and(|port| port.ip() == address.ip);
+        let is_same = self.cable() == Some(&cable) || port.is_some_and(|port| port.ip() == address.ip);
         let may_move = is_same && self.bridge.is_linked();
         self.assignment = Some((cable, name));
         self.is_on_its_own = false;
@@ -130,7 +139,7 @@ impl Hub {
             (false, false) => self.set_peer(Some(address), bind),
         };
         if let Err(error) = result {
-            self.note(Level::Error, || error.to_string());
+            self.log.note(Level::Error, format_args!("{error}"));
         }
     }
 
@@ -138,18 +147,13 @@ impl Hub {
         if cause.may_be_daemon_only() && self.bridge.is_linked() {
             self.is_on_its_own = true;
         } else {
-            // Before the link is unplugged, which ends it.
-            self.tell_down(cause);
+            // The player is told before the link is unplugged, which ends it.
+            match cause {
+                DownCause::Unplugged | DownCause::Stopped => self.notify(Notice::Unplugged),
+                _ if self.bridge.is_linked() => self.notify(Notice::PeerGone),
+                _ => {}
+            }
             self.unplug_assigned(now);
-        }
-    }
-
-    /// Tells the player why the link ends.
-    fn tell_down(&mut self, cause: DownCause) {
-        match cause {
-            DownCause::Unplugged | DownCause::Stopped => self.notify(Notice::Unplugged),
-            _ if self.bridge.is_linked() => self.notify(Notice::PeerGone),
-            _ => {}
         }
     }
 
