@@ -10,24 +10,17 @@ const OLDEST_STAMP: Duration = Duration::from_secs(30);
 
 /// The monotonic clock, the same for all processes of this machine.
 pub(super) fn now() -> LocalTime {
-    LocalTime(nanos(ClockId::CLOCK_MONOTONIC))
+    LocalTime::default().after(read(ClockId::CLOCK_MONOTONIC))
 }
 
 /// When a datagram arrived, on the monotonic clock, from the kernel's wall-clock stamp.
 pub(super) fn received_at(stamp: Option<TimeSpec>) -> LocalTime {
-    let now = now();
-    let Some(stamp) = stamp else { return now };
-    let age = nanos(ClockId::CLOCK_REALTIME).saturating_sub(timespec_nanos(stamp));
-    if u128::from(age) > OLDEST_STAMP.as_nanos() {
-        return now;
-    }
-    LocalTime(now.0.saturating_sub(age))
+    let now = read(ClockId::CLOCK_MONOTONIC);
+    let age = stamp.map(|stamp| read(ClockId::CLOCK_REALTIME).saturating_sub(stamp.into()));
+    let age = age.filter(|age| *age <= OLDEST_STAMP).unwrap_or_default();
+    LocalTime::default().after(now.saturating_sub(age))
 }
 
-fn nanos(clock: ClockId) -> u64 {
-    clock_gettime(clock).map_or(0, timespec_nanos)
-}
-
-fn timespec_nanos(time: TimeSpec) -> u64 {
-    u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX)
+fn read(clock: ClockId) -> Duration {
+    clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
 }
