@@ -1,7 +1,8 @@
 //! The addresses that a player or the daemon may write.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 /// Where the peer receives: `192.0.2.1:56400` or `[fe80::1%usb0]:56400`.
@@ -38,21 +39,17 @@ impl FromStr for PeerAddress {
     type Err = ParseAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fail = |reason| ParseAddressError {
-            text: text.to_owned(),
-            reason,
-        };
-        let (ip, interface, port) = split(text).map_err(fail)?;
-        let port = port.ok_or_else(|| fail("write ADDRESS:PORT, or [ADDRESS%INTERFACE]:PORT for IPv6"))?;
-        if ip.is_unspecified() || ip.is_multicast() {
-            return Err(fail("the peer needs an address of its own"));
-        }
-        if is_link_local(ip) && interface.is_none() {
-            return Err(fail(
-                "a link-local address needs its interface, as in [fe80::1%usb0]:56400",
-            ));
-        }
-        Ok(PeerAddress { ip, port, interface })
+        parse(text, |BindAddress { ip, port, interface }| {
+            let port = port.ok_or("write ADDRESS:PORT, or [ADDRESS%INTERFACE]:PORT for IPv6")?;
+            let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+            if ip.is_unspecified() || ip.is_multicast() {
+                Err("the peer needs an address of its own")
+            } else if is_link_local && interface.is_none() {
+                Err("a link-local address needs its interface, as in [fe80::1%usb0]:56400")
+            } else {
+                Ok(PeerAddress { ip, port, interface })
+            }
+        })
     }
 }
 
@@ -60,22 +57,7 @@ impl FromStr for BindAddress {
     type Err = ParseAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fail = |reason| ParseAddressError {
-            text: text.to_owned(),
-            reason,
-        };
-        let (ip, interface, port) = split(text).map_err(fail)?;
-        Ok(BindAddress { ip, port, interface })
-    }
-}
-
-impl From<SocketAddrV4> for PeerAddress {
-    fn from(address: SocketAddrV4) -> Self {
-        PeerAddress {
-            ip: IpAddr::V4(*address.ip()),
-            port: address.port(),
-            interface: None,
-        }
+        parse(text, Ok)
     }
 }
 
@@ -100,14 +82,18 @@ impl PeerAddress {
     }
 }
 
-fn is_link_local(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+/// Reads an address, of which `check` makes what is wanted.
+fn parse<T>(
+    text: &str,
+    check: impl FnOnce(BindAddress) -> Result<T, &'static str>,
+) -> Result<T, ParseAddressError> {
+    split(text).and_then(check).map_err(|reason| ParseAddressError {
+        text: text.to_owned(),
+        reason,
+    })
 }
 
-/// An address, its interface, its port.
-type Parts = (IpAddr, Option<String>, Option<u16>);
-
-fn split(text: &str) -> Result<Parts, &'static str> {
+fn split(text: &str) -> Result<BindAddress, &'static str> {
     const BAD_IP: &str = "this is neither an IPv4 nor an IPv6 address (names are not looked up)";
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or("a `]` is missing")?;
@@ -122,11 +108,9 @@ fn split(text: &str) -> Result<Parts, &'static str> {
     } else {
         (text, None)
     };
-    let port = match port.map(str::parse::<u16>) {
-        None => None,
-        Some(Ok(port)) if port != 0 => Some(port),
-        Some(_) => return Err("the port is a number from 1 to 65535"),
-    };
+    let port = port.map(str::parse::<NonZeroU16>).transpose();
+    let port = port.map_err(|_| "the port is a number from 1 to 65535")?;
+    let port = port.map(NonZeroU16::get);
     let (ip, interface) = match host.split_once('%') {
         Some((_, "")) => return Err("after `%` comes the interface's name"),
         // IFNAMSIZ is 16 with its final zero.
@@ -138,7 +122,7 @@ fn split(text: &str) -> Result<Parts, &'static str> {
     if interface.is_some() && matches!(ip, IpAddr::V4(_)) {
         return Err("an IPv4 address takes no interface");
     }
-    Ok((ip, interface, port))
+    Ok(BindAddress { ip, port, interface })
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Reports on a link: the statistics file, and the report to the daemon.
 
-use gamelink_core::bridge::rollback;
-use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Summary};
+use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Summary, rollback};
 use gamelink_core::control::{LinkReport, LinkState};
 use gamelink_core::serial::GamePort;
 use serde::{Deserialize, Serialize};
@@ -105,21 +104,13 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     unfinished.push(format!(".{}", std::process::id()));
     // Never through what somebody else has put there: in a folder that others may write to that can be a link
     // to anything.
-    let create = || OpenOptions::new().write(true).create_new(true).open(&unfinished);
-    let file = create().or_else(|error| {
-        if error.kind() != io::ErrorKind::AlreadyExists {
-            return Err(error);
-        }
-        // Or left by a process of the same number that was killed.
-        fs::remove_file(&unfinished)?;
-        create()
-    });
+    let remove = || fs::remove_file(&unfinished);
+    // It may also be left by a process of the same number that was killed.
+    let _ = remove();
+    let file = OpenOptions::new().write(true).create_new(true).open(&unfinished);
     let result = file.and_then(|mut file| file.write_all(text));
     let result = result.and_then(|()| fs::rename(&unfinished, path));
-    if result.is_err() {
-        let _ = fs::remove_file(&unfinished);
-    }
-    result
+    result.inspect_err(|_| drop(remove()))
 }
 
 /// Report to the daemon, once a second; `cable` is the one that the link goes over.
