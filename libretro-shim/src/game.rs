@@ -22,7 +22,7 @@ use crate::run_ahead::{Run, RunAhead};
 use crate::safe_state::SafeState;
 use crate::settings;
 use gamelink_core::serial::SerialControl;
-use gamelink_driver::{FrameEnd, FrameStart, Mode};
+use gamelink_driver::Mode;
 use std::time::Duration;
 
 /// Frames between two checks for netplay: about a second.
@@ -140,7 +140,7 @@ impl Game {
             } else if is_safe && is_due && status.mode == Mode::Strict {
                 self.safe_state.take(|state| core.serialize(state));
             }
-            cable.link().frame_start(FrameStart { serial_control });
+            cable.link().frame_start(serial_control);
         }
         self.hook_time += watch.elapsed();
         presentation().progress()
@@ -164,10 +164,7 @@ impl Game {
         fail_points::place("after_run");
         let has_advanced = presentation().progress() != before;
         let told = watch.elapsed();
-        cable.link().frame_end(FrameEnd {
-            has_advanced,
-            hook_time: self.hook_time + told,
-        });
+        cable.link().frame_end(has_advanced, self.hook_time + told);
         cable.link().pace();
         // The time of the report itself and of the pause counts in the next one.
         self.hook_time = watch.elapsed().saturating_sub(told);

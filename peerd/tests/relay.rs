@@ -2,7 +2,7 @@
 
 use gamelink_core::control::{self, FromDaemon, LinkState};
 use gamelink_core::serial::SerialControl;
-use gamelink_driver::{Config, FrameEnd, FrameStart, Link};
+use gamelink_driver::{Config, Link};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -93,16 +93,11 @@ fn stock_core(tcp: u16, is_in_menu: Arc<AtomicBool>) {
 /// One frame in which the game clocks this byte; what it read, and how long it waited for that.
 fn exchange(link: &Link, byte: u8) -> (u8, Duration) {
     let start = Instant::now();
-    link.frame_start(FrameStart {
-        serial_control: Some(SerialControl(0)),
-    });
+    link.frame_start(Some(SerialControl(0)));
     link.game_write([byte, 0]);
     let [read, _] = link.game_read();
     let waited = start.elapsed();
-    link.frame_end(FrameEnd {
-        has_advanced: true,
-        hook_time: Duration::ZERO,
-    });
+    link.frame_end(true, Duration::ZERO);
     sleep(PERIOD.saturating_sub(start.elapsed()));
     (read, waited)
 }

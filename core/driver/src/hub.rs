@@ -8,12 +8,12 @@ use super::direct::Direct;
 use super::game_socket::GameSocket;
 use super::peer_port::{Buffer, PeerPort, Received};
 use super::report::Report;
-use super::{FrameEnd, FrameStart, Notice, SerialProbe, Status, time};
+use super::{Notice, SerialProbe, Status, time};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gamelink_core::bridge::rollback::Step;
 use gamelink_core::bridge::{Bridge, Input, Latency, Output};
 use gamelink_core::protocol::MAX_DATAGRAM;
-use gamelink_core::serial::{GameMessage, GamePort, UNPLUGGED};
+use gamelink_core::serial::{GameMessage, GamePort, SerialControl, UNPLUGGED};
 use gamelink_core::time::LocalTime;
 use mio::Registry;
 use mio::net::UdpSocket;
@@ -161,7 +161,7 @@ impl Hub {
     }
 
     /// Runs on the emulation thread.
-    pub(super) fn frame_start(&mut self, frame: FrameStart) {
+    pub(super) fn frame_start(&mut self, serial_control: Option<SerialControl>) {
         let port = self.game_port();
         if port == GamePort::Direct {
             self.look(time::now());
@@ -169,16 +169,14 @@ impl Hub {
             // The peer may have withdrawn it: look before the game takes it for good.
             self.service_peer();
         }
-        let is_armed = frame.serial_control.map(|control| control.is_armed());
+        let is_armed = serial_control.map(SerialControl::is_armed);
         self.input(Input::FrameStart { is_armed, port });
     }
 
     /// Runs on the emulation thread.
-    pub(super) fn frame_end(&mut self, frame: FrameEnd) {
-        self.hooks.record(frame.hook_time);
-        self.input(Input::FrameEnd {
-            has_advanced: frame.has_advanced,
-        });
+    pub(super) fn frame_end(&mut self, has_advanced: bool, hook_time: Duration) {
+        self.hooks.record(hook_time);
+        self.input(Input::FrameEnd { has_advanced });
     }
 
     /// Takes whatever has arrived, then does what is due.

@@ -78,22 +78,6 @@ fn port_error(address: &SocketAddr, error: &io::Error) -> String {
     }
 }
 
-/// State of the core before a frame.
-#[derive(Clone, Copy, Debug)]
-pub struct FrameStart {
-    /// FF02 as the game left it, where the core's memory map shows it.
-    pub serial_control: Option<SerialControl>,
-}
-
-/// Outcome of a frame.
-#[derive(Clone, Copy, Debug)]
-pub struct FrameEnd {
-    /// True if the call emulated anything: a stock core sometimes only repeats its last picture.
-    pub has_advanced: bool,
-    /// Time spent outside the core in this call: hooks, pacing, messages.
-    pub hook_time: Duration,
-}
-
 /// How a link stands at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -256,14 +240,16 @@ impl Link {
         self.shared.lock().set_serial_probe(probe);
     }
 
-    /// Tells the link that the core is about to run; hands a waiting byte to an armed game.
-    pub fn frame_start(&self, frame: FrameStart) {
-        self.shared.lock().frame_start(frame);
+    /// Tells the link that the core is about to run, with FF02 as the game left it, where the core's memory
+    /// map shows it; hands a waiting byte to an armed game.
+    pub fn frame_start(&self, serial_control: Option<SerialControl>) {
+        self.shared.lock().frame_start(serial_control);
     }
 
-    /// Tells the link that the core has run.
-    pub fn frame_end(&self, frame: FrameEnd) {
-        self.shared.lock().frame_end(frame);
+    /// Tells the link that the core has run: whether the call emulated anything, as a stock core sometimes
+    /// only repeats its last picture, and the time spent outside the core in this call.
+    pub fn frame_end(&self, has_advanced: bool, hook_time: Duration) {
+        self.shared.lock().frame_end(has_advanced, hook_time);
     }
 
     /// Sleeps where that moves this side's frames to a better place in the peer's; nearly always not at all.

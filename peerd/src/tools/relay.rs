@@ -12,7 +12,7 @@ use clap::Args;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::serial::GameMessage;
 use gamelink_core::time::TCycles;
-use gamelink_driver::{Config, FrameEnd, FrameStart, Link, PeerAddress};
+use gamelink_driver::{Config, Link, PeerAddress};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -103,11 +103,8 @@ fn serve(link: &Link, game: &TcpStream) -> io::Result<()> {
         let mut frames = Frames(Instant::now());
         loop {
             if let Some(has_advanced) = frames.poll(Instant::now(), is_owing.load(Ordering::Acquire)) {
-                link.frame_start(FrameStart { serial_control: None });
-                link.frame_end(FrameEnd {
-                    has_advanced,
-                    hook_time: Duration::ZERO,
-                });
+                link.frame_start(None);
+                link.frame_end(has_advanced, Duration::ZERO);
             }
             while let Some(notice) = link.poll_notice() {
                 log::info!("link notice={notice:?}");

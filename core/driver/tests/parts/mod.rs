@@ -2,7 +2,7 @@
 
 use gamelink_core::control::LinkState;
 use gamelink_core::serial::SerialControl;
-use gamelink_driver::{FrameEnd, FrameStart, Link};
+use gamelink_driver::Link;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -52,14 +52,9 @@ pub(crate) fn until_still_heard(links: [&Link; 2]) {
 
 /// One frame of a core that does this in it.
 pub(crate) fn frame(link: &Link, serial_control: SerialControl, run: impl FnOnce()) {
-    link.frame_start(FrameStart {
-        serial_control: Some(serial_control),
-    });
+    link.frame_start(Some(serial_control));
     run();
-    link.frame_end(FrameEnd {
-        has_advanced: true,
-        hook_time: Duration::ZERO,
-    });
+    link.frame_end(true, Duration::ZERO);
 }
 
 /// Frames without a transfer on both sides until each has heard of one of the other.

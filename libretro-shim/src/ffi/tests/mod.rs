@@ -15,7 +15,7 @@ use crate::presentation::Mode;
 use crate::unpoisoned_lock::lock;
 use gamelink_core::bridge::rollback::{Boundary, Step};
 use gamelink_core::serial::{Look, SerialControl};
-use gamelink_driver::{FrameEnd, FrameStart, Link};
+use gamelink_driver::Link;
 use libc::{c_uint, c_void};
 use std::ffi::CStr;
 use std::path::Path;
@@ -231,9 +231,7 @@ impl Peer {
         /// Frames of one answer.
         const ANSWERED: u64 = 7;
         let armed = SerialControl(0xFE);
-        self.link.frame_start(FrameStart {
-            serial_control: Some(armed),
-        });
+        self.link.frame_start(Some(armed));
         loop {
             match self.link.step() {
                 Step::Live { frame } | Step::Replay { frame } => {
@@ -255,9 +253,6 @@ impl Peer {
                 Step::Done => break,
             }
         }
-        self.link.frame_end(FrameEnd {
-            has_advanced: true,
-            hook_time: Duration::ZERO,
-        });
+        self.link.frame_end(true, Duration::ZERO);
     }
 }
