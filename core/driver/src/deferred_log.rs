@@ -28,11 +28,6 @@ impl DeferredLog {
         self.note(Level::Warn, line);
     }
 
-    /// Gives the lines away; allocates nothing where there are none.
-    pub(super) fn take(&mut self) -> DeferredLog {
-        std::mem::take(self)
-    }
-
     /// Logs the lines. Hold no lock.
     pub(super) fn flush(self) {
         for (level, line) in self.0 {

@@ -6,7 +6,7 @@
 //! costs no thread hop. Meanwhile the helper thread leaves that socket alone; when no frame runs for a while,
 //! as in a menu, it serves the peer again.
 
-use super::gate::{CLOSED, Skipped};
+use super::gate::CLOSED;
 use super::hub::Hub;
 use super::{HubGuard, Link, Shared, time};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Rollback, SaveToken, Step};
@@ -37,11 +37,9 @@ pub(super) struct Direct {
     is_connected: bool,
     /// A byte of the peer for the listening game, and the answer to the game's own request.
     delivered: Option<GameMessage>,
-    reply: Option<u8>,
+    reply: Option<GameMessage>,
     /// The game took a byte and has not looked for another since: its shift may still run.
     is_shifting: bool,
-    /// When the peer's socket was last looked at.
-    looked: LocalTime,
     /// When the emulation thread last served the peer; `None` while the helper thread does.
     attended: Option<LocalTime>,
 }
@@ -67,13 +65,12 @@ impl Direct {
     pub(super) fn send(&mut self, message: GameMessage) {
         match message {
             GameMessage::Request { .. } => self.delivered = Some(message),
-            GameMessage::Reply { byte } => self.reply = Some(byte),
+            GameMessage::Reply { .. } => self.reply = Some(message),
         }
     }
 
     fn take(&mut self) -> Option<GameMessage> {
-        let reply = |byte| GameMessage::Reply { byte };
-        self.delivered.take().or_else(|| self.reply.take().map(reply))
+        self.delivered.take().or_else(|| self.reply.take())
     }
 
     fn has_delivery(&self) -> bool {
@@ -82,12 +79,7 @@ impl Direct {
 
     /// When a poll looks at the peer's socket again.
     fn look_at(&self) -> LocalTime {
-        self.looked.after(LOOK_EVERY)
-    }
-
-    /// The peer's socket is looked at now.
-    pub(super) fn handle_look(&mut self, now: LocalTime) {
-        self.looked = now;
+        self.attended.unwrap_or_default().after(LOOK_EVERY)
     }
 
     /// Who serves the peer: the emulation thread, since this moment, or the helper thread.
@@ -249,10 +241,10 @@ impl Link {
     }
 }
 
-/// Looks of the core were left out, since they could find nothing.
-pub(super) fn handle_skipped(hub: &mut Hub, skipped: Skipped) {
+/// Looks of the core's event loop and accesses were left out, since they could find nothing.
+pub(super) fn handle_skipped(hub: &mut Hub, event_loop: u32, accesses: u32) {
     hub.direct.is_shifting = false;
-    hub.bridge_mut().skip_polls(skipped.event_loop, skipped.accesses);
+    hub.bridge_mut().skip_polls(event_loop, accesses);
 }
 
 /// Moment until which a look of the core can find nothing.

@@ -22,15 +22,6 @@ pub(super) struct Gate {
     accesses: AtomicU32,
 }
 
-/// Looks that found nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Skipped {
-    /// Looks of the core's event loop.
-    pub(super) event_loop: u32,
-    /// Looks inside the game's own accesses.
-    pub(super) accesses: u32,
-}
-
 impl Gate {
     /// True where this look cannot find a byte; then it has been counted.
     pub(super) fn skip(&self, look: Look) -> bool {
@@ -46,16 +37,12 @@ impl Gate {
         is_closed
     }
 
-    /// The looks since the last call; call it with the lock.
-    pub(super) fn take(&self) -> Option<Skipped> {
+    /// The looks of the event loop and the accesses since the last call; call it with the lock.
+    pub(super) fn take(&self) -> Option<(u32, u32)> {
+        let counts = [&self.event_loop, &self.accesses];
         // A plain look first: nearly always there is none.
-        if self.event_loop.load(Ordering::Relaxed) + self.accesses.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        Some(Skipped {
-            event_loop: self.event_loop.swap(0, Ordering::Relaxed),
-            accesses: self.accesses.swap(0, Ordering::Relaxed),
-        })
+        let is_any = counts.iter().any(|count| count.load(Ordering::Relaxed) > 0);
+        is_any.then(|| counts.map(|count| count.swap(0, Ordering::Relaxed)).into())
     }
 
     /// Says until when a look finds nothing; call it with the lock.
@@ -75,11 +62,7 @@ mod tests {
         assert!(!gate.skip(Look::EventLoop), "open at first");
         gate.close_until(CLOSED);
         assert!(gate.skip(Look::EventLoop) && gate.skip(Look::Access) && gate.skip(Look::EventLoop));
-        let skipped = Skipped {
-            event_loop: 2,
-            accesses: 1,
-        };
-        assert_eq!((gate.take(), gate.take()), (Some(skipped), None));
+        assert_eq!((gate.take(), gate.take()), (Some((2, 1)), None));
     }
 
     #[test]

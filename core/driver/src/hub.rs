@@ -156,10 +156,6 @@ impl Hub {
         self.probe = probe;
     }
 
-    pub(super) fn pause(&mut self) -> Duration {
-        self.bridge.pause(time::now())
-    }
-
     /// Runs on the emulation thread.
     pub(super) fn frame_start(&mut self, serial_control: Option<SerialControl>) {
         let port = self.game_port();
@@ -179,8 +175,8 @@ impl Hub {
         self.input(Input::FrameEnd { has_advanced });
     }
 
-    /// Takes whatever has arrived, then does what is due.
-    pub(super) fn service(&mut self) {
+    /// Takes whatever has arrived, then does what is due. Returns what is to be logged once the lock is free.
+    pub(super) fn service(&mut self) -> DeferredLog {
         let is_attended = self
             .direct
             .attended_until()
@@ -201,6 +197,7 @@ impl Hub {
             self.unplug_assigned(now);
         }
         self.service_daemon(now);
+        std::mem::take(&mut self.log)
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {
@@ -228,7 +225,6 @@ impl Hub {
 
     /// Serves the peer on the emulation thread.
     pub(super) fn look(&mut self, now: LocalTime) {
-        self.direct.handle_look(now);
         self.attend(now);
         self.service_peer();
         self.handle_timeout(now);
@@ -236,24 +232,22 @@ impl Hub {
 
     fn service_peer(&mut self) {
         let used = self.bridge.stats().counters.received;
-        let (read, has_more) = self.read_peer();
+        let read = self.read_peer();
         let useless = read.saturating_sub(self.bridge.stats().counters.received - used);
         let Some(port) = &mut self.port else { return };
         port.handle_look(time::now, useless, self.bridge.session_numbers(), &mut self.log);
-        if has_more {
+        if read == BATCH {
             port.poll_again(&self.registry, &mut self.log);
         }
     }
 
-    /// Takes what has arrived, up to a batch: how many datagrams, and whether there may be more.
-    fn read_peer(&mut self) -> (u64, bool) {
+    /// Takes what has arrived, up to a batch; says how many datagrams.
+    fn read_peer(&mut self) -> u64 {
         let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
         for read in 0..BATCH {
-            let Some(port) = &mut self.port else {
-                return (read, false);
-            };
+            let Some(port) = &mut self.port else { return read };
             match port.receive(&mut buffer) {
-                Received::Nothing => return (read, false),
+                Received::Nothing => return read,
                 Received::Foreign => self.bridge.counters_mut().dropped.foreign += 1,
                 Received::Datagram(len, received) => {
                     let bytes = buffer.get(..len).unwrap_or_default();
@@ -261,7 +255,7 @@ impl Hub {
                 }
             }
         }
-        (BATCH, true)
+        BATCH
     }
 
     /// Takes what the core wrote, and its new connection if it opened one.
@@ -332,7 +326,7 @@ impl Hub {
                     if !self.bridge.is_linked() {
                         port.refresh();
                     }
-                    if port.send(bytes).is_err() {
+                    if !port.send(bytes) {
                         self.bridge.counters_mut().send_errors += 1;
                     }
                 }
@@ -356,11 +350,6 @@ impl Hub {
         }
         // There is room: nobody else sends.
         let _ = sender.try_send(notice);
-    }
-
-    /// Lines to be logged once the lock is free.
-    pub(super) fn take_log(&mut self) -> DeferredLog {
-        self.log.take()
     }
 
     /// After a panic: an unplugged cable that still answers the game.

@@ -127,8 +127,8 @@ impl Shared {
             hub.fail();
             hub
         });
-        if let Some(skipped) = self.gate.take() {
-            direct::handle_skipped(&mut hub, skipped);
+        if let Some((event_loop, accesses)) = self.gate.take() {
+            direct::handle_skipped(&mut hub, event_loop, accesses);
         }
         HubGuard {
             hub,
@@ -257,7 +257,7 @@ impl Link {
     /// Call it after [`frame_end`](Link::frame_end); it never sleeps longer than two frames, and holds no
     /// lock.
     pub fn pace(&self) {
-        let pause = self.shared.lock().pause();
+        let pause = self.shared.lock().bridge_mut().pause(time::now());
         if !pause.is_zero() {
             std::thread::sleep(pause);
         }

@@ -161,26 +161,20 @@ impl PeerPort {
         Arc::clone(&self.socket)
     }
 
-    /// Sends one datagram.
-    ///
-    /// # Errors
-    /// When the system does not take it; an unplugged interface is the common case, and nothing is lost that
-    /// the next datagram would not repeat.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Sends one datagram; false where the system does not take it. An unplugged interface is the common
+    /// case, and nothing is lost that the next datagram would not repeat.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
         if self.scope.is_none() {
             self.resolve();
         }
-        self.scope.ok_or_else(|| io::Error::from(Errno::ENODEV))?;
-        let mut result = self.socket.send(bytes);
-        if result
-            .as_ref()
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-        {
+        let result = self.socket.send(bytes).or_else(|error| match error.kind() {
             // The answer to an earlier datagram: nothing listened there. This one has not been sent.
-            result = self.socket.send(bytes);
-        }
+            io::ErrorKind::ConnectionRefused => self.socket.send(bytes),
+            _ => Err(error),
+        });
         // The interface may have gone and come back under another number, and our address may be another one.
-        result.map(drop).inspect_err(|_| self.scope = None)
+        self.scope = self.scope.filter(|_| result.is_ok());
+        self.scope.is_some()
     }
 
     /// Receives one datagram into `buffer`.

@@ -34,12 +34,8 @@ pub(super) fn run(mut poll: Poll, shared: &Shared, stats: Option<PathBuf>) {
 fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
     let mut events = Events::with_capacity(16);
     while !shared.must_stop.load(Ordering::Acquire) {
-        let due = shared.lock().poll_timeout();
-        let due = if reporter.path.is_some() {
-            due.into_iter().chain([reporter.due]).min()
-        } else {
-            due
-        };
+        let report = reporter.path.as_ref().map(|_| reporter.due);
+        let due = shared.lock().poll_timeout().into_iter().chain(report).min();
         let timeout = due.map(|due| due.since(time::now()));
         if let Err(error) = poll.poll(&mut events, timeout)
             && error.kind() != std::io::ErrorKind::Interrupted
@@ -48,11 +44,7 @@ fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
             // Never spin: without a poll the game is still served, a little later.
             std::thread::sleep(Duration::from_millis(10));
         }
-        let log = {
-            let mut hub = shared.lock();
-            hub.service();
-            hub.take_log()
-        };
+        let log = shared.lock().service();
         log.flush();
         if time::now() >= reporter.due {
             reporter.write(shared);
