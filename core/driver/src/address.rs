@@ -1,7 +1,7 @@
 //! The addresses that a player or the daemon may write.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
@@ -64,20 +64,8 @@ impl FromStr for BindAddress {
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.ip, &self.interface) {
-            (IpAddr::V4(ip), _) => write!(f, "{ip}:{}", self.port),
-            (IpAddr::V6(ip), None) => write!(f, "[{ip}]:{}", self.port),
             (IpAddr::V6(ip), Some(interface)) => write!(f, "[{ip}%{interface}]:{}", self.port),
-        }
-    }
-}
-
-impl PeerAddress {
-    /// The wildcard of this address's family, on the same port.
-    #[must_use]
-    pub fn wildcard(&self) -> SocketAddr {
-        match self.ip {
-            IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, self.port).into(),
-            IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, self.port).into(),
+            (ip, _) => SocketAddr::new(ip, self.port).fmt(f),
         }
     }
 }
@@ -109,8 +97,9 @@ fn split(text: &str) -> Result<BindAddress, &'static str> {
         (text, None)
     };
     let port = port.map(str::parse::<NonZeroU16>).transpose();
-    let port = port.map_err(|_| "the port is a number from 1 to 65535")?;
-    let port = port.map(NonZeroU16::get);
+    let port = port
+        .map_err(|_| "the port is a number from 1 to 65535")?
+        .map(NonZeroU16::get);
     let (ip, interface) = match host.split_once('%') {
         Some((_, "")) => return Err("after `%` comes the interface's name"),
         // IFNAMSIZ is 16 with its final zero.

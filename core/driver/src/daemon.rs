@@ -77,11 +77,7 @@ impl Daemon {
             self.due = now.after(REPORT_INTERVAL);
             return self.send(now, &[report], log);
         }
-        let longest = if cable.is_some() {
-            PLAYING_RETRY
-        } else {
-            REPORT_INTERVAL
-        };
+        let longest = cable.map_or(REPORT_INTERVAL, |_| PLAYING_RETRY);
         self.due = now.after(self.pause.min(longest));
         self.pause = (self.pause * 2).min(REPORT_INTERVAL);
         // Most players have no daemon running most of the time: its absence is not worth a line.

@@ -85,10 +85,7 @@ impl Hub {
     }
 
     pub(super) fn status(&self) -> Status {
-        let is_busy = self
-            .bridge
-            .last_byte()
-            .is_some_and(|last| time::now().since(last) < BUSY);
+        let last_byte = self.bridge.last_byte();
         // Without a view of SC, a byte just taken counts as being shifted until the game looks for the next.
         let is_shifting =
             self.direct.is_shifting() && self.probe.as_ref().is_none_or(|probe| probe().is_armed());
@@ -96,17 +93,15 @@ impl Hub {
             is_linked: self.bridge.is_linked(),
             is_quiet: self.bridge.is_quiet() && !self.is_owed && !is_shifting,
             mode: self.bridge.mode(),
-            is_busy,
+            is_busy: last_byte.is_some_and(|last| time::now().since(last) < BUSY),
         }
     }
 
     /// When the helper thread has something to do.
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
         let daemon = self.daemon.as_ref().map(Daemon::poll_timeout);
-        let bridge = self
-            .direct
-            .attended_until()
-            .or_else(|| self.bridge.poll_timeout());
+        let attended = self.direct.attended_until();
+        let bridge = attended.or_else(|| self.bridge.poll_timeout());
         bridge.into_iter().chain(daemon).min()
     }
 
@@ -177,10 +172,8 @@ impl Hub {
 
     /// Takes whatever has arrived, then does what is due. Returns what is to be logged once the lock is free.
     pub(super) fn service(&mut self) -> DeferredLog {
-        let is_attended = self
-            .direct
-            .attended_until()
-            .is_some_and(|until| time::now() < until);
+        let until = self.direct.attended_until();
+        let is_attended = until.is_some_and(|until| time::now() < until);
         if !is_attended {
             self.direct.set_attended(None);
             self.set_watched(true);

@@ -17,7 +17,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, 
 use nix::sys::time::TimeSpec;
 use socket2::SockRef;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -58,11 +58,11 @@ impl PeerPort {
         log: &mut DeferredLog,
     ) -> Result<PeerPort, StartError> {
         let local = match &bind {
-            None => peer.wildcard(),
-            Some(bind) => {
-                let scope = bind.interface.as_deref().and_then(interface_number).unwrap_or(0);
-                socket_address(bind.ip, bind.port.unwrap_or(peer.port), scope)
+            Some(BindAddress { ip, port, interface }) => {
+                socket_address(*ip, port.unwrap_or(peer.port), scope(interface).unwrap_or(0))
             }
+            None if peer.ip.is_ipv4() => (Ipv4Addr::UNSPECIFIED, peer.port).into(),
+            None => (Ipv6Addr::UNSPECIFIED, peer.port).into(),
         };
         let socket = UdpSocket::bind(local).map_err(|error| StartError::PeerPort(local, error))?;
         // Without stamps, arrival is when we read: still right, only less exact.
@@ -136,10 +136,8 @@ impl PeerPort {
         if let Some(filter) = filter
             && let Err(error) = SockRef::from(&*self.socket).attach_filter(&filter)
         {
-            log.note(
-                Level::Debug,
-                format_args!("no filter on the peer socket error={error}"),
-            );
+            let line = format_args!("no filter on the peer socket error={error}");
+            log.note(Level::Debug, line);
         }
     }
 
@@ -209,15 +207,11 @@ impl PeerPort {
     /// Looks for the peer's interface and connects: the kernel then keeps what others send out of the receive
     /// queue.
     fn resolve(&mut self) {
-        let scope = match &self.peer.interface {
-            None => Some(0),
-            Some(name) => interface_number(name),
-        };
         // A connected socket keeps the own address that it was given, also when the machine has another by
         // now; one that is let go is given one anew. That fails only where there was nothing to let go.
         let _ = rustix::net::connect_unspec(&*self.socket);
         let address = |scope| socket_address(self.peer.ip, self.peer.port, scope);
-        self.scope = scope.filter(|scope| self.socket.connect(address(*scope)).is_ok());
+        self.scope = scope(&self.peer.interface).filter(|scope| self.socket.connect(address(*scope)).is_ok());
     }
 }
 
@@ -240,8 +234,10 @@ fn socket_address(ip: IpAddr, port: u16, scope: u32) -> SocketAddr {
     }
 }
 
-fn interface_number(name: &str) -> Option<u32> {
-    if_nametoindex(name).ok().or_else(|| name.parse().ok())
+/// Number of an interface of this machine; 0 for an address without one.
+fn scope(interface: &Option<String>) -> Option<u32> {
+    let Some(name) = interface else { return Some(0) };
+    if_nametoindex(name.as_str()).ok().or_else(|| name.parse().ok())
 }
 
 #[cfg(test)]
