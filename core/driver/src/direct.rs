@@ -131,18 +131,16 @@ impl Link {
             hub.look(since);
         }
         hub.input(Input::Poll { look });
-        if hub.direct.has_delivery() || look == Look::Access {
-            return hub.direct.has_delivery();
-        }
         let mut now = since;
-        while let Some(until) = hub.bridge().rendezvous().filter(|until| *until > now) {
+        while !hub.direct.has_delivery()
+            && look != Look::Access
+            && let Some(until) = hub.bridge().rendezvous()
+            && until > now
+        {
             hub = wait(&self.shared, hub, until, now);
             now = time::now();
             hub.look(now);
             hub.input(Input::PollAgain);
-            if hub.direct.has_delivery() {
-                break;
-            }
         }
         if now > since {
             hub.bridge_mut().handle_rendezvous(now.since(since));

@@ -23,7 +23,6 @@ pub use report::{ClockReport, Report};
 
 use crossbeam_channel::Receiver;
 use gamelink_core::serial::SerialControl;
-use gamelink_core::time::LocalTime;
 use gate::Gate;
 use hub::Hub;
 use std::io;
@@ -160,12 +159,9 @@ impl DerefMut for HubGuard<'_> {
 impl Drop for HubGuard<'_> {
     fn drop(&mut self) {
         // A half changed hub is not asked.
-        let until = if std::thread::panicking() {
-            LocalTime::default()
-        } else {
-            direct::finds_nothing_until(&self.hub)
-        };
-        self.gate.close_until(until);
+        let is_whole = !std::thread::panicking();
+        let until = is_whole.then(|| direct::finds_nothing_until(&self.hub));
+        self.gate.close_until(until.unwrap_or_default());
     }
 }
 
@@ -198,9 +194,7 @@ impl Link {
             link.shared.lock().set_enabled(false);
         }
         link.set_peer(config.peer.clone(), config.bind.clone())?;
-        if config.peer.is_none()
-            && let Some(path) = &config.control
-        {
+        if let (None, Some(path)) = (&config.peer, &config.control) {
             link.shared.lock().follow_daemon(path.clone());
         }
         let (shared, stats) = (Arc::clone(&link.shared), config.stats.clone());
@@ -315,9 +309,7 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.shared.must_stop.store(true, Ordering::Release);
         self.wake();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             log::error!("the link thread panicked");
         }
     }

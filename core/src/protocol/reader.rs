@@ -19,14 +19,10 @@ pub enum DecodeError {
 /// # Errors
 /// When it is no datagram of this protocol and version.
 pub fn decode(datagram: &[u8]) -> Result<(Header, Events<'_>), DecodeError> {
-    if datagram.len() > MAX_DATAGRAM {
+    let ((magic, version), rest): (([u8; 4], u16), _) = take(datagram)?;
+    if magic != MAGIC || datagram.len() > MAX_DATAGRAM {
         return Err(DecodeError::Malformed);
     }
-    let (magic, rest): ([u8; 4], _) = take(datagram)?;
-    if magic != MAGIC {
-        return Err(DecodeError::Malformed);
-    }
-    let (version, rest): (u16, _) = take(rest)?;
     if version != VERSION {
         return Err(DecodeError::Version(version));
     }

@@ -43,10 +43,7 @@ impl Hub {
     fn move_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
         self.service_peer();
         let result = self.open_port(peer, bind);
-        if result.is_err() {
-            self.input(Input::Unplug);
-        }
-        result
+        result.inspect_err(|_| self.input(Input::Unplug))
     }
 
     pub(crate) fn set_enabled(&mut self, is_enabled: bool) {
@@ -62,9 +59,8 @@ impl Hub {
 
     pub(super) fn plug_in(&mut self) {
         if self.port.is_some() && self.is_enabled {
-            self.input(Input::Plug {
-                nonce: Nonce(rand::random::<u64>().max(1)),
-            });
+            let nonce = Nonce(rand::random::<u64>().max(1));
+            self.input(Input::Plug { nonce });
         }
     }
 
