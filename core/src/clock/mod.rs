@@ -43,6 +43,26 @@ const UNKNOWN_WANDER: f64 = 100e-6;
 /// one room keep 2.
 const LEAST_WANDER: f64 = 2e-6;
 
+impl Sample {
+    /// T2 - T1 and T4 - T3, in nanoseconds; None where the stamps are no clock's.
+    fn differences(&self) -> Option<(i64, i64)> {
+        let (sent, received) = (self.sent.0, self.received.0);
+        let (peer_sent, held) = (self.peer_sent.0, u64::try_from(self.held.as_nanos()).ok()?);
+        let away = received.checked_sub(sent)?;
+        // The peer's clock may run slow or fast, so what it held may measure a little longer than we were
+        // away.
+        let tolerance = (held as f64 * MAX_SKEW) as u64 + STAMP_SLACK.unsigned_abs();
+        let is_sound = received < STAMP_LIMIT
+            && peer_sent < STAMP_LIMIT
+            && away <= MAX_AWAY
+            && held <= MAX_AWAY
+            && held <= away + tolerance;
+        let peer_received = peer_sent.checked_sub(held).filter(|_| is_sound)?;
+        let towards = peer_received.cast_signed() - sent.cast_signed();
+        Some((towards, received.cast_signed() - peer_sent.cast_signed()))
+    }
+}
+
 /// The peer's clock as seen from here. Bounded, free of allocation, and reads no clock of its own.
 #[derive(Clone, Debug, Default)]
 pub struct ClockSync {
@@ -86,13 +106,15 @@ impl ClockSync {
     /// longer than away, ten seconds under way), or contradict what is known. A few of these in a row are a
     /// step and are believed.
     pub fn handle_sample(&mut self, sample: Sample) -> Option<(Duration, Duration)> {
-        let measured = Differences::of(sample).and_then(|differences| self.handle_differences(&differences));
+        let measured = self.measure(&sample);
         self.rejected += u64::from(measured.is_none());
         measured
     }
 
-    fn handle_differences(&mut self, sample: &Differences) -> Option<(Duration, Duration)> {
-        if self.contradicts(sample) {
+    fn measure(&mut self, sample: &Sample) -> Option<(Duration, Duration)> {
+        let (towards, back) = sample.differences()?;
+        let (sent, received) = (sample.sent.0, sample.received.0);
+        if self.contradicts(sample, towards, back) {
             self.contradictions += 1;
             if self.contradictions < STEP_SAMPLES {
                 return None;
@@ -109,21 +131,19 @@ impl ClockSync {
         }
         self.contradictions = 0;
         let rate = self.rate();
-        let is_used = self.towards.insert(sample.sent, sample.towards, rate)
-            | self.back.insert(sample.received, sample.back, -rate);
-        if !is_used {
+        if !(self.towards.insert(sent, towards, rate) | self.back.insert(received, back, -rate)) {
             return None;
         }
-        let delay = sample.towards.saturating_add(sample.back).max(0).unsigned_abs();
+        let delay = towards.saturating_add(back).max(0).unsigned_abs();
         let least = self.delay().map_or(delay, |least| least.as_nanos() as u64);
         self.jitter += (delay.saturating_sub(least) as f64 - self.jitter) / 8.0;
         let newest = self.estimate.map_or(0, |known| known.at.0);
-        if sample.received / SLOT_NANOS > newest / SLOT_NANOS {
+        if received / SLOT_NANOS > newest / SLOT_NANOS {
             self.measure_skew();
         }
         // A straggler must not turn time back.
-        self.estimate = self.measure(sample.received.max(newest));
-        let own = i64::midpoint(sample.towards, -sample.back);
+        self.estimate = self.estimate_at(received.max(newest));
+        let own = i64::midpoint(towards, -back);
         let deviation = own.abs_diff(self.estimate?.offset());
         Some((Duration::from_nanos(delay), Duration::from_nanos(deviation)))
     }
@@ -158,11 +178,10 @@ impl ClockSync {
     /// 5905's root distance).
     #[must_use]
     pub fn error_bound(&self) -> Option<Duration> {
-        let estimate = self.estimate?;
-        let half = estimate.most.saturating_sub(estimate.least).unsigned_abs() / 2;
-        Some(Duration::from_nanos(
-            half.saturating_add(estimate.margin.unsigned_abs()),
-        ))
+        let known = self.estimate?;
+        let half = known.most.saturating_sub(known.least).unsigned_abs() / 2;
+        let bound = half.saturating_add(known.margin.unsigned_abs());
+        Some(Duration::from_nanos(bound))
     }
 
     /// Samples that were rejected.
@@ -196,17 +215,17 @@ impl ClockSync {
     }
 
     /// True if the true offset cannot be both within what is known and within what this sample says.
-    fn contradicts(&self, sample: &Differences) -> bool {
+    fn contradicts(&self, sample: &Sample, towards: i64, back: i64) -> bool {
         let Some(known) = self.estimate else { return false };
-        let passed = sample.received.cast_signed() - known.at.0.cast_signed();
+        let passed = sample.received.0.cast_signed() - known.at.0.cast_signed();
         let drift = (passed as f64 * self.rate()) as i64;
         // A sample from before a long silence cannot be judged to the microsecond.
         let slack = (passed.unsigned_abs() as f64 * self.wander()) as i64 + STAMP_SLACK + known.margin;
         let most = known.most.max(known.least).saturating_add(drift + slack);
         let least = known.least.min(known.most).saturating_add(drift - slack);
         // The offset drifts as well while the sample is under way.
-        let reach = ((sample.received - sample.sent) as f64 * MAX_SKEW) as i64;
-        sample.towards + reach < least || -sample.back - reach > most
+        let reach = (sample.received.since(sample.sent).as_nanos() as f64 * MAX_SKEW) as i64;
+        towards + reach < least || -back - reach > most
     }
 
     /// Both ways show the same skew with opposite signs; the way with less queueing tells it better and
@@ -222,7 +241,7 @@ impl ClockSync {
         });
     }
 
-    fn measure(&self, now: u64) -> Option<Estimate> {
+    fn estimate_at(&self, now: u64) -> Option<Estimate> {
         let (rate, wander) = (self.rate(), self.wander());
         let towards = self.towards.lowest(now, rate, wander)?;
         let back = self.back.lowest(now, -rate, wander)?;
@@ -231,41 +250,6 @@ impl ClockSync {
             most: towards.difference,
             least: back.difference.saturating_neg(),
             margin: towards.margin.max(back.margin),
-        })
-    }
-}
-
-/// A sample as two one-way differences, known to be sound; all in nanoseconds.
-#[derive(Clone, Copy, Debug)]
-struct Differences {
-    /// T2 - T1.
-    towards: i64,
-    /// T4 - T3.
-    back: i64,
-    /// T1 and T4.
-    sent: u64,
-    received: u64,
-}
-
-impl Differences {
-    fn of(sample: Sample) -> Option<Differences> {
-        let (sent, received) = (sample.sent.0, sample.received.0);
-        let (peer_sent, held) = (sample.peer_sent.0, u64::try_from(sample.held.as_nanos()).ok()?);
-        let away = received.checked_sub(sent)?;
-        // The peer's clock may run slow or fast, so what it held may measure a little longer than we were
-        // away.
-        let tolerance = (held as f64 * MAX_SKEW) as u64 + STAMP_SLACK.unsigned_abs();
-        let is_sound = received < STAMP_LIMIT
-            && peer_sent < STAMP_LIMIT
-            && away <= MAX_AWAY
-            && held <= MAX_AWAY
-            && held <= away + tolerance;
-        let peer_received = peer_sent.checked_sub(held).filter(|_| is_sound)?;
-        Some(Differences {
-            towards: peer_received.cast_signed() - sent.cast_signed(),
-            back: received.cast_signed() - peer_sent.cast_signed(),
-            sent,
-            received,
         })
     }
 }
