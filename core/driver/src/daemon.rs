@@ -48,7 +48,7 @@ impl Daemon {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    /// When the next report, or attempt to connect, is due.
     pub(super) fn poll_timeout(&self) -> LocalTime {
         self.due
     }
@@ -60,38 +60,59 @@ impl Daemon {
         }
     }
 
-    /// Connects, or reports the state of the link; `cable` is its interface.
-    pub(super) fn handle_timeout(
+    /// Connects, or reports the state of the link, where that is due; `cable` is its interface. Returns the
+    /// messages that have arrived.
+    pub(super) fn service(
         &mut self,
         now: LocalTime,
         bridge: &Bridge,
         cable: Option<&str>,
         registry: &Registry,
         log: &mut DeferredLog,
-    ) {
+    ) -> Vec<FromDaemon> {
+        let mut messages = Vec::new();
+        let result = self.handle_timeout(now, bridge, cable, registry, log);
+        if let Err(error) = result.and_then(|()| self.read(registry, log, &mut messages)) {
+            log.warn(format_args!("daemon connection lost reason={error}"));
+            self.stream = None;
+            self.pause = FIRST_RETRY;
+            self.due = now.after(FIRST_RETRY);
+        }
+        messages
+    }
+
+    fn handle_timeout(
+        &mut self,
+        now: LocalTime,
+        bridge: &Bridge,
+        cable: Option<&str>,
+        registry: &Registry,
+        log: &mut DeferredLog,
+    ) -> io::Result<()> {
         if now < self.due {
-            return;
+            return Ok(());
         }
         let report = ToDaemon::Report(link_report(bridge, cable));
         if self.stream.is_some() {
             self.due = now.after(REPORT_INTERVAL);
-            return self.send(now, &[report], log);
+            return self.send(&[report]);
         }
         let longest = cable.map_or(REPORT_INTERVAL, |_| PLAYING_RETRY);
         self.due = now.after(self.pause.min(longest));
         self.pause = (self.pause * 2).min(REPORT_INTERVAL);
         // Most players have no daemon running most of the time: its absence is not worth a line.
-        if self.connect(registry).is_ok() {
-            let path = self.path.display();
-            log.info(format_args!("connected to the daemon socket={path}"));
-            self.due = now.after(REPORT_INTERVAL);
-            let hello = ToDaemon::Hello {
-                version: control::VERSION,
-                role: Role::Game,
-            };
-            // In one write: the daemon must know the game's cable before it assigns another one.
-            self.send(now, &[hello, report], log);
+        if self.connect(registry).is_err() {
+            return Ok(());
         }
+        let path = self.path.display();
+        log.info(format_args!("connected to the daemon socket={path}"));
+        self.due = now.after(REPORT_INTERVAL);
+        let hello = ToDaemon::Hello {
+            version: control::VERSION,
+            role: Role::Game,
+        };
+        // In one write: the daemon must know the game's cable before it assigns another one.
+        self.send(&[hello, report])
     }
 
     fn connect(&mut self, registry: &Registry) -> io::Result<()> {
@@ -101,20 +122,6 @@ impl Daemon {
         self.lines = Lines::default();
         self.has_warned = false;
         Ok(())
-    }
-
-    /// Messages that have arrived.
-    pub(super) fn receive(
-        &mut self,
-        now: LocalTime,
-        registry: &Registry,
-        log: &mut DeferredLog,
-    ) -> Vec<FromDaemon> {
-        let mut messages = Vec::new();
-        if let Err(error) = self.read(registry, log, &mut messages) {
-            self.lose(now, &error.to_string(), log);
-        }
-        messages
     }
 
     fn read(
@@ -149,23 +156,16 @@ impl Daemon {
         registry.reregister(stream, thread::DAEMON, Interest::READABLE)
     }
 
-    fn send(&mut self, now: LocalTime, messages: &[ToDaemon], log: &mut DeferredLog) {
+    fn send(&mut self, messages: &[ToDaemon]) -> io::Result<()> {
         let lines: Result<Vec<_>, _> = messages.iter().map(control::encode).collect();
         let (Some(stream), Ok(lines)) = (&mut self.stream, lines) else {
-            return;
+            return Ok(());
         };
         let bytes = lines.concat();
         match stream.write(&bytes) {
-            Ok(len) if len == bytes.len() => {}
+            Ok(len) if len == bytes.len() => Ok(()),
             // A daemon whose buffer is full does not read: it is as good as gone.
-            result => self.lose(now, &format!("it does not read: {result:?}"), log),
+            result => Err(io::Error::other(format!("it does not read: {result:?}"))),
         }
-    }
-
-    fn lose(&mut self, now: LocalTime, reason: &str, log: &mut DeferredLog) {
-        log.warn(format_args!("daemon connection lost reason={reason}"));
-        self.stream = None;
-        self.pause = FIRST_RETRY;
-        self.due = now.after(FIRST_RETRY);
     }
 }

@@ -76,8 +76,7 @@ impl Hub {
         let Some(daemon) = &mut self.daemon else { return };
         // The peer outlives the daemon: its silence is noticed without it.
         let cable = self.assignment.as_ref().map(|(cable, _)| cable.as_str());
-        daemon.handle_timeout(now, &self.bridge, cable, &self.registry, &mut self.log);
-        for message in daemon.receive(now, &self.registry, &mut self.log) {
+        for message in daemon.service(now, &self.bridge, cable, &self.registry, &mut self.log) {
             self.handle_daemon(now, message);
         }
     }
