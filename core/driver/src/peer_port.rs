@@ -116,10 +116,7 @@ impl PeerPort {
         }
     }
 
-    /// A look has found so many datagrams that were of no use; `session` has the peer's number and ours while
-    /// linked.
-    ///
-    /// Keeps a flood out of the receive queue, where it would leave the peer no room.
+    /// Lets the guard know that a look found so many useless datagrams.
     pub(super) fn handle_look(
         &mut self,
         now: impl FnOnce() -> LocalTime,
@@ -184,10 +181,11 @@ impl PeerPort {
                 recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut self.control), MsgFlags::empty());
             let message = match result {
                 Ok(message) => message,
-                Err(Errno::EINTR) => continue,
                 // An error that belongs to an earlier datagram, as port unreachable; the next read gives the
                 // next one.
-                Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => continue,
+                Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EINTR) => {
+                    continue;
+                }
                 Err(_) => return Received::Nothing,
             };
             let mut controls = message.cmsgs().into_iter().flatten();
@@ -216,15 +214,13 @@ impl PeerPort {
 }
 
 fn is_from(from: &SockaddrStorage, peer: &PeerAddress, scope: Option<u32>) -> bool {
-    match (peer.ip, from.as_sockaddr_in(), from.as_sockaddr_in6()) {
-        (IpAddr::V4(ip), Some(from), _) => from.ip() == ip && from.port() == peer.port,
-        (IpAddr::V6(ip), _, Some(from)) => {
-            from.ip() == ip
-                && from.port() == peer.port
-                && (peer.interface.is_none() || scope.is_none_or(|scope| scope == from.scope_id()))
-        }
-        _ => false,
+    if let Some(from) = from.as_sockaddr_in() {
+        return (IpAddr::V4(from.ip()), from.port()) == (peer.ip, peer.port);
     }
+    let is_there = |at| peer.interface.is_none() || scope.is_none_or(|scope| scope == at);
+    from.as_sockaddr_in6().is_some_and(|from| {
+        (IpAddr::V6(from.ip()), from.port()) == (peer.ip, peer.port) && is_there(from.scope_id())
+    })
 }
 
 fn socket_address(ip: IpAddr, port: u16, scope: u32) -> SocketAddr {

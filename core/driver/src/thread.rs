@@ -17,24 +17,21 @@ pub(super) const DAEMON: Token = Token(4);
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves the link until it is dropped; after a panic it goes on with an unplugged cable.
-pub(super) fn run(mut poll: Poll, shared: &Shared, stats: Option<PathBuf>) {
-    let mut reporter = Reporter {
-        path: stats,
-        due: time::now(),
-    };
-    while catch_unwind(AssertUnwindSafe(|| serve(&mut poll, shared, &mut reporter))).is_err() {
+pub(super) fn run(mut poll: Poll, shared: &Shared, mut stats: Option<PathBuf>) {
+    while catch_unwind(AssertUnwindSafe(|| serve(&mut poll, shared, &mut stats))).is_err() {
         drop(shared.lock());
     }
     // Before the goodbye, so that the file says how the link was while there was one.
-    reporter.write(shared);
+    write(&mut stats, shared);
     // The peer hears the goodbye; nothing can be mended if the port cannot be closed now.
     let _ = shared.lock().set_peer(None, None);
 }
 
-fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
+fn serve(poll: &mut Poll, shared: &Shared, stats: &mut Option<PathBuf>) {
     let mut events = Events::with_capacity(16);
+    let mut report_due = time::now();
     while !shared.must_stop.load(Ordering::Acquire) {
-        let report = reporter.path.as_ref().map(|_| reporter.due);
+        let report = stats.as_ref().map(|_| report_due);
         let due = shared.lock().poll_timeout().into_iter().chain(report).min();
         let timeout = due.map(|due| due.since(time::now()));
         if let Err(error) = poll.poll(&mut events, timeout)
@@ -46,29 +43,22 @@ fn serve(poll: &mut Poll, shared: &Shared, reporter: &mut Reporter) {
         }
         let log = shared.lock().service();
         log.flush();
-        if time::now() >= reporter.due {
-            reporter.write(shared);
+        if time::now() >= report_due {
+            report_due = time::now().after(REPORT_EVERY);
+            write(stats, shared);
         }
     }
 }
 
-/// Writes the statistics file.
-struct Reporter {
-    path: Option<PathBuf>,
-    due: gamelink_core::time::LocalTime,
-}
-
-impl Reporter {
-    fn write(&mut self, shared: &Shared) {
-        self.due = time::now().after(REPORT_EVERY);
-        let Some(path) = &self.path else { return };
-        let report = shared.lock().report();
-        if let Err(error) = report.write(path) {
-            log::warn!(
-                "statistics not written, and no further attempt is made file={} error={error}",
-                path.display()
-            );
-            self.path = None;
-        }
+/// Writes the statistics file, where there is one.
+fn write(stats: &mut Option<PathBuf>, shared: &Shared) {
+    let Some(path) = stats else { return };
+    let report = shared.lock().report();
+    if let Err(error) = report.write(path) {
+        log::warn!(
+            "statistics not written, and no further attempt is made file={} error={error}",
+            path.display()
+        );
+        *stats = None;
     }
 }

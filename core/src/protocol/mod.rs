@@ -46,9 +46,7 @@ pub const VERSION: u16 = 2;
 /// still be written.
 const COUNT_LIMIT: u64 = 1 << 62;
 
-type Config = Configuration<LittleEndian, Fixint, Limit<MAX_DATAGRAM>>;
-
-const CONFIG: Config = bincode::config::standard()
+const CONFIG: Configuration<LittleEndian, Fixint, Limit<MAX_DATAGRAM>> = bincode::config::standard()
     .with_little_endian()
     .with_fixed_int_encoding()
     .with_limit::<MAX_DATAGRAM>();
