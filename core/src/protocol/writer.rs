@@ -24,34 +24,24 @@ impl<'a> Writer<'a> {
 
     /// Appends offers with consecutive numbers; says how many of them fitted.
     pub fn offers(&mut self, offers: impl Iterator<Item = Offer>) -> usize {
-        let entry = |before, offer: Offer| offer.entry(before);
-        self.runs(
-            offers,
-            |offer| offer.id,
-            entry,
-            |head, entries| {
-                Event::Offers(OfferRun {
-                    first: head.id,
-                    frame: head.frame,
-                    judged: head.judged,
-                    entries,
-                })
-            },
-        )
+        let numbered = offers.map(|offer| (offer.id, offer));
+        self.runs(numbered, Offer::entry, |head, entries| {
+            Event::Offers(OfferRun {
+                first: head.id,
+                frame: head.frame,
+                judged: head.judged,
+                entries,
+            })
+        })
     }
 
     /// Appends verdicts with consecutive numbers; says how many of them fitted.
     pub fn verdicts(&mut self, verdicts: impl Iterator<Item = Verdict>) -> usize {
-        let entry = |_, verdict: Verdict| Some(verdict.entry());
-        self.runs(
-            verdicts,
-            |verdict| verdict.id,
-            entry,
-            |head, entries| {
-                let first = head.id;
-                Event::Verdicts(VerdictRun { first, entries })
-            },
-        )
+        let numbered = verdicts.map(|verdict| (verdict.id, verdict));
+        let entry = |verdict: Verdict, _| Some(verdict.entry());
+        self.runs(numbered, entry, |Verdict { id: first, .. }, entries| {
+            Event::Verdicts(VerdictRun { first, entries })
+        })
     }
 
     /// Appends where the sender's history stands; false if it does not fit.
@@ -63,13 +53,11 @@ impl<'a> Writer<'a> {
     /// says how many of them fitted. The numbers must lie within 65 536 of each other.
     pub fn replaces(&mut self, replaces: impl Iterator<Item = (u32, u64)> + Clone) -> usize {
         let base = replaces.clone().map(|(_, from)| from).min().unwrap_or(0);
-        let entry = |_, (_, from)| Some(u16::try_from(from - base).ok()?.to_le_bytes());
-        self.runs(
-            replaces,
-            |(epoch, _)| epoch.into(),
-            entry,
-            |(first, _), entries| Event::Replaces(ReplaceRun { first, base, entries }),
-        )
+        let numbered = replaces.map(|(epoch, from)| (epoch.into(), (epoch, from)));
+        let entry = |(_, from), _| Some(u16::try_from(from - base).ok()?.to_le_bytes());
+        self.runs(numbered, entry, |(first, _), entries| {
+            Event::Replaces(ReplaceRun { first, base, entries })
+        })
     }
 
     /// Ends the datagram and says how long it is.
@@ -78,18 +66,17 @@ impl<'a> Writer<'a> {
         self.len
     }
 
-    /// Appends as many items as fit, each run of them with consecutive numbers; says how many. `entry` encodes
-    /// an item behind the one before it, or behind itself at the head of a run; None begins another run.
+    /// Appends as many items as fit, in runs with consecutive numbers; says how many. `entry` encodes an item
+    /// behind the one before it, or behind itself at the head of a run; None begins another run.
     fn runs<T: Copy, const N: usize>(
         &mut self,
-        items: impl Iterator<Item = T>,
-        number: impl Fn(T) -> u64,
+        items: impl Iterator<Item = (u64, T)>,
         entry: impl Fn(T, T) -> Option<[u8; N]>,
         event: impl for<'e> Fn(T, &'e [u8]) -> Event<'e>,
     ) -> usize {
         let mut items = items.peekable();
         let mut written = 0;
-        while let Some(&head) = items.peek() {
+        while let Some(&(first, head)) = items.peek() {
             let start = self.len;
             if !self.put(event(head, &[])) {
                 break;
@@ -99,9 +86,11 @@ impl<'a> Writer<'a> {
             let mut entries = [0; RUN_BYTES];
             let (mut before, mut used) = (head, 0);
             for (place, n) in entries.chunks_exact_mut(N).take(room / N).zip(0..) {
-                let is_next = |item: &T| Some(number(*item)) == number(head).checked_add(n);
-                let next = items.peek().copied().filter(is_next);
-                let Some((item, entry)) = next.and_then(|item| Some((item, entry(before, item)?))) else {
+                let next = items
+                    .peek()
+                    .filter(|(number, _)| Some(*number) == first.checked_add(n));
+                let Some((item, entry)) = next.and_then(|&(_, item)| Some((item, entry(item, before)?)))
+                else {
                     break;
                 };
                 place.copy_from_slice(&entry);
