@@ -105,7 +105,6 @@ pub type SerialProbe = Box<dyn Fn() -> SerialControl + Send>;
 pub struct Link {
     shared: Arc<Shared>,
     notices: Receiver<Notice>,
-    game_address: SocketAddrV4,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -129,10 +128,8 @@ impl Shared {
         if let Some((event_loop, accesses)) = self.gate.take() {
             direct::handle_skipped(&mut hub, event_loop, accesses);
         }
-        HubGuard {
-            hub,
-            gate: &self.gate,
-        }
+        let gate = &self.gate;
+        HubGuard { hub, gate }
     }
 }
 
@@ -177,39 +174,35 @@ impl Link {
         let waker = mio::Waker::new(poll.registry(), thread::WAKER).map_err(StartError::Thread)?;
         let registry = poll.registry().try_clone().map_err(StartError::Thread)?;
         let (hub, notices) = Hub::open(registry).map_err(StartError::GamePort)?;
-        let game_address = hub.game_address();
         let shared = Arc::new(Shared {
             hub: Mutex::new(hub),
             gate: Gate::default(),
             waker,
             must_stop: AtomicBool::new(false),
         });
-        let mut link = Link {
-            shared,
-            notices,
-            game_address,
-            thread: None,
-        };
         if config.is_held {
-            link.shared.lock().set_enabled(false);
+            shared.lock().set_enabled(false);
         }
-        link.set_peer(config.peer.clone(), config.bind.clone())?;
+        shared.lock().set_peer(config.peer.clone(), config.bind.clone())?;
         if let (None, Some(path)) = (&config.peer, &config.control) {
-            link.shared.lock().follow_daemon(path.clone());
+            shared.lock().follow_daemon(path.clone());
         }
-        let (shared, stats) = (Arc::clone(&link.shared), config.stats.clone());
+        let (link, stats) = (Arc::clone(&shared), config.stats.clone());
         let thread = std::thread::Builder::new()
             .name("gamelink".into())
-            .spawn(move || thread::run(poll, &shared, stats))
+            .spawn(move || thread::run(poll, &link, stats))
             .map_err(StartError::Thread)?;
-        link.thread = Some(thread);
-        Ok(link)
+        Ok(Link {
+            shared,
+            notices,
+            thread: Some(thread),
+        })
     }
 
     /// Where the stock core's "Network Client" finds its server: 127.0.0.1 and a free port.
     #[must_use]
     pub fn game_address(&self) -> SocketAddrV4 {
-        self.game_address
+        self.shared.lock().game_address()
     }
 
     /// Plugs the cable into another peer, or pulls it out.

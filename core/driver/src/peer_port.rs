@@ -124,11 +124,7 @@ impl PeerPort {
         session: Option<(Nonce, Nonce)>,
         log: &mut DeferredLog,
     ) {
-        // Nearly always: the clock is not read.
-        if useless == 0 && !self.guard.is_guarded() {
-            return;
-        }
-        let filter = self.guard.handle_look(now(), useless, session);
+        let filter = self.guard.handle_look(now, useless, session);
         // Without a filter the queue is as it was: nothing else depends on it.
         if let Some(filter) = filter
             && let Err(error) = SockRef::from(&*self.socket).attach_filter(&filter)

@@ -49,10 +49,8 @@ pub(super) struct Floor {
 
 impl Default for Floor {
     fn default() -> Self {
-        Floor {
-            slots: [None; SLOTS],
-            newest: 0,
-        }
+        let slots = [None; SLOTS];
+        Floor { slots, newest: 0 }
     }
 }
 
