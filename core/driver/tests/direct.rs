@@ -5,7 +5,7 @@ mod parts;
 use gamelink_core::control::LinkState;
 use gamelink_core::serial::Look;
 use gamelink_driver::{Config, Link};
-use parts::{ARMED, IDLE, addresses, frame, link_up, until, until_still_heard};
+use parts::{ARMED, IDLE, addresses, config, frame, link_up, until, until_still_heard};
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,7 @@ const PERIOD: Duration = Duration::from_nanos(16_742_706);
 
 /// A link whose core has connected directly.
 fn link(own: SocketAddrV4, peer: SocketAddrV4) -> Link {
-    let link = Link::start(&Config {
-        peer: Some(peer.to_string().parse().unwrap()),
-        bind: Some(own.to_string().parse().unwrap()),
-        ..Config::default()
-    })
-    .unwrap();
+    let link = Link::start(&config(own, peer)).unwrap();
     assert!(!link.is_direct());
     link.game_connect();
     assert!(link.is_direct());

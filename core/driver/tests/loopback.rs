@@ -5,7 +5,7 @@ mod parts;
 use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon};
 use gamelink_core::serial::SerialControl;
 use gamelink_driver::{Config, Link, Notice};
-use parts::{ARMED, IDLE, addresses, link_up, until, until_still_heard};
+use parts::{ARMED, IDLE, addresses, config, link_up, until, until_still_heard};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -33,14 +33,6 @@ impl Side {
             .read_exact(&mut bytes)
             .expect("the link answers in time");
         bytes
-    }
-}
-
-fn config(own: SocketAddrV4, peer: SocketAddrV4) -> Config {
-    Config {
-        peer: Some(peer.to_string().parse().unwrap()),
-        bind: Some(own.to_string().parse().unwrap()),
-        ..Config::default()
     }
 }
 

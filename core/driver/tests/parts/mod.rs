@@ -2,7 +2,7 @@
 
 use gamelink_core::control::LinkState;
 use gamelink_core::serial::SerialControl;
-use gamelink_driver::Link;
+use gamelink_driver::{Config, Link};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -23,6 +23,15 @@ pub(crate) fn addresses() -> [SocketAddrV4; 4] {
         if ips.iter().all(|ip| UdpSocket::bind((*ip, port)).is_ok()) {
             return ips.map(|ip| SocketAddrV4::new(ip, port));
         }
+    }
+}
+
+/// A link between two of these addresses.
+pub(crate) fn config(own: SocketAddrV4, peer: SocketAddrV4) -> Config {
+    Config {
+        peer: Some(peer.to_string().parse().unwrap()),
+        bind: Some(own.to_string().parse().unwrap()),
+        ..Config::default()
     }
 }
 
