@@ -1,5 +1,7 @@
 //! This side's emulation: its frames, and what its game did in them.
 
+use super::exchange::Frame;
+use crate::serial::GamePort;
 use crate::time::LocalTime;
 use std::time::Duration;
 
@@ -16,6 +18,10 @@ pub(super) struct Emulation {
     turns: u64,
     is_armed: bool,
     is_paused: bool,
+    /// Anything was emulated since the frame before began.
+    has_advanced: bool,
+    /// The game took a byte in the frame that runs.
+    has_taken: bool,
     /// The game clocked a transfer in the frame that runs.
     has_clocked: bool,
     /// The game clocked a transfer in the frame that is over; the next has not begun.
@@ -33,6 +39,8 @@ impl Default for Emulation {
             turns: 0,
             is_armed: false,
             is_paused: true,
+            has_advanced: true,
+            has_taken: false,
             has_clocked: false,
             clocked_last_frame: false,
             last_active: LocalTime::default(),
@@ -80,28 +88,42 @@ impl Emulation {
         self.last_active = now;
     }
 
-    /// The game asks for a byte or answers one.
-    pub(super) fn handle_byte(&mut self, now: LocalTime) {
-        self.last_active = now;
-        self.last_byte = Some(now);
+    /// The game answers a byte that it has taken.
+    pub(super) fn handle_taken(&mut self, now: LocalTime) {
+        (self.last_active, self.last_byte) = (now, Some(now));
+        self.has_taken = true;
     }
 
-    /// The game starts a transfer with its own clock.
-    pub(super) fn handle_clocked(&mut self, now: LocalTime) {
-        self.handle_byte(now);
+    /// The game starts a transfer with its own clock, its port enabled or not. True where that tears a byte
+    /// which it has just taken.
+    pub(super) fn handle_clocked(&mut self, now: LocalTime, is_enabled: bool) -> bool {
+        (self.last_active, self.last_byte) = (now, Some(now));
         self.has_clocked = true;
+        is_enabled && self.has_taken
     }
 
-    /// A frame begins. True where the emulation was paused before, which the peer should know.
-    pub(super) fn handle_frame_start(&mut self, now: LocalTime, is_armed: bool) -> bool {
+    /// A frame begins; `is_armed` as far as that can be seen.
+    pub(super) fn handle_frame_start(
+        &mut self,
+        now: LocalTime,
+        is_armed: Option<bool>,
+        port: GamePort,
+    ) -> Frame {
         self.last_active = now;
         self.clocked_last_frame = false;
-        self.is_armed = is_armed;
-        std::mem::take(&mut self.is_paused)
+        self.is_paused = false;
+        self.has_taken = false;
+        Frame {
+            has_advanced: std::mem::take(&mut self.has_advanced),
+            is_armed,
+            was_armed: std::mem::replace(&mut self.is_armed, is_armed == Some(true)),
+            port,
+        }
     }
 
     /// A call is over. True where the game clocked in it.
     pub(super) fn handle_frame_end(&mut self, has_advanced: bool) -> bool {
+        self.has_advanced |= has_advanced;
         self.frames = self.frames.saturating_add(has_advanced.into());
         self.turns = self.turns.saturating_add(has_advanced.into());
         std::mem::take(&mut self.has_clocked)

@@ -1,7 +1,7 @@
 //! The bridge's side towards the game: its requests, its answers, its frames, and how long it waits.
 
 use super::emulation::Emulation;
-use super::exchange::{Effects, Exchange, Frame, Mode};
+use super::exchange::{self, Effects, Exchange, Limit, Mode};
 use super::lead::Lead;
 use super::liveness::Liveness;
 use super::notice::Notices;
@@ -10,7 +10,7 @@ use super::pacing::Pacing;
 use super::rendezvous::Rendezvous;
 use super::stall::{Progress, Stall};
 use super::stats::{Cost, Stats};
-use super::wait::{Limit, Wait};
+use super::wait::Wait;
 use super::wait_policy::{Policy, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
@@ -36,6 +36,17 @@ pub(super) struct Context<'a> {
     pub(super) outbox: &'a mut Outbox,
     pub(super) stats: &'a mut Stats,
     pub(super) notices: &'a mut Notices,
+}
+
+impl Context<'_> {
+    fn exchange(&mut self) -> exchange::Context<'_> {
+        exchange::Context {
+            now: self.now,
+            is_linked: self.is_linked,
+            liveness: self.liveness,
+            counters: &mut self.stats.counters,
+        }
+    }
 }
 
 /// One game, what it has exchanged with its peer's, and when it runs.
@@ -118,10 +129,12 @@ impl Game {
     }
 
     pub(super) fn request(&mut self, context: &mut Context<'_>, transfer: (u8, Speed), is_enabled: bool) {
-        self.emulation.handle_clocked(context.now);
+        let is_torn = self.emulation.handle_clocked(context.now, is_enabled);
         self.policy.handle_clocked();
         let (frame, until) = (self.emulation.frames(), self.verdict_until(context));
-        let effects = self.exchange.request(context, transfer, is_enabled, frame, until);
+        let effects = self
+            .exchange
+            .request(&mut context.exchange(), transfer, is_torn, frame, until);
         self.apply(context, effects);
     }
 
@@ -135,8 +148,8 @@ impl Game {
     }
 
     pub(super) fn reply(&mut self, context: &mut Context<'_>, byte: u8) {
-        self.emulation.handle_byte(context.now);
-        let effects = self.exchange.reply(context, byte);
+        self.emulation.handle_taken(context.now);
+        let effects = self.exchange.reply(&mut context.exchange(), byte);
         self.apply(context, effects);
     }
 
@@ -150,17 +163,12 @@ impl Game {
         self.rendezvous.handle_frame_start(now);
         let is_cut_short = self.exchange.rollback().is_some_and(Rollback::is_cut_short);
         self.policy.handle_frame_start(is_cut_short);
-        let was_armed = self.emulation.is_armed();
-        if self.emulation.handle_frame_start(now, is_armed == Some(true)) {
+        if self.emulation.is_paused() {
+            // The peer does not wait for a game that it takes to be paused.
             context.outbox.transmit();
         }
-        let frame = Frame {
-            number: self.emulation.frames(),
-            is_armed,
-            was_armed,
-            port,
-        };
-        let effects = self.exchange.frame_start(context, frame);
+        let frame = self.emulation.handle_frame_start(now, is_armed, port);
+        let effects = self.exchange.frame_start(&mut context.exchange(), frame);
         self.apply(context, effects);
     }
 
@@ -229,7 +237,9 @@ impl Game {
         header: &Header,
         events: &Events<'_>,
     ) {
-        let effects = self.exchange.handle_datagram(context, header, events);
+        let effects = self
+            .exchange
+            .handle_datagram(&mut context.exchange(), header, events);
         self.apply(context, effects);
         self.check_wait(context);
     }
@@ -253,9 +263,10 @@ impl Game {
 
     /// Ends what is under way with a peer that is not there any more.
     pub(super) fn interrupt(&mut self, outbox: &mut Outbox, stats: &mut Stats) {
-        let is_waiting = self.wait.take().is_some();
-        if let Some(byte) = self.exchange.unplug(is_waiting, &mut stats.counters) {
-            outbox.complete = Some(byte);
+        self.exchange.unplug();
+        if let Some(wait) = self.wait.take() {
+            stats.counters.timeouts.silent += u64::from(wait.limit == Limit::Table);
+            outbox.complete = Some(self.exchange.end_wait());
         }
         self.stall = Stall::default();
         self.lead = Lead::default();

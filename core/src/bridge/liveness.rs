@@ -28,7 +28,7 @@ const STANDING_AFTER: Duration = Duration::from_millis(50);
 
 /// The peer's emulation as its datagrams show it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(super) struct Liveness {
+pub struct Liveness {
     newest: Sequence,
     frames: u64,
     last_advance: LocalTime,

@@ -10,7 +10,7 @@
 //! around each frame: the exchange may take the game back.
 
 mod emulation;
-mod exchange;
+pub mod exchange;
 mod game;
 mod hearing;
 mod io;
@@ -31,9 +31,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use exchange::{Mode, STATES, rollback, transfer};
+pub use exchange::{Mode, STATES, rollback};
 pub use io::{Input, Output};
-pub use liveness::WAIT_LIMIT;
+pub use liveness::{Liveness, WAIT_LIMIT};
 pub use notice::Notice;
 pub use stats::{Cost, Counters, Latency, Stats, Summary, Traffic};
 pub use wait_policy::Policy;
@@ -43,15 +43,14 @@ use crate::control::LinkState;
 use crate::protocol::{MAX_DATAGRAM, Nonce};
 use crate::time::LocalTime;
 
+use exchange::Limit;
 use game::{Context, Game, RoundTrip};
-use liveness::Liveness;
 use notice::Notices;
 use outbox::Outbox;
 use rollback::{Rollback, Step};
 use session::Session;
 use std::time::Duration;
 use timer::{TIMERS, Timer};
-use wait::Limit;
 
 /// A datagram is sent at least so often: a tenth of the silence that ends a session.
 const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -167,7 +166,8 @@ impl Bridge {
     /// Sets whether this side keeps snapshots, and so rolls back where the peer does too. The owner of the
     /// core then does what [`step`](Self::step) says. Call it before a peer is plugged in.
     pub fn set_rollback(&mut self, is_on: bool) {
-        self.game.exchange.set_rollback(is_on);
+        let history = is_on.then(|| Rollback::new(STATES));
+        self.game.exchange.set_rollback(history);
     }
 
     /// The exchange that this side is set to, linked or not.
@@ -376,8 +376,7 @@ impl Bridge {
     }
 
     fn forget_peer(&mut self) {
-        let has_delivery = self.outbox.deliver.take().is_some();
-        self.game.exchange.forget_peer(has_delivery);
+        self.game.exchange.forget_peer();
         self.liveness = Liveness::default();
         self.clock.reset();
         self.outbox.forget_peer();

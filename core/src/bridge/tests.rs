@@ -260,7 +260,9 @@ fn a_peer_that_lets_a_wait_run_out_costs_no_second_long_one() {
         while pair.ends[0].bridge.game.wait().is_some() {
             let peer = &mut pair.ends[1].bridge;
             peer.game.emulation.pass_turn();
-            peer.game.emulation.handle_frame_start(pair.now, true);
+            peer.game
+                .emulation
+                .handle_frame_start(pair.now, Some(true), GamePort::Direct);
             peer.outbox.transmit();
             pair.pass(16 * MS);
         }

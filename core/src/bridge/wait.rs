@@ -1,20 +1,12 @@
 //! A game that waits, inside its read, for the byte that it asked for.
 
+use super::exchange::Limit;
 use crate::time::LocalTime;
 use std::time::Duration;
 
 /// An open offer is repeated at least so often: a dozen times in the shortest wait, so that at 20 % loss none
 /// is lost.
 const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
-
-/// End of a wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
-    /// Decided by the table of waits (`peer`); the game then reads an unplugged cable.
-    Table,
-    /// A moment, after which the game reads the prediction.
-    Prediction(LocalTime),
-}
 
 /// One open wait.
 #[derive(Clone, Copy, Debug)]

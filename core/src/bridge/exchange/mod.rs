@@ -6,16 +6,18 @@
 //! offer without a verdict where a wait runs out, and works with a core whose registers and states are
 //! unknown; rollback never ends an offer so, for it can replace it. A rollback exchange outlives its session,
 //! until what was open has been replayed as unplugged.
+//!
+//! A game's side calls [`Exchange::request`], [`Exchange::poll`], [`Exchange::reply`] and
+//! [`Exchange::frame_start`], the peer's side [`Exchange::handle_datagram`], [`Exchange::write_header`] and
+//! [`Exchange::write_events`]. All of this is public for the model checkers, which explore both machines.
 
 pub mod rollback;
 mod strict;
-pub mod transfer;
 
-use super::game::Context;
+use super::liveness::Liveness;
 use super::stats::{Counters, Traffic};
-use super::wait::Limit;
 use crate::protocol::{Events, Flags, Header, Writer};
-use crate::serial::{GamePort, Look, Speed};
+use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use rollback::Rollback;
 use serde::{Deserialize, Serialize};
@@ -26,7 +28,7 @@ use strict::Strict;
 pub const STATES: usize = 48;
 
 /// The exchange that serves a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Every byte is waited for.
@@ -39,40 +41,62 @@ pub enum Mode {
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mode::Strict => "strict",
-            // The name of the setting: players read it.
-            Mode::Rollback => "automatic",
-        })
+        // The name of the setting: players read it.
+        self.serialize(f)
     }
+}
+
+/// The link at one moment, as an exchange uses it.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// This moment.
+    pub now: LocalTime,
+    /// True if both sides know each other.
+    pub is_linked: bool,
+    /// The peer's emulation.
+    pub liveness: &'a mut Liveness,
+    /// Counts of the strict exchange.
+    pub counters: &'a mut Counters,
 }
 
 /// A frame that begins.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
-    /// Frames emulated before it.
-    pub(super) number: u64,
-    pub(super) is_armed: Option<bool>,
-    pub(super) was_armed: bool,
-    pub(super) port: GamePort,
+pub struct Frame {
+    /// True if anything was emulated since the frame before began.
+    pub has_advanced: bool,
+    /// True if the game listens, where that can be seen.
+    pub is_armed: Option<bool>,
+    /// True if it was seen to listen when the frame before began.
+    pub was_armed: bool,
+    /// The way of the core's bytes.
+    pub port: GamePort,
+}
+
+/// End of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Decided by the table of waits (`liveness`); the game then reads an unplugged cable.
+    Table,
+    /// A moment, after which the game reads the prediction.
+    Prediction(LocalTime),
 }
 
 /// Output of an exchange: what the bridge is to do.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
-pub(super) struct Effects {
+pub struct Effects {
     /// The game that asked reads this byte now.
-    pub(super) read: Option<u8>,
+    pub read: Option<u8>,
     /// The game that asked waits.
-    pub(super) wait: Option<Limit>,
+    pub wait: Option<Limit>,
     /// The listening game is given this byte.
-    pub(super) deliver: Option<(u8, Speed)>,
+    pub deliver: Option<(u8, Speed)>,
     /// The peer is to hear of it at once.
-    pub(super) transmit: bool,
+    pub transmit: bool,
     /// The game took a byte of the peer.
-    pub(super) has_taken: bool,
+    pub has_taken: bool,
     /// A byte was taken on one side only.
-    pub(super) is_out_of_step: bool,
+    pub is_out_of_step: bool,
 }
 
 impl Effects {
@@ -91,9 +115,10 @@ impl Effects {
     }
 }
 
-/// Both machines, and which of them serves.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Exchange {
+/// Both machines, and which of them serves. Equal ones go on alike: the derived comparison looks at every
+/// field, and [`Rollback`]'s leaves out what it has only counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Exchange {
     strict: Strict,
     /// Where this side keeps snapshots.
     rollback: Option<Box<Rollback>>,
@@ -101,47 +126,51 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// True if this side keeps snapshots, from the next session on.
-    pub(super) fn set_rollback(&mut self, is_on: bool) {
-        self.rollback = is_on.then(|| Box::new(Rollback::new(STATES)));
+    /// Sets whether this side keeps snapshots, and in which history, from the next session on.
+    pub fn set_rollback(&mut self, rollback: Option<Rollback>) {
+        self.rollback = rollback.map(Box::new);
         self.mode = Mode::Strict;
     }
 
-    /// The exchange that this side is set to.
-    pub(super) fn setting(&self) -> Mode {
+    /// The exchange that this side is set to, linked or not.
+    #[must_use]
+    pub fn setting(&self) -> Mode {
         match self.rollback {
             Some(_) => Mode::Rollback,
             None => Mode::Strict,
         }
     }
 
-    /// The exchange that serves this session.
-    pub(super) fn mode(&self) -> Mode {
+    /// The exchange that serves this session; strict while there is none.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
         self.mode
     }
 
     /// The rollback exchange, in a session that it serves.
     fn serving(&mut self) -> Option<&mut Rollback> {
-        self.rollback
-            .as_deref_mut()
-            .filter(|_| self.mode == Mode::Rollback)
+        match self.mode {
+            Mode::Rollback => self.rollback_mut(),
+            Mode::Strict => None,
+        }
     }
 
     /// The rollback exchange, where it answers the game: also after its session, until what was open has been
     /// replayed as unplugged. What both sides know to be true before that is replayed as it was.
     fn answering(&mut self) -> Option<&mut Rollback> {
         let mode = self.mode;
-        self.rollback
-            .as_deref_mut()
+        self.rollback_mut()
             .filter(|rollback| mode == Mode::Rollback || rollback.is_open())
     }
 
     /// The rollback exchange of this side, whichever serves.
-    pub(super) fn rollback(&self) -> Option<&Rollback> {
+    #[must_use]
+    pub fn rollback(&self) -> Option<&Rollback> {
         self.rollback.as_deref()
     }
 
-    pub(super) fn rollback_mut(&mut self) -> Option<&mut Rollback> {
+    /// The same, for the owner of the core.
+    pub fn rollback_mut(&mut self) -> Option<&mut Rollback> {
         self.rollback.as_deref_mut()
     }
 
@@ -155,51 +184,44 @@ impl Exchange {
     }
 
     /// A session has begun or come back; the peer's header says whether it keeps snapshots.
-    pub(super) fn plug(&mut self, header: &Header, is_new_peer: bool) {
-        let Some(rollback) = &mut self.rollback else {
-            return;
-        };
-        if header.flags.contains(Flags::ROLLBACK) {
-            self.mode = Mode::Rollback;
-            rollback.plug(is_new_peer);
-        } else {
-            self.mode = Mode::Strict;
+    pub fn plug(&mut self, header: &Header, is_new_peer: bool) {
+        match &mut self.rollback {
+            Some(rollback) if header.flags.contains(Flags::ROLLBACK) => {
+                self.mode = Mode::Rollback;
+                rollback.plug(is_new_peer);
+            }
+            _ => self.mode = Mode::Strict,
         }
     }
 
-    /// The session is over: what is open reads 0xFF. The byte that a waiting game reads, if one waits.
-    pub(super) fn unplug(&mut self, is_waiting: bool, counters: &mut Counters) -> Option<u8> {
+    /// The session is over: what is open is unplugged. A game that waits reads what [`Exchange::end_wait`] says.
+    pub fn unplug(&mut self) {
+        self.mode = Mode::Strict;
+        self.strict.unplug();
         if let Some(rollback) = &mut self.rollback {
             rollback.unplug();
         }
-        let read = match std::mem::take(&mut self.mode) {
-            Mode::Rollback if is_waiting => self.rollback.as_mut().map(|rollback| rollback.answer()),
-            _ => None,
-        };
-        if !self.strict.unplug() {
-            return read;
-        }
-        counters.timeouts.silent += 1;
-        Some(crate::serial::UNPLUGGED)
     }
 
-    pub(super) fn forget_peer(&mut self, has_delivery: bool) {
-        self.strict.forget_peer(has_delivery);
+    /// The peer is another one than before; [`Exchange::unplug`] came first.
+    pub fn forget_peer(&mut self) {
+        self.strict.forget_peer();
     }
 
     pub(super) fn handle_reconnect(&mut self) {
         self.strict.handle_reconnect();
     }
 
-    /// True if an offer waits that its maker may withdraw.
-    pub(super) fn is_offer_waiting(&self) -> bool {
+    /// True if an offer of the peer waits that it may withdraw.
+    #[must_use]
+    pub fn is_offer_waiting(&self) -> bool {
         self.strict.is_offer_waiting()
     }
 
     /// True if the next poll might find a byte.
-    pub(super) fn may_find(&self) -> bool {
-        let may_find = self.rollback.as_ref().is_some_and(|rollback| rollback.may_find());
-        may_find || self.strict.is_offer_waiting()
+    #[must_use]
+    pub fn may_find(&self) -> bool {
+        self.strict.is_offer_waiting() || self.rollback().is_some_and(Rollback::may_find)
     }
 
     /// Polls that could find nothing were left out.
@@ -212,102 +234,103 @@ impl Exchange {
         }
     }
 
-    pub(super) fn is_quiet(&self) -> bool {
+    /// True if the core holds no byte that it has not answered.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
         self.strict.is_quiet()
     }
 
-    /// The game clocks a transfer. In rollback `verdict_until` is the moment until which the verdict is worth
-    /// a wait, if it is.
-    pub(super) fn request(
+    /// The game clocks a transfer in this frame. `is_torn`: over a byte that it has just taken. In rollback
+    /// `verdict_until` is the moment until which the verdict is worth a wait, if it is.
+    pub fn request(
         &mut self,
         context: &mut Context<'_>,
         (byte, speed): (u8, Speed),
-        is_enabled: bool,
+        is_torn: bool,
         frame: u64,
         verdict_until: Option<LocalTime>,
     ) -> Effects {
         let Some(rollback) = self.answering() else {
-            return self.strict.request(context, (byte, speed), is_enabled, frame);
+            return self.strict.request(context, (byte, speed), is_torn, frame);
         };
         rollback.offer(byte, speed);
         match verdict_until.filter(|_| !rollback.is_answered()) {
             Some(until) => Effects {
                 wait: Some(Limit::Prediction(until)),
-                transmit: true,
-                ..Effects::default()
+                ..Effects::transmit()
             },
             None => Effects::read(rollback.answer()),
         }
     }
 
     /// True if nothing better can be known of what the waiting game reads, in rollback.
-    pub(super) fn is_answered(&self) -> bool {
-        self.rollback
-            .as_ref()
-            .is_none_or(|rollback| rollback.is_answered())
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.rollback().is_none_or(Rollback::is_answered)
     }
 
     /// The byte that a game reads whose wait is over.
-    pub(super) fn end_wait(&mut self) -> u8 {
+    pub fn end_wait(&mut self) -> u8 {
         match self.answering() {
             Some(rollback) => rollback.answer(),
             None => {
                 self.strict.give_up();
-                crate::serial::UNPLUGGED
+                UNPLUGGED
             }
         }
     }
 
-    pub(super) fn poll(&mut self, now: LocalTime, look: Look) -> Option<(u8, Speed)> {
+    /// The core looks for a byte: one that it is given is answered with [`Exchange::reply`].
+    pub fn poll(&mut self, now: LocalTime, look: Look) -> Option<(u8, Speed)> {
         match self.answering() {
             Some(rollback) => rollback.poll(look),
             None => self.strict.poll(now, look),
         }
     }
 
-    pub(super) fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
+    /// The last look has been prolonged: the same once more.
+    pub fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
         match self.answering() {
             Some(rollback) => rollback.poll_again(),
             None => self.strict.poll_again(now),
         }
     }
 
-    pub(super) fn reply(&mut self, context: &mut Context<'_>, byte: u8) -> Effects {
-        match self.answering() {
-            Some(rollback) => {
-                rollback.taken(byte);
-                Effects {
-                    // A peer that waits for the verdict hears it at once; another with the frame's other
-                    // bytes.
-                    transmit: context.liveness.awaits_verdicts(),
-                    has_taken: true,
-                    ..Effects::default()
-                }
-            }
-            None => self.strict.reply(context.now, byte, &mut context.stats.counters),
+    /// The game answers the byte that it was given with this one.
+    pub fn reply(&mut self, context: &mut Context<'_>, byte: u8) -> Effects {
+        let Some(rollback) = self.answering() else {
+            return self.strict.reply(context, byte);
+        };
+        rollback.taken(byte);
+        Effects {
+            // A peer that waits for the verdict hears it at once; another with the frame's other bytes.
+            transmit: context.liveness.awaits_verdicts(),
+            has_taken: true,
+            ..Effects::default()
         }
     }
 
-    pub(super) fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
+    /// A frame begins.
+    pub fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
         self.strict.frame_start(context, frame)
     }
 
-    pub(super) fn handle_datagram(
+    /// A datagram of the session arrived.
+    pub fn handle_datagram(
         &mut self,
         context: &mut Context<'_>,
         header: &Header,
         events: &Events<'_>,
     ) -> Effects {
-        match self.serving() {
-            Some(rollback) => {
-                rollback.handle_datagram(header, events.clone());
-                Effects::default()
-            }
-            None => self.strict.handle_datagram(context, header, events),
-        }
+        let Some(rollback) = self.serving() else {
+            return self.strict.handle_datagram(context, header, events);
+        };
+        rollback.handle_datagram(header, events.clone());
+        Effects::default()
     }
 
-    pub(super) fn write_header(&self, header: &mut Header) {
+    /// Fills in the header's fields of the exchange.
+    pub fn write_header(&self, header: &mut Header) {
         match (&self.rollback, self.mode) {
             (Some(rollback), Mode::Rollback) => rollback.write_header(header),
             _ => self.strict.write_header(header),
@@ -315,34 +338,26 @@ impl Exchange {
     }
 
     /// Appends what the peer may lack; true where a further datagram is to go on with it.
-    pub(super) fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
-        match self.serving() {
-            Some(rollback) => rollback.write_events(writer),
-            None => {
-                self.strict.write_events(writer);
-                false
-            }
-        }
+    pub fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
+        let Some(rollback) = self.serving() else {
+            self.strict.write_events(writer);
+            return false;
+        };
+        rollback.write_events(writer)
     }
 
     /// Transfers that have crossed so far, by either machine.
     pub(super) fn traffic(&self, counters: &Counters) -> Traffic {
         let strict = &counters.transfers;
-        let rollback = self
-            .rollback()
-            .map(Rollback::counters)
-            .copied()
-            .unwrap_or_default();
+        let rollback = self.rollback().map(|rollback| *rollback.counters());
+        let rollback::Counters {
+            frames, transfers, ..
+        } = rollback.unwrap_or_default();
+        let taken = transfers.taken.saturating_sub(transfers.taken_back);
         Traffic {
-            taken: strict.taken + strict.paired + rollback.transfers.exchanged,
-            peer_taken: strict.peer_taken
-                + strict.peer_paired
-                + rollback
-                    .transfers
-                    .taken
-                    .saturating_sub(rollback.transfers.taken_back)
-                + rollback.transfers.paired,
-            stalls: rollback.frames.stalls,
+            taken: strict.taken + strict.paired + transfers.exchanged,
+            peer_taken: strict.peer_taken + strict.peer_paired + taken + transfers.paired,
+            stalls: frames.stalls,
         }
     }
 }

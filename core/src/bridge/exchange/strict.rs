@@ -1,16 +1,14 @@
 //! The strict exchange: the game that clocks waits for its byte, and nothing is ever taken back.
 //!
-//! It serves where either side keeps no snapshots. [`Transfer`] decides which two bytes meet; here is what
-//! surrounds it: what a core may still hold of a session that is over, and the peer's opening at the first
-//! look of a frame.
+//! It serves where either side keeps no snapshots. The verdict on an offer is given by the side that did not make
+//! it, in the order of the offers. Where both sides' offers cross on the wire, each carries how many of the
+//! other's its maker had judged, so both sides pair the same two. No request is ended twice, no offer judged
+//! twice or out of order, whatever the network does. How long a game waits is decided outside, by the table of
+//! waits.
 
-use super::super::game::Context;
-use super::super::liveness::Liveness;
-use super::super::stats::Counters;
-use super::super::wait::Limit;
-use super::transfer::{Arrival, Boundary, Judgement, Reply, Request, Transfer};
-use super::{Effects, Frame};
-use crate::protocol::{Event, Events, Header, Offer, Verdict, Writer};
+use super::{Context, Effects, Frame, Limit};
+use crate::number::{Number, OwnOffer, PeerOffer};
+use crate::protocol::{Event, Events, Header, Offer, Outcome, Verdict, Writer};
 use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use std::time::Duration;
@@ -19,25 +17,46 @@ use std::time::Duration;
 /// rollback exchange's port says why.
 const PAUSE: Duration = Duration::from_millis(502);
 
+/// Frame boundaries without an armed game after which an offer is refused: three of them enclose two whole
+/// frames.
+const UNARMED_LIMIT: u8 = 3;
+
 /// One end of the strict exchange.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Strict {
-    transfer: Transfer,
-    /// A reply to a byte of the previous session is still due; it is discarded.
-    has_orphan: bool,
+    /// Number of this side's next offer.
+    next: OwnOffer,
+    /// This side's open offer; its game waits for the byte.
+    pending: Option<Offer>,
+    /// This side's newest offer that ended without a verdict.
+    given_up: Option<OwnOffer>,
+    /// Number of the peer's next offer to be judged.
+    judged: PeerOffer,
+    incoming: Incoming,
+    /// The newest verdict, repeated until the peer has settled its offer.
+    verdict: Option<Verdict>,
     /// An offer was refused here: the peer is told as soon as the game listens again.
     has_refused: bool,
-    /// The game took a byte in this frame.
-    has_taken: bool,
-    /// `frames` at the last boundary that was counted.
-    boundary: Option<u64>,
+    /// A reply to a byte of the previous session is still due; it is discarded.
+    has_orphan: bool,
     /// When a byte last crossed the game's port.
     conversed: LocalTime,
     looks: Looks,
 }
 
+/// State of the peer's open offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+enum Incoming {
+    #[default]
+    None,
+    /// Waits for the game to arm; `unarmed` frame boundaries have passed meanwhile.
+    Waiting { offer: Offer, unarmed: u8 },
+    /// The game has it and answers next.
+    Delivered { offer: Offer },
+}
+
 /// Looks of the core for a byte in one frame.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Looks {
     has_looked: bool,
     /// The look that runs, or was prolonged, is the frame's first.
@@ -47,95 +66,113 @@ struct Looks {
 }
 
 impl Strict {
-    /// A state in which only what the core may still hold is kept.
+    /// A state in which only what the core may still hold is kept: that cannot be taken back, and its answer is
+    /// for nobody.
     pub(super) fn restarted(&self) -> Strict {
         Strict {
-            has_orphan: self.has_orphan || self.transfer.is_delivered(),
+            has_orphan: !self.is_quiet(),
             ..Strict::default()
         }
     }
 
-    /// The peer is another one than before; `has_delivery` where a byte for the core has not been handed to
-    /// it yet.
-    pub(super) fn forget_peer(&mut self, has_delivery: bool) {
-        // What was handed to the core cannot be taken back: its answer is for nobody.
-        self.has_orphan |= self.transfer.is_delivered() && !has_delivery;
-        self.transfer = Transfer::default();
-        self.has_refused = false;
+    /// The peer is another one than before.
+    pub(super) fn forget_peer(&mut self) {
+        *self = Strict {
+            conversed: self.conversed,
+            looks: self.looks,
+            ..self.restarted()
+        };
     }
 
-    /// The session is over. True where a game that waits is to read an unplugged cable.
-    pub(super) fn unplug(&mut self) -> bool {
-        self.transfer.forget_waiting();
-        self.transfer.give_up().is_some()
+    /// The link is down: an offer that waits is forgotten, unjudged. A peer that still means it repeats it.
+    pub(super) fn unplug(&mut self) {
+        if self.is_offer_waiting() {
+            self.incoming = Incoming::None;
+        }
     }
 
     /// The wait for the open offer is over.
     pub(super) fn give_up(&mut self) {
-        self.transfer.give_up();
+        if let Some(ours) = self.pending.take() {
+            self.given_up = Some(OwnOffer::new(ours.id));
+        }
     }
 
+    /// The core's connection was replaced: what had been delivered to it is delivered again, unless its maker has
+    /// ended it.
     pub(super) fn handle_reconnect(&mut self) {
         self.has_orphan = false;
-        self.transfer.redeliver();
+        if let Incoming::Delivered { offer } = self.incoming {
+            self.incoming = if self.is_judged(offer) {
+                Incoming::None
+            } else {
+                Incoming::Waiting { offer, unarmed: 0 }
+            };
+        }
         // A game that waited has lost its socket and read 0xFF from the core itself.
-        self.transfer.give_up();
+        self.give_up();
     }
 
     pub(super) fn is_offer_waiting(&self) -> bool {
-        self.transfer.is_offer_waiting()
+        matches!(self.incoming, Incoming::Waiting { .. })
     }
 
     /// True if the core holds no byte that it has not answered.
     pub(super) fn is_quiet(&self) -> bool {
-        !self.transfer.is_delivered() && !self.has_orphan
+        !matches!(self.incoming, Incoming::Delivered { .. }) && !self.has_orphan
     }
 
     pub(super) fn request(
         &mut self,
         context: &mut Context<'_>,
         (byte, speed): (u8, Speed),
-        is_enabled: bool,
+        is_torn: bool,
         frame: u64,
     ) -> Effects {
-        let counters = &mut context.stats.counters.transfers;
+        let counters = &mut context.counters.transfers;
         counters.requests += 1;
-        counters.torn += u64::from(is_enabled && self.has_taken);
+        counters.torn += u64::from(is_torn);
         if std::mem::take(&mut self.has_orphan) {
             // It reads the byte that was already in its socket.
-            context.stats.counters.stray_replies += 1;
+            context.counters.stray_replies += 1;
             return Effects::default();
         }
         // The game was listening and the peer's opening came first, which on a cable it would have heard by
         // now: it reads what an unplugged cable reads, and takes the opening when it listens again.
-        if self.looks.has_passed_opening && self.transfer.is_offer_waiting() {
+        if self.looks.has_passed_opening && self.is_offer_waiting() {
             counters.unplugged += 1;
             return Effects::read(UNPLUGGED);
         }
         self.conversed = context.now;
-        let has_offer = self.transfer.is_offer_waiting() || self.transfer.is_delivered();
-        let may_offer = context.is_linked && (has_offer || context.liveness.may_offer());
-        match self.transfer.request(byte, speed, frame, may_offer) {
-            Request::Offered => {
+        // A core asks again while a request is open only when its connection broke under it.
+        self.give_up();
+        match self.incoming {
+            Incoming::Delivered { offer } | Incoming::Waiting { offer, .. } => {
+                counters.count_pair();
+                // What has been handed over is in its socket already.
+                let read = self.is_offer_waiting().then_some(offer.byte);
+                self.judge(offer.id, Outcome::Taken { byte });
+                Effects {
+                    read,
+                    ..Effects::transmit()
+                }
+            }
+            Incoming::None if context.is_linked && context.liveness.may_offer() => {
                 counters.offered += 1;
+                self.pending = Some(Offer {
+                    id: self.next.raw(),
+                    byte,
+                    speed,
+                    frame,
+                    judged: self.judged.raw(),
+                });
+                self.next = self.next.next();
                 Effects {
                     wait: Some(Limit::Table),
-                    transmit: true,
-                    ..Effects::default()
+                    ..Effects::transmit()
                 }
             }
-            Request::Completed(theirs) => {
-                counters.count_pair();
-                Effects {
-                    transmit: true,
-                    ..Effects::read(theirs)
-                }
-            }
-            Request::TookDelivered => {
-                counters.count_pair();
-                Effects::transmit()
-            }
-            Request::Unplugged => {
+            Incoming::None => {
                 counters.unplugged += 1;
                 Effects::read(UNPLUGGED)
             }
@@ -158,47 +195,45 @@ impl Strict {
     }
 
     pub(super) fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
-        if self.has_orphan || !self.transfer.is_offer_waiting() {
+        let Incoming::Waiting { offer, .. } = self.incoming else {
+            return None;
+        };
+        if self.has_orphan {
             return None;
         }
         if self.looks.is_first && now.since(self.conversed) > PAUSE {
             self.looks.has_passed_opening = true;
             return None;
         }
-        match self.transfer.handle_boundary(Some(true)) {
-            Boundary::Deliver(byte, speed) => Some((byte, speed)),
-            _ => None,
-        }
+        self.incoming = Incoming::Delivered { offer };
+        Some((offer.byte, offer.speed))
     }
 
-    pub(super) fn reply(&mut self, now: LocalTime, byte: u8, counters: &mut Counters) -> Effects {
-        self.conversed = now;
-        self.has_taken = true;
-        if std::mem::take(&mut self.has_orphan) {
-            counters.stray_replies += 1;
-            return Effects::default();
-        }
-        let reply = self.transfer.handle_reply(byte);
-        if reply == Reply::Stray {
-            counters.stray_replies += 1;
-            return Effects::default();
-        }
-        counters.transfers.peer_taken += 1;
+    pub(super) fn reply(&mut self, context: &mut Context<'_>, byte: u8) -> Effects {
+        self.conversed = context.now;
+        let is_orphan = std::mem::take(&mut self.has_orphan);
+        let offer = match self.incoming {
+            Incoming::Delivered { offer } if !is_orphan => offer,
+            _ => {
+                context.counters.stray_replies += 1;
+                return Effects::default();
+            }
+        };
+        context.counters.transfers.peer_taken += 1;
         self.has_refused = false;
+        let is_out_of_step = self.is_judged(offer);
+        self.judge(offer.id, Outcome::Taken { byte });
         Effects {
-            transmit: true,
             has_taken: true,
-            is_out_of_step: reply == Reply::TooLate,
-            ..Effects::default()
+            is_out_of_step,
+            ..Effects::transmit()
         }
     }
 
     pub(super) fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
-        self.has_taken = false;
         // An opening is passed over once.
-        let has_passed_opening = self.looks.has_passed_opening;
         self.looks = Looks {
-            has_looked: has_passed_opening,
+            has_looked: self.looks.has_passed_opening,
             ..Looks::default()
         };
         let mut effects = Effects::default();
@@ -213,27 +248,28 @@ impl Strict {
             frame.is_armed
         };
         // A call that emulated nothing gave the game no chance to arm.
-        if self.boundary.replace(frame.number) == Some(frame.number) && is_armed == Some(false) {
+        if !frame.has_advanced && is_armed == Some(false) {
             return effects;
         }
-        if context.is_linked && self.transfer.verdict().is_some() {
-            // The peer's game may still wait for it, and a lost datagram must not look like a stopped
-            // machine.
-            effects.transmit = true;
-        }
-        if frame.port == GamePort::Direct && is_armed != Some(false) {
-            self.transfer.handle_armed();
+        // The peer's game may still wait for the verdict, and a lost datagram must not look like a stopped
+        // machine.
+        effects.transmit |= context.is_linked && self.verdict.is_some();
+        let Incoming::Waiting { offer, unarmed } = self.incoming else {
+            return effects;
+        };
+        if is_armed != Some(false) && frame.port == GamePort::Loopback {
+            self.incoming = Incoming::Delivered { offer };
+            effects.deliver = Some((offer.byte, offer.speed));
             return effects;
         }
-        match self.transfer.handle_boundary(is_armed) {
-            Boundary::Idle => {}
-            Boundary::Waiting => effects.transmit = true,
-            Boundary::Deliver(byte, speed) => effects.deliver = Some((byte, speed)),
-            Boundary::Refused => {
-                context.stats.counters.transfers.peer_refused += 1;
-                self.has_refused = true;
-                effects.transmit = true;
-            }
+        // On the direct port a game that listens looks for the byte itself.
+        let unarmed = if is_armed == Some(false) { unarmed + 1 } else { 0 };
+        self.incoming = Incoming::Waiting { offer, unarmed };
+        effects.transmit |= unarmed > 0;
+        if unarmed >= UNARMED_LIMIT {
+            self.judge(offer.id, Outcome::Refused);
+            self.has_refused = true;
+            context.counters.transfers.peer_refused += 1;
         }
         effects
     }
@@ -244,89 +280,327 @@ impl Strict {
         header: &Header,
         events: &Events<'_>,
     ) -> Effects {
-        let now = context.now;
-        let (liveness, counters) = (&mut *context.liveness, &mut context.stats.counters);
         let mut effects = Effects::default();
-        if self.transfer.handle_settled(header.settled) {
-            counters.transfers.peer_withdrawn += 1;
+        // So many of its offers have ended, by a verdict or otherwise.
+        let settled = PeerOffer::new(header.settled);
+        self.verdict
+            .take_if(|verdict| PeerOffer::new(verdict.id) < settled);
+        if settled > self.judged {
+            self.judged = settled;
+            // An offer that waits is the next to be judged: it was withdrawn.
+            if self.is_offer_waiting() {
+                self.incoming = Incoming::None;
+                context.counters.transfers.peer_withdrawn += 1;
+            }
         }
         // Offers come before verdicts: a verdict that is this side's half of a crossing pair must find the
         // pair made.
         for event in events.clone() {
             if let Event::Offers(run) = event {
-                run.for_each(|offer| self.handle_offer(now, offer, liveness, counters, &mut effects));
+                run.for_each(|offer| self.handle_offer(context, offer, &mut effects));
             }
         }
         for event in events.clone() {
             if let Event::Verdicts(run) = event {
-                run.for_each(|verdict| self.handle_verdict(verdict, liveness, counters, &mut effects));
+                run.for_each(|verdict| self.handle_verdict(context, verdict, &mut effects));
             }
         }
         effects
     }
 
-    fn handle_offer(
-        &mut self,
-        now: LocalTime,
-        offer: Offer,
-        liveness: &mut Liveness,
-        counters: &mut Counters,
-        effects: &mut Effects,
-    ) {
-        let arrival = self.transfer.handle_offer(offer);
-        if arrival != Arrival::Nonsense {
-            liveness.handle_clocking(now);
+    fn handle_offer(&mut self, context: &mut Context<'_>, offer: Offer, effects: &mut Effects) {
+        let (id, judged) = (PeerOffer::new(offer.id), OwnOffer::new(offer.judged));
+        let is_known = self.is_judged(offer);
+        // The peer makes its next offer only after the one before has ended, and says so in the same
+        // datagram.
+        if !is_known && (id > self.judged || judged > self.next) {
+            context.counters.nonsense += 1;
+            return;
         }
-        match arrival {
-            Arrival::Waiting => {}
-            Arrival::Repeated => effects.transmit = true,
-            Arrival::Paired(byte) => {
-                counters.transfers.count_pair();
-                liveness.handle_verdict();
+        context.liveness.handle_clocking(context.now);
+        if is_known || self.incoming != Incoming::None {
+            // The peer lacks something: answer it.
+            effects.transmit = true;
+            return;
+        }
+        match self.pending {
+            // The peer made this without having judged ours, and ours was made without having judged this
+            // one.
+            Some(ours) if judged <= OwnOffer::new(ours.id) => {
+                self.pending = None;
+                self.judge(offer.id, Outcome::Paired { byte: ours.byte });
+                context.counters.transfers.count_pair();
+                context.liveness.handle_verdict();
                 effects.transmit = true;
-                effects.read = Some(byte);
+                effects.read = Some(offer.byte);
             }
-            Arrival::Nonsense => counters.nonsense += 1,
+            _ => self.incoming = Incoming::Waiting { offer, unarmed: 0 },
         }
     }
 
-    fn handle_verdict(
-        &mut self,
-        verdict: Verdict,
-        liveness: &mut Liveness,
-        counters: &mut Counters,
-        effects: &mut Effects,
-    ) {
-        let judgement = self.transfer.handle_verdict(verdict);
-        match judgement {
-            Judgement::Completed(byte) => {
-                counters.transfers.taken += 1;
-                effects.read = Some(byte);
-            }
-            Judgement::Refused => {
+    fn handle_verdict(&mut self, context: &mut Context<'_>, verdict: Verdict, effects: &mut Effects) {
+        let id = OwnOffer::new(verdict.id);
+        let is_refusal = verdict.outcome == Outcome::Refused;
+        let counters = &mut *context.counters;
+        if self.pending.take_if(|ours| ours.id == verdict.id).is_some() {
+            effects.read = Some(verdict.outcome.reads());
+            context.liveness.handle_verdict();
+            if is_refusal {
                 counters.transfers.refused += 1;
-                effects.read = Some(UNPLUGGED);
+                context.liveness.handle_refusal();
+            } else {
+                counters.transfers.taken += 1;
             }
-            Judgement::TooLate => effects.is_out_of_step = true,
-            Judgement::Repeated => return,
-            Judgement::Nonsense => {
-                counters.nonsense += 1;
-                return;
-            }
-        }
-        liveness.handle_verdict();
-        if judgement == Judgement::Refused {
-            liveness.handle_refusal();
+        } else if id >= self.next {
+            counters.nonsense += 1;
+        } else if self.given_up.take_if(|given_up| *given_up == id).is_some() && !is_refusal {
+            effects.is_out_of_step = true;
+            context.liveness.handle_verdict();
         }
     }
 
     pub(super) fn write_header(&self, header: &mut Header) {
-        header.judged = self.transfer.judged();
-        header.settled = self.transfer.settled();
+        header.judged = self.judged.raw();
+        header.settled = self.next.before(u64::from(self.pending.is_some())).raw();
     }
 
     pub(super) fn write_events(&self, writer: &mut Writer<'_>) {
-        writer.verdicts(self.transfer.verdict().into_iter());
-        writer.offers(self.transfer.pending().into_iter());
+        writer.verdicts(self.verdict.into_iter());
+        writer.offers(self.pending.into_iter());
+    }
+
+    /// True if the offer has ended, by a verdict given here or because its maker gave it up.
+    fn is_judged(&self, offer: Offer) -> bool {
+        PeerOffer::new(offer.id) < self.judged
+    }
+
+    fn judge(&mut self, id: u64, outcome: Outcome) {
+        self.incoming = Incoming::None;
+        self.judged = self.judged.max(PeerOffer::new(id).next());
+        self.verdict = Some(Verdict { id, outcome });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::{Counters, Liveness};
+    use crate::protocol::{MAX_DATAGRAM, Nonce, Sequence, decode};
+
+    #[derive(Clone, Default)]
+    struct End {
+        strict: Strict,
+        liveness: Liveness,
+        counters: Counters,
+    }
+
+    impl End {
+        fn with<T>(&mut self, act: impl FnOnce(&mut Strict, &mut Context<'_>) -> T) -> T {
+            let mut context = Context {
+                now: LocalTime::default(),
+                is_linked: true,
+                liveness: &mut self.liveness,
+                counters: &mut self.counters,
+            };
+            act(&mut self.strict, &mut context)
+        }
+
+        fn ask(&mut self, byte: u8) -> Effects {
+            self.with(|strict, context| strict.request(context, (byte, Speed::Normal), false, 0))
+        }
+
+        fn is_offered(&mut self, byte: u8) -> bool {
+            self.ask(byte).wait == Some(Limit::Table)
+        }
+
+        fn reply(&mut self, byte: u8) -> Effects {
+            self.with(|strict, context| strict.reply(context, byte))
+        }
+
+        fn frame(&mut self, is_armed: Option<bool>) -> Effects {
+            let frame = Frame {
+                has_advanced: true,
+                is_armed,
+                was_armed: false,
+                port: GamePort::Loopback,
+            };
+            self.with(|strict, context| strict.frame_start(context, frame))
+        }
+
+        fn offered(&mut self, offer: Offer) -> Effects {
+            let mut effects = Effects::default();
+            self.with(|strict, context| strict.handle_offer(context, offer, &mut effects));
+            effects
+        }
+
+        fn judged(&mut self, verdict: Verdict) -> Effects {
+            let mut effects = Effects::default();
+            self.with(|strict, context| strict.handle_verdict(context, verdict, &mut effects));
+            effects
+        }
+    }
+
+    /// Everything that a datagram of `from` says, delivered to `to`; what `to`'s game reads because of it.
+    fn carry(from: &End, to: &mut End) -> Option<u8> {
+        let mut header = Header {
+            from: Nonce(1),
+            sequence: Sequence(1),
+            ..Header::default()
+        };
+        from.strict.write_header(&mut header);
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut writer = Writer::new(&mut buffer, &header).unwrap();
+        from.strict.write_events(&mut writer);
+        let len = writer.finish();
+        let (header, events) = decode(&buffer[..len]).unwrap();
+        let effects = to.with(|strict, context| strict.handle_datagram(context, &header, &events));
+        assert!(!effects.is_out_of_step);
+        assert_eq!(to.counters.nonsense, 0);
+        effects.read
+    }
+
+    fn ends() -> (End, End) {
+        (End::default(), End::default())
+    }
+
+    const BYTE: Option<(u8, Speed)> = Some((1, Speed::Normal));
+
+    #[test]
+    fn an_armed_game_takes_the_byte_and_gives_its_own() {
+        let (mut a, mut b) = ends();
+        assert!(a.is_offered(1));
+        assert_eq!(carry(&a, &mut b), None);
+        assert_eq!(b.frame(Some(true)).deliver, BYTE);
+        let reply = b.reply(2);
+        assert!(reply.has_taken && !reply.is_out_of_step);
+        assert_eq!(carry(&b, &mut a), Some(2));
+        assert_eq!(carry(&b, &mut a), None, "a repeated verdict says nothing new");
+        assert_eq!(carry(&a, &mut b), None);
+        assert_eq!(b.strict.verdict, None, "the peer has it: no need to repeat it");
+    }
+
+    #[test]
+    fn two_whole_frames_without_arming_refuse() {
+        let (mut a, mut b) = ends();
+        assert!(a.is_offered(1));
+        carry(&a, &mut b);
+        for refused in [0, 0, 1] {
+            assert_eq!(b.frame(Some(false)).deliver, None);
+            assert_eq!(b.counters.transfers.peer_refused, refused);
+        }
+        assert_eq!(carry(&b, &mut a), Some(UNPLUGGED));
+    }
+
+    #[test]
+    fn a_game_that_clocks_takes_the_waiting_offer_in_the_same_act() {
+        let (mut a, mut b) = ends();
+        assert!(a.is_offered(1));
+        carry(&a, &mut b);
+        assert_eq!(b.ask(2).read, Some(1));
+        assert_eq!(carry(&b, &mut a), Some(2));
+    }
+
+    #[test]
+    fn offers_that_cross_are_paired_by_both_sides() {
+        for late in [false, true] {
+            let (mut a, mut b) = ends();
+            assert!(a.is_offered(1) && b.is_offered(2));
+            let before = a.clone();
+            assert_eq!(carry(&b, &mut a), Some(2));
+            // Whether B hears of A's offer, of A's verdict, or of A's next offer first: the pair is the same.
+            if late {
+                assert!(a.is_offered(3));
+                assert_eq!(carry(&a, &mut b), Some(1));
+                assert!(b.strict.is_offer_waiting());
+            } else {
+                assert_eq!(carry(&before, &mut b), Some(1));
+                assert_eq!(carry(&a, &mut b), None);
+            }
+        }
+    }
+
+    #[test]
+    fn an_offer_made_after_judging_ours_waits_for_its_turn() {
+        let (mut a, mut b) = ends();
+        assert!(a.is_offered(1));
+        carry(&a, &mut b);
+        assert_eq!(b.frame(Some(true)).deliver, BYTE);
+        assert!(b.reply(2).has_taken);
+        assert!(b.is_offered(3)); // the verdict on A's offer is still on its way
+        assert_eq!(carry(&b, &mut a), Some(2));
+        assert!(a.strict.is_offer_waiting());
+        assert_eq!(a.ask(4).read, Some(3));
+        assert_eq!(carry(&a, &mut b), Some(4));
+    }
+
+    #[test]
+    fn a_request_given_up_is_withdrawn_at_the_peer() {
+        let (mut a, mut b) = ends();
+        assert!(a.is_offered(5));
+        carry(&a, &mut b);
+        a.strict.give_up();
+        a.strict.give_up();
+        assert_eq!(carry(&a, &mut b), None);
+        assert_eq!(b.frame(Some(true)).deliver, None);
+        assert_eq!(b.counters.transfers.peer_withdrawn, 1);
+        assert!(a.is_offered(1));
+        carry(&a, &mut b);
+        assert_eq!(b.frame(Some(true)).deliver, BYTE);
+    }
+
+    #[test]
+    fn a_byte_taken_after_it_was_given_up_is_told() {
+        let (mut a, mut b) = ends();
+        assert!(a.is_offered(1));
+        carry(&a, &mut b);
+        assert_eq!(b.frame(Some(true)).deliver, BYTE);
+        a.strict.give_up();
+        assert!(b.reply(2).has_taken);
+        let verdict = b.strict.verdict.unwrap();
+        assert!(a.judged(verdict).is_out_of_step);
+        assert!(!a.judged(verdict).is_out_of_step, "told once");
+    }
+
+    #[test]
+    fn a_request_that_meets_a_delivered_byte_reads_it() {
+        let (mut a, mut b) = ends();
+        assert!(a.is_offered(1));
+        carry(&a, &mut b);
+        assert_eq!(b.frame(None).deliver, BYTE);
+        let taken = b.ask(9);
+        assert!(taken.transmit && taken.read.is_none() && taken.wait.is_none());
+        assert_eq!(carry(&b, &mut a), Some(9));
+    }
+
+    #[test]
+    fn numbers_from_nowhere_are_nonsense() {
+        let mut a = End::default();
+        let offer = |id, judged| Offer {
+            id,
+            byte: 1,
+            speed: Speed::Normal,
+            frame: 0,
+            judged,
+        };
+        let outcome = Outcome::Refused;
+        assert_eq!(a.offered(offer(7, 0)).read, None);
+        assert_eq!(a.offered(offer(0, 9)).read, None);
+        assert_eq!(a.judged(Verdict { id: 0, outcome }).read, None);
+        assert_eq!(a.counters.nonsense, 3);
+        assert!(!a.strict.is_offer_waiting());
+        let header = Header {
+            from: Nonce(1),
+            sequence: Sequence(1),
+            ..Header::default()
+        };
+        let mut buffer = [0; MAX_DATAGRAM];
+        let len = Writer::new(&mut buffer, &header).unwrap().finish();
+        let (mut header, events) = decode(&buffer[..len]).unwrap();
+        header.settled = u64::MAX;
+        let effects = a.with(|strict, context| strict.handle_datagram(context, &header, &events));
+        assert_eq!((effects.read, a.counters.transfers.peer_withdrawn), (None, 0));
+        assert_eq!(a.offered(offer(u64::MAX, 0)).read, None);
+        assert_eq!(a.frame(None).deliver, BYTE);
+        assert!(a.reply(0).has_taken);
     }
 }
