@@ -10,16 +10,16 @@ use std::time::Duration;
 const PAUSE_AFTER: Duration = Duration::from_millis(250);
 
 /// Frames of one game, as its bridge sees them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Emulation {
     /// Frames emulated since the start.
     frames: u64,
     /// The same, and calls in which the game stood still for its peer.
     turns: u64,
     is_armed: bool,
-    is_paused: bool,
-    /// Anything was emulated since the frame before began.
-    has_advanced: bool,
+    is_running: bool,
+    /// Nothing has been emulated since the frame before began.
+    has_stood: bool,
     /// The game took a byte in the frame that runs.
     has_taken: bool,
     /// The game clocked a transfer in the frame that runs.
@@ -30,23 +30,6 @@ pub(super) struct Emulation {
     last_active: LocalTime,
     /// When a byte was last asked for or answered.
     last_byte: Option<LocalTime>,
-}
-
-impl Default for Emulation {
-    fn default() -> Self {
-        Emulation {
-            frames: 0,
-            turns: 0,
-            is_armed: false,
-            is_paused: true,
-            has_advanced: true,
-            has_taken: false,
-            has_clocked: false,
-            clocked_last_frame: false,
-            last_active: LocalTime::default(),
-            last_byte: None,
-        }
-    }
 }
 
 impl Emulation {
@@ -72,7 +55,7 @@ impl Emulation {
     }
 
     pub(super) fn is_paused(&self) -> bool {
-        self.is_paused
+        !self.is_running
     }
 
     pub(super) fn clocked_last_frame(&self) -> bool {
@@ -111,10 +94,10 @@ impl Emulation {
     ) -> Frame {
         self.last_active = now;
         self.clocked_last_frame = false;
-        self.is_paused = false;
+        self.is_running = true;
         self.has_taken = false;
         Frame {
-            has_advanced: std::mem::take(&mut self.has_advanced),
+            has_advanced: !std::mem::replace(&mut self.has_stood, true),
             is_armed,
             was_armed: std::mem::replace(&mut self.is_armed, is_armed == Some(true)),
             port,
@@ -123,7 +106,7 @@ impl Emulation {
 
     /// A call is over. True where the game clocked in it.
     pub(super) fn handle_frame_end(&mut self, has_advanced: bool) -> bool {
-        self.has_advanced |= has_advanced;
+        self.has_stood &= !has_advanced;
         self.frames = self.frames.saturating_add(has_advanced.into());
         self.turns = self.turns.saturating_add(has_advanced.into());
         std::mem::take(&mut self.has_clocked)
@@ -142,11 +125,11 @@ impl Emulation {
 
     /// When the emulation counts as paused unless it goes on; `None` where it does already.
     pub(super) fn pause_at(&self) -> Option<LocalTime> {
-        (!self.is_paused).then(|| self.last_active.after(PAUSE_AFTER))
+        self.is_running.then(|| self.last_active.after(PAUSE_AFTER))
     }
 
     /// No frame has been emulated for too long.
     pub(super) fn pause(&mut self) {
-        self.is_paused = true;
+        self.is_running = false;
     }
 }
