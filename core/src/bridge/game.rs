@@ -8,10 +8,10 @@ use super::notice::Notices;
 use super::outbox::Outbox;
 use super::pacing::Pacing;
 use super::rendezvous::Rendezvous;
-use super::stall::{Progress, Stall};
+use super::stall::Stall;
 use super::stats::{Cost, Stats};
 use super::wait::Wait;
-use super::wait_policy::{Policy, WaitPolicy};
+use super::wait_policy::{Policy, Role, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
 use crate::serial::{GamePort, Speed};
@@ -130,7 +130,7 @@ impl Game {
 
     pub(super) fn request(&mut self, context: &mut Context<'_>, transfer: (u8, Speed), is_enabled: bool) {
         let is_torn = self.emulation.handle_clocked(context.now, is_enabled);
-        self.policy.handle_clocked();
+        self.policy.handle_transfer(Role::Clocked);
         let (frame, until) = (self.emulation.frames(), self.verdict_until(context));
         let effects = self
             .exchange
@@ -189,15 +189,11 @@ impl Game {
     /// A call begins. True once the peer, which is heard, has left the game standing for too long.
     pub(super) fn check_stall(&mut self, now: LocalTime, peer: &Liveness) -> bool {
         let is_rollback = self.exchange.mode() == Mode::Rollback;
-        let Some(rollback) = self.exchange.rollback().filter(|_| is_rollback) else {
-            return false;
-        };
-        let counters = rollback.counters();
-        let progress = Progress {
-            live: counters.frames.live,
-            answers: counters.transfers.answered + counters.transfers.confirmed,
-        };
-        self.stall.handle_frame(now, progress, peer.is_paused())
+        let rollback = self.exchange.rollback().filter(|_| is_rollback);
+        rollback.is_some_and(|rollback| {
+            self.stall
+                .handle_frame(now, rollback.counters(), peer.is_paused())
+        })
     }
 
     /// The next step around a frame; see [`super::Bridge::step`].
@@ -287,7 +283,7 @@ impl Game {
             context.outbox.transmit();
         }
         if effects.has_taken {
-            self.policy.handle_taken();
+            self.policy.handle_transfer(Role::Took);
             self.rendezvous.handle_take();
         }
         if effects.is_out_of_step {
@@ -302,10 +298,13 @@ impl Game {
         match wait.limit {
             Limit::Table => {
                 let round_trip = context.round_trip.slow;
-                let Some(reason) = context.liveness.give_up(now, wait.since, round_trip) else {
+                let timeouts = &mut context.stats.counters.timeouts;
+                if !context
+                    .liveness
+                    .is_given_up(now, wait.since, round_trip, timeouts)
+                {
                     return;
-                };
-                context.stats.counters.timeouts.count(reason);
+                }
                 // The peer is told that the offer is withdrawn.
                 context.outbox.transmit();
             }

@@ -6,6 +6,7 @@
 //! Counting the peer's emulated frames is the hardware's own rule and survives a network spike that a
 //! deadline in wall time would turn into a lost byte.
 
+use super::stats::Timeouts;
 use crate::protocol::{Flags, Header, Sequence};
 use crate::time::LocalTime;
 use std::time::Duration;
@@ -44,17 +45,6 @@ pub struct Liveness {
     is_overdue: bool,
     /// Requests since the peer's game refused one, until it arms or clocks.
     refused: Option<u32>,
-}
-
-/// Why a wait ended without a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GiveUp {
-    /// The peer's frames stand still.
-    Stalled,
-    /// The peer said that it is paused.
-    Paused,
-    /// No verdict within [`WAIT_LIMIT`].
-    Overdue,
 }
 
 impl Liveness {
@@ -157,26 +147,27 @@ impl Liveness {
         if self.is_overdue { OVERDUE_WAIT } else { WAIT_LIMIT }
     }
 
-    /// True if the game that waits since `since` has waited long enough, and why.
-    pub(super) fn give_up(
+    /// True if the game that waits since `since` has waited long enough; why is counted.
+    pub(super) fn is_given_up(
         &mut self,
         now: LocalTime,
         since: LocalTime,
         round_trip: Duration,
-    ) -> Option<GiveUp> {
+        timeouts: &mut Timeouts,
+    ) -> bool {
         if self.is_paused {
-            return Some(GiveUp::Paused);
-        }
-        if now < self.deadline(since, round_trip) {
-            return None;
-        }
-        if now >= since.after(self.wait_limit()) {
+            timeouts.paused += 1;
+        } else if now < self.deadline(since, round_trip) {
+            return false;
+        } else if now >= since.after(self.wait_limit()) {
             self.is_overdue = true;
             self.handle_refusal();
-            return Some(GiveUp::Overdue);
+            timeouts.overdue += 1;
+        } else {
+            self.has_stalled = true;
+            timeouts.stalled += 1;
         }
-        self.has_stalled = true;
-        Some(GiveUp::Stalled)
+        true
     }
 }
 
@@ -189,6 +180,14 @@ mod tests {
 
     fn at(ms: u64) -> LocalTime {
         T.after(Duration::from_millis(ms))
+    }
+
+    /// Why the game that waits since [`T`] is given up at `now`, if it is.
+    fn give_up(liveness: &mut Liveness, now: LocalTime) -> Option<Timeouts> {
+        let mut timeouts = Timeouts::default();
+        liveness
+            .is_given_up(now, T, Duration::ZERO, &mut timeouts)
+            .then_some(timeouts)
     }
 
     fn header(sequence: u64, frames: u64, flags: Flags) -> Header {
@@ -207,12 +206,9 @@ mod tests {
         let mut liveness = Liveness::default();
         for i in 1..=120 {
             liveness.handle_header(at(i * 16), &header(i, i, Flags::default()));
-            assert_eq!(liveness.give_up(at(i * 16), T, Duration::ZERO), None);
+            assert_eq!(give_up(&mut liveness, at(i * 16)), None);
         }
-        assert_eq!(
-            liveness.give_up(at(2000), T, Duration::ZERO),
-            Some(GiveUp::Overdue)
-        );
+        assert_eq!(give_up(&mut liveness, at(2000)).unwrap().overdue, 1);
     }
 
     #[test]
@@ -221,11 +217,8 @@ mod tests {
         liveness.handle_header(T, &header(1, 1, Flags::default()));
         assert!(liveness.may_offer());
         liveness.handle_header(at(100), &header(2, 1, Flags::default()));
-        assert_eq!(liveness.give_up(at(249), T, Duration::ZERO), None);
-        assert_eq!(
-            liveness.give_up(at(250), T, Duration::ZERO),
-            Some(GiveUp::Stalled)
-        );
+        assert_eq!(give_up(&mut liveness, at(249)), None);
+        assert_eq!(give_up(&mut liveness, at(250)).unwrap().stalled, 1);
         assert!(!liveness.may_offer());
         liveness.handle_header(at(300), &header(3, 2, Flags::default()));
         assert!(liveness.may_offer());
@@ -249,7 +242,7 @@ mod tests {
         let mut liveness = Liveness::default();
         liveness.handle_header(T, &header(1, 1, Flags::PAUSED));
         assert!(!liveness.may_offer());
-        assert_eq!(liveness.give_up(T, T, Duration::ZERO), Some(GiveUp::Paused));
+        assert_eq!(give_up(&mut liveness, T).unwrap().paused, 1);
         liveness.handle_header(T, &header(3, 2, Flags::default()));
         liveness.handle_header(T, &header(2, 1, Flags::PAUSED));
         assert!(

@@ -3,6 +3,7 @@
 //! An honest peer that cannot answer says that it is paused, or falls silent. So this ends a link to one that
 //! does neither: a program that is broken or means harm.
 
+use super::rollback::Counters;
 use crate::time::LocalTime;
 use std::time::Duration;
 
@@ -13,19 +14,11 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Counted of one call of `retro_run` at most: longer ones are this side's own pauses.
 const LONGEST_FRAME: Duration = Duration::from_millis(100);
 
-/// Progress of a game with its peer, by counters that only grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Progress {
-    /// Frames emulated for the player.
-    pub(super) live: u64,
-    /// Transfers that the peer has answered or confirmed.
-    pub(super) answers: u64,
-}
-
 /// Watches one link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stall {
-    before: Progress,
+    /// Frames emulated for the player, and transfers that the peer has answered or confirmed, so far.
+    before: (u64, u64),
     started: Option<LocalTime>,
     stood: Duration,
 }
@@ -34,13 +27,15 @@ impl Stall {
     /// A call of `retro_run` begins. True once the peer has left the game without an answer for too long.
     ///
     /// `is_excused`: the peer says that it is paused.
-    pub(super) fn handle_frame(&mut self, now: LocalTime, progress: Progress, is_excused: bool) -> bool {
-        let before = std::mem::replace(&mut self.before, progress);
+    pub(super) fn handle_frame(&mut self, now: LocalTime, counters: &Counters, is_excused: bool) -> bool {
+        let live = counters.frames.live;
+        let answers = counters.transfers.answered + counters.transfers.confirmed;
+        let before = std::mem::replace(&mut self.before, (live, answers));
         let started = self.started.replace(now);
         let time = started.map_or(Duration::ZERO, |started| now.since(started).min(LONGEST_FRAME));
-        if progress.answers != before.answers {
+        if answers != before.1 {
             self.stood = Duration::ZERO;
-        } else if progress.live != before.live {
+        } else if live != before.0 {
             self.stood = self.stood.saturating_sub(time);
         } else if !is_excused {
             self.stood += time;
@@ -54,18 +49,21 @@ mod tests {
     use super::*;
 
     /// Seconds until the peer is given up, if within a minute, when these are the counters in each frame.
-    fn play(mut progress: impl FnMut(u64) -> Progress, is_excused: bool) -> Option<u64> {
+    fn play(mut progress: impl FnMut(u64) -> Counters, is_excused: bool) -> Option<u64> {
         let mut stall = Stall::default();
         (0..3600).find_map(|frame| {
             let now = LocalTime(1_000_000_000 + frame * 16_742_706);
             stall
-                .handle_frame(now, progress(frame), is_excused)
+                .handle_frame(now, &progress(frame), is_excused)
                 .then_some(frame / 59)
         })
     }
 
-    fn progress(live: u64, answers: u64) -> Progress {
-        Progress { live, answers }
+    fn progress(live: u64, answers: u64) -> Counters {
+        let mut counters = Counters::default();
+        counters.frames.live = live;
+        counters.transfers.answered = answers;
+        counters
     }
 
     #[test]
@@ -90,7 +88,7 @@ mod tests {
         let mut stall = Stall::default();
         let mut now = LocalTime(1_000_000_000);
         for _ in 0..15 {
-            assert!(!stall.handle_frame(now, progress(1, 1), false));
+            assert!(!stall.handle_frame(now, &progress(1, 1), false));
             now = now.after(Duration::from_secs(60));
         }
     }

@@ -1,6 +1,5 @@
 //! Counts and distributions of one bridge, as plain data.
 
-use super::liveness::GiveUp;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -90,7 +89,7 @@ pub struct Timeouts {
     /// The peer fell silent, left or restarted.
     #[serde(rename = "timeouts_silent")]
     pub silent: u64,
-    /// The longest wait there is was over.
+    /// No verdict within [`WAIT_LIMIT`](super::WAIT_LIMIT).
     #[serde(rename = "timeouts_overdue")]
     pub overdue: u64,
 }
@@ -100,14 +99,6 @@ impl Timeouts {
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.stalled + self.paused + self.silent + self.overdue
-    }
-
-    pub(super) fn count(&mut self, reason: GiveUp) {
-        match reason {
-            GiveUp::Stalled => self.stalled += 1,
-            GiveUp::Paused => self.paused += 1,
-            GiveUp::Overdue => self.overdue += 1,
-        }
     }
 }
 

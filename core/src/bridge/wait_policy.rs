@@ -53,23 +53,19 @@ pub enum Policy {
 
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Policy::Wait => "wait",
-            Policy::Predict => "predict",
-            Policy::Rendezvous => "rendezvous",
-        })
+        self.serialize(f)
     }
 }
 
 /// Role of a game in one transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     Clocked,
     Took,
 }
 
 /// Measures of this machine and of its game's rhythm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct WaitPolicy {
     /// Time that replays have taken since the last frame began.
     replayed: Duration,
@@ -79,8 +75,9 @@ pub(super) struct WaitPolicy {
     is_over_budget: bool,
     /// They would be, if the game ran as far ahead as the path would have it.
     is_cut_short: bool,
-    /// Frames since the game clocked or took a byte, and its role in that.
-    idle: u32,
+    /// Frames until the policy is open again, unless the game clocks or takes a byte, and its role in the
+    /// last one.
+    used_for: u32,
     role: Option<Role>,
     /// Changes of role lately, and transfers since the last one.
     turns: u32,
@@ -93,24 +90,6 @@ pub(super) struct WaitPolicy {
     has_missed: bool,
 }
 
-impl Default for WaitPolicy {
-    fn default() -> Self {
-        WaitPolicy {
-            replayed: Duration::ZERO,
-            replay: Duration::ZERO,
-            is_over_budget: false,
-            is_cut_short: false,
-            idle: POLICY_RESET_FRAMES,
-            role: None,
-            turns: 0,
-            same: 0,
-            misses: 0,
-            cooldown: 0,
-            has_missed: false,
-        }
-    }
-}
-
 impl WaitPolicy {
     /// Frames were replayed, at this cost.
     pub(super) fn handle_replay(&mut self, cost: Duration) {
@@ -121,13 +100,11 @@ impl WaitPolicy {
     /// it.
     pub(super) fn handle_frame_start(&mut self, is_cut_short: bool) {
         self.replay = (self.replay * 15 + std::mem::take(&mut self.replayed)) / 16;
-        self.idle = self.idle.saturating_add(1);
+        self.used_for = self.used_for.saturating_sub(1);
         self.cooldown = self.cooldown.saturating_sub(1);
         self.has_missed = false;
-        if self.idle >= POLICY_RESET_FRAMES {
-            self.is_over_budget = false;
-        }
-        if self.idle > TURN_FRAMES {
+        self.is_over_budget &= self.is_used();
+        if self.used_for < POLICY_RESET_FRAMES - TURN_FRAMES {
             self.turns = 0;
         }
         self.is_cut_short = is_cut_short;
@@ -135,18 +112,9 @@ impl WaitPolicy {
         self.is_over_budget |= self.replay > TCycles::FRAME.nominal_duration() / REPLAY_BUDGET_DIVISOR;
     }
 
-    /// The game clocks a transfer.
-    pub(super) fn handle_clocked(&mut self) {
-        self.handle_role(Role::Clocked);
-    }
-
-    /// The game took a byte.
-    pub(super) fn handle_taken(&mut self) {
-        self.handle_role(Role::Took);
-    }
-
-    fn handle_role(&mut self, role: Role) {
-        self.idle = 0;
+    /// The game clocks a transfer, or takes a byte.
+    pub(super) fn handle_transfer(&mut self, role: Role) {
+        self.used_for = POLICY_RESET_FRAMES;
         if self.role.replace(role) != Some(role) {
             self.turns = self.turns.saturating_add(1);
             self.same = 0;
@@ -174,7 +142,7 @@ impl WaitPolicy {
 
     /// True where bytes have crossed lately.
     pub(super) fn is_used(&self) -> bool {
-        self.idle < POLICY_RESET_FRAMES
+        self.used_for > 0
     }
 
     /// True where this side waits for verdicts, and the peer's listening game should stay in its poll.
@@ -213,7 +181,7 @@ mod tests {
         for _ in 0..1000 {
             policy.handle_replay(Duration::from_millis(1));
             policy.handle_frame_start(false);
-            policy.handle_clocked();
+            policy.handle_transfer(Role::Clocked);
             assert_eq!(policy.patience(CABLE), None);
         }
     }
@@ -224,13 +192,13 @@ mod tests {
         for _ in 0..60 {
             policy.handle_replay(Duration::from_millis(9));
             policy.handle_frame_start(false);
-            policy.handle_clocked();
+            policy.handle_transfer(Role::Clocked);
         }
         assert!(policy.patience(CABLE).unwrap() > CABLE);
         assert_eq!(policy.patience(Duration::from_millis(10)), None);
         for _ in 0..1000 {
             policy.handle_frame_start(false);
-            policy.handle_clocked();
+            policy.handle_transfer(Role::Clocked);
         }
         assert!(policy.wants_rendezvous(CABLE), "as long as bytes keep coming");
         (0..POLICY_RESET_FRAMES).for_each(|_| policy.handle_frame_start(false));
@@ -240,7 +208,7 @@ mod tests {
     #[test]
     fn a_machine_that_may_not_run_as_far_ahead_as_it_should_waits() {
         let mut policy = WaitPolicy::default();
-        policy.handle_clocked();
+        policy.handle_transfer(Role::Clocked);
         policy.handle_frame_start(true);
         assert!(policy.wants_rendezvous(CABLE));
     }
@@ -249,17 +217,17 @@ mod tests {
     fn games_that_change_roles_wait_on_a_cable() {
         let mut policy = WaitPolicy::default();
         // One handshake is no rhythm.
-        policy.handle_clocked();
-        policy.handle_taken();
-        policy.handle_clocked();
+        policy.handle_transfer(Role::Clocked);
+        policy.handle_transfer(Role::Took);
+        policy.handle_transfer(Role::Clocked);
         assert!(!policy.wants_rendezvous(CABLE));
         for _ in 0..TURNS {
             policy.handle_frame_start(false);
-            policy.handle_taken();
-            policy.handle_clocked();
+            policy.handle_transfer(Role::Took);
+            policy.handle_transfer(Role::Clocked);
         }
         assert!(policy.wants_rendezvous(CABLE));
-        (0..=TURN_BYTES).for_each(|_| policy.handle_clocked());
+        (0..=TURN_BYTES).for_each(|_| policy.handle_transfer(Role::Clocked));
         assert!(!policy.wants_rendezvous(CABLE), "now it only clocks");
     }
 
@@ -270,8 +238,8 @@ mod tests {
         for _ in 0..COOLDOWN_FRAMES {
             policy.handle_frame_start(false);
             for _ in 0..5 {
-                policy.handle_taken();
-                policy.handle_clocked();
+                policy.handle_transfer(Role::Took);
+                policy.handle_transfer(Role::Clocked);
                 if policy.patience(CABLE).is_some() {
                     waits += 1;
                     policy.handle_wait(false);
