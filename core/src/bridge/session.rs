@@ -169,6 +169,10 @@ impl Session {
             self.candidate = Some(header.from);
             return Standing::Hello;
         }
+        if is_new_peer && !self.may_acknowledge(now) {
+            // Accepted in a pause, it would be no new one when the link is made.
+            return Standing::Unlinked;
+        }
         if is_new_peer {
             self.accepted = now;
             self.is_linked = false;
@@ -372,6 +376,22 @@ mod tests {
             assert_eq!(back, Standing::Linked { is_new_peer: false });
             now = end;
         }
+    }
+
+    #[test]
+    fn a_peer_that_restarts_in_a_pause_is_a_new_one_when_the_pause_is_over() {
+        let (mut a, _) = linked();
+        a.back_off(T);
+        let fresh = Header {
+            echo: T.0 + 1,
+            to: a.ours(),
+            ..from(&Session::new(Nonce(3)))
+        };
+        let in_pause = T.after(FIRST_BACKOFF / 2);
+        assert_eq!(a.handle_header(in_pause, &fresh), Standing::Unlinked);
+        assert!(a.knows(Nonce(2)), "nothing of one is written to the other");
+        let linked = a.handle_header(T.after(FIRST_BACKOFF), &fresh);
+        assert_eq!(linked, Standing::Linked { is_new_peer: true });
     }
 
     #[test]
