@@ -3,7 +3,6 @@
 use super::stats::Counters;
 use crate::protocol::VERSION;
 use crate::time::LocalTime;
-use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Something that the player should be told.
@@ -45,40 +44,27 @@ const CAPACITY: usize = 8;
 /// Length of a pause that the player is told of: loading a game takes shorter ones.
 const TOLD_AFTER: Duration = Duration::from_millis(750);
 
-/// Notices not yet taken, oldest first, and which of them are told once only.
-#[derive(Clone, Debug)]
+/// Notices not yet taken, and which of them are told once only.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Notices {
-    queue: VecDeque<Notice>,
+    /// Newest first, without gaps.
+    queue: [Option<Notice>; CAPACITY],
     has_told_version: bool,
     has_told_step: bool,
     has_told_pause: bool,
     peer_paused_since: Option<LocalTime>,
 }
 
-impl Default for Notices {
-    fn default() -> Self {
-        Notices {
-            queue: VecDeque::with_capacity(CAPACITY),
-            has_told_version: false,
-            has_told_step: false,
-            has_told_pause: false,
-            peer_paused_since: None,
-        }
-    }
-}
-
 impl Notices {
     /// Adds one; the oldest goes for it where there is no room, and is counted.
     pub(super) fn push(&mut self, notice: Notice, counters: &mut Counters) {
-        if self.queue.len() >= CAPACITY {
-            self.queue.pop_front();
-            counters.notices_lost += 1;
-        }
-        self.queue.push_back(notice);
+        self.queue.rotate_right(1);
+        let oldest = std::mem::replace(&mut self.queue[0], Some(notice));
+        counters.notices_lost += u64::from(oldest.is_some());
     }
 
     pub(super) fn pop(&mut self) -> Option<Notice> {
-        self.queue.pop_front()
+        self.queue.iter_mut().rev().find_map(Option::take)
     }
 
     /// A datagram of another version, told once: the number comes from outside and may change with every

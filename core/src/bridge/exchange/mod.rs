@@ -135,10 +135,7 @@ impl Exchange {
     /// The exchange that this side is set to, linked or not.
     #[must_use]
     pub fn setting(&self) -> Mode {
-        match self.rollback {
-            Some(_) => Mode::Rollback,
-            None => Mode::Strict,
-        }
+        self.rollback().map_or(Mode::Strict, |_| Mode::Rollback)
     }
 
     /// The exchange that serves this session; strict while there is none.
