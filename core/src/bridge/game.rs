@@ -10,13 +10,16 @@ use super::pacing::Pacing;
 use super::rendezvous::Rendezvous;
 use super::stall::Stall;
 use super::stats::{Cost, Stats};
-use super::wait::Wait;
 use super::wait_policy::{Policy, Role, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
 use crate::serial::{GamePort, Speed};
 use crate::time::LocalTime;
 use std::time::Duration;
+
+/// An open offer is repeated at least so often: a dozen times in the shortest wait, so that at 20 % loss none
+/// is lost.
+const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
 
 /// Time of a round trip to the peer and back.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,33 @@ impl Context<'_> {
             liveness: self.liveness,
             counters: &mut self.stats.counters,
         }
+    }
+}
+
+/// A game that waits, inside its read, for the byte that it asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    pub(super) since: LocalTime,
+    pub(super) limit: Limit,
+    /// When to repeat the offer, and the pause after that; in rollback the heartbeat is enough.
+    retransmit: Option<(LocalTime, Duration)>,
+}
+
+impl Wait {
+    /// A wait that begins now.
+    fn new(now: LocalTime, limit: Limit, round_trip: Duration) -> Wait {
+        // Long enough for a verdict that needs no waiting for a frame, in either direction.
+        let pause = (round_trip.mul_f32(1.5) + Duration::from_millis(8)).min(LONGEST_RETRANSMIT);
+        Wait {
+            since: now,
+            limit,
+            retransmit: (limit == Limit::Table).then(|| (now.after(pause), pause)),
+        }
+    }
+
+    /// When the offer is to be repeated.
+    pub(super) fn retransmit_at(&self) -> Option<LocalTime> {
+        self.retransmit.map(|(at, _)| at)
     }
 }
 
@@ -250,8 +280,9 @@ impl Game {
 
     /// The open offer is due to be repeated.
     pub(super) fn retransmit(&mut self, context: &mut Context<'_>) {
-        if let Some(wait) = self.wait.as_mut() {
-            wait.handle_retransmit(context.now);
+        if let Some((at, pause)) = self.wait.as_mut().and_then(|wait| wait.retransmit.as_mut()) {
+            *at = context.now.after(*pause);
+            *pause = pause.mul_f32(1.5).min(LONGEST_RETRANSMIT);
             context.stats.counters.retransmits += 1;
             context.outbox.transmit();
         }

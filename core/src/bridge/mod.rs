@@ -12,7 +12,6 @@
 mod emulation;
 pub mod exchange;
 mod game;
-mod hearing;
 mod io;
 mod lead;
 mod liveness;
@@ -24,7 +23,6 @@ pub mod session;
 mod stall;
 mod stats;
 mod timer;
-mod wait;
 mod wait_policy;
 mod wire;
 

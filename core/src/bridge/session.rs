@@ -8,7 +8,6 @@
 //! A hello proves nothing, and anybody can forge one: it is answered beside the session, and changes nothing
 //! in it.
 
-use super::hearing::Hearing;
 use crate::protocol::{Header, Nonce, Sequence};
 use crate::time::LocalTime;
 use std::time::Duration;
@@ -36,10 +35,64 @@ pub struct Session {
     /// When the peer's number was accepted.
     accepted: LocalTime,
     last_heard: LocalTime,
-    hearing: Hearing,
+    heard_of_us: Acknowledgements,
     is_linked: bool,
     /// No link before this moment, and how long the pause was that ends there.
     backoff: Option<(LocalTime, Duration)>,
+}
+
+/// The peer's acknowledgements beside what was sent: a path may lose one direction alone.
+///
+/// While something that we sent has no acknowledgement and none arrives for [`SILENCE_LIMIT`], the peer counts
+/// as gone as much as one that is silent. It is back when it acknowledges what was sent after that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Acknowledgements {
+    /// Newest sequence number sent to the peer, 0 for none.
+    sent: Sequence,
+    /// Newest one that it acknowledged.
+    acknowledged: Sequence,
+    /// Since when something sent has waited for its acknowledgement, and no other has arrived.
+    unheard_since: Option<LocalTime>,
+    /// The link ended here: it comes back once a later number is acknowledged.
+    lost_at: Option<Sequence>,
+}
+
+impl Acknowledgements {
+    /// A datagram of the session leaves.
+    fn handle_sent(&mut self, now: LocalTime, sequence: Sequence) {
+        self.sent = self.sent.max(sequence);
+        self.unheard_since.get_or_insert(now);
+    }
+
+    /// The peer acknowledges everything up to `sequence`; one that was never sent says nothing.
+    fn handle_acknowledged(&mut self, received: LocalTime, sequence: Sequence) {
+        if sequence > self.acknowledged && sequence <= self.sent {
+            self.acknowledged = sequence;
+            self.unheard_since = (sequence < self.sent).then_some(received);
+        }
+    }
+
+    /// When the peer counts as gone unless it acknowledges something.
+    fn deadline(&self) -> Option<LocalTime> {
+        self.unheard_since.map(|since| since.after(SILENCE_LIMIT))
+    }
+
+    /// The link has ended: nothing acknowledged so far brings it back.
+    fn handle_loss(&mut self) {
+        self.lost_at = (self.sent > Sequence::NONE).then_some(self.sent);
+        self.unheard_since = None;
+    }
+
+    /// True where the peer has heard us since the link last ended.
+    fn is_back(&self) -> bool {
+        self.lost_at.is_none_or(|lost_at| self.acknowledged > lost_at)
+    }
+
+    /// The link is made.
+    fn handle_linked(&mut self) {
+        self.lost_at = None;
+        self.unheard_since = None;
+    }
 }
 
 /// Standing of a datagram towards the session.
@@ -80,7 +133,7 @@ impl Session {
             retired: [Nonce::NONE; RETIRED],
             accepted: LocalTime::default(),
             last_heard: LocalTime::default(),
-            hearing: Hearing::default(),
+            heard_of_us: Acknowledgements::default(),
             is_linked: false,
             backoff: None,
         }
@@ -121,7 +174,10 @@ impl Session {
     #[must_use]
     pub fn silence_deadline(&self) -> Option<LocalTime> {
         let silent = self.last_heard.after(SILENCE_LIMIT);
-        let deadline = self.hearing.deadline().map_or(silent, |deaf| deaf.min(silent));
+        let deadline = self
+            .heard_of_us
+            .deadline()
+            .map_or(silent, |deaf| deaf.min(silent));
         self.is_linked.then_some(deadline)
     }
 
@@ -134,7 +190,7 @@ impl Session {
 
     /// A datagram to the peer of this session leaves under this sequence number.
     pub fn handle_sent(&mut self, now: LocalTime, sequence: Sequence) {
-        self.hearing.handle_sent(now, sequence);
+        self.heard_of_us.handle_sent(now, sequence);
     }
 
     /// Ends the link with a peer that is heard and answers nothing; it is not linked again before a pause.
@@ -176,7 +232,7 @@ impl Session {
         if is_new_peer {
             self.accepted = now;
             self.is_linked = false;
-            self.hearing = Hearing::default();
+            self.heard_of_us = Acknowledgements::default();
             self.candidate = None;
         }
         if is_new_peer && let Some(before) = self.theirs.replace(header.from) {
@@ -184,15 +240,15 @@ impl Session {
         }
         // Stamps come from the wall clock, which may be set back.
         self.last_heard = self.last_heard.max(now);
-        self.hearing.handle_acknowledged(now, header.acknowledged);
+        self.heard_of_us.handle_acknowledged(now, header.acknowledged);
         if self.is_linked {
             return Standing::Current;
         }
-        if !self.hearing.is_back() || !self.may_acknowledge(now) {
+        if !self.heard_of_us.is_back() || !self.may_acknowledge(now) {
             return Standing::Unlinked;
         }
         self.is_linked = true;
-        self.hearing.handle_linked();
+        self.heard_of_us.handle_linked();
         Standing::Linked { is_new_peer }
     }
 
@@ -207,7 +263,7 @@ impl Session {
 
     fn end(&mut self) {
         self.is_linked = false;
-        self.hearing.handle_loss();
+        self.heard_of_us.handle_loss();
     }
 
     /// The peer said goodbye, or we do: what is still under way of it is of a session that is over. True if
@@ -230,6 +286,10 @@ mod tests {
     use super::*;
 
     const T: LocalTime = LocalTime(1_000_000_000);
+
+    fn at(ms: u64) -> LocalTime {
+        T.after(Duration::from_millis(ms))
+    }
 
     fn from(session: &Session) -> Header {
         Header {
@@ -344,7 +404,6 @@ mod tests {
     #[test]
     fn a_peer_that_does_not_hear_us_is_gone_and_back_when_it_does() {
         let (mut a, b) = linked();
-        let at = |ms| T.after(Duration::from_millis(ms));
         let heard = |acknowledged| Header {
             acknowledged,
             ..from(&b)
@@ -392,6 +451,44 @@ mod tests {
         assert!(a.knows(Nonce(2)), "nothing of one is written to the other");
         let linked = a.handle_header(T.after(FIRST_BACKOFF), &fresh);
         assert_eq!(linked, Standing::Linked { is_new_peer: true });
+    }
+
+    #[test]
+    fn acknowledgements_that_keep_coming_move_the_deadline_however_late_they_are() {
+        let mut ours = Acknowledgements::default();
+        assert_eq!(ours.deadline(), None, "nothing was sent");
+        for n in 1..=300 {
+            ours.handle_sent(at(n * 10), Sequence(n));
+            // A round trip of 900 ms.
+            if let Some(heard) = n.checked_sub(90).filter(|heard| *heard > 0) {
+                ours.handle_acknowledged(at(n * 10), Sequence(heard));
+            }
+            assert!(ours.deadline() > Some(at(n * 10)), "{n}");
+        }
+    }
+
+    #[test]
+    fn everything_acknowledged_is_no_silence() {
+        let mut ours = Acknowledgements::default();
+        ours.handle_sent(T, Sequence(1));
+        ours.handle_acknowledged(at(1), Sequence(1));
+        assert_eq!(ours.deadline(), None);
+        ours.handle_sent(at(5000), Sequence(2));
+        assert_eq!(ours.deadline(), Some(at(6000)));
+        ours.handle_acknowledged(at(5001), Sequence(3));
+        assert_eq!(ours.deadline(), Some(at(6000)), "3 was never sent");
+    }
+
+    #[test]
+    fn a_peer_that_heard_nothing_since_the_loss_is_not_back() {
+        let mut ours = Acknowledgements::default();
+        ours.handle_sent(T, Sequence(7));
+        ours.handle_loss();
+        ours.handle_acknowledged(at(1100), Sequence(7));
+        assert!(!ours.is_back());
+        ours.handle_sent(at(1200), Sequence(8));
+        ours.handle_acknowledged(at(1300), Sequence(8));
+        assert!(ours.is_back());
     }
 
     #[test]
