@@ -1,6 +1,7 @@
 //! The outbox: bytes for the game and datagrams for the peer that are due.
 
 use super::HEARTBEAT;
+use super::session::Session;
 use crate::protocol::{Nonce, Sequence};
 use crate::serial::Speed;
 use crate::time::LocalTime;
@@ -64,19 +65,14 @@ impl Outbox {
         self.is_due = true;
     }
 
-    /// True once in [`GREET_EVERY`]: then a hello may be answered.
-    pub(super) fn may_greet(&mut self, now: LocalTime) -> bool {
-        let may_greet = now >= self.greeting_due;
-        if may_greet {
+    /// Answers a datagram that is not of a linked session, of a stranger or of whoever may become the peer,
+    /// unless another has just been answered.
+    pub(super) fn greet(&mut self, now: LocalTime, session: &mut Session) {
+        if now >= self.greeting_due {
             self.greeting_due = now.after(GREET_EVERY);
+            self.greeting = session.take_greeting();
+            self.is_due |= self.greeting.is_none();
         }
-        may_greet
-    }
-
-    /// Answers a hello: of this stranger, or, with `None`, of whoever may become the peer.
-    pub(super) fn greet(&mut self, stranger: Option<Nonce>) {
-        self.greeting = stranger;
-        self.is_due |= stranger.is_none();
     }
 
     /// The receiver of the next datagram, if one is due; `is_plugged` while a peer may be there.

@@ -24,8 +24,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(64);
 /// How many replaced numbers of the peer are remembered.
 const RETIRED: usize = 8;
 
-/// One side's view of the session.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// One side's view of the session; by default that of a bridge that has not been plugged in, and has no number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Session {
     ours: Nonce,
     theirs: Option<Nonce>,
@@ -58,12 +58,6 @@ struct Acknowledgements {
 }
 
 impl Acknowledgements {
-    /// A datagram of the session leaves.
-    fn handle_sent(&mut self, now: LocalTime, sequence: Sequence) {
-        self.sent = self.sent.max(sequence);
-        self.unheard_since.get_or_insert(now);
-    }
-
     /// The peer acknowledges everything up to `sequence`; one that was never sent says nothing.
     fn handle_acknowledged(&mut self, received: LocalTime, sequence: Sequence) {
         if sequence > self.acknowledged && sequence <= self.sent {
@@ -77,21 +71,9 @@ impl Acknowledgements {
         self.unheard_since.map(|since| since.after(SILENCE_LIMIT))
     }
 
-    /// The link has ended: nothing acknowledged so far brings it back.
-    fn handle_loss(&mut self) {
-        self.lost_at = (self.sent > Sequence::NONE).then_some(self.sent);
-        self.unheard_since = None;
-    }
-
     /// True where the peer has heard us since the link last ended.
     fn is_back(&self) -> bool {
         self.lost_at.is_none_or(|lost_at| self.acknowledged > lost_at)
-    }
-
-    /// The link is made.
-    fn handle_linked(&mut self) {
-        self.lost_at = None;
-        self.unheard_since = None;
     }
 }
 
@@ -116,26 +98,13 @@ pub enum Standing {
     Reflected,
 }
 
-impl Default for Session {
-    fn default() -> Self {
-        Session::new(Nonce(1))
-    }
-}
-
 impl Session {
     /// A session that has heard of nobody; `nonce` is random and not 0.
     #[must_use]
     pub fn new(nonce: Nonce) -> Session {
         Session {
             ours: Nonce(nonce.0.max(1)),
-            theirs: None,
-            candidate: None,
-            retired: [Nonce::NONE; RETIRED],
-            accepted: LocalTime::default(),
-            last_heard: LocalTime::default(),
-            heard_of_us: Acknowledgements::default(),
-            is_linked: false,
-            backoff: None,
+            ..Session::default()
         }
     }
 
@@ -190,7 +159,8 @@ impl Session {
 
     /// A datagram to the peer of this session leaves under this sequence number.
     pub fn handle_sent(&mut self, now: LocalTime, sequence: Sequence) {
-        self.heard_of_us.handle_sent(now, sequence);
+        self.heard_of_us.sent = self.heard_of_us.sent.max(sequence);
+        self.heard_of_us.unheard_since.get_or_insert(now);
     }
 
     /// Ends the link with a peer that is heard and answers nothing; it is not linked again before a pause.
@@ -248,7 +218,7 @@ impl Session {
             return Standing::Unlinked;
         }
         self.is_linked = true;
-        self.heard_of_us.handle_linked();
+        (self.heard_of_us.lost_at, self.heard_of_us.unheard_since) = (None, None);
         Standing::Linked { is_new_peer }
     }
 
@@ -263,7 +233,10 @@ impl Session {
 
     fn end(&mut self) {
         self.is_linked = false;
-        self.heard_of_us.handle_loss();
+        // Nothing acknowledged so far brings it back.
+        let sent = self.heard_of_us.sent;
+        self.heard_of_us.lost_at = (sent > Sequence::NONE).then_some(sent);
+        self.heard_of_us.unheard_since = None;
     }
 
     /// The peer said goodbye, or we do: what is still under way of it is of a session that is over. True if
@@ -455,40 +428,40 @@ mod tests {
 
     #[test]
     fn acknowledgements_that_keep_coming_move_the_deadline_however_late_they_are() {
-        let mut ours = Acknowledgements::default();
-        assert_eq!(ours.deadline(), None, "nothing was sent");
+        let (mut a, _) = linked();
+        assert_eq!(a.heard_of_us.deadline(), None, "nothing was sent");
         for n in 1..=300 {
-            ours.handle_sent(at(n * 10), Sequence(n));
+            a.handle_sent(at(n * 10), Sequence(n));
             // A round trip of 900 ms.
             if let Some(heard) = n.checked_sub(90).filter(|heard| *heard > 0) {
-                ours.handle_acknowledged(at(n * 10), Sequence(heard));
+                a.heard_of_us.handle_acknowledged(at(n * 10), Sequence(heard));
             }
-            assert!(ours.deadline() > Some(at(n * 10)), "{n}");
+            assert!(a.heard_of_us.deadline() > Some(at(n * 10)), "{n}");
         }
     }
 
     #[test]
     fn everything_acknowledged_is_no_silence() {
-        let mut ours = Acknowledgements::default();
-        ours.handle_sent(T, Sequence(1));
-        ours.handle_acknowledged(at(1), Sequence(1));
-        assert_eq!(ours.deadline(), None);
-        ours.handle_sent(at(5000), Sequence(2));
-        assert_eq!(ours.deadline(), Some(at(6000)));
-        ours.handle_acknowledged(at(5001), Sequence(3));
-        assert_eq!(ours.deadline(), Some(at(6000)), "3 was never sent");
+        let (mut a, _) = linked();
+        a.handle_sent(T, Sequence(1));
+        a.heard_of_us.handle_acknowledged(at(1), Sequence(1));
+        assert_eq!(a.heard_of_us.deadline(), None);
+        a.handle_sent(at(5000), Sequence(2));
+        assert_eq!(a.heard_of_us.deadline(), Some(at(6000)));
+        a.heard_of_us.handle_acknowledged(at(5001), Sequence(3));
+        assert_eq!(a.heard_of_us.deadline(), Some(at(6000)), "3 was never sent");
     }
 
     #[test]
     fn a_peer_that_heard_nothing_since_the_loss_is_not_back() {
-        let mut ours = Acknowledgements::default();
-        ours.handle_sent(T, Sequence(7));
-        ours.handle_loss();
-        ours.handle_acknowledged(at(1100), Sequence(7));
-        assert!(!ours.is_back());
-        ours.handle_sent(at(1200), Sequence(8));
-        ours.handle_acknowledged(at(1300), Sequence(8));
-        assert!(ours.is_back());
+        let (mut a, _) = linked();
+        a.handle_sent(T, Sequence(7));
+        a.end();
+        a.heard_of_us.handle_acknowledged(at(1100), Sequence(7));
+        assert!(!a.heard_of_us.is_back());
+        a.handle_sent(at(1200), Sequence(8));
+        a.heard_of_us.handle_acknowledged(at(1300), Sequence(8));
+        assert!(a.heard_of_us.is_back());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::outbox::Recipient;
 use super::session::Standing;
 use super::{Bridge, Mode, Notice, Policy};
 use crate::clock::Sample;
-use crate::protocol::{self, DecodeError, Events, Flags, Header, MAX_DATAGRAM, Nonce, Writer};
+use crate::protocol::{self, DecodeError, Events, Flags, Header, MAX_DATAGRAM, Writer};
 use crate::time::{LocalTime, PeerTime};
 use std::time::Duration;
 
@@ -39,11 +39,11 @@ impl Bridge {
                 self.notify(Notice::Linked);
                 self.outbox.transmit();
             }
-            Standing::Hello => return self.greet(now),
+            Standing::Hello => return self.outbox.greet(now, &mut self.session),
             Standing::Unlinked => {
                 if self.session.may_acknowledge(received) {
                     self.note_header(received, header);
-                    self.greet(now);
+                    self.outbox.greet(now, &mut self.session);
                 }
                 return;
             }
@@ -65,13 +65,6 @@ impl Bridge {
         }
         let (game, mut link) = self.game(now);
         game.handle_datagram(&mut link, header, events);
-    }
-
-    /// Answers a datagram that is not of a linked session, unless another has just been answered.
-    fn greet(&mut self, now: LocalTime) {
-        if self.outbox.may_greet(now) {
-            self.outbox.greet(self.session.take_greeting());
-        }
     }
 
     fn handle_header(&mut self, received: LocalTime, header: &Header) {
@@ -113,7 +106,23 @@ impl Bridge {
             Recipient::Peer => self.session.addressee(),
             Recipient::Stranger(number) | Recipient::Former(number) => number,
         };
-        let mut header = self.header(now, recipient, to);
+        let game = &self.game;
+        let flags = Flags::default()
+            .with(Flags::ARMED, game.emulation.is_armed())
+            .with(Flags::PAUSED, game.emulation.is_paused())
+            .with(Flags::ROLLBACK, self.setting() == Mode::Rollback)
+            .with(Flags::RENDEZVOUS, self.policy() == Policy::Rendezvous)
+            .with(Flags::GOODBYE, matches!(recipient, Recipient::Former(_)));
+        let mut header = Header {
+            flags,
+            from: self.session.ours(),
+            to,
+            sequence: self.outbox.next_sequence(now, recipient),
+            sent: now.0,
+            frames: game.emulation.turns(),
+            rest: game.next_frame_in(now),
+            ..Header::default()
+        };
         let is_hello = !self.session.knows(to);
         if !is_hello {
             self.session.handle_sent(now, header.sequence);
@@ -132,25 +141,5 @@ impl Bridge {
         }
         self.stats.counters.sent += 1;
         Some(writer.finish())
-    }
-
-    /// The part of a datagram's header that everybody may read.
-    fn header(&mut self, now: LocalTime, recipient: Recipient, to: Nonce) -> Header {
-        let flags = Flags::default()
-            .with(Flags::ARMED, self.game.emulation.is_armed())
-            .with(Flags::PAUSED, self.game.emulation.is_paused())
-            .with(Flags::ROLLBACK, self.setting() == Mode::Rollback)
-            .with(Flags::RENDEZVOUS, self.policy() == Policy::Rendezvous)
-            .with(Flags::GOODBYE, matches!(recipient, Recipient::Former(_)));
-        Header {
-            flags,
-            from: self.session.ours(),
-            to,
-            sequence: self.outbox.next_sequence(now, recipient),
-            sent: now.0,
-            frames: self.game.emulation.turns(),
-            rest: self.game.next_frame_in(now),
-            ..Header::default()
-        }
     }
 }
