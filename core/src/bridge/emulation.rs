@@ -24,8 +24,6 @@ pub(super) struct Emulation {
     has_taken: bool,
     /// The game clocked a transfer in the frame that runs.
     has_clocked: bool,
-    /// The game clocked a transfer in the frame that is over; the next has not begun.
-    clocked_last_frame: bool,
     /// When a frame last began, or a wait last ended.
     last_active: LocalTime,
     /// When a byte was last asked for or answered.
@@ -56,10 +54,6 @@ impl Emulation {
 
     pub(super) fn is_paused(&self) -> bool {
         !self.is_running
-    }
-
-    pub(super) fn clocked_last_frame(&self) -> bool {
-        self.clocked_last_frame
     }
 
     pub(super) fn last_byte(&self) -> Option<LocalTime> {
@@ -93,7 +87,6 @@ impl Emulation {
         port: GamePort,
     ) -> Frame {
         self.last_active = now;
-        self.clocked_last_frame = false;
         self.is_running = true;
         self.has_taken = false;
         Frame {
@@ -110,11 +103,6 @@ impl Emulation {
         self.frames = self.frames.saturating_add(has_advanced.into());
         self.turns = self.turns.saturating_add(has_advanced.into());
         std::mem::take(&mut self.has_clocked)
-    }
-
-    /// The peer may wait for the next byte of this game, which comes no sooner than the next frame.
-    pub(super) fn rest(&mut self) {
-        self.clocked_last_frame = true;
     }
 
     /// The game stands still in this call, and its turn is over all the same: a peer that takes fewer bytes

@@ -108,13 +108,10 @@ impl Game {
         self.wait
     }
 
-    /// True if nothing is between the core and the bridge: no byte handed over and unanswered, no game that
-    /// waits.
     pub(super) fn is_quiet(&self) -> bool {
         self.exchange.is_quiet() && self.wait.is_none()
     }
 
-    /// Policy for a game that clocks just now.
     pub(super) fn policy(&self, round_trip: RoundTrip) -> Policy {
         match self.exchange.mode() {
             Mode::Strict => Policy::Wait,
@@ -123,14 +120,8 @@ impl Game {
         }
     }
 
-    /// Microseconds to this side's next frame, for a peer that may wait for the next byte; 0 where that is
-    /// not so.
     pub(super) fn next_frame_in(&self, now: LocalTime) -> u32 {
-        if self.emulation.clocked_last_frame() {
-            self.rendezvous.next_frame_in(now)
-        } else {
-            0
-        }
+        self.rendezvous.next_frame_in(now)
     }
 
     /// Moment until which a poll that found nothing should last; see [`super::Bridge::rendezvous`].
@@ -142,7 +133,6 @@ impl Game {
             .filter(|_| is_awaited)
     }
 
-    /// A poll has lasted so long.
     pub(super) fn handle_rendezvous(&mut self, wait: Duration, stats: &mut Stats) {
         self.rendezvous.handle_wait(wait);
         stats.rendezvous.record(wait);
@@ -211,7 +201,7 @@ impl Game {
         self.rendezvous.handle_frame_end(context.now);
         // The peer's game may be kept waiting for the next byte: none comes before the next frame.
         if has_clocked && self.policy(context.round_trip) != Policy::Predict && context.is_linked {
-            self.emulation.rest();
+            self.rendezvous.handle_rest();
             context.outbox.transmit();
         }
     }
@@ -248,7 +238,6 @@ impl Game {
         step
     }
 
-    /// Frames were replayed, at this cost.
     pub(super) fn handle_replays(&mut self, frames: u32, cost: Cost, stats: &mut Stats) {
         self.policy.handle_replay(cost.own());
         stats.replay.record(cost.elapsed);
@@ -278,7 +267,6 @@ impl Game {
         self.emulation.handle_activity(context.now);
     }
 
-    /// The open offer is due to be repeated.
     pub(super) fn retransmit(&mut self, context: &mut Context<'_>) {
         if let Some((at, pause)) = self.wait.as_mut().and_then(|wait| wait.retransmit.as_mut()) {
             *at = context.now.after(*pause);

@@ -34,9 +34,8 @@ pub struct Liveness {
     frames: u64,
     last_advance: LocalTime,
     last_heard: LocalTime,
-    is_paused: bool,
-    /// The peer waits a little for each verdict.
-    awaits_verdicts: bool,
+    /// As the newest datagram had them.
+    flags: Flags,
     /// When its next frame begins, as far as it says: after a frame in which its game clocked.
     next_frame_at: Option<LocalTime>,
     /// A wait ended because its frames did not advance, and they have not since.
@@ -55,8 +54,7 @@ impl Liveness {
         }
         self.newest = header.sequence;
         self.last_heard = now;
-        self.is_paused = header.flags.contains(Flags::PAUSED);
-        self.awaits_verdicts = header.flags.contains(Flags::RENDEZVOUS);
+        self.flags = header.flags;
         // The first byte of its next frame takes as long to arrive as this datagram did.
         self.next_frame_at =
             (header.rest != 0).then(|| now.after(Duration::from_micros(u64::from(header.rest))));
@@ -102,12 +100,12 @@ impl Liveness {
 
     /// True if the peer says that its emulation stands still.
     pub(super) fn is_paused(&self) -> bool {
-        self.is_paused
+        self.flags.contains(Flags::PAUSED)
     }
 
     /// True if the peer's game waits a little for each verdict although it could go on without.
     pub(super) fn awaits_verdicts(&self) -> bool {
-        self.awaits_verdicts
+        self.flags.contains(Flags::RENDEZVOUS)
     }
 
     /// When the first byte of the peer's next frame can be here, where its game clocks and it rests between
@@ -118,7 +116,7 @@ impl Liveness {
 
     /// True if a request is worth offering now; the peer is linked.
     pub(super) fn may_offer(&mut self) -> bool {
-        if self.is_paused || self.has_stalled {
+        if self.is_paused() || self.has_stalled {
             return false;
         }
         let Some(count) = &mut self.refused else {
@@ -155,7 +153,7 @@ impl Liveness {
         round_trip: Duration,
         timeouts: &mut Timeouts,
     ) -> bool {
-        if self.is_paused {
+        if self.is_paused() {
             timeouts.paused += 1;
         } else if now < self.deadline(since, round_trip) {
             return false;

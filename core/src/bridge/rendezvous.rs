@@ -38,6 +38,8 @@ pub(super) struct Rendezvous {
     waited: Duration,
     /// Frames since the last take.
     idle: u32,
+    /// The game clocked in the frame that is over, so that the peer's may wait for its next byte.
+    is_awaited: bool,
 }
 
 impl Default for Rendezvous {
@@ -49,6 +51,7 @@ impl Default for Rendezvous {
             cost: Duration::ZERO,
             waited: Duration::ZERO,
             idle: STREAK_FRAMES,
+            is_awaited: false,
         }
     }
 }
@@ -64,6 +67,7 @@ impl Rendezvous {
         self.started = Some(now);
         self.waited = Duration::ZERO;
         self.idle = self.idle.saturating_add(1);
+        self.is_awaited = false;
     }
 
     pub(super) fn handle_frame_end(&mut self, now: LocalTime) {
@@ -104,8 +108,17 @@ impl Rendezvous {
         Some(started.after(free))
     }
 
-    /// Microseconds from `now` to this side's next frame; at least 1, for 0 says nothing.
+    /// The game's next byte comes no sooner than its next frame, and the peer's game may wait for it.
+    pub(super) fn handle_rest(&mut self) {
+        self.is_awaited = true;
+    }
+
+    /// Microseconds from `now` to this side's next frame, at least 1, for a peer that may wait for its first
+    /// byte; 0 where that is not so.
     pub(super) fn next_frame_in(&self, now: LocalTime) -> u32 {
+        if !self.is_awaited {
+            return 0;
+        }
         let next = self
             .last_started
             .map_or(now, |started| started.after(self.period));
@@ -167,7 +180,9 @@ mod tests {
 
     #[test]
     fn the_next_frame_is_due_when_this_one_has_lasted_its_period() {
-        let (rendezvous, now) = playing(PERIOD);
+        let (mut rendezvous, now) = playing(PERIOD);
+        assert_eq!(rendezvous.next_frame_in(now), 0, "it runs");
+        rendezvous.handle_rest();
         let micros = rendezvous.next_frame_in(now.after(Duration::from_millis(6)));
         assert!((10_500..10_800).contains(&micros), "{micros}");
         assert_eq!(rendezvous.next_frame_in(now.after(2 * PERIOD)), 1);
