@@ -276,7 +276,6 @@ impl Game {
         }
     }
 
-    /// Ends what is under way with a peer that is not there any more.
     pub(super) fn interrupt(&mut self, outbox: &mut Outbox, stats: &mut Stats) {
         self.exchange.unplug();
         if let Some(wait) = self.wait.take() {

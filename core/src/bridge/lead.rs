@@ -26,6 +26,7 @@ pub(super) struct Lead {
     anchor: Option<(u64, u64)>,
     is_over: bool,
     started: LocalTime,
+    /// The game stands still in this call.
     is_held: bool,
     /// When the next call may begin, where the game stands still in one after the other.
     due: LocalTime,
@@ -60,12 +61,10 @@ impl Lead {
         self.is_over
     }
 
-    /// The game stands still in this call.
     pub(super) fn handle_hold(&mut self) {
         self.is_held = true;
     }
 
-    /// True where the game stands still in this call.
     pub(super) fn is_held(&self) -> bool {
         self.is_held
     }

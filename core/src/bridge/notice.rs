@@ -59,8 +59,7 @@ impl Notices {
     /// Adds one; the oldest goes for it where there is no room, and is counted.
     pub(super) fn push(&mut self, notice: Notice, counters: &mut Counters) {
         self.queue.rotate_right(1);
-        let oldest = std::mem::replace(&mut self.queue[0], Some(notice));
-        counters.notices_lost += u64::from(oldest.is_some());
+        counters.notices_lost += u64::from(self.queue[0].replace(notice).is_some());
     }
 
     pub(super) fn pop(&mut self) -> Option<Notice> {

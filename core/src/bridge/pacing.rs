@@ -65,9 +65,7 @@ impl Pacing {
         let period = TCycles::FRAME.nominal_duration();
         self.slack = period.saturating_sub(now.since(self.started));
         let is_tight = self.slack < period / 10;
-        if let Some(frame) = self.frames.get_mut(self.seen % WINDOW) {
-            *frame = (self.waited, is_tight);
-        }
+        self.frames[self.seen % WINDOW] = (self.waited, is_tight);
         self.seen += 1;
         if self.seen == WINDOW
             && let Some(promise) = self.promise.take()

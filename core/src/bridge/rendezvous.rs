@@ -92,13 +92,9 @@ impl Rendezvous {
     /// Moment until which to wait in this frame, if at all; the peer's next frame, and so its next byte,
     /// comes no sooner than `peer_frame_at`.
     pub(super) fn deadline(&self, peer_frame_at: Option<LocalTime>) -> Option<LocalTime> {
-        if self.idle >= STREAK_FRAMES {
-            return None;
-        }
-        let deadline = self.free_until()?;
-        peer_frame_at
-            .is_none_or(|peer_frame_at| peer_frame_at < deadline)
-            .then_some(deadline)
+        let is_in_time = |deadline: &LocalTime| peer_frame_at.is_none_or(|at| at < *deadline);
+        let deadline = self.free_until().filter(is_in_time);
+        deadline.filter(|_| self.idle < STREAK_FRAMES)
     }
 
     /// Moment until which the frame that runs may last and its frontend still be on time.

@@ -204,9 +204,9 @@ impl Session {
             self.is_linked = false;
             self.heard_of_us = Acknowledgements::default();
             self.candidate = None;
-        }
-        if is_new_peer && let Some(before) = self.theirs.replace(header.from) {
-            self.retire(before);
+            if let Some(before) = self.theirs.replace(header.from) {
+                self.retire(before);
+            }
         }
         // Stamps come from the wall clock, which may be set back.
         self.last_heard = self.last_heard.max(now);

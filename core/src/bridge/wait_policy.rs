@@ -128,12 +128,8 @@ impl WaitPolicy {
 
     /// A wait is over.
     pub(super) fn handle_wait(&mut self, is_answered: bool) {
-        if is_answered {
-            self.misses = 0;
-            return;
-        }
-        self.has_missed = true;
-        self.misses += 1;
+        self.has_missed |= !is_answered;
+        self.misses = if is_answered { 0 } else { self.misses + 1 };
         if self.misses >= MISSES {
             self.misses = 0;
             self.cooldown = COOLDOWN_FRAMES;
