@@ -24,7 +24,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(64);
 /// How many replaced numbers of the peer are remembered.
 const RETIRED: usize = 8;
 
-/// One side's view of the session; by default that of a bridge that has not been plugged in, and has no number.
+/// One side's view of the session; the default, of a bridge that is not plugged in, has no number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Session {
     ours: Nonce,
@@ -43,8 +43,8 @@ pub struct Session {
 
 /// The peer's acknowledgements beside what was sent: a path may lose one direction alone.
 ///
-/// While something that we sent has no acknowledgement and none arrives for [`SILENCE_LIMIT`], the peer counts
-/// as gone as much as one that is silent. It is back when it acknowledges what was sent after that.
+/// While something that we sent has no acknowledgement and none arrives for [`SILENCE_LIMIT`], the peer
+/// counts as gone as much as one that is silent. It is back when it acknowledges what was sent after that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Acknowledgements {
     /// Newest sequence number sent to the peer, 0 for none.

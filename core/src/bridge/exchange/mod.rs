@@ -191,7 +191,7 @@ impl Exchange {
         }
     }
 
-    /// The session is over: what is open is unplugged. A game that waits reads what [`Exchange::end_wait`] says.
+    /// The session is over: what is open is unplugged. A game that waits reads [`Exchange::end_wait`].
     pub fn unplug(&mut self) {
         self.mode = Mode::Strict;
         self.strict.unplug();

@@ -1,10 +1,10 @@
 //! The strict exchange: the game that clocks waits for its byte, and nothing is ever taken back.
 //!
-//! It serves where either side keeps no snapshots. The verdict on an offer is given by the side that did not make
-//! it, in the order of the offers. Where both sides' offers cross on the wire, each carries how many of the
-//! other's its maker had judged, so both sides pair the same two. No request is ended twice, no offer judged
-//! twice or out of order, whatever the network does. How long a game waits is decided outside, by the table of
-//! waits.
+//! It serves where either side keeps no snapshots. The verdict on an offer is given by the side that did not
+//! make it, in the order of the offers. Where both sides' offers cross on the wire, each carries how many of
+//! the other's its maker had judged, so both sides pair the same two. No request is ended twice, no offer
+//! judged twice or out of order, whatever the network does. How long a game waits is decided outside, by the
+//! table of waits.
 
 use super::{Context, Effects, Frame, Limit};
 use crate::number::{Number, OwnOffer, PeerOffer};
@@ -66,8 +66,8 @@ struct Looks {
 }
 
 impl Strict {
-    /// A state in which only what the core may still hold is kept: that cannot be taken back, and its answer is
-    /// for nobody.
+    /// A state in which only what the core may still hold is kept: that cannot be taken back, and its answer
+    /// is for nobody.
     pub(super) fn restarted(&self) -> Strict {
         Strict {
             has_orphan: !self.is_quiet(),
@@ -98,8 +98,8 @@ impl Strict {
         }
     }
 
-    /// The core's connection was replaced: what had been delivered to it is delivered again, unless its maker has
-    /// ended it.
+    /// The core's connection was replaced: what had been delivered to it is delivered again, unless its maker
+    /// has ended it.
     pub(super) fn handle_reconnect(&mut self) {
         self.has_orphan = false;
         if let Incoming::Delivered { offer } = self.incoming {
