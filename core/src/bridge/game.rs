@@ -2,7 +2,7 @@
 
 use super::emulation::Emulation;
 use super::exchange::{self, Effects, Exchange, Limit, Mode};
-use super::lead::Lead;
+use super::frame_lead::FrameLead;
 use super::liveness::Liveness;
 use super::notice::Notices;
 use super::outbox::Outbox;
@@ -88,7 +88,7 @@ pub(super) struct Game {
     wait: Option<Wait>,
     pacing: Pacing,
     rendezvous: Rendezvous,
-    lead: Lead,
+    lead: FrameLead,
     stall: Stall,
     policy: WaitPolicy,
 }
@@ -283,7 +283,7 @@ impl Game {
             outbox.complete = Some(self.exchange.end_wait());
         }
         self.stall = Stall::default();
-        self.lead = Lead::default();
+        self.lead = FrameLead::default();
     }
 
     /// Does what the exchange wants.

@@ -11,9 +11,9 @@
 
 mod emulation;
 pub mod exchange;
+mod frame_lead;
 mod game;
 mod io;
-mod lead;
 mod liveness;
 mod notice;
 mod outbox;
@@ -205,7 +205,7 @@ impl Bridge {
     }
 
     /// Time that the emulation thread should sleep at the end of its frame, once: see the modules `pacing`
-    /// and `lead`.
+    /// and `frame_lead`.
     ///
     /// Zero nearly always, and never longer than two frames.
     pub fn pause(&mut self, now: LocalTime) -> Duration {

@@ -222,7 +222,7 @@ impl Rollback {
     }
 
     /// Sets whether the game is so far ahead of its peer's frames that it should stall: see the bridge's
-    /// `lead`.
+    /// `frame_lead`.
     pub fn set_leading(&mut self, is_leading: bool) {
         self.history.settings.is_leading = is_leading;
     }

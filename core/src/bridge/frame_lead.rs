@@ -21,7 +21,7 @@ const HELD_CALL: Duration = Duration::from_millis(15);
 
 /// Compares the frames of both sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lead {
+pub(super) struct FrameLead {
     /// Frames of this side and turns of the peer at the moment of the least lead, while games use the cable.
     anchor: Option<(u64, u64)>,
     is_over: bool,
@@ -32,7 +32,7 @@ pub(super) struct Lead {
     due: LocalTime,
 }
 
-impl Lead {
+impl FrameLead {
     /// A frame begins. This side has emulated so many, and the peer has emulated or waited for so many;
     /// `is_used` while bytes keep crossing.
     pub(super) fn handle_frame_start(
@@ -96,7 +96,7 @@ mod tests {
     /// Frames that a side emulates in ten seconds whose frontend calls every `period`, held or slowed where
     /// it leads.
     fn play(period: Duration, can_hold: bool, is_used: bool, theirs: impl Fn(Duration) -> u64) -> (u64, u64) {
-        let mut lead = Lead::default();
+        let mut lead = FrameLead::default();
         let (mut now, mut ours, mut calls) = (T, 0, 0);
         while now.since(T) < Duration::from_secs(10) {
             let frames = (ours, theirs(now.since(T)));
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_taker_that_needs_more_frames_than_the_maker_has_holds_nobody_up() {
-        let mut leads = [Lead::default(); 2];
+        let mut leads = [FrameLead::default(); 2];
         // Frames and turns of each side; bytes made and taken.
         let (mut frames, mut turns) = ([0_u64; 2], [0_u64; 2]);
         let (mut made, mut taken) = (0_u64, 0_u64);
