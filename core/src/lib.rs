@@ -7,7 +7,7 @@
 pub mod bridge;
 pub mod clock;
 pub mod control;
-mod number;
 pub mod protocol;
+mod sequence_numbers;
 pub mod serial;
 pub mod time;

@@ -6,8 +6,8 @@
 //! costs no thread hop. Meanwhile the helper thread leaves that socket alone; when no frame runs for a while,
 //! as in a menu, it serves the peer again.
 
-use super::gate::CLOSED;
 use super::hub::Hub;
+use super::poll_gate::CLOSED;
 use super::{HubGuard, Link, Shared, time};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Rollback, SaveToken, Step};
 use gamelink_core::bridge::{Cost, Input, Mode, STATES};

@@ -2,7 +2,7 @@
 
 mod assignment;
 
-use super::daemon::Daemon;
+use super::daemon_client::DaemonClient;
 use super::deferred_log::DeferredLog;
 use super::direct::Direct;
 use super::game_socket::GameSocket;
@@ -39,7 +39,7 @@ pub(super) struct Hub {
     pub(super) direct: Direct,
     /// The UDP port to the peer, where there is one.
     port: Option<PeerPort>,
-    daemon: Option<Daemon>,
+    daemon: Option<DaemonClient>,
     /// The assigned cable and the name of its peer.
     assignment: Option<(String, String)>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
@@ -99,7 +99,7 @@ impl Hub {
 
     /// When the helper thread has something to do.
     pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
-        let daemon = self.daemon.as_ref().map(Daemon::poll_timeout);
+        let daemon = self.daemon.as_ref().map(DaemonClient::poll_timeout);
         let attended = self.direct.attended_until();
         let bridge = attended.or_else(|| self.bridge.poll_timeout());
         bridge.into_iter().chain(daemon).min()

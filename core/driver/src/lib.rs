@@ -5,14 +5,14 @@
 //! hop; a helper thread serves the peer where no frames run, the loopback port and the daemon.
 
 mod address;
-mod daemon;
+mod daemon_client;
 mod deferred_log;
 mod direct;
 mod flood_guard;
 mod game_socket;
-mod gate;
 mod hub;
 mod peer_port;
+mod poll_gate;
 mod report;
 mod thread;
 mod time;
@@ -23,8 +23,8 @@ pub use report::{ClockReport, Report};
 
 use crossbeam_channel::Receiver;
 use gamelink_core::serial::SerialControl;
-use gate::Gate;
 use hub::Hub;
+use poll_gate::PollGate;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::ops::{Deref, DerefMut};
@@ -111,7 +111,7 @@ pub struct Link {
 /// State that the emulation thread and the helper thread share.
 struct Shared {
     hub: Mutex<Hub>,
-    gate: Gate,
+    gate: PollGate,
     waker: mio::Waker,
     must_stop: AtomicBool,
 }
@@ -136,7 +136,7 @@ impl Shared {
 /// The hub, locked; the gate is set when it is given back.
 struct HubGuard<'a> {
     hub: MutexGuard<'a, Hub>,
-    gate: &'a Gate,
+    gate: &'a PollGate,
 }
 
 impl Deref for HubGuard<'_> {
@@ -176,7 +176,7 @@ impl Link {
         let (hub, notices) = Hub::open(registry).map_err(StartError::GamePort)?;
         let shared = Arc::new(Shared {
             hub: Mutex::new(hub),
-            gate: Gate::default(),
+            gate: PollGate::default(),
             waker,
             must_stop: AtomicBool::new(false),
         });

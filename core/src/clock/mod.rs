@@ -8,10 +8,10 @@
 //! side, the tightest bound of each side rules, and half their distance is the error. What it cannot see is a
 //! path that is always slower one way; half of that stays in the offset, as in every such scheme.
 
-mod floor;
+mod min_filter;
 
 use crate::time::{LocalTime, PeerTime, Span};
-use floor::{Floor, MAX_SKEW, SLOT_NANOS, Skew};
+use min_filter::{MAX_SKEW, MinFilter, SLOT_NANOS, Skew};
 use std::time::Duration;
 
 /// Four timestamps: our datagram left, the peer received it, the peer answered, we received the answer.
@@ -67,9 +67,9 @@ impl Sample {
 #[derive(Clone, Debug, Default)]
 pub struct ClockSync {
     /// Peer's receive stamp minus our send stamp: offset plus the delay towards the peer.
-    towards: Floor,
+    towards: MinFilter,
     /// Our receive stamp minus the peer's send stamp: the delay from the peer minus the offset.
-    back: Floor,
+    back: MinFilter,
     /// What the peer's clock gains on ours.
     skew: Option<Skew>,
     estimate: Option<Estimate>,

@@ -3,7 +3,7 @@
 use super::Hub;
 use crate::StartError;
 use crate::address::{BindAddress, PeerAddress};
-use crate::daemon::Daemon;
+use crate::daemon_client::DaemonClient;
 use crate::peer_port::PeerPort;
 use crate::time;
 use gamelink_core::bridge::{Input, Notice};
@@ -69,7 +69,7 @@ impl Hub {
     }
 
     pub(crate) fn follow_daemon(&mut self, path: PathBuf) {
-        self.daemon = Some(Daemon::new(path, time::now()));
+        self.daemon = Some(DaemonClient::new(path, time::now()));
     }
 
     pub(super) fn service_daemon(&mut self, now: LocalTime) {

@@ -7,8 +7,8 @@
 //! table of waits.
 
 use super::{Context, Effects, Frame, Limit};
-use crate::number::{Number, OwnOffer, PeerOffer};
 use crate::protocol::{Event, Events, Header, Offer, Outcome, Verdict, Writer};
+use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
 use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use std::time::Duration;

@@ -7,8 +7,8 @@ use super::incarnation::Incarnation;
 use super::outbound::{Outbound, Own};
 use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
-use crate::number::{Number, OwnEpoch, OwnFrame};
 use crate::protocol::Outcome;
+use crate::sequence_numbers::{Number, OwnEpoch, OwnFrame};
 use crate::serial::{Shift, Speed};
 use std::hash::{Hash, Hasher};
 

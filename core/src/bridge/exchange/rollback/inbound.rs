@@ -2,8 +2,8 @@
 
 use super::counters::{Counters, Transfers};
 use super::sequence_buffer::SequenceBuffer;
-use crate::number::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{Outcome, Verdict};
+use crate::sequence_numbers::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::serial::Speed;
 use std::cmp::Ordering;
 

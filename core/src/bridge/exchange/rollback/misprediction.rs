@@ -2,8 +2,8 @@
 //! frame that must be emulated again.
 
 use super::history::History;
-use crate::number::OwnFrame;
 use crate::protocol::Outcome;
+use crate::sequence_numbers::OwnFrame;
 
 /// The oldest frame that must be emulated again, if one must: something that the game took in it is void, or
 /// a byte that it read was predicted wrong.

@@ -104,8 +104,8 @@ mod tests;
 pub use counters::{Counters, Frames, Predictions, Transfers};
 pub use requests::{Boundary, Confirmed, SaveToken, Step};
 
-use crate::number::Number;
 use crate::protocol::{Events, Header, Writer};
+use crate::sequence_numbers::Number;
 use crate::serial::{Look, Speed};
 use history::History;
 use peer_sync::{Moment, PeerSync};

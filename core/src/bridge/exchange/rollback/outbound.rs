@@ -2,8 +2,8 @@
 
 use super::counters::{Counters, Transfers};
 use super::sequence_buffer::SequenceBuffer;
-use crate::number::{Number, OwnEpoch, OwnFrame, OwnOffer, PeerOffer};
 use crate::protocol::{Offer, Outcome};
+use crate::sequence_numbers::{Number, OwnEpoch, OwnFrame, OwnOffer, PeerOffer};
 use crate::serial::{Speed, UNPLUGGED};
 
 /// Capacity for replacements that the peer has not acknowledged; while none fits, nothing is corrected.

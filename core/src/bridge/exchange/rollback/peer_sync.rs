@@ -9,10 +9,10 @@ use super::history::History;
 use super::inbound::Theirs;
 use super::incarnation::Heard;
 use super::misprediction;
-use crate::number::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::protocol::{
     Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Position, Sequence, Verdict, Writer,
 };
+use crate::sequence_numbers::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 
 /// Calls after the last news in which something is still said without need; then heartbeats suffice.
 const NEWS_CALLS: u32 = 16;

@@ -5,7 +5,7 @@ use super::misprediction;
 use super::requests::{Boundary, SaveToken, Step};
 use super::serial_port::{Frame, Port, Run};
 use super::snapshots::Snapshot;
-use crate::number::{Number, OwnFrame};
+use crate::sequence_numbers::{Number, OwnFrame};
 
 /// Corrections in one call; further ones wait for the next.
 const MAX_CORRECTIONS: u32 = 8;

@@ -1,6 +1,6 @@
 //! Buffer of values with consecutive numbers, a bounded window of them.
 
-use crate::number::Number;
+use crate::sequence_numbers::Number;
 use std::collections::VecDeque;
 
 /// Fraction of the capacity held in reserve for one frame's transfers: a third of 2048 is more than the 548
@@ -92,7 +92,7 @@ impl<N: Number, T> SequenceBuffer<N, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::number::OwnOffer;
+    use crate::sequence_numbers::OwnOffer;
 
     #[test]
     fn a_window_moves_over_the_numbers_and_never_grows() {

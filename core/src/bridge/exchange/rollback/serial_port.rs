@@ -4,7 +4,7 @@ use super::history::History;
 use super::inbound::Theirs;
 use super::misprediction;
 use super::outbound::Source;
-use crate::number::{Number, OwnFrame};
+use crate::sequence_numbers::{Number, OwnFrame};
 use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
 use std::cmp::Ordering;
 

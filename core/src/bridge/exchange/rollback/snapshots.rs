@@ -1,6 +1,6 @@
 //! Snapshots of the core: which slots of the caller hold them, and of which frames.
 
-use crate::number::{Number, OwnFrame, OwnOffer, PeerOffer};
+use crate::sequence_numbers::{Number, OwnFrame, OwnOffer, PeerOffer};
 use crate::serial::Shift;
 
 /// Age, in frames, at which a whole snapshot is released although none has followed it: the history since it

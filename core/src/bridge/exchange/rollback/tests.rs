@@ -1,8 +1,8 @@
 //! Two histories and two toy games, one slot at a time.
 
 use super::*;
-use crate::number::{OwnEpoch, OwnOffer};
 use crate::protocol::{MAX_DATAGRAM, Nonce, Outcome, Sequence, decode};
+use crate::sequence_numbers::{OwnEpoch, OwnOffer};
 use crate::serial::{SerialControl, UNPLUGGED};
 
 /// A game whose whole memory is what it has read.

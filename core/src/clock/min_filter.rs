@@ -1,5 +1,5 @@
-//! The floor of a cloud of one-way differences: queueing only ever adds, so the smallest values tell the
-//! clocks apart.
+//! A minimum filter of one-way differences (NTP's clock filter, RFC 5905 section 10): queueing only ever
+//! adds, so the smallest values tell the clocks apart.
 
 /// Nanoseconds of the local clock that one slot of the window covers.
 pub(super) const SLOT_NANOS: u64 = 1_000_000_000;
@@ -30,7 +30,7 @@ impl Point {
     }
 }
 
-/// The slope of a floor, in seconds a second.
+/// The slope of the smallest differences, in seconds a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Skew {
     pub(super) rate: f64,
@@ -40,21 +40,21 @@ pub(super) struct Skew {
 
 /// The smallest difference of each second of the last minute, for one direction of the path.
 #[derive(Clone, Debug)]
-pub(super) struct Floor {
+pub(super) struct MinFilter {
     /// Those of more than [`SLOTS`] seconds ago are of no use.
     slots: [Option<Point>; SLOTS],
     /// The number of the newest slot: local time over [`SLOT_NANOS`].
     newest: u64,
 }
 
-impl Default for Floor {
+impl Default for MinFilter {
     fn default() -> Self {
         let slots = [None; SLOTS];
-        Floor { slots, newest: 0 }
+        MinFilter { slots, newest: 0 }
     }
 }
 
-impl Floor {
+impl MinFilter {
     /// Takes one difference; `slope` is what is known of its drift. False if it is older than the window.
     pub(super) fn insert(&mut self, at: u64, difference: i64, slope: f64) -> bool {
         let number = at / SLOT_NANOS;
@@ -126,7 +126,7 @@ impl Floor {
     }
 }
 
-/// The lowest point of a floor, carried to the present; in nanoseconds.
+/// The smallest difference, carried to the present; in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lowest {
     pub(super) difference: i64,
@@ -140,35 +140,35 @@ mod tests {
 
     #[test]
     fn the_slope_is_that_of_the_floor_not_of_the_crowd() {
-        let mut floor = Floor::default();
+        let mut filter = MinFilter::default();
         for i in 0..6_000_u64 {
             let at = i * 10_000_000;
             // Queueing that grows over the minute would tilt a line of best fit.
             let queueing = (i * 7919) % 1_000 * i;
-            floor.insert(at, (at as f64 * 50e-6) as i64 + queueing as i64, 0.0);
+            filter.insert(at, (at as f64 * 50e-6) as i64 + queueing as i64, 0.0);
         }
-        let slope = floor.slope().unwrap();
+        let slope = filter.slope().unwrap();
         assert!((slope.rate - 50e-6).abs() < 1e-6, "{slope:?}");
     }
 
     #[test]
     fn the_window_forgets_what_is_older_than_a_minute() {
-        let mut floor = Floor::default();
-        floor.insert(SLOT_NANOS, -500, 0.0);
-        floor.insert(30 * SLOT_NANOS, 10, 0.0);
-        assert_eq!(floor.lowest(30 * SLOT_NANOS, 0.0, 0.0).unwrap().difference, -500);
-        floor.insert(70 * SLOT_NANOS, 20, 0.0);
-        assert_eq!(floor.lowest(70 * SLOT_NANOS, 0.0, 0.0).unwrap().difference, 10);
-        assert!(!floor.insert(2 * SLOT_NANOS, -900, 0.0));
+        let mut filter = MinFilter::default();
+        filter.insert(SLOT_NANOS, -500, 0.0);
+        filter.insert(30 * SLOT_NANOS, 10, 0.0);
+        assert_eq!(filter.lowest(30 * SLOT_NANOS, 0.0, 0.0).unwrap().difference, -500);
+        filter.insert(70 * SLOT_NANOS, 20, 0.0);
+        assert_eq!(filter.lowest(70 * SLOT_NANOS, 0.0, 0.0).unwrap().difference, 10);
+        assert!(!filter.insert(2 * SLOT_NANOS, -900, 0.0));
     }
 
     #[test]
     fn a_jump_to_the_end_of_time_leaves_one_point() {
-        let mut floor = Floor::default();
-        floor.insert(5, 1, 0.0);
-        floor.insert(u64::MAX, i64::MIN, -MAX_SKEW);
-        floor.insert(u64::MAX, i64::MAX, MAX_SKEW);
-        assert_eq!(floor.points().count(), 1);
-        assert_eq!(floor.slope(), None);
+        let mut filter = MinFilter::default();
+        filter.insert(5, 1, 0.0);
+        filter.insert(u64::MAX, i64::MIN, -MAX_SKEW);
+        filter.insert(u64::MAX, i64::MAX, MAX_SKEW);
+        assert_eq!(filter.points().count(), 1);
+        assert_eq!(filter.slope(), None);
     }
 }

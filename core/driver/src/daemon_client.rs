@@ -26,7 +26,7 @@ const PLAYING_RETRY: Duration = Duration::from_millis(100);
 const MAX_READS: usize = 16;
 
 /// A client of the control socket, which reconnects whenever the daemon is back.
-pub(super) struct Daemon {
+pub(super) struct DaemonClient {
     path: PathBuf,
     stream: Option<UnixStream>,
     lines: Lines,
@@ -36,9 +36,9 @@ pub(super) struct Daemon {
     has_warned: bool,
 }
 
-impl Daemon {
-    pub(super) fn new(path: PathBuf, now: LocalTime) -> Daemon {
-        Daemon {
+impl DaemonClient {
+    pub(super) fn new(path: PathBuf, now: LocalTime) -> DaemonClient {
+        DaemonClient {
             path,
             stream: None,
             lines: Lines::default(),

@@ -15,14 +15,14 @@ pub(super) const CLOSED: LocalTime = LocalTime(u64::MAX);
 
 /// A gate that opens by itself at one moment, or by the next owner of the lock.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(super) struct PollGate {
     /// As [`LocalTime`]; 0 for open.
     closed_until: AtomicU64,
     event_loop: AtomicU32,
     accesses: AtomicU32,
 }
 
-impl Gate {
+impl PollGate {
     /// True where this look cannot find a byte; then it has been counted.
     pub(super) fn skip(&self, look: Look) -> bool {
         // What the owner of the lock has done before it closed the gate is seen by whoever finds it closed.
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn looks_at_a_closed_gate_are_counted_once() {
-        let gate = Gate::default();
+        let gate = PollGate::default();
         assert!(!gate.skip(Look::EventLoop), "open at first");
         gate.close_until(CLOSED);
         assert!(gate.skip(Look::EventLoop) && gate.skip(Look::Access) && gate.skip(Look::EventLoop));
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_gate_opens_at_its_moment() {
-        let gate = Gate::default();
+        let gate = PollGate::default();
         gate.close_until(time::now().after(Duration::from_secs(3600)));
         assert!(gate.skip(Look::EventLoop));
         gate.close_until(LocalTime(time::now().0 - 1));
