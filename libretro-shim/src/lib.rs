@@ -9,13 +9,14 @@
 //! run-ahead, would share the one loaded stock core, so it refuses to load a game and `RetroArch` uses one
 //! instance.
 
+mod between_transfers;
+mod cable_state;
 mod core_elf;
 mod fail_points;
 mod ffi;
 mod focus_pauses;
 mod game;
 mod lifecycle;
-mod link_cable;
 mod locate_core;
 mod messages;
 mod mid_transfer;
@@ -25,7 +26,6 @@ mod presentation;
 mod register_proof;
 mod rollback;
 mod run_ahead;
-mod safe_state;
 mod save_ram;
 mod settings;
 mod system_info;

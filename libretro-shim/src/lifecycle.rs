@@ -3,11 +3,11 @@
 //! One lock guards all of it, and is never held while the core or the frontend is called: both call back. A
 //! call takes the lock once; it puts the game back without.
 
+use crate::cable_state::{Cable, Reason};
 use crate::fail_points;
 use crate::ffi::{self, Core, EnvironmentFn, Plug, REGISTERS, core_callbacks};
 use crate::focus_pauses;
 use crate::game::Game;
-use crate::link_cable::{Cable, Reason};
 use crate::locate_core;
 use crate::messages::Severity;
 use crate::option_updates::Updates;

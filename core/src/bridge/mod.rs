@@ -9,6 +9,7 @@
 //! [`Input::Reply`]. Where this side keeps snapshots, the owner of the core also asks for [`Bridge::step`]s
 //! around each frame: the exchange may take the game back.
 
+mod datagrams;
 mod emulation;
 pub mod exchange;
 mod frame_lead;
@@ -24,7 +25,6 @@ mod stall;
 mod stats;
 mod timer;
 mod wait_policy;
-mod wire;
 
 #[cfg(test)]
 mod tests;

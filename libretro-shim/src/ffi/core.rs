@@ -5,7 +5,7 @@ use super::c_strings::owned;
 use super::core_callbacks;
 use super::imports::{ReplaceError, Replaced};
 use super::poll_origin::DEPTHS;
-use super::socket::{self, End};
+use super::replaced_sockets::{self, End};
 use crate::core_elf::{self, BadLibrary, Linking};
 use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
@@ -198,14 +198,14 @@ impl Core {
     /// Has the core's socket calls end in our link, from its next connection on.
     ///
     /// # Errors
-    /// As [`socket::take_over`]; the core then uses real sockets.
+    /// As [`replaced_sockets::take_over`]; the core then uses real sockets.
     pub(crate) fn take_over_sockets(&mut self) -> Result<(), ReplaceError> {
         DEPTHS.forget();
         let linking = self.linking.as_ref().ok_or(ReplaceError::Tables)?;
         let inside = self.functions.retro_run as *const c_void;
         // SAFETY: `replaced` goes before the library; nothing of the core runs, for it has not been started;
         // the functions have the types of those that they replace.
-        self.replaced = Some(unsafe { socket::take_over(inside, linking) }?);
+        self.replaced = Some(unsafe { replaced_sockets::take_over(inside, linking) }?);
         Ok(())
     }
 
@@ -226,18 +226,18 @@ impl Core {
 
     /// Emulates about one frame that is taken back, with the cable out.
     pub(crate) fn run_unplugged(&self) {
-        socket::with_end(End::Unplugged, || self.run());
+        replaced_sockets::with_end(End::Unplugged, || self.run());
     }
 
     /// Size of a state. The stock core runs its encoder for this, and polls the link in it.
     pub(crate) fn serialize_size(&self) -> usize {
-        socket::with_end(End::Silence, || self.state_size())
+        replaced_sockets::with_end(End::Silence, || self.state_size())
     }
 
     /// Saves the state into `out`, of the size that `serialize_size` gave.
     pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
-        socket::with_end(End::Silence, || unsafe {
+        replaced_sockets::with_end(End::Silence, || unsafe {
             self.save_state(out.as_mut_ptr().cast(), out.len())
         })
     }
@@ -245,7 +245,7 @@ impl Core {
     /// Saves the state into `out` while the core, whose game is armed, takes this byte; false where it did
     /// not.
     pub(crate) fn hand_over(&self, out: &mut [u8], shift: Shift) -> bool {
-        socket::with_one_byte(shift, || {
+        replaced_sockets::with_one_byte(shift, || {
             self.serialize(out);
         })
     }
@@ -253,7 +253,7 @@ impl Core {
     /// Loads a state.
     pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
-        socket::with_end(End::Silence, || unsafe {
+        replaced_sockets::with_end(End::Silence, || unsafe {
             self.load_state(state.as_ptr().cast(), state.len())
         })
     }

@@ -1,7 +1,7 @@
 //! The loaded game's cable within reach of the core's own calls, thousands a second: a pointer, without a
 //! lock or a count.
 
-use crate::link_cable::Cable;
+use crate::cable_state::Cable;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};

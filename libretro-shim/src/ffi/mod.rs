@@ -20,9 +20,9 @@ mod log;
 mod option_arrays;
 mod panic_guard;
 mod poll_origin;
+mod replaced_sockets;
 pub(crate) mod save_ram;
 mod serial_registers;
-mod socket;
 mod stopwatch;
 #[cfg(test)]
 pub(crate) mod tests;

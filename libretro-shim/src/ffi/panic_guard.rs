@@ -1,7 +1,7 @@
 //! Guard against unwinding into C.
 
 use super::loaded_cable::with_cable;
-use crate::link_cable::Reason;
+use crate::cable_state::Reason;
 use crate::messages;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};

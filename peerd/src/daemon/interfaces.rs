@@ -1,9 +1,9 @@
 //! Interfaces that are served: cables and LANs.
 
-mod autoconf;
 mod cable_port;
 mod handshake_socket;
 mod hotplug;
+mod kernel_autoconf;
 mod lan_port;
 mod leftovers;
 mod shared;
@@ -17,7 +17,7 @@ use super::settings::{RunError, Settings};
 use crate::identity::{Identity, IfIndex, Name, Nonce};
 use crate::machine::cable::Input;
 use crate::sys::firewall_pinholes::{Keeper, Order};
-use crate::sys::interface_claim::Claims;
+use crate::sys::interface_lock::Claims;
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::sysfs::CableList;
 use crate::sys::{clock, environment};

@@ -6,7 +6,7 @@ mod status;
 
 pub(crate) use io::{Config, Input, Output};
 
-use super::address::{self, Addresses, Plan};
+use super::address_plan::{self, Addresses, Plan};
 use super::carrier::Carrier;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::heartbeat::Heartbeat;
@@ -120,7 +120,7 @@ impl Cable {
             Input::BadFrame(error) => self.handle_bad_frame(now, error),
             Input::Installed(result) => {
                 self.addresses.handle_installed(now, result);
-                if result == Err(address::Failure::Taken) {
+                if result == Err(address_plan::Failure::Taken) {
                     self.report(now, Diagnostic::AddressTaken);
                 }
             }

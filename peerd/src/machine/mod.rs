@@ -2,7 +2,7 @@
 //! gives what is to be done, and `poll_timeout` says when `handle_timeout` or `poll` is due. No system call,
 //! clock or hidden randomness: [`crate::daemon`] drives them, and their tests do so in virtual time.
 
-pub(crate) mod address;
+pub(crate) mod address_plan;
 pub(crate) mod cable;
 pub(crate) mod carrier;
 pub(crate) mod diagnostic;

@@ -5,7 +5,7 @@ pub(crate) mod control_socket;
 pub(crate) mod environment;
 pub(crate) mod firewall;
 pub(crate) mod firewall_pinholes;
-pub(crate) mod interface_claim;
+pub(crate) mod interface_lock;
 pub(crate) mod multicast;
 pub(crate) mod netlink;
 pub(crate) mod packet;

@@ -1,13 +1,13 @@
 //! The state machine of one cable with its sockets: performs its outputs.
 
-use super::autoconf::Autoconf;
 use super::handshake_socket::HandshakeSocket;
+use super::kernel_autoconf::Autoconf;
 use super::leftovers::Leftovers;
 use super::shared::Shared;
 use crate::daemon::assignment::{Event, LinkId, peer_up};
 use crate::identity::{Mac, Name, Nonce};
 use crate::log_lines::refused;
-use crate::machine::address::{Failure, Plan};
+use crate::machine::address_plan::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
 use crate::sys::environment;

@@ -11,7 +11,7 @@ use crate::machine::lan::Lan;
 use crate::machine::mac_repair::Seed;
 use crate::machine::peer_loss::Loss;
 use crate::sys::firewall_pinholes::Order;
-use crate::sys::interface_claim::Claimed;
+use crate::sys::interface_lock::Claimed;
 use crate::sys::sysfs::{Certainty, Device};
 use crate::sys::{environment, sysctl, udev};
 use crate::wire::netlink::{Link, Message, Request};

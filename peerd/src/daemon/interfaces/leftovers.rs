@@ -1,7 +1,7 @@
 //! Addresses and neighbours of an earlier run, which was killed or stopped while a game was linked.
 
 use crate::identity::IfIndex;
-use crate::machine::address::Plan;
+use crate::machine::address_plan::Plan;
 use crate::sys::netlink::Route;
 use crate::wire::netlink::{Message, Request};
 use gamelink_core::time::LocalTime;

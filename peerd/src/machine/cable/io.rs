@@ -1,7 +1,7 @@
 //! Inputs and outputs of a cable's state machine.
 
 use crate::identity::{Identity, Mac, Name};
-use crate::machine::address::{Failure, Plan};
+use crate::machine::address_plan::{Failure, Plan};
 use crate::machine::carrier::{self, LinkState};
 use crate::machine::diagnostic::Diagnostic;
 use crate::machine::mac_repair::Seed;

@@ -1,7 +1,7 @@
 //! The peer of a cable, and the admission of frames.
 
 use crate::identity::{Instance, Name};
-use crate::machine::address::Plan;
+use crate::machine::address_plan::Plan;
 use crate::machine::diagnostic::Diagnostic;
 use crate::machine::peer_loss::Loss;
 use crate::wire::ethernet_frame::{Flags, Frame, Kind};

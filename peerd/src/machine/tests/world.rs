@@ -2,7 +2,7 @@
 //! nothing is left over.
 
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
-use crate::machine::address::{Failure, Plan};
+use crate::machine::address_plan::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
 use crate::machine::mac_repair::Seed;

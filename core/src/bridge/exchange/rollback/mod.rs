@@ -84,6 +84,7 @@
 //! core whose snapshots cannot be repaired, cannot be corrected: its incarnation of the link ends
 //! ([`Counters::failures`]), and the strict exchange is the better one for it.
 
+mod core_requests;
 mod counters;
 mod history;
 mod inbound;
@@ -92,7 +93,6 @@ mod misprediction;
 mod outbound;
 mod peer_sync;
 mod prediction_window;
-mod requests;
 mod scheduler;
 mod sequence_buffer;
 mod serial_port;
@@ -101,8 +101,8 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
+pub use core_requests::{Boundary, Confirmed, SaveToken, Step};
 pub use counters::{Counters, Frames, Predictions, Transfers};
-pub use requests::{Boundary, Confirmed, SaveToken, Step};
 
 use crate::protocol::{Events, Header, Writer};
 use crate::sequence_numbers::Number;

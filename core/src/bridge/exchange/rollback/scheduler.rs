@@ -1,8 +1,8 @@
 //! Schedule of one call: corrections, the live frame or a stall, snapshots.
 
+use super::core_requests::{Boundary, SaveToken, Step};
 use super::history::History;
 use super::misprediction;
-use super::requests::{Boundary, SaveToken, Step};
 use super::serial_port::{Frame, Port, Run};
 use super::snapshots::Snapshot;
 use crate::sequence_numbers::{Number, OwnFrame};
