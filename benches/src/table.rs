@@ -76,7 +76,7 @@ fn plain_us(results: &Results) -> Option<f64> {
 fn pairs(out: &mut String, runs: &[&Run], plain_us: Option<f64>) {
     out.push_str(
         "| pattern | one way, ms | who | fps | game fps | late, % | `retro_run` clocking, ms | `retro_run` armed, ms | hooks clocking, ms \
-         | hooks armed, ms | exchanges/s | corrections/s | frames replayed/s | holds/s | guessed right, % | CPU clocking | CPU armed | wrong | longest \
+         | hooks armed, ms | exchanges/s | corrections/s | frames replayed/s | stalls/s | predicted right, % | CPU clocking | CPU armed | wrong | longest \
          | frames |\n\
          |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
