@@ -1,11 +1,11 @@
 //! `peerd relay` between a stock core, played by this test, and a link of our own.
 
-use gamelink_core::control::{self, FromDaemon, LinkState};
+use gamelink_core::control::{self, BRIDGE_PORT, FromDaemon, LinkState};
 use gamelink_core::serial::SerialControl;
 use gamelink_driver::{Config, Link};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -24,8 +24,8 @@ struct Relay {
 }
 
 impl Relay {
-    /// Starts a relay at the TCP port, linked with 127.0.0.2 by the UDP port.
-    fn start(tcp: u16, udp: u16) -> Relay {
+    /// Starts a relay at the TCP port, whose own end of the link and the other are these two.
+    fn start(tcp: u16, [own, other]: [SocketAddrV4; 2]) -> Relay {
         let folder = std::env::temp_dir().join(format!("gamelink-relay-{}-{tcp}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let socket = folder.join("control.sock");
@@ -40,8 +40,8 @@ impl Relay {
         let up = FromDaemon::PeerUp {
             cable: "usb0".into(),
             name: "den".into(),
-            address: format!("127.0.0.2:{udp}"),
-            bind: Some("127.0.0.1".into()),
+            address: other.to_string(),
+            bind: Some(own.ip().to_string()),
         };
         daemon.write_all(&control::encode(&up).unwrap()).unwrap();
         Relay {
@@ -58,6 +58,19 @@ impl Drop for Relay {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A TCP port of 127.0.0.1 that is free, among those that the stock core offers.
+fn free_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (BRIDGE_PORT..BRIDGE_PORT + 21).find(is_free).unwrap()
+}
+
+/// Both ends of a link: the process number is in their addresses, so that tests run beside each other, and
+/// the port is below those that the kernel gives out.
+fn ends() -> [SocketAddrV4; 2] {
+    let process = std::process::id() & 0x3F_FFFF;
+    [1, 2].map(|end| SocketAddrV4::new(Ipv4Addr::from_bits(127 << 24 | process << 2 | end), 9_417))
 }
 
 /// A stock core whose game listens, answers with the complement, and sits in its menu at times.
@@ -104,13 +117,13 @@ fn exchange(link: &Link, byte: u8) -> (u8, Duration) {
 
 #[test]
 fn a_stock_player_in_his_menu_costs_the_other_one_short_wait() {
-    let (tcp, udp) = (56_417, 56_467);
-    let _relay = Relay::start(tcp, udp);
+    let (tcp, ends) = (free_port(), ends());
+    let _relay = Relay::start(tcp, ends);
     let is_in_menu = Arc::new(AtomicBool::new(false));
     stock_core(tcp, Arc::clone(&is_in_menu));
     let link = Link::start(&Config {
-        peer: Some(format!("127.0.0.1:{udp}").parse().unwrap()),
-        bind: Some("127.0.0.2".parse().unwrap()),
+        peer: Some(ends[0].to_string().parse().unwrap()),
+        bind: Some(ends[1].ip().to_string().parse().unwrap()),
         ..Config::default()
     })
     .unwrap();

@@ -1,12 +1,9 @@
 //! The session's lock: once a call of `retro_run`, with all that the core asks in it.
 
-use super::{Peer, Shim, turn};
+use super::{Peer, Shim, ends, turn};
 use crate::fail_points;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-const OWN: &str = "127.0.0.35:56435";
-const OTHER: &str = "127.0.0.36:56435";
 
 static LOCKED: AtomicU32 = AtomicU32::new(0);
 
@@ -42,7 +39,8 @@ fn a_frame_takes_the_lock_once() {
 fn a_call_that_replays_frames_or_stalls_takes_it_once() {
     let _turn = turn();
     let shim = Shim::load(&[]);
-    let peer = Peer::link(&shim, OWN, OTHER);
+    let [own, other] = ends(9_435);
+    let peer = Peer::link(&shim, &own, &other);
     shim.frame();
     fail_points::tests::arm("session", count);
     for number in 0.. {

@@ -18,6 +18,7 @@ use gamelink_core::serial::{Look, SerialControl};
 use gamelink_driver::Link;
 use libc::{c_uint, c_void};
 use std::ffi::CStr;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
@@ -27,6 +28,12 @@ use std::time::Duration;
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     lock(&TURN)
+}
+
+/// Both ends of a link at this port. The process number is in the addresses, so that tests run beside others.
+fn ends(port: u16) -> [String; 2] {
+    let process = std::process::id() & 0x3F_FFFF;
+    [1, 2].map(|end| format!("{}:{port}", Ipv4Addr::from_bits(127 << 24 | process << 2 | end)))
 }
 
 /// Builds a library of this source, with `$CC` or the machine's own compiler.

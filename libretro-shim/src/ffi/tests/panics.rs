@@ -1,15 +1,12 @@
 //! A panic of ours anywhere costs the cable and nothing else: the game runs on, seen and heard, with its
 //! buttons and its save.
 
-use super::{Peer, Shim, seen, turn};
+use super::{Peer, Shim, ends, seen, turn};
 use crate::fail_points;
 use crate::ffi::core_callbacks::presentation;
 use crate::messages;
 use crate::presentation::Mode;
 use std::time::Duration;
-
-const OWN: &str = "127.0.0.31:56431";
-const OTHER: &str = "127.0.0.32:56431";
 
 /// Limit on calls until the link, a wrong prediction and the place have come.
 const CALLS_MAX: u32 = 3000;
@@ -27,7 +24,8 @@ fn in_replay() -> bool {
 /// Links, has this place panic, and plays on.
 fn plays_on(place: &'static str, when: fn() -> bool) {
     let shim = Shim::load(&[]);
-    let peer = Peer::link(&shim, OWN, OTHER);
+    let [own, other] = ends(9_431);
+    let peer = Peer::link(&shim, &own, &other);
     let (save_ram, _) = shim.save_ram();
     let call = || {
         std::thread::sleep(CALL);

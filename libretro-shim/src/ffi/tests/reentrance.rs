@@ -1,14 +1,11 @@
 //! A frontend may call any export from inside any of its callbacks: it gets an answer, and the game plays on.
 
-use super::{NESTED, Peer, Shim, exports, seen, turn};
+use super::{NESTED, Peer, Shim, ends, exports, seen, turn};
 use crate::ffi::loaded_cable::with_cable;
 use crate::ffi::{abi, has_failed};
 use crate::unpoisoned_lock::lock;
 use std::mem::MaybeUninit;
 use std::time::Duration;
-
-const OWN: &str = "127.0.0.33:56433";
-const OTHER: &str = "127.0.0.34:56433";
 
 const CALLBACKS: [&str; 5] = [
     "environment",
@@ -75,7 +72,8 @@ fn a_call_from_inside_a_callback_is_answered_and_the_game_plays_on() {
 fn the_same_while_frames_are_rolled_back() {
     let _turn = turn();
     let shim = Shim::load(&[]);
-    let peer = Peer::link(&shim, OWN, OTHER);
+    let [own, other] = ends(9_433);
+    let peer = Peer::link(&shim, &own, &other);
     let mut shown = 0;
     for number in 0.. {
         assert!(number < 3000, "nothing is corrected");
