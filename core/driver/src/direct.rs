@@ -18,80 +18,9 @@ use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Without a frame, a poll or a wait for so long the helper thread serves the peer: several frames of a slow
-/// machine.
-pub(super) const ATTENDED: Duration = Duration::from_millis(100);
-
-/// A poll that finds nothing looks at the peer's socket at most so often: a dozen polls of one frame fall
-/// into this.
-const LOOK_EVERY: Duration = Duration::from_micros(200);
-
 /// No wait is longer before the state of things is looked at again: another thread may have unplugged the
 /// cable.
 const LONGEST_NAP: Duration = Duration::from_millis(20);
-
-/// Bytes for the core to read, and when the emulation thread was last here.
-#[derive(Debug, Default)]
-pub(super) struct Direct {
-    /// The core has "connected": its calls come here, not over the loopback socket.
-    is_connected: bool,
-    /// A byte of the peer for the listening game, and the answer to the game's own request.
-    delivered: Option<GameMessage>,
-    reply: Option<GameMessage>,
-    /// The game took a byte and has not looked for another since: its shift may still run.
-    is_shifting: bool,
-    /// When the emulation thread last served the peer; `None` while the helper thread does.
-    attended: Option<LocalTime>,
-}
-
-impl Direct {
-    /// The core connects; true where it was connected before.
-    fn connect(&mut self) -> bool {
-        self.delivered = None;
-        self.reply = None;
-        self.is_shifting = false;
-        std::mem::replace(&mut self.is_connected, true)
-    }
-
-    pub(super) fn is_connected(&self) -> bool {
-        self.is_connected
-    }
-
-    pub(super) fn is_shifting(&self) -> bool {
-        self.is_shifting
-    }
-
-    /// Takes what the core is to read.
-    pub(super) fn send(&mut self, message: GameMessage) {
-        match message {
-            GameMessage::Request { .. } => self.delivered = Some(message),
-            GameMessage::Reply { .. } => self.reply = Some(message),
-        }
-    }
-
-    fn take(&mut self) -> Option<GameMessage> {
-        self.delivered.take().or_else(|| self.reply.take())
-    }
-
-    fn has_delivery(&self) -> bool {
-        self.delivered.is_some()
-    }
-
-    /// When a poll looks at the peer's socket again.
-    fn look_at(&self) -> LocalTime {
-        self.attended.unwrap_or_default().after(LOOK_EVERY)
-    }
-
-    /// Who serves the peer: the emulation thread, since this moment, or the helper thread.
-    pub(super) fn set_attended(&mut self, since: Option<LocalTime>) {
-        self.attended = since;
-    }
-
-    /// Until when the helper thread may leave the peer alone.
-    pub(super) fn attended_until(&self) -> Option<LocalTime> {
-        self.attended.map(|attended| attended.after(ATTENDED))
-    }
-}
 
 impl Link {
     /// The core connects: from now on its calls are [`game_poll`](Link::game_poll),
@@ -106,7 +35,7 @@ impl Link {
     /// True if the core's calls come here; otherwise it uses the loopback socket.
     #[must_use]
     pub fn is_direct(&self) -> bool {
-        self.shared.lock().direct.is_connected
+        self.shared.lock().direct.is_connected()
     }
 
     /// The game listens and the core looks whether two bytes are there.
@@ -122,7 +51,7 @@ impl Link {
             return false;
         }
         let mut hub = self.shared.lock();
-        hub.direct.is_shifting = false;
+        hub.direct.set_shifting(false);
         let since = time::now();
         // Strict takes nothing back: what has just arrived may be a byte, or the peer may have withdrawn the
         // one that waits.
@@ -172,7 +101,9 @@ impl Link {
         let message = GameMessage::decode(bytes);
         // In rollback the history of the port tells where a shift is under way.
         let is_strict = hub.bridge().mode() == Mode::Strict;
-        hub.direct.is_shifting |= is_strict && matches!(message, GameMessage::Reply { .. });
+        if is_strict && matches!(message, GameMessage::Reply { .. }) {
+            hub.direct.set_shifting(true);
+        }
         hub.handle_game(message);
     }
 }
@@ -241,7 +172,7 @@ impl Link {
 
 /// Looks of the core's event loop and accesses were left out, since they could find nothing.
 pub(super) fn handle_skipped(hub: &mut Hub, event_loop: u32, accesses: u32) {
-    hub.direct.is_shifting = false;
+    hub.direct.set_shifting(false);
     hub.bridge_mut().skip_polls(event_loop, accesses);
 }
 

@@ -4,7 +4,7 @@ mod assignment;
 
 use super::daemon_client::DaemonClient;
 use super::deferred_log::DeferredLog;
-use super::direct::Direct;
+use super::direct_port::Direct;
 use super::game_socket::GameSocket;
 use super::peer_port::{Buffer, PeerPort, Received};
 use super::report::Report;

@@ -8,6 +8,7 @@ mod address;
 mod daemon_client;
 mod deferred_log;
 mod direct;
+mod direct_port;
 mod flood_guard;
 mod game_socket;
 mod hub;

@@ -2,7 +2,7 @@
 
 use super::assignment::{LinkId, peer_down};
 use super::connection::{Connection, Request, refuse};
-use super::interfaces::Tokens;
+use super::poll_tokens::Tokens;
 use super::user_precedence;
 use crate::identity::Name;
 use crate::machine::peer_loss::Loss;

@@ -9,10 +9,9 @@ mod leftovers;
 mod shared;
 mod udev_settle;
 
-pub(super) use shared::Tokens;
-
 use super::assignment::{Event, LinkId};
 use super::connections::Connections;
+use super::poll_tokens::Tokens;
 use super::settings::{RunError, Settings};
 use crate::identity::{Identity, IfIndex, Name, Nonce};
 use crate::machine::cable::Input;

@@ -5,6 +5,7 @@ mod connection;
 mod connections;
 mod interfaces;
 mod notify;
+mod poll_tokens;
 mod settings;
 mod status;
 mod user_precedence;

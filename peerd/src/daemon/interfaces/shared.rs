@@ -1,9 +1,10 @@
 //! Sockets and services that all interfaces share, and the events of their links.
 
 use crate::daemon::assignment::Event;
+use crate::daemon::poll_tokens::Tokens;
 use crate::sys::firewall_pinholes::Keeper;
 use crate::sys::netlink::Route;
-use mio::{Registry, Token};
+use mio::Registry;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -12,15 +13,4 @@ pub(super) struct Shared {
     pub(super) route: Route,
     pub(super) firewall: Keeper,
     pub(super) events: Vec<Event>,
-}
-
-/// A supply of tokens for polled sockets, above the fixed ones.
-#[derive(Debug)]
-pub(in crate::daemon) struct Tokens(pub(in crate::daemon) usize);
-
-impl Tokens {
-    pub(in crate::daemon) fn next(&mut self) -> Token {
-        self.0 += 1;
-        Token(self.0)
-    }
 }
