@@ -481,7 +481,7 @@ impl Client {
         self.0.fill_buf().is_ok_and(<[u8]>::is_empty)
     }
 
-    pub(crate) fn first(mut self) -> Option<Message> {
+    pub(crate) fn first(&mut self) -> Option<Message> {
         self.receive()
     }
 
