@@ -1,0 +1,220 @@
+use super::*;
+use crate::bridge::{Counters, Liveness};
+use crate::protocol::{MAX_DATAGRAM, Nonce, Sequence, decode};
+
+#[derive(Clone, Default)]
+struct End {
+    strict: Strict,
+    liveness: Liveness,
+    counters: Counters,
+}
+
+impl End {
+    fn with<T>(&mut self, act: impl FnOnce(&mut Strict, &mut Context<'_>) -> T) -> T {
+        let mut context = Context {
+            now: LocalTime::default(),
+            is_linked: true,
+            liveness: &mut self.liveness,
+            counters: &mut self.counters,
+        };
+        act(&mut self.strict, &mut context)
+    }
+
+    fn ask(&mut self, byte: u8) -> Effects {
+        self.with(|strict, context| strict.request(context, (byte, Speed::Normal), false, 0))
+    }
+
+    fn is_offered(&mut self, byte: u8) -> bool {
+        self.ask(byte).wait == Some(Limit::Table)
+    }
+
+    fn reply(&mut self, byte: u8) -> Effects {
+        self.with(|strict, context| strict.reply(context, byte))
+    }
+
+    fn frame(&mut self, is_armed: Option<bool>) -> Effects {
+        let frame = Frame {
+            has_advanced: true,
+            is_armed,
+            was_armed: false,
+            port: GamePort::Loopback,
+        };
+        self.with(|strict, context| strict.frame_start(context, frame))
+    }
+
+    fn offered(&mut self, offer: Offer) -> Effects {
+        let mut effects = Effects::default();
+        self.with(|strict, context| strict.handle_offer(context, offer, &mut effects));
+        effects
+    }
+
+    fn judged(&mut self, verdict: Verdict) -> Effects {
+        let mut effects = Effects::default();
+        self.with(|strict, context| strict.handle_verdict(context, verdict, &mut effects));
+        effects
+    }
+}
+
+/// Everything that a datagram of `from` says, delivered to `to`; what `to`'s game reads because of it.
+fn carry(from: &End, to: &mut End) -> Option<u8> {
+    let mut header = Header {
+        from: Nonce(1),
+        sequence: Sequence(1),
+        ..Header::default()
+    };
+    from.strict.write_header(&mut header);
+    let mut buffer = [0; MAX_DATAGRAM];
+    let mut writer = Writer::new(&mut buffer, &header).unwrap();
+    from.strict.write_events(&mut writer);
+    let len = writer.finish();
+    let (header, events) = decode(&buffer[..len]).unwrap();
+    let effects = to.with(|strict, context| strict.handle_datagram(context, &header, &events));
+    assert!(!effects.is_out_of_step);
+    assert_eq!(to.counters.nonsense, 0);
+    effects.read
+}
+
+fn ends() -> (End, End) {
+    (End::default(), End::default())
+}
+
+const BYTE: Option<(u8, Speed)> = Some((1, Speed::Normal));
+
+#[test]
+fn an_armed_game_takes_the_byte_and_gives_its_own() {
+    let (mut a, mut b) = ends();
+    assert!(a.is_offered(1));
+    assert_eq!(carry(&a, &mut b), None);
+    assert_eq!(b.frame(Some(true)).deliver, BYTE);
+    let reply = b.reply(2);
+    assert!(reply.has_taken && !reply.is_out_of_step);
+    assert_eq!(carry(&b, &mut a), Some(2));
+    assert_eq!(carry(&b, &mut a), None, "a repeated verdict says nothing new");
+    assert_eq!(carry(&a, &mut b), None);
+    assert_eq!(b.strict.verdict, None, "the peer has it: no need to repeat it");
+}
+
+#[test]
+fn two_whole_frames_without_arming_refuse() {
+    let (mut a, mut b) = ends();
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    for refused in [0, 0, 1] {
+        assert_eq!(b.frame(Some(false)).deliver, None);
+        assert_eq!(b.counters.transfers.peer_refused, refused);
+    }
+    assert_eq!(carry(&b, &mut a), Some(UNPLUGGED));
+}
+
+#[test]
+fn a_game_that_clocks_takes_the_waiting_offer_in_the_same_act() {
+    let (mut a, mut b) = ends();
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    assert_eq!(b.ask(2).read, Some(1));
+    assert_eq!(carry(&b, &mut a), Some(2));
+}
+
+#[test]
+fn offers_that_cross_are_paired_by_both_sides() {
+    for late in [false, true] {
+        let (mut a, mut b) = ends();
+        assert!(a.is_offered(1) && b.is_offered(2));
+        let before = a.clone();
+        assert_eq!(carry(&b, &mut a), Some(2));
+        // Whether B hears of A's offer, of A's verdict, or of A's next offer first: the pair is the same.
+        if late {
+            assert!(a.is_offered(3));
+            assert_eq!(carry(&a, &mut b), Some(1));
+            assert!(b.strict.is_offer_waiting());
+        } else {
+            assert_eq!(carry(&before, &mut b), Some(1));
+            assert_eq!(carry(&a, &mut b), None);
+        }
+    }
+}
+
+#[test]
+fn an_offer_made_after_judging_ours_waits_for_its_turn() {
+    let (mut a, mut b) = ends();
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    assert_eq!(b.frame(Some(true)).deliver, BYTE);
+    assert!(b.reply(2).has_taken);
+    assert!(b.is_offered(3)); // the verdict on A's offer is still on its way
+    assert_eq!(carry(&b, &mut a), Some(2));
+    assert!(a.strict.is_offer_waiting());
+    assert_eq!(a.ask(4).read, Some(3));
+    assert_eq!(carry(&a, &mut b), Some(4));
+}
+
+#[test]
+fn a_request_given_up_is_withdrawn_at_the_peer() {
+    let (mut a, mut b) = ends();
+    assert!(a.is_offered(5));
+    carry(&a, &mut b);
+    a.strict.give_up();
+    a.strict.give_up();
+    assert_eq!(carry(&a, &mut b), None);
+    assert_eq!(b.frame(Some(true)).deliver, None);
+    assert_eq!(b.counters.transfers.peer_withdrawn, 1);
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    assert_eq!(b.frame(Some(true)).deliver, BYTE);
+}
+
+#[test]
+fn a_byte_taken_after_it_was_given_up_is_told() {
+    let (mut a, mut b) = ends();
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    assert_eq!(b.frame(Some(true)).deliver, BYTE);
+    a.strict.give_up();
+    assert!(b.reply(2).has_taken);
+    let verdict = b.strict.verdict.unwrap();
+    assert!(a.judged(verdict).is_out_of_step);
+    assert!(!a.judged(verdict).is_out_of_step, "told once");
+}
+
+#[test]
+fn a_request_that_meets_a_delivered_byte_reads_it() {
+    let (mut a, mut b) = ends();
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    assert_eq!(b.frame(None).deliver, BYTE);
+    let taken = b.ask(9);
+    assert!(taken.transmit && taken.read.is_none() && taken.wait.is_none());
+    assert_eq!(carry(&b, &mut a), Some(9));
+}
+
+#[test]
+fn numbers_from_nowhere_are_nonsense() {
+    let mut a = End::default();
+    let offer = |id, judged| Offer {
+        id,
+        byte: 1,
+        speed: Speed::Normal,
+        frame: 0,
+        judged,
+    };
+    let outcome = Outcome::Refused;
+    assert_eq!(a.offered(offer(7, 0)).read, None);
+    assert_eq!(a.offered(offer(0, 9)).read, None);
+    assert_eq!(a.judged(Verdict { id: 0, outcome }).read, None);
+    assert_eq!(a.counters.nonsense, 3);
+    assert!(!a.strict.is_offer_waiting());
+    let header = Header {
+        from: Nonce(1),
+        sequence: Sequence(1),
+        ..Header::default()
+    };
+    let mut buffer = [0; MAX_DATAGRAM];
+    let len = Writer::new(&mut buffer, &header).unwrap().finish();
+    let (mut header, events) = decode(&buffer[..len]).unwrap();
+    header.settled = u64::MAX;
+    let effects = a.with(|strict, context| strict.handle_datagram(context, &header, &events));
+    assert_eq!((effects.read, a.counters.transfers.peer_withdrawn), (None, 0));
+    assert_eq!(a.offered(offer(u64::MAX, 0)).read, None);
+    assert_eq!(a.frame(None).deliver, BYTE);
+    assert!(a.reply(0).has_taken);
+}
