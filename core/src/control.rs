@@ -106,6 +106,7 @@ pub struct LinkReport {
     /// Waits that timed out.
     pub timeouts: u64,
     /// Stalls: frames that were not emulated, to wait for the peer.
+    // Its name on the wire in this version of the protocol.
     #[serde(rename = "holds")]
     pub stalls: u64,
     /// Time this side's game waited for each byte.

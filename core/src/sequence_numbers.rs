@@ -31,7 +31,7 @@ pub(crate) trait Number: Copy + Debug + Default + Ord + Hash {
         self.raw().checked_sub(1).map(Self::new)
     }
 
-    /// How many lie between; 0 where this one is the smaller.
+    /// Distance from `earlier` to this one; 0 where `earlier` is the larger.
     fn since(self, earlier: Self) -> u64 {
         self.raw().saturating_sub(earlier.raw())
     }

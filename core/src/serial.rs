@@ -8,7 +8,7 @@ use std::fmt;
 /// Data Transfer).
 pub const UNPLUGGED: u8 = 0xFF;
 
-/// How fast the clocking side shifts one byte; 0 and 1 on the wire and towards the stock core.
+/// Rate at which the clocking side shifts one byte; 0 and 1 on the wire and towards the stock core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Speed {
     /// 8192 Hz: 4096 T-cycles a byte.

@@ -22,7 +22,7 @@ impl LocalTime {
         LocalTime(self.0.saturating_add(nanos))
     }
 
-    /// How long ago `earlier` was, zero if it is still to come.
+    /// Time since `earlier`, zero if that is still to come.
     #[must_use]
     pub fn since(self, earlier: LocalTime) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -40,7 +40,7 @@ impl TCycles {
     /// T-cycles of one video frame: 154 lines of 456.
     pub const FRAME: TCycles = TCycles(70_224);
 
-    /// How long this many cycles last on a Game Boy that runs at its nominal rate.
+    /// Duration of so many cycles on a Game Boy that runs at its nominal rate.
     #[must_use]
     pub fn nominal_duration(self) -> Duration {
         let nanos = u128::from(self.0) * 1_000_000_000 / u128::from(Self::RATE_HZ);

@@ -1,8 +1,8 @@
 //! The link cable of one game: the link, and the reasons to hold it unplugged.
 //!
 //! The stock core is made a "Network Client" of a port on 127.0.0.1 that the link owns. Where its socket
-//! calls could be replaced (`ffi::replaced_sockets`), they end in the link at once: the direct port. Otherwise it makes
-//! a real connection: the loopback port.
+//! calls could be replaced (`ffi::replaced_sockets`), they end in the link at once: the direct port.
+//! Otherwise it makes a real connection: the loopback port.
 
 use gamelink_core::serial::SerialControl;
 use gamelink_driver::{Config, Link, StartError};

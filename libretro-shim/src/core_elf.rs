@@ -39,7 +39,7 @@ impl fmt::Display for BadLibrary {
     }
 }
 
-/// What the dynamic linker makes of a library; addresses count from where it is loaded.
+/// Linking tables of a library; addresses count from where it is loaded.
 #[derive(Debug)]
 pub(crate) struct Linking {
     /// The lowest address that is mapped.

@@ -125,7 +125,7 @@ impl Link {
         self.with_history(|history| history.set_repairs(has_repairs));
     }
 
-    /// How many buffers for states the owner of the core keeps.
+    /// Buffers for states that the owner of the core keeps.
     pub const STATES: usize = STATES;
 
     /// Next step in this call of `retro_run`: see [`gamelink_core::bridge::rollback`].

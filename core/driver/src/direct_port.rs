@@ -69,7 +69,7 @@ impl Direct {
         self.attended.unwrap_or_default().after(LOOK_EVERY)
     }
 
-    /// Who serves the peer: the emulation thread, since this moment, or the helper thread.
+    /// Sets which thread serves the peer: the emulation thread, since this moment, or the helper thread.
     pub(super) fn set_attended(&mut self, since: Option<LocalTime>) {
         self.attended = since;
     }

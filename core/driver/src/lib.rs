@@ -78,7 +78,7 @@ fn port_error(address: &SocketAddr, error: &io::Error) -> String {
     }
 }
 
-/// How a link stands at one moment.
+/// Standing of a link at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Both sides know each other.
@@ -251,7 +251,7 @@ impl Link {
         }
     }
 
-    /// How the link stands at this moment.
+    /// Standing of the link at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.lock().status()

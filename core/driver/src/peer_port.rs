@@ -264,7 +264,7 @@ mod tests {
         peer.send(&bytes[..len]).unwrap();
     }
 
-    /// How many datagrams are there; on loopback they arrive as they are sent.
+    /// Counts the datagrams that are there; on loopback they arrive as they are sent.
     fn count(port: &mut PeerPort) -> usize {
         let mut buffer = [0; MAX_DATAGRAM + 1];
         std::iter::from_fn(|| matches!(port.receive(&mut buffer), Received::Datagram(..)).then_some(()))

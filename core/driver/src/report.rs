@@ -28,11 +28,11 @@ pub struct Report {
     pub counters: Counters,
     /// Counts of the rollback exchange, where this side has one.
     pub rollback: Option<rollback::Counters>,
-    /// How long the game waited for each byte that it asked for.
+    /// Waits of the game for the bytes that it asked for.
     pub wait_us: Summary,
-    /// How long the corrections before a frame took, where there were any.
+    /// Time of the corrections before a frame, where there were any.
     pub replay_us: Summary,
-    /// How long the listening game's polls waited for a byte that was on its way.
+    /// Waits of the listening game's polls for a byte that was on its way.
     pub rendezvous_us: Summary,
     /// Round trips between the two bridges.
     pub round_trip_us: Summary,
@@ -53,7 +53,7 @@ pub struct ClockReport {
     pub offset_error_us: Option<f64>,
     /// By how much single datagrams disagreed with that offset.
     pub offset_deviation_us: Summary,
-    /// How much faster the peer's clock runs, in parts per million.
+    /// Gain of the peer's clock on ours, in parts per million.
     pub skew_ppm: Option<f64>,
     /// Times that a clock was set, so that the offset began anew.
     pub clock_steps: u64,

@@ -13,7 +13,7 @@ pub(super) const GAME: Token = Token(2);
 pub(super) const PEER: Token = Token(3);
 pub(super) const DAEMON: Token = Token(4);
 
-/// How often the statistics file is written.
+/// Period of writes of the statistics file.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves the link until it is dropped; after a panic it goes on with an unplugged cable.

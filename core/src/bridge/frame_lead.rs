@@ -17,7 +17,7 @@ const MOST: u64 = 12;
 
 /// Time that a call takes in which the game stands still: a little less than a frame, so that a frontend with
 /// a rhythm of its own is left alone.
-const HELD_CALL: Duration = Duration::from_millis(15);
+const STALLED_CALL: Duration = Duration::from_millis(15);
 
 /// Compares the frames of both sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) struct FrameLead {
     is_over: bool,
     started: LocalTime,
     /// The game stands still in this call.
-    is_held: bool,
+    is_stalled: bool,
     /// When the next call may begin, where the game stands still in one after the other.
     due: LocalTime,
 }
@@ -43,7 +43,7 @@ impl FrameLead {
         is_used: bool,
     ) {
         self.started = now;
-        self.is_held = false;
+        self.is_stalled = false;
         let (own, other) = self.anchor.unwrap_or((ours, theirs));
         let lead = (ours.saturating_sub(own)).checked_sub(theirs.saturating_sub(other));
         let frame = TCycles::FRAME.nominal_duration();
@@ -61,24 +61,24 @@ impl FrameLead {
         self.is_over
     }
 
-    pub(super) fn handle_hold(&mut self) {
-        self.is_held = true;
+    pub(super) fn handle_stall(&mut self) {
+        self.is_stalled = true;
     }
 
-    pub(super) fn is_held(&self) -> bool {
-        self.is_held
+    pub(super) fn is_stalled(&self) -> bool {
+        self.is_stalled
     }
 
-    /// How long to sleep at the end of this call; never more than a frame.
+    /// Time to sleep at the end of this call; never more than a frame.
     ///
-    /// Where the game cannot be held, it is slowed: `can_hold` is false.
-    pub(super) fn pause(&mut self, now: LocalTime, can_hold: bool) -> Duration {
-        if self.is_held {
-            let latest = LocalTime(now.0.saturating_sub(HELD_CALL.as_nanos() as u64));
-            self.due = self.due.after(HELD_CALL).max(latest);
-            return self.due.since(now).min(HELD_CALL);
+    /// Where the game cannot stall, it is slowed: `can_stall` is false.
+    pub(super) fn pause(&mut self, now: LocalTime, can_stall: bool) -> Duration {
+        if self.is_stalled {
+            let latest = LocalTime(now.0.saturating_sub(STALLED_CALL.as_nanos() as u64));
+            self.due = self.due.after(STALLED_CALL).max(latest);
+            return self.due.since(now).min(STALLED_CALL);
         }
-        if self.is_over && !can_hold {
+        if self.is_over && !can_stall {
             let frame = TCycles::FRAME.nominal_duration();
             return frame.saturating_sub(now.since(self.started));
         }
@@ -93,21 +93,26 @@ mod tests {
     const T: LocalTime = LocalTime(10_000_000_000);
     const PERIOD: Duration = Duration::from_nanos(16_742_706);
 
-    /// Frames that a side emulates in ten seconds whose frontend calls every `period`, held or slowed where
-    /// it leads.
-    fn play(period: Duration, can_hold: bool, is_used: bool, theirs: impl Fn(Duration) -> u64) -> (u64, u64) {
+    /// Frames that a side emulates in ten seconds whose frontend calls every `period`, stalled or slowed
+    /// where it leads.
+    fn play(
+        period: Duration,
+        can_stall: bool,
+        is_used: bool,
+        theirs: impl Fn(Duration) -> u64,
+    ) -> (u64, u64) {
         let mut lead = FrameLead::default();
         let (mut now, mut ours, mut calls) = (T, 0, 0);
         while now.since(T) < Duration::from_secs(10) {
             let frames = (ours, theirs(now.since(T)));
             lead.handle_frame_start(now, frames, Duration::ZERO, is_used);
             calls += 1;
-            if lead.is_over() && can_hold {
-                lead.handle_hold();
+            if lead.is_over() && can_stall {
+                lead.handle_stall();
             } else {
                 ours += 1;
             }
-            now = now.after(lead.pause(now, can_hold).max(period));
+            now = now.after(lead.pause(now, can_stall).max(period));
         }
         (ours, calls)
     }
@@ -119,10 +124,10 @@ mod tests {
     #[test]
     fn a_side_in_fast_forward_goes_at_the_peers_pace_and_does_not_spin() {
         for period in [Duration::from_micros(20), PERIOD / 4] {
-            for can_hold in [true, false] {
-                let (ours, calls) = play(period, can_hold, true, real_time);
-                assert!((590..=620).contains(&ours), "{period:?} {can_hold}: {ours}");
-                assert!(calls < 1500, "{period:?} {can_hold}: {calls}");
+            for can_stall in [true, false] {
+                let (ours, calls) = play(period, can_stall, true, real_time);
+                assert!((590..=620).contains(&ours), "{period:?} {can_stall}: {ours}");
+                assert!(calls < 1500, "{period:?} {can_stall}: {calls}");
             }
         }
     }
@@ -150,7 +155,7 @@ mod tests {
             let must_wait = [made - taken > 20, false];
             for side in 0..2 {
                 if leads[side].is_over() || must_wait[side] {
-                    leads[side].handle_hold();
+                    leads[side].handle_stall();
                     turns[side] += u64::from(!leads[side].is_over());
                 } else {
                     frames[side] += 1;

@@ -196,7 +196,7 @@ impl Game {
         // A call may emulate old frames again and then stand still.
         let has_clocked = self
             .emulation
-            .handle_frame_end(has_advanced && !self.lead.is_held());
+            .handle_frame_end(has_advanced && !self.lead.is_stalled());
         self.pacing.handle_frame_end(context.now);
         self.rendezvous.handle_frame_end(context.now);
         // The peer's game may be kept waiting for the next byte: none comes before the next frame.
@@ -230,7 +230,7 @@ impl Game {
             outbox.transmit();
         }
         if step == Step::Stall {
-            self.lead.handle_hold();
+            self.lead.handle_stall();
             if !self.lead.is_over() {
                 self.emulation.pass_turn();
             }

@@ -81,7 +81,7 @@ impl Pacing {
         }
     }
 
-    /// How long to pause at the end of this frame, once; zero nearly always, at most two frames.
+    /// Time to pause at the end of this frame, once; zero nearly always, at most two frames.
     pub(super) fn step(&mut self, round_trip: Duration) -> Duration {
         let tight = self.frames.iter().filter(|(_, is_tight)| *is_tight).count();
         if self.rest > 0 || self.seen < WINDOW || tight < TIGHT {

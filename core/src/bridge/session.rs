@@ -1,4 +1,4 @@
-//! Who the two sides are: the handshake, silence, and a restart of either.
+//! Identity of the two sides: the handshake, silence, and a restart of either.
 //!
 //! Each side draws 64 random bits. A datagram that carries both numbers is of this session; one that carries
 //! a new number of the peer and our own is from a peer that restarted and has heard us since, so it cannot be
@@ -21,7 +21,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(4);
 /// The longest such pause: a peer that stalls the game for two seconds has little of a minute.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(64);
 
-/// How many replaced numbers of the peer are remembered.
+/// Replaced numbers of the peer that are remembered.
 const RETIRED: usize = 8;
 
 /// One side's view of the session; the default, of a bridge that is not plugged in, has no number.

@@ -1,4 +1,4 @@
-//! How long the game has stood still for a peer that is heard, is not paused, and answers nothing.
+//! Time for which the game has stood still for a peer that is heard, is not paused, and answers nothing.
 //!
 //! An honest peer that cannot answer says that it is paused, or falls silent. So this ends a link to one that
 //! does neither: a program that is broken or means harm.

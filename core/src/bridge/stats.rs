@@ -168,7 +168,7 @@ pub struct Summary {
     pub p999: f64,
     /// Largest.
     pub max: f64,
-    /// How many were recorded.
+    /// Number of values recorded.
     pub count: u64,
 }
 
@@ -206,13 +206,13 @@ impl Latency {
 pub struct Stats {
     /// Counts.
     pub counters: Counters,
-    /// How long the game waited for each of its offers.
+    /// Waits of the game for its offers' verdicts.
     pub wait: Latency,
     /// Round trips between the bridges, from each datagram that answers another.
     pub round_trip: Latency,
-    /// How long each poll of the listening game waited for a byte that was on its way.
+    /// Waits of the listening game's polls for a byte that was on its way.
     pub rendezvous: Latency,
-    /// How long the corrections before a frame took.
+    /// Time of the corrections before a frame.
     pub replay: Latency,
     /// By how much each datagram's own offset differed from the filtered one.
     pub offset_deviation: Latency,

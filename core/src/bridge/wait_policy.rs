@@ -148,7 +148,7 @@ impl WaitPolicy {
             && round_trip <= TCycles::FRAME.nominal_duration() / ROUND_TRIP_DIVISOR
     }
 
-    /// How long to wait for the verdict on the offer just made, if at all; the caller bounds it by the time
+    /// Time to wait for the verdict on the offer just made, if at all; the caller bounds it by the time
     /// that the frontend would sleep.
     pub(super) fn patience(&self, round_trip: Duration) -> Option<Duration> {
         (self.wants_rendezvous(round_trip) && !self.has_missed).then(|| {

@@ -34,7 +34,7 @@ impl Point {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Skew {
     pub(super) rate: f64,
-    /// One standard error of it, guessed from the residuals.
+    /// One standard error of it, estimated from the residuals.
     pub(super) error: f64,
 }
 
@@ -130,7 +130,7 @@ impl MinFilter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lowest {
     pub(super) difference: i64,
-    /// How far it may have wandered since it was seen.
+    /// Error by wander since it was seen.
     pub(super) margin: i64,
 }
 

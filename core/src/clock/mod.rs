@@ -21,7 +21,7 @@ pub struct Sample {
     pub sent: LocalTime,
     /// When the peer's datagram left (T3).
     pub peer_sent: PeerTime,
-    /// How long the peer held ours before, by its own clock (T3 - T2).
+    /// Time for which the peer held ours before, by its own clock (T3 - T2).
     pub held: Duration,
     /// When the peer's datagram arrived, by the kernel's stamp (T4).
     pub received: LocalTime,
@@ -37,9 +37,9 @@ const MAX_AWAY: u64 = 10_000_000_000;
 const STEP_SAMPLES: u32 = 4;
 /// Error of stamping itself, in nanoseconds: an interrupt that comes late, a clock read of coarse grain.
 const STAMP_SLACK: i64 = 20_000;
-/// How fast an offset is taken to wander while the skew is not known: two ordinary crystals.
+/// Wander of an offset while the skew is not known: two ordinary crystals.
 const UNKNOWN_WANDER: f64 = 100e-6;
-/// How fast it wanders at best, with the skew known: RFC 5905's PHI is 15 ppm between servers; crystals in
+/// Least wander, with the skew known: RFC 5905's PHI is 15 ppm between servers; crystals in
 /// one room keep 2.
 const LEAST_WANDER: f64 = 2e-6;
 
@@ -70,7 +70,7 @@ pub struct ClockSync {
     towards: MinFilter,
     /// Our receive stamp minus the peer's send stamp: the delay from the peer minus the offset.
     back: MinFilter,
-    /// What the peer's clock gains on ours.
+    /// Gain of the peer's clock on ours.
     skew: Option<Skew>,
     estimate: Option<Estimate>,
     /// Mean deviation of the delay from its minimum, in nanoseconds, each sample weighing an eighth.
@@ -88,7 +88,7 @@ struct Estimate {
     most: i64,
     /// The least that the offset can be.
     least: i64,
-    /// How far the older of both bounds may have wandered.
+    /// Error by wander of the older of both bounds.
     margin: i64,
 }
 
@@ -161,13 +161,13 @@ impl ClockSync {
             .map(|e| Duration::from_nanos(e.most.saturating_sub(e.least).max(0).unsigned_abs()))
     }
 
-    /// How much the round trip varies above its minimum (RFC 5905's jitter, as a running mean).
+    /// Variation of the round trip above its minimum (RFC 5905's jitter, as a running mean).
     #[must_use]
     pub fn jitter(&self) -> Duration {
         Duration::from_nanos(self.jitter as u64)
     }
 
-    /// How much the peer's clock gains on ours, in millionths; none before some ten seconds of samples.
+    /// Gain of the peer's clock on ours, in millionths; none before some ten seconds of samples.
     /// Within 500 of zero.
     #[must_use]
     pub fn skew_ppm(&self) -> Option<f64> {
@@ -190,7 +190,7 @@ impl ClockSync {
         self.rejected
     }
 
-    /// How often one clock was found to have been set, or one machine to have slept.
+    /// Times that one clock was found to have been set, or one machine to have slept.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps

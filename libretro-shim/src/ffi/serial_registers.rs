@@ -2,9 +2,9 @@
 //!
 //! Current builds describe FF00 to FF7F. The 2023 builds describe only FE00 (sprite memory) and FF80 (high
 //! RAM), which lie 0x180 apart in one array, so FF00 is 0x100 behind FE00. A map alone is not trusted: at
-//! load a state proves it ([`register_proof`](crate::register_proof)), and from then on each byte that the core sends must be
-//! what FF01 holds. Besides, a reading is believed only while the unused bits of FF02 are all ones, as the
-//! hardware and every build show them.
+//! load a state proves it ([`register_proof`](crate::register_proof)), and from then on each byte that the
+//! core sends must be what FF01 holds. Besides, a reading is believed only while the unused bits of FF02 are
+//! all ones, as the hardware and every build show them.
 
 use super::abi::MemoryMap;
 use gamelink_core::serial::SerialControl;

@@ -16,7 +16,7 @@ struct Pair {
     now: LocalTime,
     bridges: [Bridge; 2],
     frames: u64,
-    /// How many bytes the first game clocked in each of its frames, so that a replay does the same.
+    /// Bytes that the first game clocked in each of its frames, so that a replay does the same.
     clocked: Vec<u64>,
 }
 

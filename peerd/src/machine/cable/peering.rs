@@ -11,7 +11,7 @@ use gamelink_core::time::LocalTime;
 pub(super) struct Peering {
     /// Its last frame.
     pub(super) peer: Option<Frame>,
-    /// That frame names us.
+    /// The frame named us.
     pub(super) hears_us: bool,
     /// Name and addresses that games are assigned.
     pub(super) assigned: Option<(Name, Plan)>,
