@@ -46,6 +46,8 @@ pub(crate) struct Linking {
     pub(crate) first: usize,
     /// Made read-only once all words are filled (`PT_GNU_RELRO`).
     pub(crate) read_only: Range<usize>,
+    /// Writable data that the file does not hold and the linker fills with zeros (`.bss`).
+    pub(crate) zeroed: Vec<Range<usize>>,
     pub(crate) imports: Vec<Import>,
 }
 
@@ -144,6 +146,14 @@ fn linking(bytes: &[u8]) -> Option<Linking> {
         read_only: segments(PT_GNU_RELRO)
             .next()
             .map_or(0..0, ProgramHeader::vm_range),
+        zeroed: segments(PT_LOAD)
+            .filter(|segment| segment.is_write())
+            .map(|segment| {
+                let range = segment.vm_range();
+                range.start.saturating_add(segment.p_filesz as usize)..range.end
+            })
+            .filter(|range| !range.is_empty())
+            .collect(),
         imports: imports.collect(),
     })
 }

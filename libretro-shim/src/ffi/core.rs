@@ -3,7 +3,8 @@
 use super::abi::*;
 use super::c_strings::owned;
 use super::core_callbacks;
-use super::imports::{ReplaceError, Replaced};
+use super::emulated_clock::SampleCount;
+use super::imports::{self, ReplaceError, Replaced};
 use super::poll_origin::DEPTHS;
 use super::replaced_sockets::{self, End};
 use crate::core_elf::{self, BadLibrary, Linking};
@@ -136,6 +137,8 @@ pub(crate) struct Core {
     linking: Option<Linking>,
     /// Goes before the library: it puts the library's own functions back.
     replaced: Option<Replaced>,
+    /// Goes before the library, whose data it reads.
+    samples: SampleCount,
     /// Keeps the code of `functions` in memory.
     _library: Library,
 }
@@ -153,10 +156,18 @@ impl Core {
         if marker.is_ok() {
             return Err(OpenError::Ourselves);
         }
+        let functions = Functions::load(&library)?;
+        let inside = functions.retro_run as *const c_void;
+        let zeroed = linking
+            .as_ref()
+            .and_then(|linking| imports::zeroed_in(inside, linking));
         let core = Core {
-            functions: Functions::load(&library)?,
+            functions,
             linking,
             replaced: None,
+            // SAFETY: the library's own data, mapped as long as it is loaded, which it is longer than this; a
+            // core has no threads of its own.
+            samples: unsafe { SampleCount::new(&zeroed.unwrap_or_default()) },
             _library: library,
         };
         let version = core.api_version();
@@ -221,7 +232,7 @@ impl Core {
 
     /// Emulates about one frame.
     pub(crate) fn run(&self) {
-        DEPTHS.run(&|| self.run_frame());
+        self.samples.run(|| DEPTHS.run(&|| self.run_frame()));
     }
 
     /// Emulates about one frame that is taken back, with the cable out.

@@ -9,10 +9,24 @@ use crate::fail_points;
 use crate::presentation::{self, Mode, Presentation, Progress, Query, Shown};
 use crate::unpoisoned_lock::lock;
 use libc::{c_uint, c_void};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 /// No pixel has more bytes (`retro_pixel_format`: two or four).
 const PIXEL_MAX: usize = 4;
+
+/// Samples that the core has got rid of, in all frames, wrapping.
+static SOUND: AtomicU32 = AtomicU32::new(0);
+
+/// Adds to [`sound_taken`].
+pub(super) fn add_sound(samples: usize) {
+    SOUND.fetch_add(samples as u32, Ordering::Relaxed);
+}
+
+/// Samples of sound that were taken from the core, shown or not, in all frames so far; it wraps.
+pub(super) fn sound_taken() -> u32 {
+    SOUND.load(Ordering::Relaxed)
+}
 
 /// Locks the presentation; neither core nor frontend may be called as long as the value lives.
 pub(crate) fn presentation() -> MutexGuard<'static, Presentation<Picture>> {
@@ -135,6 +149,7 @@ pub(super) unsafe extern "C" fn video_refresh(
 
 /// The core's sound, one sample.
 pub(super) unsafe extern "C" fn audio_sample(left: i16, right: i16) {
+    add_sound(1);
     guard((), || {
         let samples = [left, right];
         if !presentation().handle_sound(&samples) {
@@ -155,7 +170,7 @@ pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, count: usiz
         // SAFETY: the core's own pointer and count: two numbers a sample.
         false => unsafe { std::slice::from_raw_parts(data, count.saturating_mul(2)) },
     };
-    guard(count, || {
+    let taken = guard(count, || {
         let is_passed = presentation().handle_sound(samples);
         fail_points::place("audio_sample_batch");
         if !is_passed {
@@ -169,7 +184,9 @@ pub(super) unsafe extern "C" fn audio_sample_batch(data: *const i16, count: usiz
         // The core hands over the rest again.
         presentation().handle_heard(samples.get(..taken.saturating_mul(2)).unwrap_or(samples));
         taken
-    })
+    });
+    add_sound(taken.min(count));
+    taken
 }
 
 /// The core's input poll.

@@ -12,6 +12,7 @@ use super::dynamic_linker;
 use crate::core_elf::Linking;
 use libc::c_void;
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// One function to replace: the names under which a library may import it, and what it gets in its place.
@@ -120,6 +121,19 @@ fn page_of(address: usize) -> usize {
     address & !(page_size() - 1)
 }
 
+/// What the addresses in these tables count from, for the library that contains the address `inside`.
+fn base_of(inside: *const c_void, linking: &Linking) -> Option<usize> {
+    Some(dynamic_linker::start_of(inside)?.wrapping_sub(page_of(linking.first)))
+}
+
+/// Addresses of the zero-filled data of the library of these tables, which contains the address `inside`;
+/// `None` where it is not found.
+pub(super) fn zeroed_in(inside: *const c_void, linking: &Linking) -> Option<Vec<Range<usize>>> {
+    let base = base_of(inside, linking)?;
+    let place = |range: &Range<usize>| Some(base.checked_add(range.start)?..base.checked_add(range.end)?);
+    linking.zeroed.iter().map(place).collect()
+}
+
 /// Replaces all of `wanted` in the library of these tables, which contains the address `inside`, or none.
 ///
 /// # Errors
@@ -134,8 +148,7 @@ pub(super) unsafe fn replace(
     wanted: &[Replacement],
 ) -> Result<Replaced, ReplaceError> {
     let kinds = SLOT_KINDS.ok_or(ReplaceError::Machine)?;
-    let start = dynamic_linker::start_of(inside).ok_or(ReplaceError::Tables)?;
-    let base = start.wrapping_sub(page_of(linking.first));
+    let base = base_of(inside, linking).ok_or(ReplaceError::Tables)?;
     let read_only = page_of(linking.read_only.start)..page_of(linking.read_only.end);
     let mut slots: Vec<(Slot, *const c_void)> = Vec::new();
     for Replacement {

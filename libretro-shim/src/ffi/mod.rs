@@ -10,6 +10,7 @@ mod c_strings;
 mod core;
 pub(crate) mod core_callbacks;
 mod dynamic_linker;
+mod emulated_clock;
 mod environment;
 mod exports;
 mod frontend;

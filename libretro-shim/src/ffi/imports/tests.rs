@@ -1,6 +1,7 @@
 use super::*;
 use crate::core_elf;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 unsafe extern "C" fn no_parent() -> libc::pid_t {
     -7
@@ -53,4 +54,18 @@ fn an_address_outside_all_libraries_is_refused() {
     // SAFETY: nothing is found, so nothing is replaced.
     let result = unsafe { replace(std::ptr::null(), &linking(), &[replacement(&["getppid"])]) };
     assert_eq!(result.err(), Some(ReplaceError::Tables));
+}
+
+#[test]
+fn the_zero_filled_data_of_a_library_is_found() {
+    static ZERO: AtomicU64 = AtomicU64::new(0);
+    static ONE: AtomicU64 = AtomicU64::new(1);
+    let zeroed = zeroed_in(inside(), &linking()).unwrap();
+    let is_in = |word: &'static AtomicU64| {
+        word.store(2, Ordering::Relaxed);
+        zeroed.iter().any(|range| range.contains(&word.as_ptr().addr()))
+    };
+    assert!(is_in(&ZERO));
+    assert!(!is_in(&ONE));
+    assert_eq!(zeroed_in(std::ptr::null(), &linking()), None);
 }
