@@ -187,6 +187,7 @@ impl Game {
             // The peer does not wait for a game that it takes to be paused.
             context.outbox.transmit();
         }
+        self.exchange.trace_frame(self.emulation.frames());
         let frame = self.emulation.handle_frame_start(now, is_armed, port);
         let effects = self.exchange.frame_start(&mut context.exchange(), frame);
         self.apply(context, effects);

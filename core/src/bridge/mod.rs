@@ -9,6 +9,7 @@
 //! [`Input::Reply`]. Where this side keeps snapshots, the owner of the core also asks for [`Bridge::step`]s
 //! around each frame: the exchange may take the game back.
 
+pub mod conversation;
 mod datagrams;
 mod emulation;
 pub mod exchange;

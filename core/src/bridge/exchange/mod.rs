@@ -11,14 +11,18 @@
 //! [`Exchange::frame_start`], the peer's side [`Exchange::handle_datagram`], [`Exchange::write_header`] and
 //! [`Exchange::write_events`]. All of this is public for the model checkers, which explore both machines.
 
+mod conversation;
 pub mod rollback;
 mod strict;
+
+pub use conversation::{ClockedBy, End, Entry, TRACE_PLACES, Transfer};
 
 use super::liveness::Liveness;
 use super::stats::{Counters, Traffic};
 use crate::protocol::{Events, Flags, Header, Writer};
 use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
 use crate::time::LocalTime;
+use conversation::Conversation;
 use rollback::Rollback;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -128,8 +132,33 @@ pub struct Exchange {
 impl Exchange {
     /// Sets whether this side keeps snapshots, and in which history, from the next session on.
     pub fn set_rollback(&mut self, rollback: Option<Rollback>) {
-        self.rollback = rollback.map(Box::new);
+        let before = std::mem::replace(&mut self.rollback, rollback.map(Box::new));
         self.mode = Mode::Strict;
+        if let Some(mut before) = before {
+            self.strict.conversation.absorb(before.take_conversation());
+        }
+        self.trace(self.strict.conversation.places());
+    }
+
+    /// Traces the conversation from now on, with so many places in each machine.
+    pub(super) fn trace(&mut self, places: usize) {
+        if places != self.strict.conversation.places() {
+            self.strict.conversation = Conversation::new(Mode::Strict, places);
+        }
+        if let Some(rollback) = &mut self.rollback {
+            rollback.trace(Conversation::new(Mode::Rollback, places));
+        }
+    }
+
+    /// A frame begins; so many were emulated before it.
+    pub(super) fn trace_frame(&mut self, frame: u64) {
+        self.strict.conversation.handle_frame(frame);
+    }
+
+    /// The oldest entry of the trace that nobody has taken.
+    pub(super) fn poll_conversation(&mut self) -> Option<Entry> {
+        let strict = self.strict.conversation.poll();
+        strict.or_else(|| self.rollback.as_mut()?.poll_conversation())
     }
 
     /// The exchange that this side is set to, linked or not.
@@ -174,8 +203,13 @@ impl Exchange {
     /// An unplugged exchange in the place of one that cannot be trusted any more; the core may still hold a
     /// byte of it.
     pub(super) fn restarted(&self) -> Exchange {
+        let mut strict = self.strict.restarted();
+        strict.conversation = self.strict.conversation.clone();
+        if let Some(rollback) = &self.rollback {
+            strict.conversation.absorb(rollback.conversation().clone());
+        }
         Exchange {
-            strict: self.strict.restarted(),
+            strict,
             ..Exchange::default()
         }
     }

@@ -6,6 +6,7 @@
 //! judged twice or out of order, whatever the network does. How long a game waits is decided outside, by the
 //! table of waits.
 
+use super::conversation::Conversation;
 use super::{Context, Effects, Frame, Limit};
 use crate::protocol::{Event, Events, Header, Offer, Outcome, Verdict, Writer};
 use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
@@ -42,6 +43,7 @@ pub(super) struct Strict {
     /// When a byte last crossed the game's port.
     conversed: LocalTime,
     looks: Looks,
+    pub(super) conversation: Conversation,
 }
 
 /// State of the peer's open offer.
@@ -77,9 +79,12 @@ impl Strict {
 
     /// The peer is another one than before.
     pub(super) fn forget_peer(&mut self) {
+        let mut conversation = std::mem::take(&mut self.conversation);
+        conversation.next_link();
         *self = Strict {
             conversed: self.conversed,
             looks: self.looks,
+            conversation,
             ..self.restarted()
         };
     }
@@ -95,6 +100,7 @@ impl Strict {
     pub(super) fn give_up(&mut self) {
         if let Some(ours) = self.pending.take() {
             self.given_up = Some(OwnOffer::new(ours.id));
+            self.conversation.own_unplugged(ours, UNPLUGGED);
         }
     }
 
@@ -140,8 +146,7 @@ impl Strict {
         // The game was listening and the peer's opening came first, which on a cable it would have heard by
         // now: it reads what an unplugged cable reads, and takes the opening when it listens again.
         if self.looks.has_passed_opening && self.is_offer_waiting() {
-            counters.unplugged += 1;
-            return Effects::read(UNPLUGGED);
+            return self.read_unplugged(context, (byte, speed));
         }
         self.conversed = context.now;
         // A core asks again while a request is open only when its connection broke under it.
@@ -151,7 +156,7 @@ impl Strict {
                 counters.count_pair();
                 // What has been handed over is in its socket already.
                 let read = self.is_offer_waiting().then_some(offer.byte);
-                self.judge(offer.id, Outcome::Taken { byte });
+                self.judge(offer, Outcome::Taken { byte });
                 Effects {
                     read,
                     ..Effects::transmit()
@@ -172,11 +177,17 @@ impl Strict {
                     ..Effects::transmit()
                 }
             }
-            Incoming::None => {
-                counters.unplugged += 1;
-                Effects::read(UNPLUGGED)
-            }
+            Incoming::None => self.read_unplugged(context, (byte, speed)),
         }
+    }
+
+    /// The game reads an unplugged cable at once.
+    fn read_unplugged(&mut self, context: &mut Context<'_>, transfer: (u8, Speed)) -> Effects {
+        context.counters.transfers.unplugged += 1;
+        if context.is_linked {
+            self.conversation.unheard(self.next, self.judged, transfer);
+        }
+        Effects::read(UNPLUGGED)
     }
 
     /// The core looks for a byte. A frame's first look passes the peer's opening over: the game's own code of
@@ -222,7 +233,7 @@ impl Strict {
         context.counters.transfers.peer_taken += 1;
         self.has_refused = false;
         let is_out_of_step = self.is_judged(offer);
-        self.judge(offer.id, Outcome::Taken { byte });
+        self.judge(offer, Outcome::Taken { byte });
         Effects {
             has_taken: true,
             is_out_of_step,
@@ -267,7 +278,7 @@ impl Strict {
         self.incoming = Incoming::Waiting { offer, unarmed };
         effects.transmit |= unarmed > 0;
         if unarmed >= UNARMED_LIMIT {
-            self.judge(offer.id, Outcome::Refused);
+            self.judge(offer, Outcome::Refused);
             self.has_refused = true;
             context.counters.transfers.peer_refused += 1;
         }
@@ -328,7 +339,8 @@ impl Strict {
             // one.
             Some(ours) if judged <= OwnOffer::new(ours.id) => {
                 self.pending = None;
-                self.judge(offer.id, Outcome::Paired { byte: ours.byte });
+                self.conversation.own(ours, Outcome::Paired { byte: offer.byte });
+                self.judge(offer, Outcome::Paired { byte: ours.byte });
                 context.counters.transfers.count_pair();
                 context.liveness.handle_verdict();
                 effects.transmit = true;
@@ -342,7 +354,8 @@ impl Strict {
         let id = OwnOffer::new(verdict.id);
         let is_refusal = verdict.outcome == Outcome::Refused;
         let counters = &mut *context.counters;
-        if self.pending.take_if(|ours| ours.id == verdict.id).is_some() {
+        if let Some(ours) = self.pending.take_if(|ours| ours.id == verdict.id) {
+            self.conversation.own(ours, verdict.outcome);
             effects.read = Some(verdict.outcome.reads());
             context.liveness.handle_verdict();
             if is_refusal {
@@ -374,8 +387,10 @@ impl Strict {
         PeerOffer::new(offer.id) < self.judged
     }
 
-    fn judge(&mut self, id: u64, outcome: Outcome) {
+    fn judge(&mut self, offer: Offer, outcome: Outcome) {
         self.incoming = Incoming::None;
+        self.conversation.of_peer_now(offer, outcome);
+        let id = offer.id;
         self.judged = self.judged.max(PeerOffer::new(id).next());
         self.verdict = Some(Verdict { id, outcome });
     }

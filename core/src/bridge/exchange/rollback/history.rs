@@ -1,12 +1,14 @@
 //! Knowledge of one game and its link as far back as it may still change: what crossed, how it ended, what is
 //! final.
 
+use super::conversation;
 use super::counters::Counters;
 use super::inbound::Inbound;
 use super::incarnation::Incarnation;
 use super::outbound::{Outbound, Own};
 use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
+use crate::bridge::exchange::conversation::Conversation;
 use crate::protocol::Outcome;
 use crate::sequence_numbers::{Number, OwnEpoch, OwnFrame};
 use crate::serial::{Shift, Speed};
@@ -30,6 +32,7 @@ pub(super) struct History {
     pub(super) window: PredictionWindow,
     pub(super) counters: Counters,
     pub(super) settings: Settings,
+    pub(super) conversation: Conversation,
     /// Frames emulated in this history; in a replay, the number of the frame that is repeated.
     frame: OwnFrame,
     /// Oldest frame with a take that has become void.
@@ -64,6 +67,7 @@ impl History {
             window: _,   // Measures: they decide when the game stalls, not what it reads.
             counters: _, // Nothing is decided by them.
             settings: _, // The caller says them anew.
+            conversation: _,
             frame,
             back_to,
             quiet: _, // Decides how often an idle game is saved, and what is said without need.
@@ -158,6 +162,7 @@ impl History {
 
     /// Closes the link after that replay: both games go on, each on its own.
     pub(super) fn close(&mut self) {
+        conversation::end(self);
         self.link.close();
         self.outbound.reset();
         self.inbound.reset();
@@ -243,6 +248,7 @@ impl History {
 
     /// Releases what no correction can reach.
     pub(super) fn release(&mut self) {
+        conversation::trace(self);
         self.snapshots.release(self.oldest_open());
         if let Some(snapshot) = self.snapshots.oldest() {
             self.outbound.release(snapshot.made);

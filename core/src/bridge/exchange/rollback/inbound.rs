@@ -120,6 +120,12 @@ impl Inbound {
         Some(Verdict { id, outcome })
     }
 
+    /// The verdict that was given on an offer, and the frame of ours in which it was.
+    pub(super) fn judgement(&self, number: PeerOffer) -> Option<(Outcome, OwnFrame)> {
+        let judgement = self.judgements.get(number)?;
+        Some((judgement.outcome, judgement.frame))
+    }
+
     /// The game's answer to the next offer of the peer, if that is the next for both sides.
     pub(super) fn announced(&self) -> Option<u8> {
         self.announced
@@ -263,7 +269,7 @@ impl Inbound {
     }
 
     /// Judgements before this one are confirmed by the peer.
-    fn confirmed(&self) -> PeerOffer {
+    pub(super) fn confirmed(&self) -> PeerOffer {
         self.settled.min(self.judged())
     }
 

@@ -84,6 +84,7 @@
 //! core whose snapshots cannot be repaired, cannot be corrected: its incarnation of the link ends
 //! ([`Counters::failures`]), and the strict exchange is the better one for it.
 
+mod conversation;
 mod core_requests;
 mod counters;
 mod history;
@@ -104,6 +105,7 @@ mod tests;
 pub use core_requests::{Boundary, Confirmed, SaveToken, Step};
 pub use counters::{Counters, Frames, Predictions, Transfers};
 
+use super::conversation::{Conversation, Entry};
 use crate::protocol::{Events, Header, Writer};
 use crate::sequence_numbers::Number;
 use crate::serial::{Look, Speed};
@@ -332,6 +334,27 @@ impl Rollback {
     pub fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
         let moment = self.moment();
         self.peer_sync.write_events(writer, moment, &self.history)
+    }
+
+    /// Traces the transfers that are final from now on.
+    pub(super) fn trace(&mut self, conversation: Conversation) {
+        self.history.conversation = conversation;
+    }
+
+    /// The oldest entry of the trace that nobody has taken.
+    pub(super) fn poll_conversation(&mut self) -> Option<Entry> {
+        self.history.conversation.poll()
+    }
+
+    /// The trace as far as it has got.
+    pub(super) fn conversation(&self) -> &Conversation {
+        &self.history.conversation
+    }
+
+    /// Ends the trace with what was final.
+    pub(super) fn take_conversation(&mut self) -> Conversation {
+        conversation::trace(&mut self.history);
+        std::mem::take(&mut self.history.conversation)
     }
 
     fn moment(&self) -> Moment {

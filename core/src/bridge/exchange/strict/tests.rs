@@ -1,5 +1,6 @@
 use super::*;
-use crate::bridge::{Counters, Liveness};
+use crate::bridge::conversation::{ClockedBy, End as TracedEnd, Entry};
+use crate::bridge::{Counters, Liveness, Mode};
 use crate::protocol::{MAX_DATAGRAM, Nonce, Sequence, decode};
 
 #[derive(Clone, Default)]
@@ -217,4 +218,77 @@ fn numbers_from_nowhere_are_nonsense() {
     assert_eq!(a.offered(offer(u64::MAX, 0)).read, None);
     assert_eq!(a.frame(None).deliver, BYTE);
     assert!(a.reply(0).has_taken);
+}
+
+/// Who clocked, number, judged, byte, read, end of all that was traced.
+fn traced(end: &mut End) -> Vec<(ClockedBy, u64, u64, u8, u8, TracedEnd)> {
+    let entries = std::iter::from_fn(|| end.strict.conversation.poll());
+    let of_transfer = |entry| match entry {
+        Entry::Transfer(t) => (t.clocked_by, t.number, t.judged, t.byte, t.read, t.end),
+        Entry::Lost(lost) => panic!("{lost} lost"),
+    };
+    entries.map(of_transfer).collect()
+}
+
+#[test]
+fn both_sides_trace_what_became_of_each_transfer() {
+    let (mut a, mut b) = ends();
+    for end in [&mut a, &mut b] {
+        end.strict.conversation = Conversation::new(Mode::Strict, 16);
+    }
+    // Taken.
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    assert!(b.frame(Some(true)).deliver.is_some() && b.reply(2).has_taken);
+    carry(&b, &mut a);
+    // Paired.
+    assert!(a.is_offered(3) && b.is_offered(4));
+    let before = a.clone();
+    carry(&b, &mut a);
+    carry(&before, &mut b);
+    // Given up, and taken all the same.
+    carry(&a, &mut b);
+    assert!(b.is_offered(5));
+    carry(&b, &mut a);
+    assert!(a.frame(Some(true)).deliver.is_some());
+    b.strict.give_up();
+    assert!(a.reply(7).has_taken);
+    // Refused.
+    assert!(b.is_offered(6));
+    carry(&b, &mut a);
+    (0..3).for_each(|_| assert!(a.frame(Some(false)).deliver.is_none()));
+    carry(&a, &mut b);
+
+    let (own, peer) = (ClockedBy::Own, ClockedBy::Peer);
+    let (taken, paired, refused) = (TracedEnd::Taken, TracedEnd::Paired, TracedEnd::Refused);
+    let of_a = [
+        (own, 0, 0, 1, 2, taken),
+        (own, 1, 0, 3, 4, paired),
+        (peer, 0, 1, 4, 3, paired),
+        (peer, 1, 2, 5, 7, taken),
+        (peer, 2, 2, 6, UNPLUGGED, refused),
+    ];
+    let of_b = [
+        (peer, 0, 0, 1, 2, taken),
+        (own, 0, 1, 4, 3, paired),
+        (peer, 1, 0, 3, 4, paired),
+        (own, 1, 2, 5, UNPLUGGED, TracedEnd::Unplugged),
+        (own, 2, 2, 6, UNPLUGGED, refused),
+    ];
+    assert_eq!(traced(&mut a), of_a);
+    assert_eq!(traced(&mut b), of_b);
+}
+
+#[test]
+fn what_becomes_no_offer_is_traced_in_its_place() {
+    let (mut a, mut b) = ends();
+    a.strict.conversation = Conversation::new(Mode::Strict, 16);
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    (0..3).for_each(|_| assert!(b.frame(Some(false)).deliver.is_none()));
+    carry(&b, &mut a);
+    assert_eq!(a.ask(2).read, Some(UNPLUGGED), "nobody listens there");
+    let refused = (ClockedBy::Own, 0, 0, 1, UNPLUGGED, TracedEnd::Refused);
+    let unheard = (ClockedBy::Own, 1, 0, 2, UNPLUGGED, TracedEnd::Unheard);
+    assert_eq!(traced(&mut a), [refused, unheard]);
 }
