@@ -55,6 +55,7 @@ impl Settings {
         }
         let mut config = Config {
             stats: variable("GAMELINK_STATS").map(PathBuf::from),
+            conversation: variable("GAMELINK_CONVERSATION").map(PathBuf::from),
             ..Config::default()
         };
         if problems.is_empty() {
@@ -91,11 +92,16 @@ mod tests {
             ("GAMELINK_PEER", "[fe80::1%usb0]:56400"),
             ("GAMELINK_BIND", "::"),
             ("GAMELINK_STATS", "/tmp/stats.json"),
+            ("GAMELINK_CONVERSATION", "/tmp/conversation.jsonl"),
         ]);
         assert_eq!(settings.problems, [""; 0]);
         assert_eq!(settings.config.peer.unwrap().to_string(), "[fe80::1%usb0]:56400");
         assert!(settings.config.bind.is_some());
         assert_eq!(settings.config.stats.unwrap(), PathBuf::from("/tmp/stats.json"));
+        assert_eq!(
+            settings.config.conversation.unwrap(),
+            PathBuf::from("/tmp/conversation.jsonl")
+        );
         assert_eq!(settings.config.control.unwrap(), PathBuf::from(DEFAULT_SOCKET));
     }
 

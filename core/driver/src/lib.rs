@@ -5,6 +5,7 @@
 //! hop; a helper thread serves the peer where no frames run, the loopback port and the daemon.
 
 mod address;
+mod conversation_file;
 mod daemon_client;
 mod deferred_log;
 mod direct;
@@ -19,9 +20,11 @@ mod thread;
 mod time;
 
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
+pub use gamelink_core::bridge::conversation;
 pub use gamelink_core::bridge::{Cost, Mode, Notice};
 pub use report::{ClockReport, Report};
 
+use conversation_file::ConversationFile;
 use crossbeam_channel::Receiver;
 use gamelink_core::serial::SerialControl;
 use hub::Hub;
@@ -29,11 +32,12 @@ use poll_gate::PollGate;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use thread::Files;
 
 /// Settings of a link.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +50,8 @@ pub struct Config {
     pub control: Option<PathBuf>,
     /// Where to write statistics once a second and at the end, if anywhere.
     pub stats: Option<PathBuf>,
+    /// Where to write what the two games say to each other, if anywhere: see [`conversation`].
+    pub conversation: Option<PathBuf>,
     /// The cable stays unplugged until [`Link::set_enabled`], as while the core is still loading its game.
     pub is_held: bool,
 }
@@ -163,6 +169,16 @@ impl Drop for HubGuard<'_> {
     }
 }
 
+/// Begins the trace of the conversation, where one is wanted and its file can be made.
+fn conversation_file(path: Option<&Path>, shared: &Shared) -> Option<ConversationFile> {
+    let path = path?;
+    let file = ConversationFile::create(path)
+        .inspect_err(|error| log::warn!("conversation not written file={} error={error}", path.display()))
+        .ok()?;
+    shared.lock().bridge_mut().trace_conversation();
+    Some(file)
+}
+
 impl Link {
     /// Opens the sockets and starts to look for the peer.
     ///
@@ -188,10 +204,12 @@ impl Link {
         if let (None, Some(path)) = (&config.peer, &config.control) {
             shared.lock().follow_daemon(path.clone());
         }
-        let (link, stats) = (Arc::clone(&shared), config.stats.clone());
+        let conversation = conversation_file(config.conversation.as_deref(), &shared);
+        let files = Files::new(config.stats.clone(), conversation);
+        let link = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("gamelink".into())
-            .spawn(move || thread::run(poll, &link, stats))
+            .spawn(move || thread::run(poll, &link, files))
             .map_err(StartError::Thread)?;
         Ok(Link {
             shared,

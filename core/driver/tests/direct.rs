@@ -4,9 +4,11 @@ mod parts;
 
 use gamelink_core::control::LinkState;
 use gamelink_core::serial::Look;
+use gamelink_driver::conversation::{ClockedBy, End, Entry};
 use gamelink_driver::{Config, Link};
 use parts::{ARMED, IDLE, addresses, config, frame, link_up, until, until_still_heard};
 use std::net::SocketAddrV4;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const PERIOD: Duration = Duration::from_nanos(16_742_706);
@@ -226,4 +228,55 @@ fn in_a_menu_the_link_stays_up_without_frames() {
         (a.report().state, a.report().counters.losses),
         (LinkState::PeerPaused, 0)
     );
+}
+
+/// The trace that this link has written.
+fn entries(file: &Path) -> Vec<Entry> {
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn what_the_games_say_is_written_to_a_file() {
+    let folder = std::env::temp_dir().join(format!("gamelink-conversation-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let files = ["a", "b"].map(|name| folder.join(name));
+    // What another run left.
+    std::fs::write(&files[0], "nonsense").unwrap();
+    let [own, peer, ..] = addresses();
+    let [a, b] = [(own, peer, &files[0]), (peer, own, &files[1])].map(|(own, peer, file)| {
+        let link = Link::start(&Config {
+            conversation: Some(file.clone()),
+            ..config(own, peer)
+        })
+        .unwrap();
+        link.game_connect();
+        link
+    });
+    link_up(&a, &b);
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(|| ask(&a, 0x29));
+        until("the answer has come", || {
+            frame(&b, ARMED, || {
+                (0..4).find_map(|_| take(&b));
+            });
+            answer.is_finished()
+        });
+    });
+    until("it is in the file while the link goes on", || {
+        entries(&files[1])
+            .iter()
+            .any(|entry| matches!(entry, Entry::Transfer(_)))
+    });
+    drop((a, b));
+    for (file, clocked_by) in files.iter().zip([ClockedBy::Own, ClockedBy::Peer]) {
+        let Some(Entry::Transfer(transfer)) = entries(file).last().copied() else {
+            panic!("a transfer");
+        };
+        assert_eq!((transfer.clocked_by, transfer.end), (clocked_by, End::Taken));
+        assert_eq!((transfer.byte, transfer.read), (0x29, !0x29));
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }
