@@ -179,6 +179,7 @@ fn start(
             seed: 1,
             // Reading the game's memory is no part of a frame.
             frames_per_status: 60,
+            presses: Vec::new(),
         },
         folder,
     })?;
