@@ -73,4 +73,11 @@ numbers! {
     OwnFrame;
     /// A frame that the peer's game has emulated.
     PeerFrame;
+    /// A chunk of this side's emulated time: see the rollback's `timeline`.
+    OwnChunk;
+    /// A chunk of the peer's emulated time.
+    PeerChunk;
+    /// A chunk of the emulated time of the side that does not keep the timeline, which both sides count
+    /// alike.
+    SharedChunk;
 }

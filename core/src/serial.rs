@@ -1,6 +1,7 @@
 //! Serial transfers, and the two-byte messages in which the stock core writes them on its socket
 //! (`net_serial.cpp`, `NetSerial::send` and `NetSerial::check`).
 
+use crate::time::Chunk;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -38,6 +39,29 @@ pub enum Look {
     /// Memory::updateSerial`). A byte that were taken in a write to SB would be answered with what the game
     /// replaces in this very instruction.
     Access,
+}
+
+/// Transfer that the game clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The byte that it shifts out.
+    pub byte: u8,
+    /// The clock that it chose.
+    pub speed: Speed,
+    /// The place in its frame, where the core tells it.
+    pub chunk: Option<Chunk>,
+}
+
+impl Request {
+    /// A transfer at the normal clock, of a core that does not tell its time.
+    #[must_use]
+    pub fn normal(byte: u8) -> Request {
+        Request {
+            byte,
+            speed: Speed::Normal,
+            chunk: None,
+        }
+    }
 }
 
 /// Way of the core's serial bytes to the bridge.

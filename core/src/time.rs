@@ -48,6 +48,49 @@ impl TCycles {
     }
 }
 
+/// A place inside an emulated frame: whole chunks since the frame began, 0 to [`Chunk::LAST`].
+///
+/// The stock core emulates a frame in chunks of 2064 sound samples (`libretro.cpp`, `retro_run`), and its own
+/// clock, the count of these samples, moves when one is over: nothing finer can be seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Chunk(u8);
+
+impl Chunk {
+    /// T-cycles in one: two a sample, in CGB double speed as well.
+    pub const LENGTH: TCycles = TCycles(4128);
+    /// Whole chunks of a frame.
+    pub const PER_FRAME: u8 = 17;
+    /// The last one, a sliver: 70 224 T-cycles are 17 chunks and 48.
+    pub const LAST: Chunk = Chunk(Self::PER_FRAME);
+
+    /// So many whole chunks after the frame began; a longer frame, as the first one after the display was
+    /// switched on, ends in its last chunk.
+    #[must_use]
+    pub fn new(chunks: u8) -> Chunk {
+        Chunk(chunks).min(Self::LAST)
+    }
+
+    /// The chunk that runs so many T-cycles after the frame began, to the nearest start of one: replays of
+    /// the same frame differ by some samples.
+    #[must_use]
+    pub fn at(since: TCycles) -> Chunk {
+        let chunks = (since.0 + Self::LENGTH.0 / 2) / Self::LENGTH.0;
+        Chunk::new(u8::try_from(chunks).unwrap_or(u8::MAX))
+    }
+
+    /// T-cycles from the frame's begin to that of the chunk.
+    #[must_use]
+    pub fn begin(self) -> u32 {
+        u32::from(self.0) * Self::LENGTH.0 as u32
+    }
+
+    /// Whole chunks since the frame began.
+    #[must_use]
+    pub fn raw(self) -> u8 {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +101,13 @@ mod tests {
             TCycles::FRAME.nominal_duration(),
             Duration::from_nanos(16_742_706)
         );
+    }
+
+    #[test]
+    fn a_frame_has_seventeen_chunks_and_a_sliver() {
+        let at = |cycles| Chunk::at(TCycles(cycles)).raw();
+        assert_eq!([at(0), at(40), at(4128), at(4140)], [0, 0, 1, 1]);
+        assert_eq!((at(70_176), at(70_223), at(u64::MAX / 2)), (17, 17, 17));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Rollback {
     save_ram: Option<SaveRam>,
     /// Frame that the core runs next.
     next: u64,
+    /// The core tells the time inside its frames, as the link knows.
+    has_clock: bool,
 }
 
 impl Rollback {
@@ -48,6 +50,7 @@ impl Rollback {
                 save_ram
             }),
             next: 0,
+            has_clock: false,
         }
     }
 
@@ -93,6 +96,9 @@ impl Rollback {
     /// Runs the steps of one call. Returns whether it was a stall, and the frame before which all is
     /// committed, `None` where everything is.
     fn run_steps(&mut self, core: &Core, link: &Link) -> (bool, Option<u64>) {
+        if std::mem::replace(&mut self.has_clock, core.has_clock()) != core.has_clock() {
+            link.set_clock(core.has_clock());
+        }
         let watch = Stopwatch::start();
         let (mut is_stalled, mut is_corrected, mut replayed, mut processor) = (None, false, 0, None);
         for _ in 0..STEPS_MAX {

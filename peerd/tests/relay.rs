@@ -107,7 +107,7 @@ fn stock_core(tcp: u16, is_in_menu: Arc<AtomicBool>) {
 fn exchange(link: &Link, byte: u8) -> (u8, Duration) {
     let start = Instant::now();
     link.frame_start(Some(SerialControl(0)));
-    link.game_write([byte, 0]);
+    link.game_write([byte, 0], None);
     let [read, _] = link.game_read();
     let waited = start.elapsed();
     link.frame_end(true, Duration::ZERO);

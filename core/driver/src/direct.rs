@@ -12,7 +12,7 @@ use super::{HubGuard, Link, Shared, time};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Rollback, SaveToken, Step};
 use gamelink_core::bridge::{Cost, Input, Mode, STATES};
 use gamelink_core::serial::{GameMessage, Look, UNPLUGGED};
-use gamelink_core::time::LocalTime;
+use gamelink_core::time::{Chunk, LocalTime};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -38,7 +38,8 @@ impl Link {
         self.shared.lock().direct.is_connected()
     }
 
-    /// The game listens and the core looks whether two bytes are there.
+    /// The game listens and the core looks whether two bytes are there, in this chunk of its frame, where it
+    /// tells that.
     ///
     /// Returns at once, nearly always without a system call; only while the peer's next byte is on its way it
     /// waits for that, never past the moment at which the frame must go on.
@@ -46,7 +47,7 @@ impl Link {
     /// Nothing is found anew inside an [access](Look::Access), and no time is spent there: the core's loop
     /// looks soon after it.
     #[must_use]
-    pub fn game_poll(&self, look: Look) -> bool {
+    pub fn game_poll(&self, look: Look, chunk: Option<Chunk>) -> bool {
         if self.shared.gate.skip(look) {
             return false;
         }
@@ -59,7 +60,7 @@ impl Link {
         if is_strict && (hub.bridge().is_offer_waiting() || since >= hub.direct.look_at()) {
             hub.look(since);
         }
-        hub.input(Input::Poll { look });
+        hub.input(Input::Poll { look, chunk });
         let mut now = since;
         while !hub.direct.has_delivery()
             && look != Look::Access
@@ -95,8 +96,8 @@ impl Link {
         }
     }
 
-    /// The core writes two bytes: a request, or the answer to what it has read.
-    pub fn game_write(&self, bytes: [u8; 2]) {
+    /// The core writes two bytes in this chunk of its frame: a request, or the answer to what it has read.
+    pub fn game_write(&self, bytes: [u8; 2], chunk: Option<Chunk>) {
         let mut hub = self.shared.lock();
         let message = GameMessage::decode(bytes);
         // In rollback the history of the port tells where a shift is under way.
@@ -104,7 +105,7 @@ impl Link {
         if is_strict && matches!(message, GameMessage::Reply { .. }) {
             hub.direct.set_shifting(true);
         }
-        hub.handle_game(message);
+        hub.handle_game(message, chunk);
     }
 }
 
@@ -123,6 +124,12 @@ impl Link {
     /// say so after [`set_rollback`](Link::set_rollback).
     pub fn set_repairs(&self, has_repairs: bool) {
         self.with_history(|history| history.set_repairs(has_repairs));
+    }
+
+    /// True if the core tells the time inside its frames, in each call of [`game_poll`](Link::game_poll) and
+    /// [`game_write`](Link::game_write) from now on.
+    pub fn set_clock(&self, has_clock: bool) {
+        self.with_history(|history| history.set_clock(has_clock));
     }
 
     /// Buffers for states that the owner of the core keeps.

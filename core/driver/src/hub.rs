@@ -14,7 +14,7 @@ use gamelink_core::bridge::rollback::Step;
 use gamelink_core::bridge::{Bridge, Input, Latency, Output};
 use gamelink_core::protocol::MAX_DATAGRAM;
 use gamelink_core::serial::{GameMessage, GamePort, SerialControl, UNPLUGGED};
-use gamelink_core::time::LocalTime;
+use gamelink_core::time::{Chunk, LocalTime};
 use mio::Registry;
 use mio::net::UdpSocket;
 use std::io;
@@ -268,12 +268,12 @@ impl Hub {
 
     fn read_game(&mut self) {
         while let Some(message) = self.game.receive() {
-            self.handle_game(message);
+            self.handle_game(message, None);
         }
     }
 
-    /// Takes what the core wrote.
-    pub(super) fn handle_game(&mut self, message: GameMessage) {
+    /// Takes what the core wrote, in this chunk of its frame, where it tells that.
+    pub(super) fn handle_game(&mut self, message: GameMessage, chunk: Option<Chunk>) {
         match message {
             GameMessage::Reply { byte } => self.input(Input::Reply { byte }),
             GameMessage::Request { byte, speed } => {
@@ -288,6 +288,7 @@ impl Hub {
                     byte,
                     speed,
                     is_enabled,
+                    chunk,
                 });
                 if self.bridge.is_quiet() {
                     // Answered, or it read what had been handed to it.

@@ -35,7 +35,7 @@ fn linked() -> (Link, Link) {
 fn ask(link: &Link, byte: u8) -> u8 {
     let mut answer = 0xFF;
     until("an answer", || {
-        link.game_write([byte, 0]);
+        link.game_write([byte, 0], None);
         let [reply, kind] = link.game_read();
         assert_eq!(kind, 0x80, "a reply");
         answer = reply;
@@ -47,12 +47,12 @@ fn ask(link: &Link, byte: u8) -> u8 {
 
 /// Takes whatever is there and answers with its complement; gives the byte.
 fn take(link: &Link) -> Option<u8> {
-    if !link.game_poll(Look::EventLoop) {
+    if !link.game_poll(Look::EventLoop, None) {
         return None;
     }
     let [byte, kind] = link.game_read();
     assert_eq!(kind, 0, "a request");
-    link.game_write([!byte, 0x80]);
+    link.game_write([!byte, 0x80], None);
     Some(byte)
 }
 
@@ -107,7 +107,7 @@ fn a_byte_that_waits_is_not_taken_inside_an_access() {
         until("the answer has come", || {
             frame(&b, ARMED, || {
                 has_waited |= !b.is_quiet();
-                assert!(!b.game_poll(Look::Access));
+                assert!(!b.game_poll(Look::Access, None));
                 assert!(take(&b).is_none_or(|byte| byte == 7));
             });
             answer.is_finished()
@@ -124,15 +124,15 @@ fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
         let answer = scope.spawn(|| ask(&a, 0x29));
         until("a call", || a.report().counters.transfers.offered > 0);
         frame(&b, ARMED, || {
-            assert!(!b.game_poll(Look::EventLoop), "its own code comes first");
-            b.game_write([0x29, 0]);
+            assert!(!b.game_poll(Look::EventLoop, None), "its own code comes first");
+            b.game_write([0x29, 0], None);
             assert_eq!(b.game_read(), [0xFF, 0x80]);
         });
         until("the answer has come", || {
             frame(&b, ARMED, || {
-                if b.game_poll(Look::EventLoop) {
+                if b.game_poll(Look::EventLoop, None) {
                     assert_eq!(b.game_read(), [0x29, 0]);
-                    b.game_write([0x55, 0x80]);
+                    b.game_write([0x55, 0x80], None);
                 }
             });
             answer.is_finished()
@@ -147,10 +147,10 @@ fn without_a_peer_a_request_reads_ff_at_once() {
     link.game_connect();
     for byte in 0..100 {
         frame(&link, IDLE, || {
-            link.game_write([byte, 0]);
+            link.game_write([byte, 0], None);
             assert_eq!(link.game_read(), [0xFF, 0x80]);
         });
-        frame(&link, ARMED, || assert!(!link.game_poll(Look::EventLoop)));
+        frame(&link, ARMED, || assert!(!link.game_poll(Look::EventLoop, None)));
     }
 }
 
@@ -161,7 +161,7 @@ fn a_game_that_is_asked_and_does_not_listen_refuses() {
         let refusal = scope.spawn(|| {
             // A refusal may not come at once: a machine that does other things makes the peer look paused.
             until("a refusal", || {
-                a.game_write([7, 0]);
+                a.game_write([7, 0], None);
                 assert_eq!(a.game_read(), [0xFF, 0x80]);
                 a.report().counters.transfers.refused == 1
             });
@@ -186,7 +186,7 @@ fn a_cable_pulled_while_the_game_waits_ends_the_wait() {
             a.set_enabled(false);
         });
         until("the cable is pulled", || {
-            a.game_write([7, 0]);
+            a.game_write([7, 0], None);
             assert_eq!(a.game_read(), [0xFF, 0x80]);
             !a.is_linked()
         });
@@ -206,7 +206,7 @@ fn a_byte_just_taken_is_not_a_safe_moment_until_the_next_look() {
                 if take(&b).is_some() {
                     assert!(!b.is_quiet(), "its shift runs");
                     // True only where the answer came too late and the other game has asked again.
-                    if !b.game_poll(Look::EventLoop) {
+                    if !b.game_poll(Look::EventLoop, None) {
                         assert!(b.is_quiet());
                         has_been_safe = true;
                     }

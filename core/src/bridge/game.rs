@@ -13,7 +13,7 @@ use super::stats::{Cost, Stats};
 use super::wait_policy::{Policy, Role, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
-use crate::serial::{GamePort, Speed};
+use crate::serial::{GamePort, Request};
 use crate::time::LocalTime;
 use std::time::Duration;
 
@@ -148,13 +148,13 @@ impl Game {
         }
     }
 
-    pub(super) fn request(&mut self, context: &mut Context<'_>, transfer: (u8, Speed), is_enabled: bool) {
+    pub(super) fn request(&mut self, context: &mut Context<'_>, request: Request, is_enabled: bool) {
         let is_torn = self.emulation.handle_clocked(context.now, is_enabled);
         self.policy.handle_transfer(Role::Clocked);
         let (frame, until) = (self.emulation.frames(), self.verdict_until(context));
         let effects = self
             .exchange
-            .request(&mut context.exchange(), transfer, is_torn, frame, until);
+            .request(&mut context.exchange(), request, is_torn, frame, until);
         self.apply(context, effects);
     }
 
@@ -182,7 +182,8 @@ impl Game {
         self.pacing.handle_frame_start(now);
         self.rendezvous.handle_frame_start(now);
         let is_cut_short = self.exchange.rollback().is_some_and(Rollback::is_cut_short);
-        self.policy.handle_frame_start(is_cut_short);
+        let has_timeline = self.exchange.rollback().is_some_and(Rollback::has_timeline);
+        self.policy.handle_frame_start(is_cut_short, has_timeline);
         if self.emulation.is_paused() {
             // The peer does not wait for a game that it takes to be paused.
             context.outbox.transmit();
@@ -223,7 +224,7 @@ impl Game {
         let Some(rollback) = self.exchange.rollback_mut() else {
             return Step::Done;
         };
-        rollback.set_round_trip(round_trip.slow);
+        rollback.set_round_trip(round_trip.mean, round_trip.slow);
         rollback.set_rendezvous(policy == Policy::Rendezvous);
         rollback.set_leading(self.lead.is_over());
         let step = rollback.step();

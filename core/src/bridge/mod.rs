@@ -40,6 +40,7 @@ pub use wait_policy::Policy;
 use crate::clock::ClockSync;
 use crate::control::LinkState;
 use crate::protocol::{MAX_DATAGRAM, Nonce};
+use crate::serial::Request;
 use crate::time::LocalTime;
 
 use exchange::Limit;
@@ -79,8 +80,9 @@ impl Bridge {
                 byte,
                 speed,
                 is_enabled,
-            } => game.request(&mut link, (byte, speed), is_enabled),
-            Input::Poll { look } => link.outbox.deliver = game.exchange.poll(now, look),
+                chunk,
+            } => game.request(&mut link, Request { byte, speed, chunk }, is_enabled),
+            Input::Poll { look, chunk } => link.outbox.deliver = game.exchange.poll(now, look, chunk),
             Input::PollAgain => link.outbox.deliver = game.exchange.poll_again(now),
             Input::Reply { byte } => game.reply(&mut link, byte),
             Input::FrameStart { is_armed, port } => {

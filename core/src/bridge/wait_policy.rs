@@ -97,14 +97,14 @@ impl WaitPolicy {
     }
 
     /// A frame begins. `is_cut_short`: this machine is too slow to run as far ahead as the path would have
-    /// it.
-    pub(super) fn handle_frame_start(&mut self, is_cut_short: bool) {
+    /// it. `has_timeline`: bytes are taken at their emulated time, and verdicts need no wait where roles change.
+    pub(super) fn handle_frame_start(&mut self, is_cut_short: bool, has_timeline: bool) {
         self.replay = (self.replay * 15 + std::mem::take(&mut self.replayed)) / 16;
         self.used_for = self.used_for.saturating_sub(1);
         self.cooldown = self.cooldown.saturating_sub(1);
         self.has_missed = false;
         self.is_over_budget &= self.is_used();
-        if self.used_for < POLICY_RESET_FRAMES - TURN_FRAMES {
+        if has_timeline || self.used_for < POLICY_RESET_FRAMES - TURN_FRAMES {
             self.turns = 0;
         }
         self.is_cut_short = is_cut_short;
@@ -176,7 +176,7 @@ mod tests {
         let mut policy = WaitPolicy::default();
         for _ in 0..1000 {
             policy.handle_replay(Duration::from_millis(1));
-            policy.handle_frame_start(false);
+            policy.handle_frame_start(false, false);
             policy.handle_transfer(Role::Clocked);
             assert_eq!(policy.patience(CABLE), None);
         }
@@ -187,17 +187,17 @@ mod tests {
         let mut policy = WaitPolicy::default();
         for _ in 0..60 {
             policy.handle_replay(Duration::from_millis(9));
-            policy.handle_frame_start(false);
+            policy.handle_frame_start(false, false);
             policy.handle_transfer(Role::Clocked);
         }
         assert!(policy.patience(CABLE).unwrap() > CABLE);
         assert_eq!(policy.patience(Duration::from_millis(10)), None);
         for _ in 0..1000 {
-            policy.handle_frame_start(false);
+            policy.handle_frame_start(false, false);
             policy.handle_transfer(Role::Clocked);
         }
         assert!(policy.wants_rendezvous(CABLE), "as long as bytes keep coming");
-        (0..POLICY_RESET_FRAMES).for_each(|_| policy.handle_frame_start(false));
+        (0..POLICY_RESET_FRAMES).for_each(|_| policy.handle_frame_start(false, false));
         assert!(!policy.wants_rendezvous(CABLE));
     }
 
@@ -205,7 +205,7 @@ mod tests {
     fn a_machine_that_may_not_run_as_far_ahead_as_it_should_waits() {
         let mut policy = WaitPolicy::default();
         policy.handle_transfer(Role::Clocked);
-        policy.handle_frame_start(true);
+        policy.handle_frame_start(true, false);
         assert!(policy.wants_rendezvous(CABLE));
     }
 
@@ -218,7 +218,7 @@ mod tests {
         policy.handle_transfer(Role::Clocked);
         assert!(!policy.wants_rendezvous(CABLE));
         for _ in 0..TURNS {
-            policy.handle_frame_start(false);
+            policy.handle_frame_start(false, false);
             policy.handle_transfer(Role::Took);
             policy.handle_transfer(Role::Clocked);
         }
@@ -232,7 +232,7 @@ mod tests {
         let mut policy = WaitPolicy::default();
         let mut waits = 0;
         for _ in 0..COOLDOWN_FRAMES {
-            policy.handle_frame_start(false);
+            policy.handle_frame_start(false, false);
             for _ in 0..5 {
                 policy.handle_transfer(Role::Took);
                 policy.handle_transfer(Role::Clocked);

@@ -3,10 +3,11 @@
 
 use super::COUNT_LIMIT;
 use crate::serial::{Speed, UNPLUGGED};
+use crate::time::Chunk;
 use bincode::{BorrowDecode, Decode, Encode};
 
 /// One transfer that its maker's game clocks, waiting for the other side's verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Offer {
     /// Number of this offer among its maker's, from 0, within the session.
     pub id: u64,
@@ -14,9 +15,13 @@ pub struct Offer {
     pub byte: u8,
     /// The clock that the game chose.
     pub speed: Speed,
-    /// The maker's emulated frame in which it was made. A finer emulated time belongs beside it: see the
-    /// history's module.
+    /// The maker's emulated frame in which it was made.
     pub frame: u64,
+    /// The place in that frame, where the maker's core tells it.
+    pub chunk: Option<Chunk>,
+    /// Chunks by which the receiver's emulated time exceeds the maker's at the same moment of the timeline; 0
+    /// from the side that does not keep the timeline.
+    pub lead: i64,
     /// Number of the receiver's offers that the maker had judged by then.
     pub judged: u64,
 }
@@ -84,15 +89,17 @@ pub enum Event<'a> {
     Replaces(ReplaceRun<'a>),
 }
 
-/// Consecutive offers: the first one's number, frame and judged count, then four bytes each.
+/// Consecutive offers with the same lead: the first one's number, frame and judged count, then four bytes
+/// each.
 ///
-/// An entry is the byte, its speed (0 normal, 1 fast), and by how much its frame and its judged count exceed
-/// the entry before.
+/// An entry is the byte; its speed (bit 0: 0 normal, 1 fast) and one more than its chunk (bits 1 to 5; 0 for
+/// none); and by how much its frame and its judged count exceed the entry before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct OfferRun<'a> {
     pub(super) first: u64,
     pub(super) frame: u64,
     pub(super) judged: u64,
+    pub(super) lead: i64,
     pub(super) entries: &'a [u8],
 }
 
@@ -118,6 +125,12 @@ pub struct Position {
     pub received: u64,
     /// Number of offers that the sender's history has made.
     pub sent: u64,
+    /// Number of the frame at which the sender's history stands.
+    pub frame: u64,
+    /// Its frames before this one are final, but for what the receiver has sent and it has not heard.
+    pub settled_frame: u64,
+    /// The lead of its next offer.
+    pub lead: i64,
     /// The sender's game's answer to the next offer, announced before that comes: the one whose number is the
     /// header's judged count.
     pub announced: Option<u8>,
@@ -144,7 +157,13 @@ impl Event<'_> {
             Event::Verdicts(run) => (run.entries.len(), VERDICT_LEN, [run.first, 0, 0]),
             Event::Replaces(run) => (run.entries.len(), REPLACE_LEN, [run.base, 0, 0]),
             Event::Position(position) => {
-                return position.received <= COUNT_LIMIT && position.sent <= COUNT_LIMIT;
+                let counts = [
+                    position.received,
+                    position.sent,
+                    position.frame,
+                    position.settled_frame,
+                ];
+                return counts.iter().all(|count| *count <= COUNT_LIMIT);
             }
         };
         // 256 * 1200 bounds the sum of all one-byte steps in a datagram, and of the one two-byte step in a
@@ -158,7 +177,8 @@ impl Offer {
     pub(super) fn entry(self, before: Offer) -> Option<[u8; OFFER_LEN]> {
         let frame = u8::try_from(self.frame.checked_sub(before.frame)?).ok()?;
         let judged = u8::try_from(self.judged.checked_sub(before.judged)?).ok()?;
-        Some([self.byte, self.speed as u8, frame, judged])
+        let chunk = self.chunk.map_or(0, |chunk| chunk.raw() + 1);
+        (self.lead == before.lead).then_some([self.byte, self.speed as u8 | chunk << 1, frame, judged])
     }
 }
 
@@ -167,6 +187,7 @@ impl Iterator for OfferRun<'_> {
 
     fn next(&mut self) -> Option<Offer> {
         let (&[byte, speed, frame, judged], rest) = self.entries.split_first_chunk()?;
+        let chunk = speed >> 1 & 0x1F;
         let offer = Offer {
             id: self.first,
             byte,
@@ -175,6 +196,8 @@ impl Iterator for OfferRun<'_> {
                 _ => Speed::Fast,
             },
             frame: self.frame.saturating_add(frame.into()),
+            chunk: chunk.checked_sub(1).map(Chunk::new),
+            lead: self.lead,
             judged: self.judged.saturating_add(judged.into()),
         };
         (self.frame, self.judged) = (offer.frame, offer.judged);

@@ -40,7 +40,7 @@ pub const HEADER_LEN: usize = 112;
 pub const MAGIC: [u8; 4] = *b"GBLC";
 
 /// The version of the protocol that this build speaks.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// No count of transfers reaches this: a thousand a second for 146 million years. What follows a count can
 /// still be written.
@@ -65,6 +65,8 @@ impl Flags {
     /// The sender waits a little for each verdict on its offers, so the other's listening game should stay in
     /// its poll for the next; only where both sides roll back.
     pub const RENDEZVOUS: Flags = Flags(1 << 4);
+    /// The sender's core tells the time inside its frames; only where it can roll back.
+    pub const CLOCK: Flags = Flags(1 << 5);
     /// The sender unplugs: the last datagram of its session.
     pub const GOODBYE: Flags = Flags(1 << 2);
 
@@ -145,6 +147,7 @@ pub struct Header {
 mod tests {
     use super::*;
     use crate::serial::Speed;
+    use crate::time::Chunk;
 
     fn header() -> Header {
         Header {
@@ -165,6 +168,8 @@ mod tests {
             byte,
             speed: Speed::Fast,
             frame,
+            chunk: id.to_le_bytes()[0].checked_sub(6).map(Chunk::new),
+            lead: -7,
             judged: 2 + id / 3,
         }
     }
@@ -230,12 +235,16 @@ mod tests {
         let position = Position {
             incarnation: 1,
             received: 2,
+            frame: 77,
+            settled_frame: 70,
+            lead: -7,
             announced: Some(0x77),
             ..Position::default()
         };
         assert!(writer.position(position));
         let len = writer.finish();
         let number = |number: u64| number.to_le_bytes().to_vec();
+        let lead = (-7_i64).cast_unsigned();
         let run = |tag: u8, numbers: &[u64], entries: &[u8]| {
             let numbers = numbers.iter().copied().chain([entries.len() as u64]);
             [
@@ -258,13 +267,16 @@ mod tests {
             vec![0; 11],
             number(2),
             number(0),
+            number(77),
+            number(70),
+            number(lead),
             vec![1, 0x77],
         ]
         .concat();
         let expected = [
-            run(0, &[5, 258, 3], &[5, 1, 0, 0, 6, 1, 2, 1, 7, 1, 0, 0]),
-            run(0, &[8, 516, 4], &[8, 1, 0, 0]),
-            run(0, &[10, 516, 5], &[10, 1, 0, 0]),
+            run(0, &[5, 258, 3, lead], &[5, 1, 0, 0, 6, 3, 2, 1, 7, 5, 0, 0]),
+            run(0, &[8, 516, 4, lead], &[8, 7, 0, 0]),
+            run(0, &[10, 516, 5, lead], &[10, 11, 0, 0]),
             run(1, &[9], &[0, 0x29, 1, 0, 2, 0x55]),
             replaces,
             position,
@@ -280,6 +292,9 @@ mod tests {
             peer_epoch: 5,
             received: 6,
             sent: 7,
+            frame: 8,
+            settled_frame: 7,
+            lead: -9,
             announced: Some(0x55),
         };
         let replaces: Vec<_> = (0..32).map(|n| (9 + n, 1_000_000 - 7 * u64::from(n))).collect();

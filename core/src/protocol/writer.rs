@@ -30,6 +30,7 @@ impl<'a> Writer<'a> {
                 first: head.id,
                 frame: head.frame,
                 judged: head.judged,
+                lead: head.lead,
                 entries,
             })
         })

@@ -230,6 +230,11 @@ impl Core {
         self.set_input_state(core_callbacks::input_state);
     }
 
+    /// True while the core tells the time inside its frames.
+    pub(crate) fn has_clock(&self) -> bool {
+        self.samples.is_known()
+    }
+
     /// Emulates about one frame.
     pub(crate) fn run(&self) {
         self.samples.run(|| DEPTHS.run(&|| self.run_frame()));

@@ -71,10 +71,6 @@ impl FrameClock {
     /// Number of the chunk that the core emulates, from 0 at the frame's begin; on the core's thread. It is 0
     /// to 17 with the screen on, or off, all the time, and up to 64 in a frame in which the game switches it,
     /// or more. `None` where the count is not known, or no frame runs.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the core's own calls, which do not ask yet")
-    )]
     pub(super) fn chunk(&self) -> Option<u8> {
         let count = self.count.load(Ordering::Relaxed);
         if count.is_null() {
@@ -115,6 +111,11 @@ impl SampleCount {
             count: AtomicPtr::new(std::ptr::null_mut()),
             search: AtomicCell::new(Some(Box::new(Search::new(areas)))),
         }
+    }
+
+    /// True while the count is known: then [`CLOCK`] goes in each frame.
+    pub(super) fn is_known(&self) -> bool {
+        !self.count.load(Ordering::Relaxed).is_null()
     }
 
     /// Calls the core for one frame, live or replayed, with [`CLOCK`] going where the count is known.

@@ -13,6 +13,7 @@ use super::Mode;
 use crate::protocol::{Offer, Outcome};
 use crate::sequence_numbers::{Number as _, OwnOffer, PeerOffer};
 use crate::serial::{Speed, UNPLUGGED};
+use crate::time::Chunk;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -183,6 +184,8 @@ impl Conversation {
             byte,
             speed,
             frame,
+            chunk: None,
+            lead: 0,
             judged: judged.raw(),
         };
         self.push(ClockedBy::Own, offer, (UNPLUGGED, End::Unheard), frame);
@@ -214,7 +217,7 @@ impl Conversation {
             number: offer.id,
             judged: offer.judged,
             frame,
-            cycles: None,
+            cycles: offer.chunk.map(Chunk::begin),
             byte: offer.byte,
             read,
             end,
@@ -262,6 +265,8 @@ mod tests {
             byte: 0x29,
             speed: Speed::Normal,
             frame: 7,
+            chunk: None,
+            lead: 0,
             judged: 3,
         }
     }

@@ -20,8 +20,8 @@ pub use conversation::{ClockedBy, End, Entry, TRACE_PLACES, Transfer};
 use super::liveness::Liveness;
 use super::stats::{Counters, Traffic};
 use crate::protocol::{Events, Flags, Header, Writer};
-use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
-use crate::time::LocalTime;
+use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
+use crate::time::{Chunk, LocalTime};
 use conversation::Conversation;
 use rollback::Rollback;
 use serde::{Deserialize, Serialize};
@@ -219,7 +219,8 @@ impl Exchange {
         match &mut self.rollback {
             Some(rollback) if header.flags.contains(Flags::ROLLBACK) => {
                 self.mode = Mode::Rollback;
-                rollback.plug(is_new_peer);
+                // Both sides see the same two numbers.
+                rollback.plug(is_new_peer, header.to.0 > header.from.0);
             }
             _ => self.mode = Mode::Strict,
         }
@@ -276,15 +277,15 @@ impl Exchange {
     pub fn request(
         &mut self,
         context: &mut Context<'_>,
-        (byte, speed): (u8, Speed),
+        request: Request,
         is_torn: bool,
         frame: u64,
         verdict_until: Option<LocalTime>,
     ) -> Effects {
         let Some(rollback) = self.answering() else {
-            return self.strict.request(context, (byte, speed), is_torn, frame);
+            return self.strict.request(context, request, is_torn, frame);
         };
-        rollback.offer(byte, speed);
+        rollback.offer(request);
         match verdict_until.filter(|_| !rollback.is_answered()) {
             Some(until) => Effects {
                 wait: Some(Limit::Prediction(until)),
@@ -312,9 +313,9 @@ impl Exchange {
     }
 
     /// The core looks for a byte: one that it is given is answered with [`Exchange::reply`].
-    pub fn poll(&mut self, now: LocalTime, look: Look) -> Option<(u8, Speed)> {
+    pub fn poll(&mut self, now: LocalTime, look: Look, chunk: Option<Chunk>) -> Option<(u8, Speed)> {
         match self.answering() {
-            Some(rollback) => rollback.poll(look),
+            Some(rollback) => rollback.poll(look, chunk),
             None => self.strict.poll(now, look),
         }
     }

@@ -10,7 +10,7 @@ use super::conversation::Conversation;
 use super::{Context, Effects, Frame, Limit};
 use crate::protocol::{Event, Events, Header, Offer, Outcome, Verdict, Writer};
 use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
-use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
+use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
 use crate::time::LocalTime;
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ impl Strict {
     pub(super) fn request(
         &mut self,
         context: &mut Context<'_>,
-        (byte, speed): (u8, Speed),
+        Request { byte, speed, .. }: Request,
         is_torn: bool,
         frame: u64,
     ) -> Effects {
@@ -170,6 +170,7 @@ impl Strict {
                     speed,
                     frame,
                     judged: self.judged.raw(),
+                    ..Offer::default()
                 });
                 self.next = self.next.next();
                 Effects {

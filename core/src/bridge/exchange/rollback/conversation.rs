@@ -1,6 +1,7 @@
 //! Trace of the transfers that are final: what the maker's game has read and nothing takes back any more.
 
 use super::history::History;
+use super::timeline;
 use crate::protocol::Offer;
 use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
 use crate::serial::UNPLUGGED;
@@ -26,15 +27,17 @@ pub(super) fn trace(history: &mut History) {
     }
     while let Some(number) = conversation.next_of_peer(inbound.confirmed().raw()) {
         let number = PeerOffer::new(number);
-        if let (Some(theirs), Some((outcome, frame))) = (inbound.get(number), inbound.judgement(number)) {
+        if let (Some(theirs), Some(judgement)) = (inbound.get(number), inbound.judgement(number)) {
             let offer = Offer {
                 id: number.raw(),
                 byte: theirs.byte,
                 speed: theirs.speed,
                 frame: theirs.frame.raw(),
+                chunk: judgement.time.map(timeline::place),
+                lead: 0,
                 judged: theirs.judged.raw(),
             };
-            conversation.of_peer(offer, outcome, frame.raw());
+            conversation.of_peer(offer, judgement.outcome, judgement.frame.raw());
         }
     }
 }

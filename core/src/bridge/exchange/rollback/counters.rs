@@ -83,6 +83,8 @@ pub struct Transfers {
     pub paired: u64,
     /// Offers of the peer that this game took, replays not counted.
     pub taken: u64,
+    /// Offers of the peer that came too late to be taken at their moment of the timeline.
+    pub late: u64,
     /// Of these, those that the peer replaced, or that a pulled cable made void.
     pub taken_back: u64,
     /// Offers of the peer that were refused here.

@@ -3,15 +3,17 @@
 
 use super::conversation;
 use super::counters::Counters;
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Judgement};
 use super::incarnation::Incarnation;
 use super::outbound::{Outbound, Own};
 use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
+use super::timeline::{self, Timeline};
 use crate::bridge::exchange::conversation::Conversation;
 use crate::protocol::Outcome;
-use crate::sequence_numbers::{Number, OwnEpoch, OwnFrame};
+use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame};
 use crate::serial::{Shift, Speed};
+use crate::time::Chunk;
 use std::hash::{Hash, Hasher};
 
 /// Settings by the caller, see `Rollback::set_repairs` and the two after it.
@@ -30,11 +32,16 @@ pub(super) struct History {
     pub(super) inbound: Inbound,
     pub(super) snapshots: Snapshots,
     pub(super) window: PredictionWindow,
+    pub(super) timeline: Timeline,
     pub(super) counters: Counters,
     pub(super) settings: Settings,
     pub(super) conversation: Conversation,
     /// Frames emulated in this history; in a replay, the number of the frame that is repeated.
     frame: OwnFrame,
+    /// The newest frame so far.
+    newest: OwnFrame,
+    /// Frames before this one were said to be final.
+    confirmed: OwnFrame,
     /// Oldest frame with a take that has become void.
     back_to: Option<OwnFrame>,
     /// Calls since anything happened.
@@ -64,15 +71,21 @@ impl History {
             outbound,
             inbound,
             snapshots,
+            timeline,
             window: _,   // Measures: they decide when the game stalls, not what it reads.
             counters: _, // Nothing is decided by them.
             settings: _, // The caller says them anew.
             conversation: _,
             frame,
+            newest,
+            confirmed,
             back_to,
             quiet: _, // Decides how often an idle game is saved, and what is said without need.
         } = self;
-        (link, outbound, inbound, snapshots, frame, back_to)
+        (
+            (link, outbound, inbound, snapshots),
+            (timeline, frame, newest, confirmed, back_to),
+        )
     }
 
     pub(super) fn new(slots: usize, places: usize) -> History {
@@ -91,6 +104,7 @@ impl History {
 
     pub(super) fn next_frame(&mut self) {
         self.frame = self.frame.next();
+        self.newest = self.newest.max(self.frame);
     }
 
     pub(super) fn rewind(&mut self, snapshot: &Snapshot) {
@@ -177,12 +191,20 @@ impl History {
         self.close();
     }
 
-    /// Offers a transfer that the game clocks in the frame that runs; false if there is no room.
-    pub(super) fn send(&mut self, byte: u8, speed: Speed) -> bool {
+    /// Offers a transfer that the game clocks in this chunk of the frame that runs; false if there is no
+    /// room.
+    pub(super) fn send(&mut self, byte: u8, speed: Speed, time: Option<OwnChunk>) -> bool {
+        let before = self.outbound.get(self.outbound.next());
+        let is_new_timed = !self.settings.has_rendezvous && !self.timeline.is_colliding();
+        let is_timed = before.map_or(is_new_timed, |before| before.time.is_some());
+        let time = time.filter(|_| is_timed);
         let own = Own {
             byte,
             speed,
             frame: self.frame,
+            told: self.told(),
+            time,
+            lead: self.timeline.lead(),
             judged: self.inbound.next(),
             ..Own::default()
         };
@@ -190,6 +212,17 @@ impl History {
         let is_kept = self.outbound.send(own, &mut self.counters);
         self.note_epoch(epoch);
         is_kept
+    }
+
+    /// The frame from which the age of the next offer counts. One that is an answer to what was due in the
+    /// past is new all the same, and so are those right behind it.
+    fn told(&self) -> OwnFrame {
+        let number = self.outbound.next();
+        let last = number.previous().and_then(|last| self.outbound.get(last));
+        match last {
+            Some(last) if last.judged == self.inbound.next() => self.frame.max(last.told),
+            _ => self.newest,
+        }
     }
 
     /// Withdraws what is not sent again.
@@ -201,9 +234,21 @@ impl History {
         self.note_epoch(epoch);
     }
 
-    /// Takes the peer's next offer in this poll of the frame that runs, for this byte.
-    pub(super) fn take(&mut self, poll: u32, byte: u8) {
-        self.inbound.take(self.frame, poll, byte, &mut self.counters);
+    /// Takes the peer's next offer in this poll and chunk of the frame that runs, for this byte.
+    pub(super) fn take(&mut self, poll: u32, time: Option<OwnChunk>, byte: u8) {
+        let judgement = Judgement {
+            frame: self.frame,
+            poll,
+            made: self.outbound.next(),
+            time,
+            outcome: Outcome::Taken { byte },
+        };
+        self.inbound.take(judgement, &mut self.counters);
+    }
+
+    /// The chunk of our time that this is in the frame that runs, where the core tells it.
+    pub(super) fn time(&self, chunk: Option<Chunk>) -> Option<OwnChunk> {
+        chunk.map(|chunk| timeline::chunk(self.frame, chunk))
     }
 
     /// Refuses, at the end of a live frame, what could have been taken for two whole frames and was not.
@@ -236,7 +281,22 @@ impl History {
         }
     }
 
-    /// The oldest frame that may still change.
+    /// Frames before this one were said to be final.
+    pub(super) fn confirmed(&self) -> OwnFrame {
+        self.confirmed
+    }
+
+    /// The oldest frame that may still change, also by what has not arrived: an offer that is due in the
+    /// past.
+    pub(super) fn horizon(&self) -> OwnFrame {
+        let heard = match self.timeline.is_shared() {
+            true => self.timeline.heard().max(self.frame.before(self.window.reach())),
+            false => self.frame,
+        };
+        self.oldest_open().min(heard).max(self.confirmed)
+    }
+
+    /// The oldest frame that may still change by what is known.
     pub(super) fn oldest_open(&self) -> OwnFrame {
         let made = self.outbound.first_open().map(|own| own.frame);
         let judged = self.inbound.first_open().map(|judgement| judgement.frame);
@@ -249,7 +309,8 @@ impl History {
     /// Releases what no correction can reach.
     pub(super) fn release(&mut self) {
         conversation::trace(self);
-        self.snapshots.release(self.oldest_open());
+        self.confirmed = self.horizon();
+        self.snapshots.release(self.confirmed);
         if let Some(snapshot) = self.snapshots.oldest() {
             self.outbound.release(snapshot.made);
             self.inbound.release(snapshot.judged);

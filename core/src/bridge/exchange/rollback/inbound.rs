@@ -1,9 +1,10 @@
 //! Inbound transfers, those that the peer's game clocks: its offers, and this game's verdict on each.
 
 use super::counters::{Counters, Transfers};
+use super::due::{Due, Progress};
 use super::sequence_buffer::SequenceBuffer;
 use crate::protocol::{Outcome, Verdict};
-use crate::sequence_numbers::{Number, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
+use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 use crate::serial::Speed;
 use std::cmp::Ordering;
 
@@ -26,6 +27,8 @@ pub(super) struct Theirs {
     pub(super) judged: OwnOffer,
     /// Our first frame that could see it.
     pub(super) arrived: OwnFrame,
+    /// When it is to be taken, where both cores tell their time; else on arrival.
+    pub(super) due: Option<Due>,
 }
 
 /// Verdict on one offer of the peer, and when it was given.
@@ -35,8 +38,11 @@ pub(super) struct Judgement {
     /// offer.
     pub(super) frame: OwnFrame,
     /// The poll of that frame in which it was taken, the first being 1.
-    poll: u32,
-    outcome: Outcome,
+    pub(super) poll: u32,
+    /// Our next offer when it was judged, and the chunk of our time where that is known.
+    pub(super) made: OwnOffer,
+    pub(super) time: Option<OwnChunk>,
+    pub(super) outcome: Outcome,
 }
 
 /// Offers of the peer, as far back as they may still matter.
@@ -114,16 +120,18 @@ impl Inbound {
         self.list.get(self.next.previous()?)
     }
 
+    pub(super) fn judgement(&self, number: PeerOffer) -> Option<&Judgement> {
+        self.judgements.get(number)
+    }
+
+    pub(super) fn unjudged_mut(&mut self) -> Option<&mut Theirs> {
+        self.list.get_mut(self.judgements.end())
+    }
+
     pub(super) fn verdict(&self, number: PeerOffer) -> Option<Verdict> {
         let outcome = self.judgements.get(number)?.outcome;
         let id = number.raw();
         Some(Verdict { id, outcome })
-    }
-
-    /// The verdict that was given on an offer, and the frame of ours in which it was.
-    pub(super) fn judgement(&self, number: PeerOffer) -> Option<(Outcome, OwnFrame)> {
-        let judgement = self.judgements.get(number)?;
-        Some((judgement.outcome, judgement.frame))
     }
 
     /// The game's answer to the next offer of the peer, if that is the next for both sides.
@@ -179,19 +187,14 @@ impl Inbound {
         self.next = self.next.next();
     }
 
-    /// Takes the next offer in this poll for this byte, anew or as recorded.
-    pub(super) fn take(&mut self, frame: OwnFrame, poll: u32, byte: u8, counters: &mut Counters) {
-        let outcome = Outcome::Taken { byte };
+    /// Takes the next offer, anew or as recorded.
+    pub(super) fn take(&mut self, judgement: Judgement, counters: &mut Counters) {
         let recorded = self.judgements.get(self.next).map(|before| before.outcome);
         match recorded {
-            Some(before) => counters.unrepeatable += u64::from(before != outcome),
-            None => counters.transfers.taken += u64::from(self.judge(frame, poll, outcome)),
+            Some(before) => counters.unrepeatable += u64::from(before != judgement.outcome),
+            None => counters.transfers.taken += u64::from(self.judgements.push(judgement)),
         }
         self.next = self.next.next();
-    }
-
-    fn judge(&mut self, frame: OwnFrame, poll: u32, outcome: Outcome) -> bool {
-        self.judgements.push(Judgement { frame, poll, outcome })
     }
 
     /// True if the oldest unjudged offer is certain, should it be half of a pair: all before it is final at
@@ -202,16 +205,29 @@ impl Inbound {
 
     /// Judges the next offer as half of a pair, whose other half is this byte of ours.
     pub(super) fn judge_pair(&mut self, frame: OwnFrame, byte: u8) {
-        let is_kept = self.judge(frame, 0, Outcome::Paired { byte });
+        let is_kept = self.judgements.push(Judgement {
+            frame,
+            outcome: Outcome::Paired { byte },
+            ..Judgement::default()
+        });
         debug_assert!(is_kept, "the room was looked at before");
         self.paired = self.judged();
     }
 
     /// Refuses again what was refused up to the end of this frame, in a replay.
-    pub(super) fn replay_refusals(&mut self, frame: OwnFrame) {
+    pub(super) fn repeat_refusals(&mut self, frame: OwnFrame) {
+        self.pass_refusals(|judgement| judgement.frame <= frame);
+    }
+
+    /// Refuses again what was refused before this offer of ours was made.
+    pub(super) fn repeat_refusals_before(&mut self, number: OwnOffer) {
+        self.pass_refusals(|judgement| judgement.time.is_some() && judgement.made <= number);
+    }
+
+    fn pass_refusals(&mut self, is_passed: impl Fn(&Judgement) -> bool) {
         while let Some(judgement) = self.judgements.get(self.next)
             && judgement.outcome == Outcome::Refused
-            && judgement.frame <= frame
+            && is_passed(judgement)
         {
             self.next = self.next.next();
         }
@@ -220,11 +236,32 @@ impl Inbound {
     /// Refuses offers at the end of `frame`; how many they were. `unarmed_since` is the first frame since
     /// which the game has not listened, or could not have been given a byte.
     pub(super) fn refuse(&mut self, frame: OwnFrame, unarmed_since: OwnFrame, made: OwnOffer) -> u64 {
+        self.refuse_while(frame, None, made, |_, head| {
+            let is_awaited = head.due.is_none_or(|due| due.progress == Progress::Late);
+            is_awaited && frame.next().since(head.arrived.max(unarmed_since)) >= UNARMED_FRAMES
+        })
+    }
+
+    /// Refuses in this frame, and chunk where that is known, what a game that has made these offers does not
+    /// hear; how many they were.
+    pub(super) fn refuse_while(
+        &mut self,
+        frame: OwnFrame,
+        time: Option<OwnChunk>,
+        made: OwnOffer,
+        is_refused: impl Fn(&Inbound, &Theirs) -> bool,
+    ) -> u64 {
+        let judgement = Judgement {
+            frame,
+            time,
+            made,
+            ..Judgement::default()
+        };
         let mut refused = 0;
         while let Some(head) = self.head()
             && head.judged == made
-            && frame.next().since(head.arrived.max(unarmed_since)) >= UNARMED_FRAMES
-            && self.judge(frame, 0, Outcome::Refused)
+            && is_refused(self, head)
+            && self.judgements.push(judgement)
         {
             self.next = self.next.next();
             refused += 1;
@@ -307,6 +344,7 @@ impl Inbound {
     /// Releases offers that no replay can reach: the oldest snapshot was saved before this number.
     pub(super) fn release(&mut self, number: PeerOffer) {
         self.list.release(number.before(SPACING_LOOKBACK));
-        self.judgements.release(number.min(self.settled));
+        // The pause before the next take is counted from the last one.
+        self.judgements.release(number.min(self.settled).before(1));
     }
 }

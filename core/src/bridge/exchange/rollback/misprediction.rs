@@ -2,17 +2,20 @@
 //! frame that must be emulated again.
 
 use super::history::History;
+use super::timeline::{self, Crossing};
 use crate::protocol::Outcome;
 use crate::sequence_numbers::OwnFrame;
 
-/// The oldest frame that must be emulated again, if one must: something that the game took in it is void, or
-/// a byte that it read was predicted wrong.
+/// The oldest frame that must be emulated again, if one must: something that the game took in it is void, a
+/// byte that it read was predicted wrong, or one was due in it.
 pub(super) fn notice(history: &mut History) -> Option<OwnFrame> {
     if let Some(frame) = history.back_to() {
         return Some(frame);
     }
     pair(history);
-    let wrong = check(history)?;
+    let Some(wrong) = check(history) else {
+        return history.go_back_for_due();
+    };
     history.counters.predictions.wrong += 1;
     Some(wrong)
 }
@@ -42,7 +45,8 @@ fn are_alike(one: Outcome, other: Outcome) -> bool {
     one.reads() == other.reads() && one.is_paired() == other.is_paired()
 }
 
-/// Pairs offers of both sides that were made at the same instant: each is the other's answer.
+/// Pairs offers of both sides that were made at the same instant: each is the other's answer. Where the
+/// timeline tells which was made first, that one counts, and the other will be replaced.
 ///
 /// The oldest open offer here and the oldest unjudged one of the peer, where neither maker had judged the
 /// other's. Both must be certain: all before them is final on both sides. Then both sides find the same two,
@@ -55,7 +59,9 @@ pub(super) fn pair(history: &mut History) {
             return;
         };
         let is_certain = outbound.settled() == ours && inbound.is_pairable();
-        if !is_certain || own.judged != theirs || other.judged != ours {
+        let is_crossing = own.judged == theirs && other.judged == ours;
+        let shared = other.due.map(|due| due.shared);
+        if !is_certain || !is_crossing || timeline::crossing(own.shared(), shared) != Crossing::Pair {
             return;
         }
         history.handle_answer(Outcome::Paired { byte: other.byte });

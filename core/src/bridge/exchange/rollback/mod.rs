@@ -11,9 +11,10 @@
 //! A rollback knows nothing of cores, sockets, threads and clocks, nor who the peer is. It says what is to be
 //! done ([`Step`]); the owner of the core does it.
 //!
-//! `history` is what is known. Three machines work on it: `serial_port` inside a frame, `scheduler` between
-//! frames, `peer_sync` with the peer; `misprediction` notices what must be emulated again. ARCHITECTURE.md,
-//! "How a corrected frame travels", follows one wrong prediction through both sides.
+//! `history` is what is known; `timeline` and `moments` say when the peer's offers are due in it. Three
+//! machines work on it: `serial_port` inside a frame, `scheduler` between frames, `peer_sync` with the peer;
+//! `misprediction` notices what must be emulated again. ARCHITECTURE.md, "How a corrected frame travels",
+//! follows one wrong prediction through both sides.
 //!
 //! # Why it is sound
 //!
@@ -23,9 +24,26 @@
 //! open offers stand against each other, neither having judged the other, they are a *pair*: each is the
 //! other's answer.
 //!
-//! A verdict keeps the frame and the poll in which it was given, and a replay gives it there again. An offer
-//! that is to be taken at an emulated time of the taker's own would lead back, where that has passed on
-//! arrival, to before that frame, as a replacement does (`History::go_back_before`).
+//! A verdict keeps the frame and the poll in which it was given, and a replay gives it there again.
+//!
+//! # Moments
+//!
+//! Where both cores tell the time inside their frames ([`Rollback::set_clock`]), an offer says the chunk in
+//! which it was made, and is judged in that chunk of the taker's own time (`timeline`, `moments`): by going
+//! back where that has passed. There the taker had made exactly the offers that the maker had judged, or more
+//! of the maker's would have to come first; so nothing that is asked for above changes. A game that did not
+//! listen at that moment refuses, as it does not hear on a cable; it does so before it makes an offer of its
+//! own that both sides know to be the later one.
+//!
+//! Of two offers that cross, the one that was made first counts, by a moment that both sides compute from the
+//! same two numbers; the other side goes back to before its own, hears, and replaces it. Only two within a
+//! chunk are a pair. The earliest open offer of all can always be judged: its taker has nothing open that is
+//! earlier, and whatever it has made later it can take back.
+//!
+//! A moment that lies further back than this machine's slack allows is given up (`PredictionWindow::reach`):
+//! the byte is taken when the game next listens, with its maker's pauses. `Transfers::late` counts these. A
+//! frame is final when nothing in it is open and no offer can come that is due in it: the peer says up to
+//! where its own frames are final, and what it has not heard of ours is open here.
 //!
 //! # Calls
 //!
@@ -87,10 +105,12 @@
 mod conversation;
 mod core_requests;
 mod counters;
+mod due;
 mod history;
 mod inbound;
 mod incarnation;
 mod misprediction;
+mod moments;
 mod outbound;
 mod peer_sync;
 mod prediction_window;
@@ -98,6 +118,7 @@ mod scheduler;
 mod sequence_buffer;
 mod serial_port;
 mod snapshots;
+mod timeline;
 
 #[cfg(test)]
 mod tests;
@@ -108,7 +129,8 @@ pub use counters::{Counters, Frames, Predictions, Transfers};
 use super::conversation::{Conversation, Entry};
 use crate::protocol::{Events, Header, Writer};
 use crate::sequence_numbers::Number;
-use crate::serial::{Look, Speed};
+use crate::serial::{Look, Request, Speed};
+use crate::time::Chunk;
 use history::History;
 use peer_sync::{Moment, PeerSync};
 use scheduler::Scheduler;
@@ -150,8 +172,10 @@ impl Rollback {
 
     /// Begins a session with a peer that rolls back too. `is_new_peer`: not the one of the last session, or
     /// it restarted.
-    pub fn plug(&mut self, is_new_peer: bool) {
-        self.peer_sync.plug(is_new_peer, &mut self.history);
+    ///
+    /// One of the two sides is the keeper of their timeline, and both know which.
+    pub fn plug(&mut self, is_new_peer: bool, is_keeper: bool) {
+        self.peer_sync.plug(is_new_peer, is_keeper, &mut self.history);
     }
 
     /// Ends the session: transfers that are not confirmed read 0xFF, from the next call on.
@@ -195,7 +219,7 @@ impl Rollback {
     /// disk.
     #[must_use]
     pub fn confirmed(&self) -> Confirmed {
-        let frame = self.history.oldest_open();
+        let frame = self.history.horizon();
         let snapshot = self.history.snapshots.newest_whole(frame);
         Confirmed {
             frame: frame.raw(),
@@ -203,9 +227,10 @@ impl Rollback {
         }
     }
 
-    /// Sets how long a datagram and its answer take now, all but rare delays included.
-    pub fn set_round_trip(&mut self, round_trip: Duration) {
-        self.history.window.set_round_trip(round_trip);
+    /// Sets how long a datagram and its answer take now: usually, and with all but rare delays.
+    pub fn set_round_trip(&mut self, mean: Duration, slow: Duration) {
+        self.history.window.set_round_trip(slow);
+        self.history.timeline.set_round_trip(mean);
     }
 
     /// Records the cost of one replayed frame on this machine, its snapshot included.
@@ -218,6 +243,12 @@ impl Rollback {
         self.history.settings.has_repairs = has_repairs;
     }
 
+    /// Sets whether the core tells the time inside its frames: then bytes are taken at the moment at which they
+    /// were made, where the peer's core does too.
+    pub fn set_clock(&mut self, has_clock: bool) {
+        self.history.timeline.set_clock(has_clock);
+    }
+
     /// Sets whether the caller waits a little for each verdict: no frame begins while one is open.
     pub fn set_rendezvous(&mut self, is_rendezvous: bool) {
         self.history.settings.has_rendezvous = is_rendezvous;
@@ -227,6 +258,12 @@ impl Rollback {
     /// `frame_lead`.
     pub fn set_leading(&mut self, is_leading: bool) {
         self.history.settings.is_leading = is_leading;
+    }
+
+    /// True if bytes are taken at the moments at which they were made: both cores tell their time.
+    #[must_use]
+    pub fn has_timeline(&self) -> bool {
+        self.history.timeline.is_shared()
     }
 
     /// True if this machine replays too slowly for the prediction window that the path asks for.
@@ -268,8 +305,8 @@ impl Rollback {
     /// repeats what was taken in it: a replay must not depend on how its looks are told apart. Nor is the
     /// first byte of a conversation taken in a frame's first poll: the game's own code of each frame comes
     /// right after that, and at a title it writes SB and SC, or begins a conversation itself.
-    pub fn poll(&mut self, look: Look) -> Option<(u8, Speed)> {
-        self.port.poll(look, &mut self.history)
+    pub fn poll(&mut self, look: Look, chunk: Option<Chunk>) -> Option<(u8, Speed)> {
+        self.port.poll(look, chunk, &mut self.history)
     }
 
     /// Looks again in the same poll, which has been prolonged: something may have arrived.
@@ -286,7 +323,7 @@ impl Rollback {
 
     /// Counts polls of the frame that runs which were left out.
     pub fn skip_polls(&mut self, polls: u32) {
-        self.port.skip(polls);
+        self.port.skip(polls, &mut self.history);
     }
 
     /// Takes the core's own SB, after the byte that [`poll`](Self::poll) gave.
@@ -295,8 +332,8 @@ impl Rollback {
     }
 
     /// Starts a transfer with the game's own clock; [`answer`](Self::answer) comes next.
-    pub fn offer(&mut self, byte: u8, speed: Speed) {
-        self.port.offer(byte, speed, &mut self.history);
+    pub fn offer(&mut self, request: Request) {
+        self.port.offer(request, &mut self.history);
     }
 
     /// True if nothing better can be known of the byte that the game reads next.

@@ -2,8 +2,9 @@
 
 use super::counters::{Counters, Transfers};
 use super::sequence_buffer::SequenceBuffer;
+use super::timeline;
 use crate::protocol::{Offer, Outcome};
-use crate::sequence_numbers::{Number, OwnEpoch, OwnFrame, OwnOffer, PeerOffer};
+use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame, OwnOffer, PeerOffer, SharedChunk};
 use crate::serial::{Speed, UNPLUGGED};
 
 /// Capacity for replacements that the peer has not acknowledged; while none fits, nothing is corrected.
@@ -17,13 +18,24 @@ const FIRST_PREDICTION: Outcome = Outcome::Taken { byte: UNPLUGGED };
 pub(super) struct Own {
     pub(super) byte: u8,
     pub(super) speed: Speed,
-    /// The frame in which this history made it.
+    /// The frame in which this history made it, and that from which its age counts.
     pub(super) frame: OwnFrame,
+    pub(super) told: OwnFrame,
+    /// The moment at which it was made as the peer is told, and the timeline's lead by then.
+    pub(super) time: Option<OwnChunk>,
+    pub(super) lead: i64,
     /// The peer's next offer to be judged by this history when it was made.
     pub(super) judged: PeerOffer,
     /// Outcome that the game read.
     pub(super) used: Outcome,
     pub(super) verdict: Option<Outcome>,
+}
+
+impl Own {
+    /// The moment of it that both sides know.
+    pub(super) fn shared(&self) -> Option<SharedChunk> {
+        self.time.map(|time| timeline::shared(time, self.lead))
+    }
 }
 
 /// Source of the outcome that a game reads.
@@ -98,7 +110,9 @@ impl Outbound {
             id: number.raw(),
             byte: own.byte,
             speed: own.speed,
-            frame: own.frame.raw(),
+            frame: own.time.map_or(own.frame, timeline::frame).raw(),
+            chunk: own.time.map(timeline::place),
+            lead: own.lead,
             judged: own.judged.raw(),
         })
     }
@@ -166,7 +180,8 @@ impl Outbound {
         match self.list.get_mut(number) {
             None => {}
             Some(before)
-                if (before.byte, before.speed, before.judged) == (own.byte, own.speed, own.judged) =>
+                if (before.byte, before.speed, before.judged) == (own.byte, own.speed, own.judged)
+                    && timeline::are_close(before.time, own.time) =>
             {
                 before.frame = own.frame;
             }

@@ -10,7 +10,7 @@ use super::inbound::Theirs;
 use super::incarnation::Heard;
 use super::misprediction;
 use crate::protocol::{
-    Event, Events, Header, MAX_DATAGRAM, Offer, Outcome, Position, Sequence, Verdict, Writer,
+    Event, Events, Flags, Header, MAX_DATAGRAM, Offer, Outcome, Position, Sequence, Verdict, Writer,
 };
 use crate::sequence_numbers::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
 
@@ -56,13 +56,14 @@ impl PeerSync {
         }
     }
 
-    pub(super) fn plug(&mut self, is_new_peer: bool, history: &mut History) {
+    pub(super) fn plug(&mut self, is_new_peer: bool, is_keeper: bool, history: &mut History) {
         if is_new_peer {
             history.end();
             history.link.forget_peer();
             (self.newest, self.waiting) = (Sequence::NONE, None);
         }
         self.is_plugged = true;
+        history.timeline.plug(is_keeper);
         history.note_news();
     }
 
@@ -187,6 +188,7 @@ impl PeerSync {
 }
 
 pub(super) fn write_header(header: &mut Header, history: &History) {
+    header.flags = header.flags.with(Flags::CLOCK, history.timeline.has_clock());
     if history.link.is_linked() {
         header.epoch = wire(history.outbound.epoch());
         header.judged = history.inbound.judged().raw();
@@ -206,6 +208,9 @@ fn position(history: &History) -> Position {
         position.peer_epoch = wire(inbound.epoch());
         position.received = inbound.received().raw();
         position.sent = history.outbound.sent().raw();
+        position.frame = history.frame().raw();
+        position.settled_frame = history.oldest_open().raw();
+        position.lead = history.timeline.lead();
         position.announced = inbound.announced();
     }
     position
@@ -245,6 +250,13 @@ fn follow(
     if PeerEpoch::new(header.epoch.into()) != history.inbound.epoch() || epoch > history.outbound.epoch() {
         return Err(Nonsense);
     }
+    history
+        .timeline
+        .set_peer_clock(header.flags.contains(Flags::CLOCK));
+    let (frame, quiet) = (history.frame(), history.quiet());
+    history
+        .timeline
+        .handle_position(PeerFrame::new(position.frame), frame, quiet);
     let settled = PeerOffer::new(header.settled);
     let (inbound, counters) = (&mut history.inbound, &mut history.counters.transfers);
     inbound.handle_progress(PeerOffer::new(position.sent), settled, counters);
@@ -252,6 +264,10 @@ fn follow(
         if let Event::Offers(run) = event {
             run.for_each(|offer| follow_offer(offer, history));
         }
+    }
+    if history.inbound.received() >= PeerOffer::new(position.sent) {
+        let theirs = PeerFrame::new(position.settled_frame);
+        history.timeline.handle_final(theirs, position.lead);
     }
     for event in events {
         if let Event::Verdicts(mut run) = event {
@@ -285,10 +301,13 @@ fn follow_replace(epoch: PeerEpoch, from: PeerOffer, history: &mut History) -> R
 }
 
 fn follow_offer(offer: Offer, history: &mut History) {
+    let frame = PeerFrame::new(offer.frame);
+    let due = history.timeline.due(frame, offer.chunk, offer.lead);
     let theirs = Theirs {
         byte: offer.byte,
         speed: offer.speed,
-        frame: PeerFrame::new(offer.frame),
+        frame,
+        due,
         judged: OwnOffer::new(offer.judged),
         arrived: history.frame(),
     };

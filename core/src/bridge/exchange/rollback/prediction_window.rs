@@ -9,6 +9,9 @@ use std::time::Duration;
 const LISTEN_FRAMES: u64 = 3;
 /// Frames by which each verdict comes later as long as offers are refused.
 const REFUSAL_FRAMES: u64 = 3;
+/// Frames beyond the path's own by which an offer may be due in the past: games that answer each other within a
+/// frame come further back with each turn.
+const REACH_FRAMES: u64 = 6;
 /// Limit of the clocking side's window, in frames, however long the path.
 const MAX_CLOCKING_FRAMES: u64 = 30;
 /// Frames that the armed side may be ahead of the peer's word that a take is final.
@@ -123,8 +126,10 @@ impl PredictionWindow {
     /// ahead of the peer for no use: its offers stand in a queue, and every correction goes further back.
     /// Frontends plan a frame from the last one's due time, so no short sleep would slow them; one frame
     /// shown twice does.
-    pub(super) fn must_drain(&mut self) -> bool {
-        let standing = self.standing();
+    ///
+    /// `spare`: frames by which the quickest verdict may be late for good.
+    pub(super) fn must_drain(&mut self, spare: u64) -> bool {
+        let standing = self.standing().saturating_sub(spare);
         let limits_are_at_work = self.running < RATE_CALLS;
         if standing == 0 || limits_are_at_work || self.drain.next_stall_in > 0 {
             return false;
@@ -182,6 +187,12 @@ impl PredictionWindow {
     /// Frames that may pass between a take and the word that it is final.
     pub(super) fn armed(&self) -> u64 {
         MAX_ARMED_FRAMES.min(affordable(self.cost))
+    }
+
+    /// Frames by which an offer may have been due in the past and still be gone back to: as many as it was on
+    /// its way, and some for its turn.
+    pub(super) fn reach(&self) -> u64 {
+        (self.round_trip / 2 + REACH_FRAMES).min(affordable(self.cost))
     }
 
     /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.
@@ -300,7 +311,7 @@ mod tests {
         let mut window = PredictionWindow::default();
         let (mut stalls, mut queue) = (0, 0);
         for call in 1..=calls {
-            if window.must_drain() {
+            if window.must_drain(0) {
                 window.handle_stall();
                 stalls += 1;
                 queue = u64::saturating_sub(queue, helps);

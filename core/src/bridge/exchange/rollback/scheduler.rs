@@ -209,7 +209,8 @@ impl Scheduler {
         }
         self.repeats = 0;
         history.counters.frames.replayed += 1;
-        history.inbound.replay_refusals(history.frame());
+        history.inbound.repeat_refusals(history.frame());
+        history.refuse_passed(frame.known);
         history.next_frame();
         if frame.is_spoiled {
             history.fail();
@@ -264,7 +265,7 @@ fn tidy(history: &mut History) {
     history.withdraw_unsent();
     misprediction::pair(history);
     history.release();
-    let snapshot = history.snapshots.newest_whole(history.oldest_open());
+    let snapshot = history.snapshots.newest_whole(history.horizon());
     let age = snapshot.map_or(history.frame().raw(), |_| history.age(snapshot));
     let frames = &mut history.counters.frames;
     frames.oldest_snapshot = frames.oldest_snapshot.max(age);
@@ -277,7 +278,7 @@ fn must_stall(history: &mut History) -> bool {
     }
     let (outbound, inbound, window) = (&history.outbound, &history.inbound, &history.window);
     let age = |frame: OwnFrame| history.frame().since(frame);
-    let unanswered = outbound.first_unanswered().map(|own| age(own.frame));
+    let unanswered = outbound.first_unanswered().map(|own| age(own.told));
     let open = inbound.first_open().map(|judgement| age(judgement.frame));
     let outstanding = outbound.next().since(outbound.answered());
     let is_full = outbound.is_nearly_full() || inbound.is_nearly_full();
@@ -292,7 +293,9 @@ fn must_stall(history: &mut History) -> bool {
         history.fail();
         return false;
     }
-    if !must_wait && history.window.must_drain() {
+    // An offer waits for its moment, which is known to a frame.
+    let spare = u64::from(history.timeline.is_shared());
+    if !must_wait && history.window.must_drain(spare) {
         history.counters.frames.drained += 1;
         return true;
     }

@@ -3,9 +3,11 @@
 use super::history::History;
 use super::inbound::Theirs;
 use super::misprediction;
-use super::outbound::Source;
-use crate::sequence_numbers::{Number, OwnFrame};
-use crate::serial::{Look, SerialControl, Shift, Speed, UNPLUGGED};
+use super::outbound::{Own, Source};
+use super::timeline::{self, Crossing};
+use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerOffer};
+use crate::serial::{Look, Request, SerialControl, Shift, Speed, UNPLUGGED};
+use crate::time::Chunk;
 use std::cmp::Ordering;
 
 /// Frames without a byte after which the next one is an opening: it begins a conversation. Longer than games
@@ -56,11 +58,15 @@ pub(super) struct Frame {
     run: Run,
     polls: u32,
     takes: u64,
+    /// The last look, and the chunk of our time in which it was, where the core tells that.
+    look: Option<Look>,
+    time: Option<OwnChunk>,
+    /// The first offer of the peer that could not be known when the frame began; none that is due in it is
+    /// refused where one of ours was open then.
+    pub(super) known: PeerOffer,
     transfer: Transfer,
     /// Byte that was shifted in last.
     pub(super) incoming: Option<Shift>,
-    /// Nothing is taken anew in the poll that runs.
-    is_closed: bool,
     /// The peer's opening has arrived since the last frame began.
     is_opened: bool,
     /// The frame will be undone: nothing that follows in it counts.
@@ -83,9 +89,14 @@ pub(super) struct Port {
 impl Port {
     /// The core runs a frame from here on.
     pub(super) fn begin(&mut self, run: Run, history: &History) {
+        let was_ready = history.link.is_open() && history.outbound.are_all_answered();
         self.frame = Some(Frame {
             run,
-            was_ready: history.link.is_open() && history.outbound.are_all_answered(),
+            was_ready,
+            known: match run {
+                Run::Live if !was_ready => PeerOffer::default(),
+                Run::Live | Run::Replay { .. } => history.inbound.received(),
+            },
             ..Frame::default()
         });
     }
@@ -104,6 +115,7 @@ impl Port {
     /// A live frame has been emulated, and stays.
     pub(super) fn end_live(&mut self, frame: &Frame, history: &mut History) {
         self.last_takes = frame.takes;
+        history.refuse_passed(frame.known);
         let is_ready = history.link.is_linked() && history.outbound.are_all_answered();
         if frame.polls > 0 || !is_ready || !frame.was_ready {
             self.unarmed_since = history.frame().next();
@@ -113,22 +125,29 @@ impl Port {
         }
     }
 
-    pub(super) fn poll(&mut self, look: Look, history: &mut History) -> Option<(u8, Speed)> {
+    pub(super) fn poll(
+        &mut self,
+        look: Look,
+        chunk: Option<Chunk>,
+        history: &mut History,
+    ) -> Option<(u8, Speed)> {
         let frame = self.frame.as_mut()?;
         frame.polls = frame.polls.saturating_add(1);
-        let is_first = frame.polls == 1 && look == Look::EventLoop;
-        frame.is_opened |= is_first && is_opened(history);
-        frame.is_closed = look == Look::Access || (is_first && frame.is_opened);
+        history.timeline.handle_listening();
+        frame.look = Some(look);
+        frame.time = history.time(chunk);
+        frame.is_opened |= frame.is_first_look() && is_opened(history);
         self.poll_again(history)
     }
 
     /// Counts polls that could find nothing and were left out.
-    pub(super) fn skip(&mut self, polls: u32) {
+    pub(super) fn skip(&mut self, polls: u32, history: &mut History) {
         if let Some(frame) = &mut self.frame
             && polls > 0
         {
             frame.polls = frame.polls.saturating_add(polls);
             frame.transfer = Transfer::Nothing;
+            history.timeline.handle_listening();
         }
     }
 
@@ -146,7 +165,15 @@ impl Port {
         history.counters.late_takes += u64::from(repeat == Some(Ordering::Greater));
         let is_due = match repeat {
             Some(order) => order.is_ge(),
-            None => frame.may_take(self.last_takes, history) && history.inbound.is_spaced(frame.takes),
+            None if frame.may_take(history) && frame.is_moment(history) => {
+                let may_undo = frame.may_undo(self.last_takes, history);
+                if !may_undo {
+                    // Not the game's fault: it is given the byte as soon as that is possible.
+                    history.inbound.set_late();
+                }
+                may_undo
+            }
+            None => false,
         };
         let offer = is_due.then(|| history.inbound.upcoming()).flatten()?;
         let (byte, speed) = (offer.byte, offer.speed);
@@ -159,14 +186,16 @@ impl Port {
         if let Some(frame) = &mut self.frame
             && frame.transfer == Transfer::Handed
         {
-            history.take(frame.polls, byte);
+            history.take(frame.polls, frame.time, byte);
             frame.takes += 1;
             frame.transfer = Transfer::Shifting;
         }
     }
 
-    pub(super) fn offer(&mut self, byte: u8, speed: Speed, history: &mut History) {
+    pub(super) fn offer(&mut self, request: Request, history: &mut History) {
+        let Request { byte, speed, chunk } = request;
         if let Some(frame) = &mut self.frame {
+            frame.time = history.time(chunk);
             frame.transfer = match frame.clock(byte, speed, history) {
                 None => Transfer::Offered(speed),
                 Some(byte) => Transfer::Instead(Shift { byte, speed }),
@@ -218,7 +247,10 @@ impl Frame {
             if yields || (history.link.is_closing() && next >= history.outbound.answered()) {
                 return Some(UNPLUGGED);
             }
-            self.is_spoiled = !history.send(byte, speed);
+            if let Some(now) = self.time {
+                history.refuse_earlier(now, self.known);
+            }
+            self.is_spoiled = !history.send(byte, speed, self.time);
         }
         self.is_spoiled.then(|| history.outbound.best(next).0.reads())
     }
@@ -242,7 +274,7 @@ impl Frame {
         let crossing = history
             .inbound
             .upcoming()
-            .filter(|theirs| theirs.judged == made)
+            .filter(|theirs| theirs.judged == made && is_paired(history, made, theirs))
             .map(|theirs| theirs.byte);
         let (answer, source) = history.outbound.answer(crossing);
         if self.run == Run::Live {
@@ -260,30 +292,58 @@ impl Frame {
         answer.reads()
     }
 
+    fn is_first_look(&self) -> bool {
+        self.polls == 1 && self.look == Some(Look::EventLoop)
+    }
+
+    /// True if the peer's next offer may be taken now, by its moment where it has one. Where it has none, not at
+    /// the first look of a frame if it opens a conversation, and with pauses.
+    fn is_moment(&self, history: &History) -> bool {
+        match (self.time, history.inbound.window()) {
+            (Some(now), Some(window)) => window.contains(now),
+            _ => self.is_taken_on_arrival(history),
+        }
+    }
+
+    fn is_taken_on_arrival(&self, history: &History) -> bool {
+        let has_begun = match self.run {
+            Run::Live => true,
+            Run::Replay { takes_from } => history.frame() >= takes_from,
+        };
+        let is_closed = self.is_first_look() && self.is_opened;
+        has_begun && !is_closed && history.inbound.is_spaced(self.takes)
+    }
+
+    /// True if a take could be undone later, and the snapshots for it are not kept away by takes.
+    fn may_undo(&self, last_takes: u64, history: &History) -> bool {
+        let whole = history.snapshots.newest_whole(history.frame());
+        history.age(history.snapshots.newest()) < MAX_SNAPSHOT_AGE
+            && (history.age(whole) < MAX_WHOLE_SNAPSHOT_AGE || self.takes < last_takes * 3 / 4)
+            && history.inbound.has_room()
+    }
+
     /// True if the peer's next offer may be taken anew, here in this history.
     ///
     /// Only where all own bytes are confirmed: what is taken then depends on nothing that may still change.
     /// And only an offer whose maker had judged exactly these: one that had judged more was made after bytes
     /// that this history has not sent, and one that had judged fewer is void, since nobody judges while an
     /// own byte is open.
-    fn may_take(&self, last_takes: u64, history: &mut History) -> bool {
-        let has_begun = match self.run {
-            Run::Live => true,
-            Run::Replay { takes_from } => history.frame() >= takes_from,
-        };
-        let whole = history.snapshots.newest_whole(history.frame());
-        has_begun
-            && !self.is_closed
+    fn may_take(&self, history: &mut History) -> bool {
+        self.look == Some(Look::EventLoop)
+            && history.back_to().is_none()
             && !history.link.is_closing()
-            && history.age(history.snapshots.newest()) < MAX_SNAPSHOT_AGE
-            && (history.age(whole) < MAX_WHOLE_SNAPSHOT_AGE || self.takes < last_takes * 3 / 4)
             && history.outbound.are_all_answered()
             // A live frame in which the game has read what is known to be false by now will be emulated
             // again.
             && (self.run != Run::Live || misprediction::check(history).is_none())
-            && history.inbound.has_room()
             && history.inbound.head().is_some_and(|head| head.judged == history.outbound.next())
     }
+}
+
+/// True if this offer of the peer and ours of that number were made at the same instant.
+fn is_paired(history: &History, number: OwnOffer, theirs: &Theirs) -> bool {
+    let own = history.outbound.get(number).and_then(Own::shared);
+    timeline::crossing(own, theirs.due.map(|due| due.shared)) == Crossing::Pair
 }
 
 /// True if the peer's opening, its first byte after a pause, has arrived since the last frame began: it may
@@ -293,7 +353,9 @@ fn is_opened(history: &History) -> bool {
     let is_long_ago = |other: OwnFrame| frame.since(other) >= OPENING_PAUSE_FRAMES;
     let made = history.outbound.next();
     let last_of_ours = made.previous().and_then(|last| history.outbound.get(last));
-    let is_new = |opening: &Theirs| frame.since(opening.arrived) <= 1 && opening.judged == made;
+    let is_new = |opening: &Theirs| {
+        opening.due.is_none() && frame.since(opening.arrived) <= 1 && opening.judged == made
+    };
     history.inbound.upcoming().is_some_and(is_new)
         && last_of_ours.is_none_or(|own| is_long_ago(own.frame))
         && history

@@ -4,8 +4,9 @@ use super::*;
 use crate::bridge::conversation::{ClockedBy, End, Entry, Transfer};
 use crate::bridge::exchange::Mode;
 use crate::protocol::{MAX_DATAGRAM, Nonce, Outcome, Sequence, decode};
-use crate::sequence_numbers::{OwnEpoch, OwnOffer};
+use crate::sequence_numbers::{OwnEpoch, OwnOffer, PeerOffer};
 use crate::serial::{SerialControl, UNPLUGGED};
+use std::collections::VecDeque;
 
 /// A game whose whole memory is what it has read.
 struct Toy {
@@ -13,7 +14,9 @@ struct Toy {
     memory: Vec<u8>,
     states: Vec<Vec<u8>>,
     sequence: u64,
-    /// Looks for bytes so often in a frame, and answers with the count of what it has read.
+    /// The core tells the time inside its frames.
+    has_clock: bool,
+    /// Looks for bytes so often in a frame, one a chunk where it tells that, and answers with the count of what it has read.
     polls: usize,
     /// Clocks these in a frame, by its memory.
     clocks: fn(u64, &[u8]) -> Vec<u8>,
@@ -25,12 +28,13 @@ struct Toy {
 impl Toy {
     fn new(polls: usize, clocks: fn(u64, &[u8]) -> Vec<u8>) -> Toy {
         let mut rollback = Rollback::new(16);
-        rollback.plug(true);
+        rollback.plug(true, false);
         Toy {
             rollback,
             memory: vec![],
             states: vec![vec![]; 16],
             sequence: 0,
+            has_clock: false,
             polls,
             clocks,
             control: 0,
@@ -39,14 +43,21 @@ impl Toy {
     }
 
     fn frame(&mut self, frame: u64) {
-        for _ in 0..self.polls {
-            if let Some((byte, _)) = self.rollback.poll(Look::EventLoop) {
+        for poll in 0..self.polls {
+            let chunk = self.has_clock.then(|| Chunk::new(u8::try_from(poll).unwrap()));
+            if let Some((byte, _)) = self.rollback.poll(Look::EventLoop, chunk) {
                 self.rollback.taken(answer(&self.memory));
                 self.memory.push(byte);
             }
         }
         for byte in (self.clocks)(frame, &self.memory) {
-            let read = request(&mut self.rollback, byte);
+            self.rollback.offer(Request {
+                chunk: self
+                    .has_clock
+                    .then(|| Chunk::new(u8::try_from(self.polls).unwrap())),
+                ..Request::normal(byte)
+            });
+            let read = self.rollback.answer();
             self.memory.push(read);
         }
         self.rollback.frame_end(Boundary {
@@ -80,6 +91,13 @@ impl Toy {
 
     /// Says to the other what it may lack.
     fn tell(&mut self, other: &mut Toy) {
+        let (header, events) = self.write();
+        let events = Events::check(&events).unwrap();
+        other.rollback.handle_datagram(&header, events);
+    }
+
+    /// Header and events of its next datagram.
+    fn write(&mut self) -> (Header, Vec<u8>) {
         self.sequence += 1;
         let mut header = Header {
             from: Nonce(1),
@@ -92,7 +110,15 @@ impl Toy {
         self.rollback.write_events(&mut writer);
         let len = writer.finish();
         let (header, events) = decode(&buffer[..len]).unwrap();
-        other.rollback.handle_datagram(&header, events);
+        (header, events.as_bytes().to_vec())
+    }
+
+    /// The same toy with a core that tells its time, on the side that keeps the timeline or not.
+    fn with_clock(mut self, is_keeper: bool) -> Toy {
+        self.has_clock = true;
+        self.rollback.set_clock(true);
+        self.rollback.plug(false, is_keeper);
+        self
     }
 
     fn has(&self, wanted: impl Fn(&Step) -> bool) -> bool {
@@ -105,7 +131,7 @@ impl Toy {
 }
 
 fn request(rollback: &mut Rollback, byte: u8) -> u8 {
-    rollback.offer(byte, Speed::Normal);
+    rollback.offer(Request::normal(byte));
     rollback.answer()
 }
 
@@ -280,7 +306,7 @@ fn plugged_in_again_both_sides_begin_anew() {
     a.rollback.unplug();
     play(&mut a, &mut b, 3);
     assert!(b.rollback.is_linked(), "nobody told B");
-    a.rollback.plug(false);
+    a.rollback.plug(false, false);
     play(&mut a, &mut b, 10);
     assert!(a.rollback.is_linked() && b.rollback.is_linked());
     assert_eq!(b.rollback.counters().joins, 2);
@@ -396,7 +422,7 @@ fn hooks_outside_a_frame_do_nothing() {
     let (mut a, mut b) = linked(Toy::new(4, nothing), Toy::new(0, counting));
     play(&mut a, &mut b, 1);
     assert_eq!(
-        a.rollback.poll(Look::EventLoop),
+        a.rollback.poll(Look::EventLoop, None),
         None,
         "the core polls while it serialises"
     );
@@ -540,4 +566,92 @@ fn a_pulled_cable_traces_what_was_final() {
     a.slot();
     let reads: Vec<u8> = traced(&mut a).iter().map(|transfer| transfer.read).collect();
     assert_eq!(reads, a.memory[..sure]);
+}
+
+/// Plays so many slots on a path that takes `late` slots in either direction.
+fn play_late(a: &mut Toy, b: &mut Toy, slots: usize, late: usize) {
+    let mut told: [VecDeque<(Header, Vec<u8>)>; 2] = Default::default();
+    for _ in 0..slots {
+        for (place, toy) in [&mut *a, &mut *b].into_iter().enumerate() {
+            if told[1 - place].len() > late {
+                let (header, events) = told[1 - place].pop_front().unwrap();
+                toy.rollback
+                    .handle_datagram(&header, Events::check(&events).unwrap());
+            }
+            toy.slot();
+            told[place].push_back(toy.write());
+        }
+    }
+}
+
+/// Chunks of its own time at which a toy took what it has judged, beside those at which each was due.
+fn takes(toy: &Toy) -> Vec<(u64, u64)> {
+    let inbound = &toy.rollback.history.inbound;
+    let all = PeerOffer::default().until(inbound.judged());
+    all.filter_map(|number| {
+        let due = inbound.get(number)?.due?;
+        let judgement = inbound.judgement(number)?;
+        judgement.outcome.byte()?;
+        Some((due.time.raw(), judgement.time?.raw()))
+    })
+    .collect()
+}
+
+#[test]
+fn a_byte_is_taken_at_the_moment_at_which_it_was_made_however_late_it_comes() {
+    for is_keeper in [false, true] {
+        for late in 0..6 {
+            let a = Toy::new(0, counting).with_clock(is_keeper);
+            let b = Toy::new(17, nothing).with_clock(!is_keeper);
+            let (mut a, mut b) = linked(a, b);
+            for toy in [&mut a, &mut b] {
+                let path = Duration::from_millis(17) * u32::try_from(2 * late).unwrap();
+                toy.rollback.set_round_trip(path, path);
+            }
+            play_late(&mut a, &mut b, 60, late);
+            let takes = takes(&b);
+            assert!(!takes.is_empty(), "{late}");
+            for (due, taken) in takes.iter().rev().take(4) {
+                assert_eq!(*taken, due + 1, "{is_keeper} {late}: the first look behind it");
+            }
+            let late_takes = b.rollback.counters().transfers.late;
+            assert!(late_takes <= 1 + late as u64, "{late}: {late_takes}");
+            assert!(b.memory.len() > 40, "{late}: {}", b.memory.len());
+            let read = &a.memory[..40 - late];
+            let expected = (0..).map(|n| 100_u8.wrapping_add(n));
+            let answered: Vec<_> = read.iter().copied().filter(|byte| *byte != UNPLUGGED).collect();
+            assert!(
+                answered.iter().copied().eq(expected.take(answered.len())),
+                "{read:?}"
+            );
+        }
+    }
+}
+
+/// One byte in the frame of this number.
+fn calling(frame: u64, _: &[u8]) -> Vec<u8> {
+    if frame == 20 { vec![0x29] } else { vec![] }
+}
+
+#[test]
+fn of_two_calls_that_cross_the_earlier_one_is_heard_and_both_sides_agree() {
+    for is_keeper in [false, true] {
+        for late in 0..6 {
+            let a = Toy::new(8, calling).with_clock(is_keeper);
+            let b = Toy::new(8, calling).with_clock(!is_keeper);
+            let (mut a, mut b) = linked(a, b);
+            play_late(&mut a, &mut b, 60, late);
+            let (first, second) = if is_keeper { (&a, &b) } else { (&b, &a) };
+            let transfers = |toy: &Toy| {
+                let counts = toy.rollback.counters().transfers;
+                (counts.exchanged, counts.taken - counts.taken_back, counts.paired)
+            };
+            assert_eq!(transfers(first), (1, 0, 0), "{late}: heard");
+            assert_eq!(transfers(second), (0, 1, 0), "{late}: its own came second");
+            assert_eq!(
+                (&first.memory[..], &second.memory[..]),
+                (&[100][..], &[0x29, 0xFF][..])
+            );
+        }
+    }
 }

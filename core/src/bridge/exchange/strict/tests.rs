@@ -2,6 +2,7 @@ use super::*;
 use crate::bridge::conversation::{ClockedBy, End as TracedEnd, Entry};
 use crate::bridge::{Counters, Liveness, Mode};
 use crate::protocol::{MAX_DATAGRAM, Nonce, Sequence, decode};
+use crate::serial::Request;
 
 #[derive(Clone, Default)]
 struct End {
@@ -22,7 +23,7 @@ impl End {
     }
 
     fn ask(&mut self, byte: u8) -> Effects {
-        self.with(|strict, context| strict.request(context, (byte, Speed::Normal), false, 0))
+        self.with(|strict, context| strict.request(context, Request::normal(byte), false, 0))
     }
 
     fn is_offered(&mut self, byte: u8) -> bool {
@@ -197,6 +198,7 @@ fn numbers_from_nowhere_are_nonsense() {
         speed: Speed::Normal,
         frame: 0,
         judged,
+        ..Offer::default()
     };
     let outcome = Outcome::Refused;
     assert_eq!(a.offered(offer(7, 0)).read, None);
