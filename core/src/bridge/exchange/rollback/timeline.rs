@@ -32,6 +32,8 @@ const SMOOTHING: i64 = 8;
 /// Frames by which the lead may be wrong before it is corrected, whatever crosses: what the two sides replay
 /// more for it together.
 const MAX_ERROR: i64 = 4;
+/// Limit on a lead, in frames, six hundred years: whatever a peer says, no sum with it overflows.
+const MOST_LEAD: i64 = 1 << 40;
 /// Calls without news after which it is corrected by a frame: longer than the pauses inside the packets of
 /// the games that were measured, shorter than those between them.
 const QUIET_CALLS: u32 = 16;
@@ -86,7 +88,7 @@ impl Timeline {
     pub(super) fn set_round_trip(&mut self, round_trip: Duration) {
         let frame = TCycles::FRAME.nominal_duration().as_nanos();
         let parts = round_trip.as_nanos() * u128::from(PARTS.unsigned_abs()) / 2 / frame;
-        self.one_way = i64::try_from(parts).unwrap_or(i64::MAX >> 8);
+        self.one_way = i64::try_from(parts).unwrap_or(MOST_LEAD).min(MOST_LEAD);
     }
 
     /// The core tells the time inside its frames from here on, or does not.
@@ -122,20 +124,20 @@ impl Timeline {
 
     /// The peer stood at this frame when it wrote a datagram that has just arrived in our frame.
     pub(super) fn handle_position(&mut self, theirs: PeerFrame, ours: OwnFrame, quiet: u32) {
+        if !self.is_shared() {
+            return;
+        }
         let apart = theirs
             .raw()
             .cast_signed()
             .saturating_sub(ours.raw().cast_signed());
-        let now = apart.saturating_mul(PARTS).saturating_add(self.one_way);
-        if !self.is_shared() {
-            return;
-        }
+        let now = apart.clamp(-MOST_LEAD, MOST_LEAD) * PARTS + self.one_way;
         let far = |other: i64| now.abs_diff(other) > (MAX_ERROR * PARTS).unsigned_abs();
         let measured = match self.measured {
             Some(before) if !far(before) => before + (now - before) / SMOOTHING,
             _ => now,
         };
-        let error = (measured - self.lead.saturating_mul(PARTS)).abs();
+        let error = (measured - self.lead * PARTS).abs();
         let most = if quiet >= QUIET_CALLS { 1 } else { MAX_ERROR };
         if self.measured.is_none() || error >= most * PARTS {
             self.lead = (measured + PARTS / 2).div_euclid(PARTS);
@@ -162,7 +164,7 @@ impl Timeline {
     /// The lead that our next offer says, in chunks; 0 where the peer keeps the timeline.
     pub(super) fn lead(&self) -> i64 {
         match self.is_keeper {
-            true => self.lead.saturating_mul(CHUNKS.cast_signed()) - PHASE,
+            true => self.lead * CHUNKS.cast_signed() - PHASE,
             false => 0,
         }
     }
@@ -265,6 +267,9 @@ mod tests {
             back.shared,
             super::shared(chunk(OwnFrame::new(731), Chunk::new(2)), 0)
         );
+        keeper.set_peer_clock(false);
+        keeper.handle_position(PeerFrame::new(7), OwnFrame::new(100), 0);
+        assert_eq!(keeper.lead(), lead, "nothing is followed without both clocks");
         assert!(
             other.due(PeerFrame::new(101), None, lead).is_none(),
             "no clock over there"
@@ -308,6 +313,24 @@ mod tests {
         let jumping = |frame: u64| if frame < 200 { frame + 50 } else { frame - 150 };
         let leads = observe(&mut shared(true), jumping, 0);
         assert_eq!((changes(&leads), *leads.last().unwrap()), (1, -150 * 17 - 5));
+    }
+
+    #[test]
+    fn no_number_of_a_peer_overflows() {
+        for is_keeper in [false, true] {
+            let mut timeline = shared(is_keeper);
+            timeline.set_round_trip(Duration::MAX);
+            for theirs in [u64::MAX, 0, u64::MAX >> 1, 1 << 62, 7] {
+                for ours in [0, u64::MAX, 1 << 40] {
+                    timeline.handle_position(PeerFrame::new(theirs), OwnFrame::new(ours), 99);
+                    for lead in [i64::MIN, -1, i64::MAX, timeline.lead()] {
+                        timeline.due(PeerFrame::new(theirs), Some(Chunk::LAST), lead);
+                        timeline.handle_final(PeerFrame::new(theirs), lead);
+                        super::shared(chunk(OwnFrame::new(ours), Chunk::LAST), lead);
+                    }
+                }
+            }
+        }
     }
 
     #[test]
