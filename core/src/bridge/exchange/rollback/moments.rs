@@ -120,6 +120,9 @@ impl History {
                 self.outbound.next(),
             );
             let refused = self.inbound.refuse_passed(self.frame(), now, made, known);
+            if refused > 0 {
+                self.timeline.handle_collision();
+            }
             self.counters.transfers.peer_refused += refused;
         }
     }

@@ -51,7 +51,7 @@ pub(super) struct Timeline {
     measured: Option<i64>,
     /// Frames of ours before this one have all of the peer's offers that are due in them.
     heard: OwnFrame,
-    /// Offers of the peer, since the game last listened, over which it clocked its own.
+    /// Times, since the game last listened, that it did not hear an offer of the peer.
     collisions: u32,
     /// Time of a datagram from the peer to here, in parts of a frame.
     one_way: i64,
@@ -145,7 +145,7 @@ impl Timeline {
         self.measured = Some(measured);
     }
 
-    /// The game clocked over an offer of the peer.
+    /// The game did not hear an offer of the peer.
     pub(super) fn handle_collision(&mut self) {
         self.collisions = self.collisions.saturating_add(1);
     }
