@@ -57,7 +57,7 @@ pub(super) struct FrameClock {
     begin: AtomicUsize,
 }
 
-/// That of the frame that the loaded core runs.
+/// Clock of the frame that the loaded core runs.
 pub(super) static CLOCK: FrameClock = FrameClock::stopped();
 
 impl FrameClock {

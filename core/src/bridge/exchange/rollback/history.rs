@@ -72,10 +72,10 @@ impl History {
             inbound,
             snapshots,
             timeline,
-            window: _,   // Measures: they decide when the game stalls, not what it reads.
-            counters: _, // Nothing is decided by them.
-            settings: _, // The caller says them anew.
-            conversation: _,
+            window: _,       // Measures: they decide when the game stalls, not what it reads.
+            counters: _,     // Nothing is decided by them.
+            settings: _,     // The caller says them anew.
+            conversation: _, // For people.
             frame,
             newest,
             confirmed,

@@ -9,8 +9,8 @@ use std::time::Duration;
 const LISTEN_FRAMES: u64 = 3;
 /// Frames by which each verdict comes later as long as offers are refused.
 const REFUSAL_FRAMES: u64 = 3;
-/// Frames beyond the path's own by which an offer may be due in the past: games that answer each other within a
-/// frame come further back with each turn.
+/// Frames beyond the path's own by which an offer may be due in the past: games that answer each other within
+/// a frame come further back with each turn.
 const REACH_FRAMES: u64 = 6;
 /// Limit of the clocking side's window, in frames, however long the path.
 const MAX_CLOCKING_FRAMES: u64 = 30;

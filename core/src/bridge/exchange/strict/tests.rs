@@ -222,7 +222,7 @@ fn numbers_from_nowhere_are_nonsense() {
     assert!(a.reply(0).has_taken);
 }
 
-/// Who clocked, number, judged, byte, read, end of all that was traced.
+/// Clocking side, number, judged, byte, read, end of all that was traced.
 fn traced(end: &mut End) -> Vec<(ClockedBy, u64, u64, u8, u8, TracedEnd)> {
     let entries = std::iter::from_fn(|| end.strict.conversation.poll());
     let of_transfer = |entry| match entry {
