@@ -117,6 +117,9 @@ impl Timeline {
     /// The peer says that its frames before this one are final, with its lead; all offers in them are known
     /// here.
     pub(super) fn handle_final(&mut self, theirs: PeerFrame, lead: i64) {
+        if !self.is_shared() {
+            return;
+        }
         let lead = if self.is_keeper { -self.lead() } else { lead };
         let begun = theirs.raw().saturating_mul(CHUNKS).saturating_add_signed(lead);
         self.heard = self.heard.max(frame(OwnChunk::new(begun)));
