@@ -9,15 +9,14 @@ use crate::sequence_numbers::OwnFrame;
 /// The oldest frame that must be emulated again, if one must: something that the game took in it is void, a
 /// byte that it read was predicted wrong, or one was due in it.
 pub(super) fn notice(history: &mut History) -> Option<OwnFrame> {
-    if let Some(frame) = history.back_to() {
-        return Some(frame);
+    let mut wrong = history.back_to();
+    if wrong.is_none() {
+        pair(history);
+        wrong = check(history);
+        history.counters.predictions.wrong += u64::from(wrong.is_some());
     }
-    pair(history);
-    let Some(wrong) = check(history) else {
-        return history.go_back_for_due();
-    };
-    history.counters.predictions.wrong += 1;
-    Some(wrong)
+    // What was due before that would be passed over, and a game that is not asked cannot refuse.
+    wrong.into_iter().chain(history.go_back_for_due()).min()
 }
 
 /// Settles the offers that were predicted right; the frame of the first offer that was not, if there is one.
