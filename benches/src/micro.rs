@@ -200,6 +200,7 @@ fn write(buffer: &mut [u8; MAX_DATAGRAM]) -> usize {
     let mut writer = Writer::new(buffer, black_box(&header)).expect("a buffer of this size");
     writer.offers(std::iter::once(Offer {
         chunk: None,
+        part: None,
         lead: 0,
         id: 7,
         byte: 0x29,

@@ -1,7 +1,7 @@
 //! Serial transfers, and the two-byte messages in which the stock core writes them on its socket
 //! (`net_serial.cpp`, `NetSerial::send` and `NetSerial::check`).
 
-use crate::time::Chunk;
+use crate::time::FrameTime;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -48,8 +48,8 @@ pub struct Request {
     pub byte: u8,
     /// The clock that it chose.
     pub speed: Speed,
-    /// The place in its frame, where the core tells it.
-    pub chunk: Option<Chunk>,
+    /// The moment in its frame, where the core tells it.
+    pub time: Option<FrameTime>,
 }
 
 impl Request {
@@ -59,7 +59,7 @@ impl Request {
         Request {
             byte,
             speed: Speed::Normal,
-            chunk: None,
+            time: None,
         }
     }
 }

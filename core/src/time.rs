@@ -91,6 +91,53 @@ impl Chunk {
     }
 }
 
+/// A part of a chunk, 0 to 131: where one begins that is entered late, its last instruction ends beyond it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Part(u8);
+
+impl Part {
+    /// T-cycles in one.
+    pub const LENGTH: TCycles = TCycles(32);
+    /// Parts of a chunk.
+    pub const PER_CHUNK: u8 = 129;
+    const LAST: u8 = Part::PER_CHUNK + 2;
+
+    /// The part of this number, if there is such a one.
+    #[must_use]
+    pub fn new(number: u8) -> Option<Part> {
+        (number <= Part::LAST).then_some(Part(number))
+    }
+
+    /// The part that runs so many T-cycles after its chunk began, if that is not over by then.
+    #[must_use]
+    pub fn at(since: TCycles) -> Option<Part> {
+        u8::try_from(since.0 / Self::LENGTH.0).ok().and_then(Part::new)
+    }
+
+    /// Its number in its chunk.
+    #[must_use]
+    pub fn raw(self) -> u8 {
+        self.0
+    }
+}
+
+/// A moment inside an emulated frame, as fine as the core tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FrameTime {
+    /// The chunk that runs.
+    pub chunk: Chunk,
+    /// The part of it, where that is known.
+    pub part: Option<Part>,
+}
+
+impl FrameTime {
+    /// A moment that is known to a chunk.
+    #[must_use]
+    pub fn of_chunk(chunk: Chunk) -> FrameTime {
+        FrameTime { chunk, part: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +155,18 @@ mod tests {
         let at = |cycles| Chunk::at(TCycles(cycles)).raw();
         assert_eq!([at(0), at(40), at(4128), at(4140)], [0, 0, 1, 1]);
         assert_eq!((at(70_176), at(70_223), at(u64::MAX / 2)), (17, 17, 17));
+    }
+
+    #[test]
+    fn a_chunk_has_129_parts_and_some_that_go_beyond_it() {
+        let at = |cycles| Part::at(TCycles(cycles)).map(Part::raw);
+        assert_eq!(
+            [at(0), at(31), at(32), at(4127)],
+            [Some(0), Some(0), Some(1), Some(128)]
+        );
+        assert_eq!((at(4128 + 64), at(4300), at(u64::MAX)), (Some(131), None, None));
+        let length = u64::from(Part::PER_CHUNK) * Part::LENGTH.0;
+        assert_eq!(length, Chunk::LENGTH.0);
     }
 
     #[test]

@@ -15,6 +15,7 @@
 
 use crate::ffi::Core;
 use gamelink_core::serial::{Shift, Speed};
+use std::ops::Range;
 
 /// Offset of the picture's length, in three bytes, behind two bytes of version.
 const PICTURE_LENGTH: usize = 2;
@@ -40,20 +41,17 @@ impl Layout {
     /// Finds the fields in a state; `None` where it is no such list, or one of them is missing.
     pub(crate) fn find(state: &[u8]) -> Option<Layout> {
         let (mut now, mut end, mut registers, mut byte) = (None, None, None, None);
-        let mut at = PICTURE_LENGTH + 3 + length(state, PICTURE_LENGTH)?;
+        let mut at = first_field(state)?;
         while at < state.len() {
-            let name = state.get(at..)?.split(|byte| *byte == 0).next()?;
-            let length_at = at + name.len() + 1;
-            let value = length_at + 3;
-            let size = length(state, length_at)?;
-            match (name, size) {
-                (b"cc", 4) => now = Some(value),
-                (b"serialt", 4) => end = Some(value),
-                (b"hram", 512) => registers = Some(value),
-                (b"netsv", 1) => byte = Some(value),
+            let (name, value) = field(state, at)?;
+            match (name, value.len()) {
+                (b"cc", 4) => now = Some(value.start),
+                (b"serialt", 4) => end = Some(value.start),
+                (b"hram", 512) => registers = Some(value.start),
+                (b"netsv", 1) => byte = Some(value.start),
                 _ => {}
             }
-            at = value.checked_add(size)?;
+            at = value.end;
         }
         let (now, end, control) = (now?, end?, registers? + CONTROL_PLACE);
         (at == state.len()).then_some(Layout {
@@ -104,6 +102,31 @@ impl Layout {
             self.show(state, byte, (control | 0x80) & !0x01);
         }
     }
+}
+
+/// Present time of a state, in clock cycles.
+pub(crate) fn present_time(state: &[u8]) -> Option<u32> {
+    let mut at = first_field(state)?;
+    loop {
+        let (name, value) = field(state, at)?;
+        if name == b"cc" {
+            return number(state, value.start);
+        }
+        at = value.end;
+    }
+}
+
+/// Offset of a state's first field, behind the picture.
+fn first_field(state: &[u8]) -> Option<usize> {
+    Some(PICTURE_LENGTH + 3 + length(state, PICTURE_LENGTH)?)
+}
+
+/// Name of the field at this offset, and where its value is.
+fn field(state: &[u8], at: usize) -> Option<(&[u8], Range<usize>)> {
+    let name = state.get(at..)?.split(|byte| *byte == 0).next()?;
+    let length_at = at + name.len() + 1;
+    let value = length_at + 3;
+    Some((name, value..value.checked_add(length(state, length_at)?)?))
 }
 
 fn length(state: &[u8], at: usize) -> Option<usize> {
@@ -240,6 +263,22 @@ pub(crate) mod tests {
         byte: 0b1011_0110,
         speed: Speed::Normal,
     };
+
+    #[test]
+    fn the_present_time_of_a_state_is_found_and_nothing_in_a_damaged_one() {
+        let whole = state(10_000, u32::MAX, Some(7));
+        assert_eq!(present_time(&whole), Some(10_000));
+        let length = (0..).find(|length| present_time(&whole[..*length]).is_some());
+        assert_eq!(length, Some(2 + 3 + 5 + 6 + 3 + 3 + 4));
+        for place in 0..whole.len() {
+            for value in [0, 1, 0x7F, 0xFF] {
+                let mut state = whole.clone();
+                state[place] = value;
+                let _ = present_time(&state);
+            }
+        }
+        assert_eq!(present_time(&[0; 100]), None);
+    }
 
     #[test]
     fn a_byte_that_the_state_holds_is_shifted_there_by_what_has_arrived() {

@@ -12,7 +12,7 @@ use super::{HubGuard, Link, Shared, time};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Rollback, SaveToken, Step};
 use gamelink_core::bridge::{Cost, Input, Mode, STATES};
 use gamelink_core::serial::{GameMessage, Look, UNPLUGGED};
-use gamelink_core::time::{Chunk, LocalTime};
+use gamelink_core::time::{Chunk, FrameTime, LocalTime};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -96,8 +96,8 @@ impl Link {
         }
     }
 
-    /// The core writes two bytes in this chunk of its frame: a request, or the answer to what it has read.
-    pub fn game_write(&self, bytes: [u8; 2], chunk: Option<Chunk>) {
+    /// The core writes two bytes at this moment of its frame, where it tells that: a request, or the answer to what it has read.
+    pub fn game_write(&self, bytes: [u8; 2], time: Option<FrameTime>) {
         let mut hub = self.shared.lock();
         let message = GameMessage::decode(bytes);
         // In rollback the history of the port tells where a shift is under way.
@@ -105,7 +105,7 @@ impl Link {
         if is_strict && matches!(message, GameMessage::Reply { .. }) {
             hub.direct.set_shifting(true);
         }
-        hub.handle_game(message, chunk);
+        hub.handle_game(message, time);
     }
 }
 

@@ -14,7 +14,7 @@ use gamelink_core::bridge::rollback::Step;
 use gamelink_core::bridge::{Bridge, Input, Latency, Output};
 use gamelink_core::protocol::MAX_DATAGRAM;
 use gamelink_core::serial::{GameMessage, GamePort, SerialControl, UNPLUGGED};
-use gamelink_core::time::{Chunk, LocalTime};
+use gamelink_core::time::{FrameTime, LocalTime};
 use mio::Registry;
 use mio::net::UdpSocket;
 use std::io;
@@ -272,8 +272,8 @@ impl Hub {
         }
     }
 
-    /// Takes what the core wrote, in this chunk of its frame, where it tells that.
-    pub(super) fn handle_game(&mut self, message: GameMessage, chunk: Option<Chunk>) {
+    /// Takes what the core wrote, at this moment of its frame, where it tells that.
+    pub(super) fn handle_game(&mut self, message: GameMessage, moment: Option<FrameTime>) {
         match message {
             GameMessage::Reply { byte } => self.input(Input::Reply { byte }),
             GameMessage::Request { byte, speed } => {
@@ -288,7 +288,7 @@ impl Hub {
                     byte,
                     speed,
                     is_enabled,
-                    chunk,
+                    time: moment,
                 });
                 if self.bridge.is_quiet() {
                     // Answered, or it read what had been handed to it.

@@ -3,7 +3,7 @@
 use super::Notice;
 use crate::protocol::Nonce;
 use crate::serial::{GamePort, Look, Speed};
-use crate::time::{Chunk, LocalTime};
+use crate::time::{Chunk, FrameTime, LocalTime};
 
 /// Something that happened at this end.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +31,8 @@ pub enum Input<'a> {
         /// True if SC still shows a transfer enabled. If the game has just taken a byte, that byte is lost to
         /// it: torn.
         is_enabled: bool,
-        /// The place in the frame, where the core tells it.
-        chunk: Option<Chunk>,
+        /// The moment in the frame, where the core tells it.
+        time: Option<FrameTime>,
     },
     /// The game listens and the core looks whether a byte is there: one that waits is handed over now.
     Poll {

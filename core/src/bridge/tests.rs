@@ -61,7 +61,7 @@ impl Pair {
                 byte,
                 speed: Speed::Normal,
                 is_enabled: false,
-                chunk: None,
+                time: None,
             },
         );
     }
@@ -461,7 +461,7 @@ fn only_a_byte_just_taken_can_be_torn() {
         byte: 5,
         speed: Speed::Normal,
         is_enabled: true,
-        chunk: None,
+        time: None,
     };
     pair.request(0, 1);
     pair.frame(1, true);

@@ -3,7 +3,7 @@
 
 use super::COUNT_LIMIT;
 use crate::serial::{Speed, UNPLUGGED};
-use crate::time::Chunk;
+use crate::time::{Chunk, Part};
 use bincode::{BorrowDecode, Decode, Encode};
 
 /// One transfer that its maker's game clocks, waiting for the other side's verdict.
@@ -19,6 +19,8 @@ pub struct Offer {
     pub frame: u64,
     /// The place in that frame, where the maker's core tells it.
     pub chunk: Option<Chunk>,
+    /// The part of that chunk, where it tells that too.
+    pub part: Option<Part>,
     /// Chunks by which the receiver's emulated time exceeds the maker's at the same moment of the timeline; 0
     /// from the side that does not keep the timeline.
     pub lead: i64,
@@ -89,11 +91,12 @@ pub enum Event<'a> {
     Replaces(ReplaceRun<'a>),
 }
 
-/// Consecutive offers with the same lead: the first one's number, frame and judged count, then four bytes
+/// Consecutive offers with the same lead: the first one's number, frame and judged count, then five bytes
 /// each.
 ///
 /// An entry is the byte; its speed (bit 0: 0 normal, 1 fast) and one more than its chunk (bits 1 to 5; 0 for
-/// none); and by how much its frame and its judged count exceed the entry before.
+/// none); one more than the part of that (0 for none); and by how much its frame and its judged count exceed
+/// the entry before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct OfferRun<'a> {
     pub(super) first: u64,
@@ -145,7 +148,7 @@ pub struct ReplaceRun<'a> {
     pub(super) entries: &'a [u8],
 }
 
-const OFFER_LEN: usize = 4;
+const OFFER_LEN: usize = 5;
 const VERDICT_LEN: usize = 2;
 const REPLACE_LEN: usize = 2;
 
@@ -178,7 +181,8 @@ impl Offer {
         let frame = u8::try_from(self.frame.checked_sub(before.frame)?).ok()?;
         let judged = u8::try_from(self.judged.checked_sub(before.judged)?).ok()?;
         let chunk = self.chunk.map_or(0, |chunk| chunk.raw() + 1);
-        (self.lead == before.lead).then_some([self.byte, self.speed as u8 | chunk << 1, frame, judged])
+        let part = self.part.map_or(0, |part| part.raw() + 1);
+        (self.lead == before.lead).then_some([self.byte, self.speed as u8 | chunk << 1, part, frame, judged])
     }
 }
 
@@ -186,7 +190,7 @@ impl Iterator for OfferRun<'_> {
     type Item = Offer;
 
     fn next(&mut self) -> Option<Offer> {
-        let (&[byte, speed, frame, judged], rest) = self.entries.split_first_chunk()?;
+        let (&[byte, speed, part, frame, judged], rest) = self.entries.split_first_chunk()?;
         let chunk = speed >> 1 & 0x1F;
         let offer = Offer {
             id: self.first,
@@ -197,6 +201,7 @@ impl Iterator for OfferRun<'_> {
             },
             frame: self.frame.saturating_add(frame.into()),
             chunk: chunk.checked_sub(1).map(Chunk::new),
+            part: part.checked_sub(1).and_then(Part::new),
             lead: self.lead,
             judged: self.judged.saturating_add(judged.into()),
         };

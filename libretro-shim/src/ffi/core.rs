@@ -3,11 +3,12 @@
 use super::abi::*;
 use super::c_strings::owned;
 use super::core_callbacks;
-use super::emulated_clock::SampleCount;
+use super::emulated_clock::{CLOCK, SampleCount};
 use super::imports::{self, ReplaceError, Replaced};
 use super::poll_origin::DEPTHS;
 use super::replaced_sockets::{self, End};
 use crate::core_elf::{self, BadLibrary, Linking};
+use crate::mid_transfer::present_time;
 use gamelink_core::serial::Shift;
 use libc::{c_char, c_uint, c_void};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -113,7 +114,7 @@ functions! {
     [] pub(crate) fn memory_data = retro_get_memory_data(id: c_uint) -> *mut c_void;
     [] pub(crate) fn memory_size = retro_get_memory_size(id: c_uint) -> usize;
     [] pub(crate) fn region = retro_get_region() -> c_uint;
-    [] pub(crate) fn reset = retro_reset();
+    [] fn reset_game = retro_reset();
     [] fn run_frame = retro_run();
     [unsafe] fn save_state = retro_serialize(data: *mut c_void, size: usize) -> bool;
     [] fn state_size = retro_serialize_size() -> usize;
@@ -212,6 +213,7 @@ impl Core {
     /// As [`replaced_sockets::take_over`]; the core then uses real sockets.
     pub(crate) fn take_over_sockets(&mut self) -> Result<(), ReplaceError> {
         DEPTHS.forget();
+        CLOCK.forget();
         let linking = self.linking.as_ref().ok_or(ReplaceError::Tables)?;
         let inside = self.functions.retro_run as *const c_void;
         // SAFETY: `replaced` goes before the library; nothing of the core runs, for it has not been started;
@@ -245,17 +247,27 @@ impl Core {
         replaced_sockets::with_end(End::Unplugged, || self.run());
     }
 
+    /// Restarts the game.
+    pub(crate) fn reset(&self) {
+        CLOCK.handle_jump();
+        self.reset_game();
+    }
+
     /// Size of a state. The stock core runs its encoder for this, and polls the link in it.
     pub(crate) fn serialize_size(&self) -> usize {
+        // It sets the counter of cycles back, by nobody knows how much.
+        CLOCK.handle_jump();
         replaced_sockets::with_end(End::Silence, || self.state_size())
     }
 
     /// Saves the state into `out`, of the size that `serialize_size` gave.
     pub(crate) fn serialize(&self, out: &mut [u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
-        replaced_sockets::with_end(End::Silence, || unsafe {
+        let is_saved = replaced_sockets::with_end(End::Silence, || unsafe {
             self.save_state(out.as_mut_ptr().cast(), out.len())
-        })
+        });
+        CLOCK.handle_state(present_time(out).filter(|_| is_saved), true);
+        is_saved
     }
 
     /// Saves the state into `out` while the core, whose game is armed, takes this byte; false where it did
@@ -269,9 +281,11 @@ impl Core {
     /// Loads a state.
     pub(crate) fn unserialize(&self, state: &[u8]) -> bool {
         // SAFETY: pointer and length are those of the slice.
-        replaced_sockets::with_end(End::Silence, || unsafe {
+        let is_loaded = replaced_sockets::with_end(End::Silence, || unsafe {
             self.load_state(state.as_ptr().cast(), state.len())
-        })
+        });
+        CLOCK.handle_state(present_time(state).filter(|_| is_loaded), false);
+        is_loaded
     }
 }
 

@@ -12,18 +12,28 @@
 //! state sets the count back (current builds) or leaves it (2023 builds), so nothing but its growth within one
 //! frame means anything.
 //!
+//! Finer than that is what the core's stack tells ([`cycles`]).
+//!
 //! The length of a frame is no sign of it. A frame ends with the screen's last line, so one in which the game
 //! switches the screen off or on has from 2,000 to 133,000 samples instead of 35,112, and the core makes up
 //! for it with calls that emulate nothing.
 
+mod cycles;
+
+use self::cycles::Cycles;
 use super::core_callbacks;
+use super::poll_origin::DEPTHS;
 use crossbeam_utils::atomic::AtomicCell;
+use gamelink_core::time::{Chunk, FrameTime, Part, TCycles};
 use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// Samples of one chunk (`SOUND_SAMPLES_PER_RUN`). A chunk ends with its last instruction, so it may have some
 /// more.
 const CHUNK: usize = 2064;
+
+/// T-cycles of a sample.
+const CYCLES: u64 = 2;
 
 /// Samples of the count for one that is heard, by resampler (`CC_DECIMATION_RATE`,
 /// `SOUND_SAMPLE_RATE_BLIPPER`).
@@ -49,12 +59,18 @@ fn is_as_heard(growth: u64, sound: u32) -> bool {
     DECIMATIONS.into_iter().any(is_near)
 }
 
+/// The chunk that begins after so many samples of a frame.
+fn chunk_of(samples: usize) -> Chunk {
+    Chunk::at(TCycles((samples as u64).saturating_mul(CYCLES)))
+}
+
 /// Position in the running frame.
 pub(super) struct FrameClock {
     /// The core's count; null while it is not known or no frame runs.
     count: AtomicPtr<u64>,
     /// Its value at the frame's begin, as far as it fits: differences within a frame do.
     begin: AtomicUsize,
+    cycles: Cycles,
 }
 
 /// Clock of the frame that the loaded core runs.
@@ -65,22 +81,57 @@ impl FrameClock {
         FrameClock {
             count: AtomicPtr::new(std::ptr::null_mut()),
             begin: AtomicUsize::new(0),
+            cycles: Cycles::new(),
         }
     }
 
-    /// Number of the chunk that the core emulates, from 0 at the frame's begin; on the core's thread. It is 0
-    /// to 17 with the screen on, or off, all the time, and up to 64 in a frame in which the game switches it,
-    /// or more. `None` where the count is not known, or no frame runs.
-    pub(super) fn chunk(&self) -> Option<u8> {
+    /// Samples since the frame's begin, as of the last chunk that is over.
+    fn samples(&self) -> Option<usize> {
         let count = self.count.load(Ordering::Relaxed);
         if count.is_null() {
             return None;
         }
         // SAFETY: not null only inside `SampleCount::run`, which has this from its search.
         let now = unsafe { count.read_volatile() } as usize;
-        let since = now.wrapping_sub(self.begin.load(Ordering::Relaxed));
-        let chunk = since.saturating_add(CHUNK / 2) / CHUNK;
-        Some(u8::try_from(chunk).unwrap_or(u8::MAX))
+        Some(now.wrapping_sub(self.begin.load(Ordering::Relaxed)))
+    }
+
+    /// Moment of the core's call that is being answered; `here` is an address of its answer's frame on the
+    /// stack, exposed, and the same distance from the core's own each time.
+    pub(super) fn time(&self, here: usize) -> Option<FrameTime> {
+        let samples = self.samples()?;
+        let cycles = DEPTHS.base().and_then(|base| self.cycles.at(here..base, samples));
+        let begun = (samples as u64).saturating_mul(CYCLES);
+        let since = cycles.and_then(|cycles| u64::from(cycles).checked_sub(begun));
+        let chunk = chunk_of(samples);
+        // The last one may be several.
+        let since = since.filter(|_| chunk < Chunk::LAST);
+        Some(FrameTime {
+            chunk,
+            part: since.and_then(|since| Part::at(TCycles(since))),
+        })
+    }
+
+    /// Takes the counter of a state that the core has just saved (true) or loaded.
+    pub(super) fn handle_state(&self, counter: Option<u32>, is_saved: bool) {
+        self.cycles.set(counter, is_saved);
+    }
+
+    /// Forgets where the core keeps its counter: it is another core.
+    pub(super) fn forget(&self) {
+        self.cycles.forget();
+    }
+
+    /// The core's counter may have jumped.
+    pub(super) fn handle_jump(&self) {
+        self.cycles.lose();
+    }
+
+    /// The chunk that the core emulates; on the core's thread. In a frame in which the game switches the screen
+    /// there may be 64 and more: then the last one lasts on. `None` where the count is not known, or no frame
+    /// runs.
+    pub(super) fn chunk(&self) -> Option<Chunk> {
+        self.samples().map(chunk_of)
     }
 
     fn start(&self, count: *mut u64, begin: u64) {
@@ -124,6 +175,7 @@ impl SampleCount {
         if !count.is_null() {
             return self.run_known(count, core);
         }
+        CLOCK.cycles.lose();
         let Some(mut search) = self.search.take() else {
             return core();
         };
@@ -148,6 +200,7 @@ impl SampleCount {
         core();
         CLOCK.stop();
         let (growth, sound) = (read().wrapping_sub(begin), sound.taken());
+        CLOCK.cycles.end_frame(growth);
         if !is_as_heard(growth, sound) {
             log::warn!("emulated clock given up: growth={growth} sound={sound}");
             self.count.store(std::ptr::null_mut(), Ordering::Relaxed);

@@ -48,9 +48,16 @@ impl Depths {
     #[inline(never)]
     pub(super) fn run(&self, core: &dyn Fn()) {
         let here = 0_u8;
-        self.base.store((&raw const here).addr(), Ordering::Relaxed);
+        self.base
+            .store((&raw const here).expose_provenance(), Ordering::Relaxed);
         core();
         self.base.store(0, Ordering::Relaxed);
+    }
+
+    /// The least deep address of the core's part of the stack; `None` while it does not run a frame.
+    pub(super) fn base(&self) -> Option<usize> {
+        let base = self.base.load(Ordering::Relaxed);
+        (base != 0).then_some(base)
     }
 
     /// From where the look comes whose frame on the stack contains this address.

@@ -18,7 +18,6 @@ use super::{REGISTERS, core_callbacks, guard};
 use crate::core_elf::Linking;
 use crate::fail_points;
 use gamelink_core::serial::{GameMessage, Shift};
-use gamelink_core::time::Chunk;
 use gamelink_driver::Link;
 use libc::{c_int, c_ulong, c_void, sockaddr, sockaddr_in, socklen_t};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -96,11 +95,6 @@ fn is_ours(descriptor: c_int) -> bool {
     descriptor >= 0 && descriptor == DESCRIPTOR.load(Ordering::Relaxed)
 }
 
-/// The chunk of the frame that runs, where the core's clock is known.
-fn chunk() -> Option<Chunk> {
-    CLOCK.chunk().map(Chunk::new)
-}
-
 /// Calls the link of the loaded game; gives `otherwise` without one, or on an unplugged cable.
 fn with_link<T: Copy>(otherwise: T, call: impl FnOnce(&Link) -> T) -> T {
     if is_end(End::Unplugged) {
@@ -172,7 +166,8 @@ unsafe extern "C" fn write(descriptor: c_int, buffer: *const c_void, len: usize)
     if !is_end(End::Silence) {
         // Both of its messages, a request and a reply, begin with the byte.
         REGISTERS.handle_sent(bytes[0]);
-        with_link((), |link| link.game_write(bytes, chunk()));
+        let time = CLOCK.time((&raw const bytes).expose_provenance());
+        with_link((), |link| link.game_write(bytes, time));
     }
     2
 }
@@ -191,7 +186,7 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
         HANDED.load(Ordering::Relaxed) != 0
     } else {
         let look = DEPTHS.look((&raw const available).addr());
-        with_link(false, |link| link.game_poll(look, chunk()))
+        with_link(false, |link| link.game_poll(look, CLOCK.chunk()))
     };
     available = if is_there { 2 } else { 0 };
     // SAFETY: FIONREAD takes an `int` to fill in.

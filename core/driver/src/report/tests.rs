@@ -139,7 +139,7 @@ impl Pair {
             byte,
             speed: Speed::Normal,
             is_enabled: false,
-            chunk: None,
+            time: None,
         };
         self.input(0, request);
     }

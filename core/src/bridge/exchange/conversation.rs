@@ -185,6 +185,7 @@ impl Conversation {
             speed,
             frame,
             chunk: None,
+            part: None,
             lead: 0,
             judged: judged.raw(),
         };
@@ -266,6 +267,7 @@ mod tests {
             speed: Speed::Normal,
             frame: 7,
             chunk: None,
+            part: None,
             lead: 0,
             judged: 3,
         }

@@ -35,6 +35,7 @@ pub(super) fn trace(history: &mut History) {
                 frame: theirs.frame.raw(),
                 chunk: judgement.time.map(timeline::place),
                 lead: 0,
+                part: None,
                 judged: theirs.judged.raw(),
             };
             conversation.of_peer(offer, judgement.outcome, judgement.frame.raw());

@@ -12,7 +12,7 @@ use super::timeline::{self, Timeline};
 use crate::bridge::exchange::conversation::Conversation;
 use crate::protocol::Outcome;
 use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame};
-use crate::serial::{Shift, Speed};
+use crate::serial::{Request, Shift};
 use crate::time::Chunk;
 use std::hash::{Hash, Hasher};
 
@@ -191,19 +191,21 @@ impl History {
         self.close();
     }
 
-    /// Offers a transfer that the game clocks in this chunk of the frame that runs; false if there is no
-    /// room.
-    pub(super) fn send(&mut self, byte: u8, speed: Speed, time: Option<OwnChunk>) -> bool {
+    /// Offers a transfer that the game clocks in the frame that runs; false if there is no room.
+    pub(super) fn send(&mut self, request: Request) -> bool {
+        let Request { byte, speed, time } = request;
         let before = self.outbound.get(self.outbound.next());
         let is_new_timed = !self.settings.has_rendezvous && !self.timeline.is_colliding();
         let is_timed = before.map_or(is_new_timed, |before| before.time.is_some());
         let time = time.filter(|_| is_timed);
+        let part = time.and_then(|time| time.part);
         let own = Own {
             byte,
             speed,
             frame: self.frame,
             told: self.told(),
-            time,
+            time: self.time(time.map(|time| time.chunk)),
+            part,
             lead: self.timeline.lead(),
             judged: self.inbound.next(),
             ..Own::default()

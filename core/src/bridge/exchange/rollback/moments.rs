@@ -1,23 +1,23 @@
 //! Fate of the peer's offers at the moments at which they are due: taken where the game listens, refused
 //! where it does not, as on a cable; and the way back to a moment that has passed.
 
-use super::due::{Due, Progress, Window};
+use super::due::{Due, Made, Pause, Progress, Window};
 use super::history::History;
 use super::inbound::{Inbound, Theirs};
 use super::misprediction;
 use super::outbound::Own;
 use super::timeline::{self, Crossing};
 use crate::protocol::Outcome;
-use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerChunk, PeerOffer, SharedChunk};
+use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerOffer, SharedChunk};
 use crate::time::Chunk;
 
 /// Chunks behind the first look at or after its moment in which an offer is still taken: the game may have
 /// armed in the middle of a chunk, and was given the byte before up to one later than its peer clocked it.
 const WINDOW: u64 = 2;
 
-/// Chunks by which a take may come later than its moment for the sake of the pause before it, half a frame. A
-/// pause is known to a chunk, and is rounded up, or a byte might come before the game has loaded its own; in
-/// a stream without pauses that would add up.
+/// Chunks by which a take may come later than its moment for the sake of a pause before it that is known to a
+/// chunk only, half a frame. It is rounded up, or a byte might come before the game has loaded its own; in a
+/// stream that would add up.
 const MOST_LAG: u64 = 8;
 
 impl Inbound {
@@ -28,16 +28,19 @@ impl Inbound {
         let soonest = due.time.next();
         let (mut from, mut latest) = (soonest, soonest);
         if let Some((last, taken)) = self.last_take() {
-            let pause = due.made.since(last);
+            let Pause { chunks, whole } = due.made.since(last);
             let frame = Chunk::PER_FRAME.into();
             // A game that has had a frame is ready, unless it is behind.
-            if pause < frame || due.progress == Progress::Late {
-                let kept = taken.after(pause.min(frame));
-                let rounded = kept.after(u64::from((1..frame).contains(&pause)));
-                from = soonest.max(rounded.min(kept.max(due.time.after(MOST_LAG))));
+            if chunks < frame || due.progress == Progress::Late {
+                let kept = taken.after(chunks.min(frame));
+                let rounded = kept.after(u64::from((1..frame).contains(&chunks)));
+                from = soonest.max(match whole {
+                    Some(whole) => taken.after(whole.min(frame)),
+                    None => rounded.min(kept.max(due.time.after(MOST_LAG))),
+                });
             }
             // What the last one came late by, this one may.
-            latest = soonest.max(taken.after(pause));
+            latest = soonest.max(taken.after(chunks));
         }
         let to = match due.progress {
             Progress::Late => OwnChunk::new(u64::MAX),
@@ -47,7 +50,7 @@ impl Inbound {
     }
 
     /// The moments of the take before the next offer: made, and taken.
-    fn last_take(&self) -> Option<(PeerChunk, OwnChunk)> {
+    fn last_take(&self) -> Option<(Made, OwnChunk)> {
         let last = self.next().previous()?;
         let judgement = self.judgement(last)?;
         let is_take = matches!(judgement.outcome, Outcome::Taken { .. });

@@ -6,6 +6,7 @@ use super::timeline;
 use crate::protocol::{Offer, Outcome};
 use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame, OwnOffer, PeerOffer, SharedChunk};
 use crate::serial::{Speed, UNPLUGGED};
+use crate::time::Part;
 
 /// Capacity for replacements that the peer has not acknowledged; while none fits, nothing is corrected.
 const MAX_REPLACEMENTS: usize = 32;
@@ -23,6 +24,7 @@ pub(super) struct Own {
     pub(super) told: OwnFrame,
     /// The moment at which it was made as the peer is told, and the timeline's lead by then.
     pub(super) time: Option<OwnChunk>,
+    pub(super) part: Option<Part>,
     pub(super) lead: i64,
     /// The peer's next offer to be judged by this history when it was made.
     pub(super) judged: PeerOffer,
@@ -112,6 +114,7 @@ impl Outbound {
             speed: own.speed,
             frame: own.time.map_or(own.frame, timeline::frame).raw(),
             chunk: own.time.map(timeline::place),
+            part: own.part,
             lead: own.lead,
             judged: own.judged.raw(),
         })

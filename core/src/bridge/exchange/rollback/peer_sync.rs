@@ -13,6 +13,7 @@ use crate::protocol::{
     Event, Events, Flags, Header, MAX_DATAGRAM, Offer, Outcome, Position, Sequence, Verdict, Writer,
 };
 use crate::sequence_numbers::{Number, OwnEpoch, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
+use crate::time::FrameTime;
 
 /// Calls after the last news in which something is still said without need; then heartbeats suffice.
 const NEWS_CALLS: u32 = 16;
@@ -302,7 +303,11 @@ fn follow_replace(epoch: PeerEpoch, from: PeerOffer, history: &mut History) -> R
 
 fn follow_offer(offer: Offer, history: &mut History) {
     let frame = PeerFrame::new(offer.frame);
-    let due = history.timeline.due(frame, offer.chunk, offer.lead);
+    let time = offer.chunk.map(|chunk| FrameTime {
+        chunk,
+        part: offer.part,
+    });
+    let due = history.timeline.due(frame, time, offer.lead);
     let theirs = Theirs {
         byte: offer.byte,
         speed: offer.speed,

@@ -192,7 +192,7 @@ impl PredictionWindow {
     /// Frames by which an offer may have been due in the past and still be gone back to: as many as it was on
     /// its way, and some for its turn.
     pub(super) fn reach(&self) -> u64 {
-        (self.round_trip / 2 + REACH_FRAMES).min(affordable(self.cost))
+        (self.round_trip * 3 / 2 + REACH_FRAMES).min(affordable(self.cost))
     }
 
     /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.

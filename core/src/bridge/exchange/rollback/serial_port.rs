@@ -193,10 +193,10 @@ impl Port {
     }
 
     pub(super) fn offer(&mut self, request: Request, history: &mut History) {
-        let Request { byte, speed, chunk } = request;
+        let Request { speed, time, .. } = request;
         if let Some(frame) = &mut self.frame {
-            frame.time = history.time(chunk);
-            frame.transfer = match frame.clock(byte, speed, history) {
+            frame.time = history.time(time.map(|time| time.chunk));
+            frame.transfer = match frame.clock(request, history) {
                 None => Transfer::Offered(speed),
                 Some(byte) => Transfer::Instead(Shift { byte, speed }),
             };
@@ -235,7 +235,7 @@ impl Frame {
 
     /// Makes the next offer, or makes it again in a replay. `Some`: there can be none, and the game reads
     /// this byte.
-    fn clock(&mut self, byte: u8, speed: Speed, history: &mut History) -> Option<u8> {
+    fn clock(&mut self, request: Request, history: &mut History) -> Option<u8> {
         if !history.link.is_open() {
             return Some(UNPLUGGED);
         }
@@ -250,7 +250,7 @@ impl Frame {
             if let Some(now) = self.time {
                 history.refuse_earlier(now, self.known);
             }
-            self.is_spoiled = !history.send(byte, speed, self.time);
+            self.is_spoiled = !history.send(request);
         }
         self.is_spoiled.then(|| history.outbound.best(next).0.reads())
     }

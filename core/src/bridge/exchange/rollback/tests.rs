@@ -7,6 +7,7 @@ use super::*;
 use crate::protocol::{MAX_DATAGRAM, Nonce, Outcome, Sequence, decode};
 use crate::sequence_numbers::{OwnEpoch, OwnOffer, PeerOffer};
 use crate::serial::{SerialControl, UNPLUGGED};
+use crate::time::FrameTime;
 
 /// A game whose whole memory is what it has read.
 struct Toy {
@@ -53,9 +54,9 @@ impl Toy {
         }
         for byte in (self.clocks)(frame, &self.memory) {
             self.rollback.offer(Request {
-                chunk: self
+                time: self
                     .has_clock
-                    .then(|| Chunk::new(u8::try_from(self.polls).unwrap())),
+                    .then(|| FrameTime::of_chunk(Chunk::new(u8::try_from(self.polls).unwrap()))),
                 ..Request::normal(byte)
             });
             let read = self.rollback.answer();

@@ -9,9 +9,9 @@
 //! the two frame counters as they are observed, in moments in which nothing crosses, and at once where the
 //! games have come far apart: after a menu, or a stall.
 
-use super::due::{Due, Progress};
+use super::due::{Due, Made, Progress};
 use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, PeerChunk, PeerFrame, SharedChunk};
-use crate::time::{Chunk, TCycles};
+use crate::time::{Chunk, FrameTime, TCycles};
 use std::time::Duration;
 
 /// Chunks by which the numbers of two frames that follow each other differ.
@@ -172,10 +172,10 @@ impl Timeline {
         }
     }
 
-    /// The moments of an offer of the peer, made in this frame and chunk of its own, with the lead that it
+    /// The moments of an offer of the peer, made in this frame and at this moment of it, with the lead that it
     /// says. `None` where either core does not tell its time.
-    pub(super) fn due(&self, frame: PeerFrame, chunk: Option<Chunk>, lead: i64) -> Option<Due> {
-        let chunk = chunk.filter(|_| self.has_clock)?;
+    pub(super) fn due(&self, frame: PeerFrame, time: Option<FrameTime>, lead: i64) -> Option<Due> {
+        let FrameTime { chunk, part } = time.filter(|_| self.has_clock)?;
         let made = frame
             .raw()
             .saturating_mul(CHUNKS)
@@ -185,7 +185,10 @@ impl Timeline {
         Some(Due {
             time: OwnChunk::new(due),
             shared: SharedChunk::new(if self.is_keeper { made } else { due }),
-            made: PeerChunk::new(made),
+            made: Made {
+                chunk: PeerChunk::new(made),
+                part,
+            },
             progress: Progress::Ahead,
         })
     }
@@ -261,10 +264,14 @@ mod tests {
         );
         let at = Chunk::new(7);
         let made = chunk(OwnFrame::new(101), at);
-        let heard = other.due(PeerFrame::new(101), Some(at), lead).unwrap();
+        let heard = other
+            .due(PeerFrame::new(101), Some(FrameTime::of_chunk(at)), lead)
+            .unwrap();
         assert_eq!(heard.time, OwnChunk::new(731 * 17 + 2));
         assert_eq!(Some(heard.shared), Some(super::shared(made, lead)));
-        let back = keeper.due(PeerFrame::new(731), Some(Chunk::new(2)), 0).unwrap();
+        let back = keeper
+            .due(PeerFrame::new(731), Some(FrameTime::of_chunk(Chunk::new(2))), 0)
+            .unwrap();
         assert_eq!(back.time, made, "whatever lead it says");
         assert_eq!(
             back.shared,
@@ -278,7 +285,9 @@ mod tests {
             "no clock over there"
         );
         assert!(
-            Timeline::default().due(PeerFrame::new(1), Some(at), 0).is_none(),
+            Timeline::default()
+                .due(PeerFrame::new(1), Some(FrameTime::of_chunk(at)), 0)
+                .is_none(),
             "none here"
         );
     }
@@ -327,7 +336,11 @@ mod tests {
                 for ours in [0, u64::MAX, 1 << 40] {
                     timeline.handle_position(PeerFrame::new(theirs), OwnFrame::new(ours), 99);
                     for lead in [i64::MIN, -1, i64::MAX, timeline.lead()] {
-                        timeline.due(PeerFrame::new(theirs), Some(Chunk::LAST), lead);
+                        timeline.due(
+                            PeerFrame::new(theirs),
+                            Some(FrameTime::of_chunk(Chunk::LAST)),
+                            lead,
+                        );
                         timeline.handle_final(PeerFrame::new(theirs), lead);
                         super::shared(chunk(OwnFrame::new(ours), Chunk::LAST), lead);
                     }
