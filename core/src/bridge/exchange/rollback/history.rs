@@ -3,6 +3,7 @@
 
 use super::conversation;
 use super::counters::Counters;
+use super::due::Made;
 use super::inbound::{Inbound, Judgement};
 use super::incarnation::Incarnation;
 use super::outbound::{Outbound, Own};
@@ -194,18 +195,22 @@ impl History {
     /// Offers a transfer that the game clocks in the frame that runs; false if there is no room.
     pub(super) fn send(&mut self, request: Request) -> bool {
         let Request { byte, speed, time } = request;
-        let before = self.outbound.get(self.outbound.next());
+        let next = self.outbound.next();
+        let before = self.outbound.get(next);
         let is_new_timed = !self.settings.has_rendezvous && !self.timeline.is_colliding();
-        let is_timed = before.map_or(is_new_timed, |before| before.time.is_some());
-        let time = time.filter(|_| is_timed);
-        let part = time.and_then(|time| time.part);
+        let is_timed = before.map_or(is_new_timed, |before| before.said.is_some());
+        let made = time.filter(|_| is_timed).map(|time| Made {
+            chunk: timeline::chunk(self.frame, time.chunk),
+            part: time.part,
+        });
+        let last = next.previous().and_then(|last| self.outbound.get(last));
         let own = Own {
             byte,
             speed,
             frame: self.frame,
             told: self.told(),
-            time: self.time(time.map(|time| time.chunk)),
-            part,
+            made,
+            said: made.map(|made| last.map_or(made, |last| last.said_behind(made))),
             lead: self.timeline.lead(),
             judged: self.inbound.next(),
             ..Own::default()

@@ -8,7 +8,7 @@ use super::misprediction;
 use super::outbound::Own;
 use super::timeline::{self, Crossing};
 use crate::protocol::Outcome;
-use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerOffer, SharedChunk};
+use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerChunk, PeerOffer, SharedChunk};
 use crate::time::Chunk;
 
 /// Chunks behind the first look at or after its moment in which an offer is still taken: the game may have
@@ -50,7 +50,7 @@ impl Inbound {
     }
 
     /// The moments of the take before the next offer: made, and taken.
-    fn last_take(&self) -> Option<(Made, OwnChunk)> {
+    fn last_take(&self) -> Option<(Made<PeerChunk>, OwnChunk)> {
         let last = self.next().previous()?;
         let judgement = self.judgement(last)?;
         let is_take = matches!(judgement.outcome, Outcome::Taken { .. });
@@ -171,7 +171,7 @@ impl History {
                 return None;
             }
             // Before ours in our own time as well, whatever the lead has become meanwhile.
-            let latest = ours.time.unwrap_or_default().before(2);
+            let latest = ours.time().unwrap_or_default().before(2);
             let time = due
                 .time
                 .min(latest)

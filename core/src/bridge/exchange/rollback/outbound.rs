@@ -1,15 +1,18 @@
 //! Outbound transfers, those that this game clocks: what it offered, what it read, which verdicts are known.
 
 use super::counters::{Counters, Transfers};
+use super::due::Made;
 use super::sequence_buffer::SequenceBuffer;
 use super::timeline;
 use crate::protocol::{Offer, Outcome};
 use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame, OwnOffer, PeerOffer, SharedChunk};
 use crate::serial::{Speed, UNPLUGGED};
-use crate::time::Part;
 
 /// Capacity for replacements that the peer has not acknowledged; while none fits, nothing is corrected.
 const MAX_REPLACEMENTS: usize = 32;
+
+/// Chunks from a transfer to the soonest answer to it: the transfer itself, and a little code.
+const ANSWER_CHUNKS: u64 = 2;
 
 /// Prediction before any verdict is known.
 const FIRST_PREDICTION: Outcome = Outcome::Taken { byte: UNPLUGGED };
@@ -22,9 +25,10 @@ pub(super) struct Own {
     /// The frame in which this history made it, and that from which its age counts.
     pub(super) frame: OwnFrame,
     pub(super) told: OwnFrame,
-    /// The moment at which it was made as the peer is told, and the timeline's lead by then.
-    pub(super) time: Option<OwnChunk>,
-    pub(super) part: Option<Part>,
+    /// The moment at which this history made it, and the one that the peer is told.
+    pub(super) made: Option<Made<OwnChunk>>,
+    pub(super) said: Option<Made<OwnChunk>>,
+    /// The timeline's lead by then.
     pub(super) lead: i64,
     /// The peer's next offer to be judged by this history when it was made.
     pub(super) judged: PeerOffer,
@@ -36,7 +40,27 @@ pub(super) struct Own {
 impl Own {
     /// The moment of it that both sides know.
     pub(super) fn shared(&self) -> Option<SharedChunk> {
-        self.time.map(|time| timeline::shared(time, self.lead))
+        self.time().map(|time| timeline::shared(time, self.lead))
+    }
+
+    /// The chunk of our time that the peer is told.
+    pub(super) fn time(&self) -> Option<OwnChunk> {
+        self.said.map(|said| said.chunk)
+    }
+
+    /// The moment that the peer is told of an offer that is made at this one, behind this.
+    pub(super) fn said_behind(&self, made: Made<OwnChunk>) -> Made<OwnChunk> {
+        let pair = self.made.zip(self.said);
+        pair.map_or(made, |(before, said)| made.said_behind(before, said))
+    }
+
+    /// True if the peer need not hear of this one: it is what another was in its place.
+    fn repeats(&self, before: &Own) -> bool {
+        let is_close = match (self.said, before.said) {
+            (Some(one), Some(other)) => one.is_close(other),
+            (one, other) => one == other,
+        };
+        is_close && (self.byte, self.speed, self.judged) == (before.byte, before.speed, before.judged)
     }
 }
 
@@ -112,12 +136,20 @@ impl Outbound {
             id: number.raw(),
             byte: own.byte,
             speed: own.speed,
-            frame: own.time.map_or(own.frame, timeline::frame).raw(),
-            chunk: own.time.map(timeline::place),
-            part: own.part,
+            frame: own.time().map_or(own.frame, timeline::frame).raw(),
+            chunk: own.time().map(timeline::place),
+            part: own.said.and_then(|said| said.part),
             lead: own.lead,
             judged: own.judged.raw(),
         })
+    }
+
+    /// The first moment behind the offers before this one, however far the lead has come meanwhile: nothing
+    /// that was made with knowledge of them is due before they were.
+    pub(super) fn behind(&self, number: OwnOffer) -> OwnChunk {
+        let last = number.previous().and_then(|last| self.list.get(last));
+        let time = last.and_then(Own::time);
+        time.map_or(OwnChunk::default(), |time| time.after(ANSWER_CHUNKS))
     }
 
     /// The number behind the last offer that the peer may know; more than [`next`](Self::next) while some
@@ -182,12 +214,7 @@ impl Outbound {
         let number = self.next;
         match self.list.get_mut(number) {
             None => {}
-            Some(before)
-                if (before.byte, before.speed, before.judged) == (own.byte, own.speed, own.judged)
-                    && timeline::are_close(before.time, own.time) =>
-            {
-                before.frame = own.frame;
-            }
+            Some(before) if own.repeats(before) => (before.frame, before.made) = (own.frame, own.made),
             // The peer has been told that this is final: the core is not repeatable.
             Some(_) if number < self.settled => counters.unrepeatable += 1,
             Some(_) => self.replace_from(number, &mut counters.transfers),

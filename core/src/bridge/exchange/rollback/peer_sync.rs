@@ -307,13 +307,17 @@ fn follow_offer(offer: Offer, history: &mut History) {
         chunk,
         part: offer.part,
     });
-    let due = history.timeline.due(frame, time, offer.lead);
+    let judged = OwnOffer::new(offer.judged);
+    let mut due = history.timeline.due(frame, time, offer.lead);
+    if let Some(due) = &mut due {
+        due.time = due.time.max(history.outbound.behind(judged));
+    }
     let theirs = Theirs {
         byte: offer.byte,
         speed: offer.speed,
         frame,
         due,
-        judged: OwnOffer::new(offer.judged),
+        judged,
         arrived: history.frame(),
     };
     if history.inbound.handle_offer(PeerOffer::new(offer.id), theirs) {

@@ -286,7 +286,7 @@ fn must_stall(history: &mut History) -> bool {
         || (history.settings.has_rendezvous && unanswered.is_some())
         || unanswered.is_some_and(|age| age >= window.clocking(outbound.is_refused()))
         || open.is_some_and(|age| age >= window.armed())
-        || outstanding > window.most_outstanding()
+        || (!history.timeline.is_shared() && outstanding > window.most_outstanding())
         || is_full;
     if is_full && unanswered.is_none() && open.is_none() {
         // Nothing is open, yet the history cannot be let go: no boundary has been safe for seconds.

@@ -219,15 +219,6 @@ pub(super) fn place(chunk: OwnChunk) -> Chunk {
     Chunk::new(u8::try_from(chunk.raw() % CHUNKS).unwrap_or_default())
 }
 
-/// True if these are the same moment, as far as replays of one frame repeat it: the core's clock is known to
-/// a chunk.
-pub(super) fn are_close(one: Option<OwnChunk>, other: Option<OwnChunk>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one.raw().abs_diff(other.raw()) <= 1,
-        (one, other) => one == other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
