@@ -197,7 +197,8 @@ impl History {
         let Request { byte, speed, time } = request;
         let next = self.outbound.next();
         let before = self.outbound.get(next);
-        let is_new_timed = !self.settings.has_rendezvous && !self.timeline.is_colliding();
+        let is_new_timed =
+            self.timeline.is_set() && !self.settings.has_rendezvous && !self.timeline.is_colliding();
         let is_timed = before.map_or(is_new_timed, |before| before.said.is_some());
         let made = time.filter(|_| is_timed).map(|time| Made {
             chunk: timeline::chunk(self.frame, time.chunk),

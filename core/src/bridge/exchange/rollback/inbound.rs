@@ -5,7 +5,7 @@ use super::due::{Due, Progress};
 use super::sequence_buffer::SequenceBuffer;
 use crate::protocol::{Outcome, Verdict};
 use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
-use crate::serial::Speed;
+use crate::serial::{Look, Speed};
 use std::cmp::Ordering;
 
 /// Offers before the oldest snapshot that are kept: the spacing of takes looks back over their frame. Bytes
@@ -168,18 +168,34 @@ impl Inbound {
     }
 
     /// Compares this poll of a replay with the one in which the next offer was taken: `Less` where it is
-    /// judged later, or not by a take, `None` where nothing more was judged.
+    /// judged later, or not by a take, `None` where nothing more was judged. Polls are told apart by their
+    /// moments, where the core tells these, else by their number in the frame.
     ///
-    /// A core that was restored need not look at the same moments; then it takes the byte at the first chance
-    /// after, which is recorded instead.
-    pub(super) fn repeat_take(&mut self, frame: OwnFrame, poll: u32) -> Option<Ordering> {
+    /// A core that was restored need not look at the same moments, nor as often before them; it takes the byte
+    /// at the first chance, and that is recorded instead.
+    pub(super) fn repeat_take(
+        &mut self,
+        frame: OwnFrame,
+        poll: u32,
+        (look, time): (Option<Look>, Option<OwnChunk>),
+    ) -> Option<Ordering> {
         let judgement = self.judgements.get_mut(self.next)?;
         if !matches!(judgement.outcome, Outcome::Taken { .. }) {
             return Some(Ordering::Less);
         }
         let recorded = (judgement.frame, judgement.poll);
-        (judgement.frame, judgement.poll) = recorded.max((frame, poll));
-        Some((frame, poll).cmp(&recorded))
+        let is_same = (frame, poll) == recorded;
+        let order = match time.zip(judgement.time) {
+            // In the same chunk, the game's own accesses may come before the event loop's look.
+            Some(_) if look == Some(Look::Access) && !is_same => Ordering::Less,
+            Some((now, taken)) => now.cmp(&taken),
+            None => (frame, poll).cmp(&recorded),
+        };
+        if order.is_ge() {
+            (judgement.frame, judgement.poll) = (frame, poll);
+            judgement.time = time.or(judgement.time);
+        }
+        Some(order)
     }
 
     /// Passes the next offer, which the game has read in a transfer of its own: a pair, if only as predicted.

@@ -20,45 +20,75 @@ const WINDOW: u64 = 2;
 /// stream that would add up.
 const MOST_LAG: u64 = 8;
 
+/// Chunks of the pause that is kept where the maker had a frame or more: a game that has had most of a frame is
+/// ready, and what has come late comes nearer to its moment again.
+const MOST_PAUSE: u64 = 12;
+
+/// An offer that was taken.
+#[derive(Clone, Copy)]
+struct Take {
+    made: Made<PeerChunk>,
+    taken: OwnChunk,
+}
+
+impl Take {
+    /// The first chunk in which the offer behind it may be taken, for the sake of the pause between the two.
+    fn keep_pause(&self, due: &Due) -> OwnChunk {
+        let Pause { chunks, whole } = due.made.since(self.made);
+        let frame = Chunk::PER_FRAME.into();
+        if chunks >= frame {
+            let is_late = due.progress == Progress::Late;
+            return self.taken.after(if is_late { frame } else { MOST_PAUSE });
+        }
+        if let Some(whole) = whole {
+            return self.taken.after(whole);
+        }
+        let (kept, rounded) = (
+            self.taken.after(chunks),
+            self.taken.after((chunks + 1).min(frame)),
+        );
+        let tells_parts = due.made.part.or(self.made.part).is_some();
+        match chunks {
+            0 => kept,
+            _ if tells_parts => rounded,
+            _ => rounded.min(kept.max(due.time.after(MOST_LAG))),
+        }
+    }
+}
+
 impl Inbound {
     /// Chunks in which the next offer may be taken, where it has a moment: from the first look behind that,
     /// and with as long a pause since the take before as its maker had.
     pub(super) fn window(&self) -> Option<Window> {
         let due = self.upcoming()?.due?;
         let soonest = due.time.next();
-        let (mut from, mut latest) = (soonest, soonest);
-        if let Some((last, taken)) = self.last_take() {
-            let Pause { chunks, whole } = due.made.since(last);
-            let frame = Chunk::PER_FRAME.into();
-            // A game that has had a frame is ready, unless it is behind.
-            if chunks < frame || due.progress == Progress::Late {
-                let kept = taken.after(chunks.min(frame));
-                let rounded = kept.after(u64::from((1..frame).contains(&chunks)));
-                from = soonest.max(match whole {
-                    Some(whole) => taken.after(whole.min(frame)),
-                    None => rounded.min(kept.max(due.time.after(MOST_LAG))),
-                });
-            }
-            // What the last one came late by, this one may.
-            latest = soonest.max(taken.after(chunks));
-        }
+        let last = self.last_take();
+        let from = last.map_or(soonest, |last| soonest.max(last.keep_pause(&due)));
         let to = match due.progress {
             Progress::Late => OwnChunk::new(u64::MAX),
-            Progress::Ahead | Progress::Reached => latest.max(from).after(WINDOW),
+            // What the last one came late by, this one may.
+            Progress::Ahead | Progress::Reached => {
+                let latest = last.map_or(soonest, |last| last.taken.after(due.made.since(last.made).chunks));
+                latest.max(from).after(WINDOW)
+            }
         };
         Some(Window { from, to })
     }
 
-    /// The moments of the take before the next offer: made, and taken.
-    fn last_take(&self) -> Option<(Made<PeerChunk>, OwnChunk)> {
+    /// The take before the next offer.
+    fn last_take(&self) -> Option<Take> {
         let last = self.next().previous()?;
         let judgement = self.judgement(last)?;
         let is_take = matches!(judgement.outcome, Outcome::Taken { .. });
-        self.get(last)?
+        let theirs = self.get(last).filter(|_| is_take)?;
+        // One without a moment was made in its frame.
+        let made = theirs
             .due
-            .map(|due| due.made)
-            .zip(judgement.time)
-            .filter(|_| is_take)
+            .map_or(timeline::frame_begin(theirs.frame), |due| due.made);
+        Some(Take {
+            made,
+            taken: judgement.time?,
+        })
     }
 
     /// Refuses what the game did not listen for by `now`, in this frame; how many that were. Offers from

@@ -161,7 +161,9 @@ impl Port {
         if !history.link.is_open() || frame.is_spoiled {
             return None;
         }
-        let repeat = history.inbound.repeat_take(history.frame(), frame.polls);
+        let repeat = history
+            .inbound
+            .repeat_take(history.frame(), frame.polls, (frame.look, frame.time));
         history.counters.late_takes += u64::from(repeat == Some(Ordering::Greater));
         let is_due = match repeat {
             Some(order) => order.is_ge(),

@@ -109,6 +109,11 @@ impl Timeline {
         self.has_clock && self.has_peer_clock
     }
 
+    /// True once the moments that an offer of ours says mean something to the peer.
+    pub(super) fn is_set(&self) -> bool {
+        self.is_shared() && (!self.is_keeper || self.measured.is_some())
+    }
+
     /// The frame of ours before which all of the peer's offers are known, as far as it knows itself.
     pub(super) fn heard(&self) -> OwnFrame {
         self.heard
@@ -202,6 +207,14 @@ pub(super) fn chunk(frame: OwnFrame, chunk: Chunk) -> OwnChunk {
             .saturating_mul(CHUNKS)
             .saturating_add(chunk.raw().into()),
     )
+}
+
+/// The begin of the peer's frame, in its own time.
+pub(super) fn frame_begin(frame: PeerFrame) -> Made<PeerChunk> {
+    Made {
+        chunk: PeerChunk::new(frame.raw().saturating_mul(CHUNKS)),
+        part: None,
+    }
 }
 
 /// The frame in which this chunk begins.

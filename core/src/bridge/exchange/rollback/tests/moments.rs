@@ -120,3 +120,62 @@ fn what_replaces_a_byte_is_taken_at_its_own_moment_though_that_lies_before_the_v
         assert_eq!(b.rollback.counters().transfers.late, 0);
     }
 }
+
+/// An answer with its own clock to the first byte that it took.
+fn answering(_: u64, memory: &[u8]) -> Vec<u8> {
+    if memory.len() == 1 { vec![0x55] } else { vec![] }
+}
+
+#[test]
+fn an_answer_is_not_due_before_what_it_answers_however_far_the_lead_has_come() {
+    for is_keeper in [false, true] {
+        let a = Toy::new(17, calling).with_clock(is_keeper);
+        let b = Toy::new(17, answering).with_clock(!is_keeper);
+        let (mut a, mut b) = linked(a, b);
+        let path = Duration::from_millis(100);
+        for toy in [&mut a, &mut b] {
+            toy.rollback.set_round_trip(path, path);
+        }
+        play_late(&mut a, &mut b, 22, 2);
+        // The caller's machine stands still for a while, and what it says is lost for most of that.
+        for slot in 0..60 {
+            if slot > 12 {
+                a.slot();
+            }
+            if slot > 8 {
+                a.tell(&mut b);
+            }
+            b.slot();
+            b.tell(&mut a);
+        }
+        assert_eq!(
+            (&a.memory[..], &b.memory[..]),
+            (&[100, 0x55][..], &[0x29, 101][..])
+        );
+        assert_eq!(a.rollback.counters().transfers.peer_refused, 0, "{is_keeper}");
+    }
+}
+
+#[test]
+fn no_byte_is_lost_where_moments_begin_in_mid_conversation() {
+    for is_keeper in [false, true] {
+        for late in 0..4 {
+            let mut a = Toy::new(0, counting);
+            let mut b = Toy::new(17, nothing);
+            a.rollback.plug(false, is_keeper);
+            b.rollback.plug(false, !is_keeper);
+            let (mut a, mut b) = linked(a, b);
+            play_late(&mut a, &mut b, 20, late);
+            for toy in [&mut a, &mut b] {
+                toy.has_clock = true;
+                toy.rollback.set_clock(true);
+                let path = Duration::from_millis(17) * u32::try_from(2 * late).unwrap();
+                toy.rollback.set_round_trip(path, path);
+            }
+            play_late(&mut a, &mut b, 60, late);
+            let (of_a, of_b) = (a.rollback.counters().transfers, b.rollback.counters().transfers);
+            assert_eq!((of_a.refused, of_b.peer_refused), (0, 0), "{is_keeper} {late}");
+            assert!(of_a.exchanged > 60, "{is_keeper} {late}: {}", of_a.exchanged);
+        }
+    }
+}
