@@ -4,7 +4,7 @@
 use super::conversation;
 use super::counters::Counters;
 use super::due::Made;
-use super::inbound::{Inbound, Judgement};
+use super::inbound::{Inbound, Judgement, Poll};
 use super::incarnation::Incarnation;
 use super::outbound::{Outbound, Own};
 use super::prediction_window::PredictionWindow;
@@ -243,7 +243,7 @@ impl History {
     }
 
     /// Takes the peer's next offer in this poll and chunk of the frame that runs, for this byte.
-    pub(super) fn take(&mut self, poll: u32, time: Option<OwnChunk>, byte: u8) {
+    pub(super) fn take(&mut self, poll: Poll, time: Option<OwnChunk>, byte: u8) {
         let judgement = Judgement {
             frame: self.frame,
             poll,

@@ -5,7 +5,7 @@ use super::due::{Due, Progress};
 use super::sequence_buffer::SequenceBuffer;
 use crate::protocol::{Outcome, Verdict};
 use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerEpoch, PeerFrame, PeerOffer};
-use crate::serial::{Look, Speed};
+use crate::serial::Speed;
 use std::cmp::Ordering;
 
 /// Offers before the oldest snapshot that are kept: the spacing of takes looks back over their frame. Bytes
@@ -37,12 +37,20 @@ pub(super) struct Judgement {
     /// Our frame in which it was judged; a refusal belongs to its end, a pair to the instant of our own
     /// offer.
     pub(super) frame: OwnFrame,
-    /// The poll of that frame in which it was taken, the first being 1.
-    pub(super) poll: u32,
+    /// The poll of that frame in which it was taken.
+    pub(super) poll: Poll,
     /// Our next offer when it was judged, and the chunk of our time where that is known.
     pub(super) made: OwnOffer,
     pub(super) time: Option<OwnChunk>,
     pub(super) outcome: Outcome,
+}
+
+/// Numbers of a poll, the first being 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct Poll {
+    pub(super) in_frame: u32,
+    /// `None` where the core does not tell its time, or polls before it were not counted one by one.
+    pub(super) in_chunk: Option<u32>,
 }
 
 /// Offers of the peer, as far back as they may still matter.
@@ -168,32 +176,33 @@ impl Inbound {
     }
 
     /// Compares this poll of a replay with the one in which the next offer was taken: `Less` where it is
-    /// judged later, or not by a take, `None` where nothing more was judged. Polls are told apart by their
-    /// moments, where the core tells these, else by their number in the frame.
+    /// judged later, or not by a take, `None` where nothing more was judged.
     ///
-    /// A core that was restored need not look at the same moments, nor as often before them; it takes the byte
-    /// at the first chance, and that is recorded instead.
+    /// A core that was restored need not look as often before a poll as it did: where it tells its time, the
+    /// chunk and the place in that are compared. Nor need it look at the same moments; then it takes the byte at
+    /// the first chance after, which is recorded instead.
     pub(super) fn repeat_take(
         &mut self,
         frame: OwnFrame,
-        poll: u32,
-        (look, time): (Option<Look>, Option<OwnChunk>),
+        poll: Poll,
+        time: Option<OwnChunk>,
     ) -> Option<Ordering> {
         let judgement = self.judgements.get_mut(self.next)?;
         if !matches!(judgement.outcome, Outcome::Taken { .. }) {
             return Some(Ordering::Less);
         }
-        let recorded = (judgement.frame, judgement.poll);
-        let is_same = (frame, poll) == recorded;
-        let order = match time.zip(judgement.time) {
-            // In the same chunk, the game's own accesses may come before the event loop's look.
-            Some(_) if look == Some(Look::Access) && !is_same => Ordering::Less,
-            Some((now, taken)) => now.cmp(&taken),
-            None => (frame, poll).cmp(&recorded),
-        };
-        if order.is_ge() {
+        let (recorded, taken) = (judgement.poll, judgement.time);
+        // Two frames share a chunk, the last one's sliver and the first of the next.
+        let order = frame.cmp(&judgement.frame).then_with(|| match time.zip(taken) {
+            Some((now, taken)) if now != taken => now.cmp(&taken),
+            Some(_) if poll.in_chunk.is_some() && recorded.in_chunk.is_some() => {
+                poll.in_chunk.cmp(&recorded.in_chunk)
+            }
+            _ => poll.in_frame.cmp(&recorded.in_frame),
+        });
+        if order.is_gt() {
             (judgement.frame, judgement.poll) = (frame, poll);
-            judgement.time = time.or(judgement.time);
+            judgement.time = time.or(taken);
         }
         Some(order)
     }

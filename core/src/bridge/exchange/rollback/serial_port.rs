@@ -1,7 +1,7 @@
 //! Serial port of the emulated machine, inside a frame.
 
 use super::history::History;
-use super::inbound::Theirs;
+use super::inbound::{Poll, Theirs};
 use super::misprediction;
 use super::outbound::{Own, Source};
 use super::timeline::{self, Crossing};
@@ -56,7 +56,7 @@ enum Transfer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Frame {
     run: Run,
-    polls: u32,
+    poll: Poll,
     takes: u64,
     /// The last look, and the chunk of our time in which it was, where the core tells that.
     look: Option<Look>,
@@ -117,7 +117,7 @@ impl Port {
         self.last_takes = frame.takes;
         history.refuse_passed(frame.known);
         let is_ready = history.link.is_linked() && history.outbound.are_all_answered();
-        if frame.polls > 0 || !is_ready || !frame.was_ready {
+        if frame.poll.in_frame > 0 || !is_ready || !frame.was_ready {
             self.unarmed_since = history.frame().next();
         }
         if is_ready {
@@ -132,10 +132,19 @@ impl Port {
         history: &mut History,
     ) -> Option<(u8, Speed)> {
         let frame = self.frame.as_mut()?;
-        frame.polls = frame.polls.saturating_add(1);
+        let time = history.time(chunk);
+        frame.poll = Poll {
+            in_frame: frame.poll.in_frame.saturating_add(1),
+            in_chunk: match time {
+                Some(time) if frame.time == Some(time) => {
+                    frame.poll.in_chunk.map(|poll| poll.saturating_add(1))
+                }
+                time => time.map(|_| 1),
+            },
+        };
         history.timeline.handle_listening();
         frame.look = Some(look);
-        frame.time = history.time(chunk);
+        frame.time = time;
         frame.is_opened |= frame.is_first_look() && is_opened(history);
         self.poll_again(history)
     }
@@ -145,7 +154,10 @@ impl Port {
         if let Some(frame) = &mut self.frame
             && polls > 0
         {
-            frame.polls = frame.polls.saturating_add(polls);
+            frame.poll = Poll {
+                in_frame: frame.poll.in_frame.saturating_add(polls),
+                in_chunk: None,
+            };
             frame.transfer = Transfer::Nothing;
             history.timeline.handle_listening();
         }
@@ -163,7 +175,7 @@ impl Port {
         }
         let repeat = history
             .inbound
-            .repeat_take(history.frame(), frame.polls, (frame.look, frame.time));
+            .repeat_take(history.frame(), frame.poll, frame.time);
         history.counters.late_takes += u64::from(repeat == Some(Ordering::Greater));
         let is_due = match repeat {
             Some(order) => order.is_ge(),
@@ -188,7 +200,7 @@ impl Port {
         if let Some(frame) = &mut self.frame
             && frame.transfer == Transfer::Handed
         {
-            history.take(frame.polls, frame.time, byte);
+            history.take(frame.poll, frame.time, byte);
             frame.takes += 1;
             frame.transfer = Transfer::Shifting;
         }
@@ -295,7 +307,7 @@ impl Frame {
     }
 
     fn is_first_look(&self) -> bool {
-        self.polls == 1 && self.look == Some(Look::EventLoop)
+        self.poll.in_frame == 1 && self.look == Some(Look::EventLoop)
     }
 
     /// True if the peer's next offer may be taken now, by its moment where it has one. Where it has none, not at
