@@ -201,6 +201,7 @@ fn write(buffer: &mut [u8; MAX_DATAGRAM]) -> usize {
     writer.offers(std::iter::once(Offer {
         chunk: None,
         part: None,
+        since_take: None,
         lead: 0,
         id: 7,
         byte: 0x29,

@@ -122,7 +122,7 @@ impl Part {
 }
 
 /// A moment inside an emulated frame, as fine as the core tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FrameTime {
     /// The chunk that runs.
     pub chunk: Chunk,

@@ -26,6 +26,9 @@ pub struct Offer {
     pub lead: i64,
     /// Number of the receiver's offers that the maker had judged by then.
     pub judged: u64,
+    /// In strict mode, chunks since the maker's game took the newest of these; `None` for 255 and more, or not
+    /// known.
+    pub since_take: Option<u8>,
 }
 
 /// End of an offer: the receiver's verdict, or what its maker supposes that to be.
@@ -91,12 +94,12 @@ pub enum Event<'a> {
     Replaces(ReplaceRun<'a>),
 }
 
-/// Consecutive offers with the same lead: the first one's number, frame and judged count, then five bytes
+/// Consecutive offers with the same lead: the first one's number, frame and judged count, then six bytes
 /// each.
 ///
 /// An entry is the byte; its speed (bit 0: 0 normal, 1 fast) and one more than its chunk (bits 1 to 5; 0 for
-/// none); one more than the part of that (0 for none); and by how much its frame and its judged count exceed
-/// the entry before.
+/// none); one more than the part of that (0 for none); the chunks since the take before it (255 for none);
+/// and by how much its frame and its judged count exceed the entry before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct OfferRun<'a> {
     pub(super) first: u64,
@@ -148,7 +151,7 @@ pub struct ReplaceRun<'a> {
     pub(super) entries: &'a [u8],
 }
 
-const OFFER_LEN: usize = 5;
+const OFFER_LEN: usize = 6;
 const VERDICT_LEN: usize = 2;
 const REPLACE_LEN: usize = 2;
 
@@ -182,7 +185,9 @@ impl Offer {
         let judged = u8::try_from(self.judged.checked_sub(before.judged)?).ok()?;
         let chunk = self.chunk.map_or(0, |chunk| chunk.raw() + 1);
         let part = self.part.map_or(0, |part| part.raw() + 1);
-        (self.lead == before.lead).then_some([self.byte, self.speed as u8 | chunk << 1, part, frame, judged])
+        let since_take = self.since_take.unwrap_or(u8::MAX);
+        let bits = self.speed as u8 | chunk << 1;
+        (self.lead == before.lead).then_some([self.byte, bits, part, since_take, frame, judged])
     }
 }
 
@@ -190,7 +195,7 @@ impl Iterator for OfferRun<'_> {
     type Item = Offer;
 
     fn next(&mut self) -> Option<Offer> {
-        let (&[byte, speed, part, frame, judged], rest) = self.entries.split_first_chunk()?;
+        let (&[byte, speed, part, since_take, frame, judged], rest) = self.entries.split_first_chunk()?;
         let chunk = speed >> 1 & 0x1F;
         let offer = Offer {
             id: self.first,
@@ -204,6 +209,7 @@ impl Iterator for OfferRun<'_> {
             part: part.checked_sub(1).and_then(Part::new),
             lead: self.lead,
             judged: self.judged.saturating_add(judged.into()),
+            since_take: Some(since_take).filter(|chunks| *chunks < u8::MAX),
         };
         (self.frame, self.judged) = (offer.frame, offer.judged);
         (self.first, self.entries) = (self.first.saturating_add(1), rest);

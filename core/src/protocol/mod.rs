@@ -172,6 +172,7 @@ mod tests {
             part: id.to_le_bytes()[0].checked_sub(9).and_then(Part::new),
             lead: -7,
             judged: 2 + id / 3,
+            since_take: id.to_le_bytes()[0].checked_sub(8),
         }
     }
 
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn runs_of_offers_and_verdicts_survive_the_wire() {
-        let offers: Vec<_> = (10..150).map(|id| offer(id, 1000 + id * 3)).collect();
+        let offers: Vec<_> = (10..126).map(|id| offer(id, 1000 + id * 3)).collect();
         let verdicts: Vec<_> = (0..150)
             .map(|id| Verdict {
                 id,
@@ -200,7 +201,7 @@ mod tests {
         let mut buffer = [0; MAX_DATAGRAM];
         let mut writer = Writer::new(&mut buffer, &header()).unwrap();
         assert_eq!(writer.verdicts(verdicts.iter().copied()), 150);
-        assert_eq!(writer.offers(offers.iter().copied()), 140);
+        assert_eq!(writer.offers(offers.iter().copied()), 116);
         let len = writer.finish();
         let (_, events) = decode(&buffer[..len]).unwrap();
         let (mut seen_offers, mut seen_verdicts) = (vec![], vec![]);
@@ -278,10 +279,10 @@ mod tests {
             run(
                 0,
                 &[5, 258, 3, lead],
-                &[5, 1, 0, 0, 0, 6, 3, 0, 2, 1, 7, 5, 0, 0, 0],
+                &[5, 1, 0, 255, 0, 0, 6, 3, 0, 255, 2, 1, 7, 5, 0, 255, 0, 0],
             ),
-            run(0, &[8, 516, 4, lead], &[8, 7, 0, 0, 0]),
-            run(0, &[10, 516, 5, lead], &[10, 11, 2, 0, 0]),
+            run(0, &[8, 516, 4, lead], &[8, 7, 0, 0, 0, 0]),
+            run(0, &[10, 516, 5, lead], &[10, 11, 2, 2, 0, 0]),
             run(1, &[9], &[0, 0x29, 1, 0, 2, 0x55]),
             replaces,
             position,

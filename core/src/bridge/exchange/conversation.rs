@@ -187,6 +187,7 @@ impl Conversation {
             chunk: None,
             part: None,
             lead: 0,
+            since_take: None,
             judged: judged.raw(),
         };
         self.push(ClockedBy::Own, offer, (UNPLUGGED, End::Unheard), frame);
@@ -269,6 +270,7 @@ mod tests {
             chunk: None,
             part: None,
             lead: 0,
+            since_take: None,
             judged: 3,
         }
     }

@@ -12,6 +12,7 @@
 //! [`Exchange::write_events`]. All of this is public for the model checkers, which explore both machines.
 
 mod conversation;
+mod pause;
 pub mod rollback;
 mod strict;
 
@@ -152,7 +153,7 @@ impl Exchange {
 
     /// A frame begins; so many were emulated before it.
     pub(super) fn trace_frame(&mut self, frame: u64) {
-        self.strict.conversation.handle_frame(frame);
+        self.strict.handle_frame(frame);
     }
 
     /// The oldest entry of the trace that nobody has taken.
@@ -316,7 +317,7 @@ impl Exchange {
     pub fn poll(&mut self, now: LocalTime, look: Look, chunk: Option<Chunk>) -> Option<(u8, Speed)> {
         match self.answering() {
             Some(rollback) => rollback.poll(look, chunk),
-            None => self.strict.poll(now, look),
+            None => self.strict.poll(now, look, chunk),
         }
     }
 

@@ -6,12 +6,15 @@
 //! judged twice or out of order, whatever the network does. How long a game waits is decided outside, by the
 //! table of waits.
 
+mod pauses;
+
+use self::pauses::Pauses;
 use super::conversation::Conversation;
 use super::{Context, Effects, Frame, Limit};
 use crate::protocol::{Event, Events, Header, Offer, Outcome, Verdict, Writer};
 use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
 use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
-use crate::time::LocalTime;
+use crate::time::{Chunk, LocalTime};
 use std::time::Duration;
 
 /// Without a byte for so long, thirty frames, the next one is an opening: it begins a conversation. The
@@ -43,6 +46,7 @@ pub(super) struct Strict {
     /// When a byte last crossed the game's port.
     conversed: LocalTime,
     looks: Looks,
+    pauses: Pauses,
     pub(super) conversation: Conversation,
 }
 
@@ -131,7 +135,7 @@ impl Strict {
     pub(super) fn request(
         &mut self,
         context: &mut Context<'_>,
-        Request { byte, speed, .. }: Request,
+        Request { byte, speed, time }: Request,
         is_torn: bool,
         frame: u64,
     ) -> Effects {
@@ -164,14 +168,15 @@ impl Strict {
             }
             Incoming::None if context.is_linked && context.liveness.may_offer() => {
                 counters.offered += 1;
-                self.pending = Some(Offer {
+                let offer = Offer {
                     id: self.next.raw(),
                     byte,
                     speed,
                     frame,
                     judged: self.judged.raw(),
                     ..Offer::default()
-                });
+                };
+                self.pending = Some(self.pauses.handle_request(offer, time));
                 self.next = self.next.next();
                 Effects {
                     wait: Some(Limit::Table),
@@ -193,12 +198,19 @@ impl Strict {
 
     /// The core looks for a byte. A frame's first look passes the peer's opening over: the game's own code of
     /// each frame comes right after it, and at a title that writes SB and SC, or calls itself.
-    pub(super) fn poll(&mut self, now: LocalTime, look: Look) -> Option<(u8, Speed)> {
+    pub(super) fn poll(&mut self, now: LocalTime, look: Look, chunk: Option<Chunk>) -> Option<(u8, Speed)> {
         if look == Look::Access {
             return None;
         }
         self.handle_look();
+        self.pauses.handle_look(chunk);
         self.poll_again(now)
+    }
+
+    /// A frame begins; so many were emulated before it.
+    pub(super) fn handle_frame(&mut self, frame: u64) {
+        self.pauses.handle_frame(frame);
+        self.conversation.handle_frame(frame);
     }
 
     /// The core's event loop looks for a byte.
@@ -217,6 +229,9 @@ impl Strict {
             self.looks.has_passed_opening = true;
             return None;
         }
+        if !self.pauses.may_take(&offer) {
+            return None;
+        }
         self.incoming = Incoming::Delivered { offer };
         Some((offer.byte, offer.speed))
     }
@@ -233,6 +248,7 @@ impl Strict {
         };
         context.counters.transfers.peer_taken += 1;
         self.has_refused = false;
+        self.pauses.handle_take(&offer);
         let is_out_of_step = self.is_judged(offer);
         self.judge(offer, Outcome::Taken { byte });
         Effects {

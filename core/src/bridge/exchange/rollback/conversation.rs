@@ -35,6 +35,7 @@ pub(super) fn trace(history: &mut History) {
                 frame: theirs.frame.raw(),
                 chunk: judgement.time.map(timeline::place),
                 lead: 0,
+                since_take: None,
                 part: None,
                 judged: theirs.judged.raw(),
             };

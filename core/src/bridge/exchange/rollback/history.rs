@@ -3,7 +3,6 @@
 
 use super::conversation;
 use super::counters::Counters;
-use super::due::Made;
 use super::inbound::{Inbound, Judgement, Poll};
 use super::incarnation::Incarnation;
 use super::outbound::{Outbound, Own};
@@ -11,6 +10,7 @@ use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
 use super::timeline::{self, Timeline};
 use crate::bridge::exchange::conversation::Conversation;
+use crate::bridge::exchange::pause::Made;
 use crate::protocol::Outcome;
 use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame};
 use crate::serial::{Request, Shift};
@@ -200,10 +200,9 @@ impl History {
         let is_new_timed =
             self.timeline.is_set() && !self.settings.has_rendezvous && !self.timeline.is_colliding();
         let is_timed = before.map_or(is_new_timed, |before| before.said.is_some());
-        let made = time.filter(|_| is_timed).map(|time| Made {
-            chunk: timeline::chunk(self.frame, time.chunk),
-            part: time.part,
-        });
+        let made = time
+            .filter(|_| is_timed)
+            .map(|time| Made::at(self.frame.raw(), time));
         let last = next.previous().and_then(|last| self.outbound.get(last));
         let own = Own {
             byte,

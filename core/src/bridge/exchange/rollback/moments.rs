@@ -1,15 +1,16 @@
 //! Fate of the peer's offers at the moments at which they are due: taken where the game listens, refused
 //! where it does not, as on a cable; and the way back to a moment that has passed.
 
-use super::due::{Due, Made, Pause, Progress, Window};
+use super::due::{Due, Progress, Window};
 use super::history::History;
 use super::inbound::{Inbound, Theirs};
 use super::misprediction;
 use super::outbound::Own;
 use super::timeline::{self, Crossing};
+use crate::bridge::exchange::pause::{Made, Pause};
 use crate::protocol::Outcome;
 use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerChunk, PeerOffer, SharedChunk};
-use crate::time::Chunk;
+use crate::time::{Chunk, FrameTime};
 
 /// Chunks behind the first look at or after its moment in which an offer is still taken: the game may have
 /// armed in the middle of a chunk, and was given the byte before up to one later than its peer clocked it.
@@ -84,7 +85,7 @@ impl Inbound {
         // One without a moment was made in its frame.
         let made = theirs
             .due
-            .map_or(timeline::frame_begin(theirs.frame), |due| due.made);
+            .map_or(Made::at(theirs.frame.raw(), FrameTime::default()), |due| due.made);
         Some(Take {
             made,
             taken: judgement.time?,

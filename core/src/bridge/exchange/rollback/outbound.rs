@@ -1,9 +1,9 @@
 //! Outbound transfers, those that this game clocks: what it offered, what it read, which verdicts are known.
 
 use super::counters::{Counters, Transfers};
-use super::due::Made;
 use super::sequence_buffer::SequenceBuffer;
 use super::timeline;
+use crate::bridge::exchange::pause::Made;
 use crate::protocol::{Offer, Outcome};
 use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame, OwnOffer, PeerOffer, SharedChunk};
 use crate::serial::{Speed, UNPLUGGED};
@@ -141,6 +141,7 @@ impl Outbound {
             part: own.said.and_then(|said| said.part),
             lead: own.lead,
             judged: own.judged.raw(),
+            since_take: None,
         })
     }
 

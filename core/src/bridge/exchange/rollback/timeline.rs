@@ -9,7 +9,8 @@
 //! the two frame counters as they are observed, in moments in which nothing crosses, and at once where the
 //! games have come far apart: after a menu, or a stall.
 
-use super::due::{Due, Made, Progress};
+use super::due::{Due, Progress};
+use crate::bridge::exchange::pause::Made;
 use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, PeerChunk, PeerFrame, SharedChunk};
 use crate::time::{Chunk, FrameTime, TCycles};
 use std::time::Duration;
@@ -180,20 +181,14 @@ impl Timeline {
     /// The moments of an offer of the peer, made in this frame and at this moment of it, with the lead that it
     /// says. `None` where either core does not tell its time.
     pub(super) fn due(&self, frame: PeerFrame, time: Option<FrameTime>, lead: i64) -> Option<Due> {
-        let FrameTime { chunk, part } = time.filter(|_| self.has_clock)?;
-        let made = frame
-            .raw()
-            .saturating_mul(CHUNKS)
-            .saturating_add(chunk.raw().into());
+        let made: Made<PeerChunk> = Made::at(frame.raw(), time.filter(|_| self.has_clock)?);
         let lead = if self.is_keeper { -self.lead() } else { lead };
-        let due = made.saturating_add_signed(lead);
+        let now = made.chunk.raw();
+        let due = now.saturating_add_signed(lead);
         Some(Due {
             time: OwnChunk::new(due),
-            shared: SharedChunk::new(if self.is_keeper { made } else { due }),
-            made: Made {
-                chunk: PeerChunk::new(made),
-                part,
-            },
+            shared: SharedChunk::new(if self.is_keeper { now } else { due }),
+            made,
             progress: Progress::Ahead,
         })
     }
@@ -207,14 +202,6 @@ pub(super) fn chunk(frame: OwnFrame, chunk: Chunk) -> OwnChunk {
             .saturating_mul(CHUNKS)
             .saturating_add(chunk.raw().into()),
     )
-}
-
-/// The begin of the peer's frame, in its own time.
-pub(super) fn frame_begin(frame: PeerFrame) -> Made<PeerChunk> {
-    Made {
-        chunk: PeerChunk::new(frame.raw().saturating_mul(CHUNKS)),
-        part: None,
-    }
 }
 
 /// The frame in which this chunk begins.
