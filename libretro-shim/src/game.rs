@@ -14,6 +14,7 @@ use crate::cable_state::{Cable, Reason};
 use crate::fail_points;
 use crate::ffi::core_callbacks::presentation;
 use crate::ffi::{self, Core, Plug, REGISTERS, Stopwatch};
+use crate::garbled_bytes::GarbledBytes;
 use crate::messages::{self, Severity};
 use crate::options::LinkMode;
 use crate::presentation::Progress;
@@ -44,6 +45,7 @@ pub(crate) struct Game {
     frames: u32,
     /// Frame of the last message about a jump.
     jump_told: Option<u32>,
+    garbled: GarbledBytes,
     /// Time spent outside the core since the last report to the link.
     hook_time: Duration,
 }
@@ -64,6 +66,7 @@ impl Game {
             rollback: None,
             frames: 0,
             jump_told: None,
+            garbled: GarbledBytes::default(),
             hook_time: Duration::ZERO,
         }
     }
@@ -163,6 +166,12 @@ impl Game {
         };
         fail_points::place("after_run");
         let has_advanced = presentation().progress() != before;
+        let control = REGISTERS.serial_control().filter(|control| control.0 & 0x80 == 0);
+        let shown = control.and(REGISTERS.serial_byte());
+        if self.garbled.handle_frame(ffi::take_last_read(), shown) {
+            log::warn!("the game reads SB or SC during its transfers: their bytes arrive garbled");
+            self.display.tell(Severity::Warning, messages::GARBLED);
+        }
         let told = watch.elapsed();
         cable.link().frame_end(has_advanced, self.hook_time + told);
         cable.link().pace();

@@ -16,6 +16,7 @@ mod fail_points;
 mod ffi;
 mod focus_pauses;
 mod game;
+mod garbled_bytes;
 mod lifecycle;
 mod locate_core;
 mod messages;

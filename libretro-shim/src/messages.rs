@@ -41,6 +41,10 @@ pub(crate) const STRICT_ONLY: &str = "Gamelink does not know this Gambatte, \
     so the link cable waits for every byte. \
     Get RetroArch's own: Main Menu, Online Updater, Core Downloader, Gambatte.";
 
+/// Shown where the game looks at its port while a byte is shifted in, which the stock core garbles.
+pub(crate) const GARBLED: &str = "Link cable: this game looks at each byte while it arrives, \
+    and Gambatte garbles such bytes. It cannot be linked with this core";
+
 /// Shown after a panic.
 pub(crate) const BROKEN: &str = "Gamelink failed and unplugged the link cable; the game continues without it";
 
@@ -117,7 +121,17 @@ mod tests {
             "0.0.0.0:56400".parse().unwrap(),
             std::io::ErrorKind::AddrInUse.into(),
         );
-        let constants = [NO_LINK, NETPLAY, RUN_AHEAD, WINDOWS, JUMP, BLIND, STRICT_ONLY].map(str::to_owned);
+        let constants = [
+            NO_LINK,
+            NETPLAY,
+            RUN_AHEAD,
+            WINDOWS,
+            JUMP,
+            BLIND,
+            STRICT_ONLY,
+            GARBLED,
+        ]
+        .map(str::to_owned);
         let notices = notices.iter().map(|of| notice(of, None).1);
         notices.chain(constants).chain([port.to_string()]).collect()
     }

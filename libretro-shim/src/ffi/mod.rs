@@ -37,5 +37,6 @@ pub(crate) use self::frontend::{
 };
 pub(crate) use self::loaded_cable::{Plug, with_cable};
 pub(crate) use self::panic_guard::{forget_failure, guard, has_failed};
+pub(crate) use self::replaced_sockets::take_last_read;
 pub(crate) use self::serial_registers::REGISTERS;
 pub(crate) use self::stopwatch::{Stopwatch, processor_time};

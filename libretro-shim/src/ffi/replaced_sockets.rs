@@ -41,6 +41,10 @@ pub(super) enum End {
 
 static END: AtomicU8 = AtomicU8::new(End::Link as u8);
 
+/// The byte that the core read last, until somebody asks.
+static LAST_READ: AtomicU32 = AtomicU32::new(NOTHING_READ);
+const NOTHING_READ: u32 = u32::MAX;
+
 /// Two bytes that the core reads in [`End::Silence`], once, below a bit that marks them; else 0.
 static HANDED: AtomicU32 = AtomicU32::new(0);
 
@@ -76,6 +80,11 @@ pub(super) fn with_end<T>(end: End, call: impl FnOnce() -> T) -> T {
     let result = call();
     END.store(before, Ordering::Relaxed);
     result
+}
+
+/// Takes the byte that the core read last, if it has read any since the last time.
+pub(crate) fn take_last_read() -> Option<u8> {
+    u8::try_from(LAST_READ.swap(NOTHING_READ, Ordering::Relaxed)).ok()
 }
 
 fn is_end(end: End) -> bool {
@@ -148,7 +157,10 @@ unsafe extern "C" fn read(descriptor: c_int, buffer: *mut c_void, len: usize) ->
         let [.., first, second] = HANDED.swap(0, Ordering::Relaxed).to_be_bytes();
         [first, second]
     } else {
-        with_link([0xFF, 0x80], Link::game_read)
+        let bytes = with_link([0xFF, 0x80], Link::game_read);
+        // Both messages, a request and a reply, begin with the byte.
+        LAST_READ.store(u32::from(bytes[0]), Ordering::Relaxed);
+        bytes
     };
     // SAFETY: the buffer has room for two bytes.
     unsafe { buffer.cast::<[u8; 2]>().write(bytes) };

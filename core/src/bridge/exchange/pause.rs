@@ -4,13 +4,15 @@
 use crate::sequence_numbers::Number;
 use crate::time::{Chunk, FrameTime, Part};
 
-/// Parts of a chunk by which a replay may repeat a pause longer or shorter without a word of it to the peer: a
-/// few instructions, as of a byte that was read otherwise.
-const REPLAY_PARTS: u64 = 4;
+/// Parts of a chunk by which a replay may repeat a pause longer or shorter without a word of it to the peer: some
+/// instructions, as of a byte that was read otherwise. A pause that has become shorter does the peer's game no
+/// harm.
+const LONGER_PARTS: u64 = 4;
+const SHORTER_PARTS: u64 = 24;
 
 /// Parts by which a pause may be longer than its numbers say: one is known to a part, and a frame lasts 48
 /// T-cycles longer than its chunks.
-const PART_SLACK: u64 = 3 + REPLAY_PARTS;
+const PART_SLACK: u64 = 3 + LONGER_PARTS;
 
 const PARTS: u64 = Part::PER_CHUNK as u64;
 
@@ -69,11 +71,14 @@ impl<C: Number> Made<C> {
         }
     }
 
-    /// True if these are the same moment, as far as replays repeat it: the chunk alone is known to one.
-    pub(in crate::bridge::exchange) fn is_close(self, other: Made<C>) -> bool {
-        match self.parts().zip(other.parts()) {
-            Some((one, other)) => one.abs_diff(other) <= REPLAY_PARTS,
-            None => self.chunk.raw().abs_diff(other.chunk.raw()) <= 1,
+    /// True if a replay that makes an offer at this moment again need not say so, where the peer was told `said`:
+    /// the chunk alone is known to one.
+    pub(in crate::bridge::exchange) fn is_close_to(self, said: Made<C>) -> bool {
+        match self.parts().zip(said.parts()) {
+            Some((now, said)) => {
+                now <= said.saturating_add(LONGER_PARTS) && said <= now.saturating_add(SHORTER_PARTS)
+            }
+            None => self.chunk.raw().abs_diff(said.chunk.raw()) <= 1,
         }
     }
 
@@ -145,10 +150,16 @@ mod tests {
 
     #[test]
     fn moments_are_alike_to_some_parts_or_a_chunk() {
-        let alike = |one: Made<PeerChunk>, other| (one.is_close(other), other.is_close(one));
-        assert_eq!(alike(made(9, 128), made(10, 3)), (true, true));
-        assert_eq!(alike(made(9, 128), made(10, 4)), (false, false));
-        assert_eq!(alike(made(9, UNKNOWN), made(10, 128)), (true, true));
-        assert_eq!(alike(made(9, UNKNOWN), made(11, 0)), (false, false));
+        let close = |now: Made<PeerChunk>, said| now.is_close_to(said);
+        assert!(
+            close(made(10, 3), made(9, 128)) && !close(made(10, 4), made(9, 128)),
+            "later"
+        );
+        assert!(
+            close(made(9, 120), made(10, 15)) && !close(made(9, 120), made(10, 16)),
+            "earlier"
+        );
+        assert!(close(made(9, UNKNOWN), made(10, 128)) && close(made(10, 128), made(9, UNKNOWN)));
+        assert!(!close(made(9, UNKNOWN), made(11, 0)));
     }
 }

@@ -54,13 +54,17 @@ impl Own {
         pair.map_or(made, |(before, said)| made.said_behind(before, said))
     }
 
-    /// True if the peer need not hear of this one: it is what another was in its place.
+    /// True if this one is what another was in its place.
     fn repeats(&self, before: &Own) -> bool {
-        let is_close = match (self.said, before.said) {
-            (Some(one), Some(other)) => one.is_close(other),
+        (self.byte, self.speed, self.judged) == (before.byte, before.speed, before.judged)
+    }
+
+    /// True if the peer is told the same moment of both.
+    fn is_at(&self, before: &Own) -> bool {
+        match (self.said, before.said) {
+            (Some(one), Some(other)) => one.is_close_to(other),
             (one, other) => one == other,
-        };
-        is_close && (self.byte, self.speed, self.judged) == (before.byte, before.speed, before.judged)
+        }
     }
 }
 
@@ -215,7 +219,10 @@ impl Outbound {
         let number = self.next;
         match self.list.get_mut(number) {
             None => {}
-            Some(before) if own.repeats(before) => (before.frame, before.made) = (own.frame, own.made),
+            // What is final stays where the peer has been told that it is.
+            Some(before) if own.repeats(before) && (own.is_at(before) || number < self.settled) => {
+                (before.frame, before.made) = (own.frame, own.made);
+            }
             // The peer has been told that this is final: the core is not repeatable.
             Some(_) if number < self.settled => counters.unrepeatable += 1,
             Some(_) => self.replace_from(number, &mut counters.transfers),
