@@ -6,8 +6,10 @@
 //! judged twice or out of order, whatever the network does. How long a game waits is decided outside, by the
 //! table of waits.
 
+mod looks;
 mod pauses;
 
+use self::looks::Looks;
 use self::pauses::Pauses;
 use super::conversation::Conversation;
 use super::{Context, Effects, Frame, Limit};
@@ -59,16 +61,6 @@ enum Incoming {
     Waiting { offer: Offer, unarmed: u8 },
     /// The game has it and answers next.
     Delivered { offer: Offer },
-}
-
-/// Looks of the core for a byte in one frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Looks {
-    has_looked: bool,
-    /// The look that runs, or was prolonged, is the frame's first.
-    is_first: bool,
-    /// The peer's opening was passed over in this frame.
-    has_passed_opening: bool,
 }
 
 impl Strict {
@@ -149,7 +141,7 @@ impl Strict {
         }
         // The game was listening and the peer's opening came first, which on a cable it would have heard by
         // now: it reads what an unplugged cable reads, and takes the opening when it listens again.
-        if self.looks.has_passed_opening && self.is_offer_waiting() {
+        if self.looks.has_passed_opening() && self.is_offer_waiting() {
             return self.read_unplugged(context, (byte, speed));
         }
         self.conversed = context.now;
@@ -215,7 +207,7 @@ impl Strict {
 
     /// The core's event loop looks for a byte.
     pub(super) fn handle_look(&mut self) {
-        self.looks.is_first = !std::mem::replace(&mut self.looks.has_looked, true);
+        self.looks.handle_look();
     }
 
     pub(super) fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
@@ -225,11 +217,7 @@ impl Strict {
         if self.has_orphan {
             return None;
         }
-        if self.looks.is_first && now.since(self.conversed) > PAUSE {
-            self.looks.has_passed_opening = true;
-            return None;
-        }
-        if !self.pauses.may_take(&offer) {
+        if (now.since(self.conversed) > PAUSE && self.looks.pass_opening()) || !self.pauses.may_take(&offer) {
             return None;
         }
         self.incoming = Incoming::Delivered { offer };
@@ -259,11 +247,7 @@ impl Strict {
     }
 
     pub(super) fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
-        // An opening is passed over once.
-        self.looks = Looks {
-            has_looked: self.looks.has_passed_opening,
-            ..Looks::default()
-        };
+        self.looks.begin_frame();
         let mut effects = Effects::default();
         if frame.is_armed == Some(true) && !frame.was_armed && std::mem::take(&mut self.has_refused) {
             // The peer stopped offering: tell it at once that somebody listens.
