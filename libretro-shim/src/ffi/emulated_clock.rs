@@ -43,8 +43,9 @@ const DECIMATIONS: [i64; 2] = [64, 32];
 /// heard each (62 seen).
 const LEFT_OVER_MAX: u64 = 128;
 
-/// Calls with sound in which the count must have proved itself, a fifth of a second.
-const PROOF_CALLS: u32 = 12;
+/// Calls with sound in which the count must have proved itself: after the first, one word is left in every build that
+/// is known. Some games say something in their fifth frame.
+const PROOF_CALLS: u32 = 3;
 
 /// Calls of `retro_run` after which the search ends without a result; for a core that gives no sound.
 const CALLS_MAX: u32 = 600;
