@@ -5,14 +5,12 @@ use crate::sequence_numbers::Number;
 use crate::time::{Chunk, FrameTime, Part};
 
 /// Parts of a chunk by which a replay may repeat a pause longer or shorter without a word of it to the peer: some
-/// instructions, as of a byte that was read otherwise. A pause that has become shorter does the peer's game no
-/// harm.
-const LONGER_PARTS: u64 = 4;
-const SHORTER_PARTS: u64 = 24;
+/// instructions, as of a byte that was read otherwise.
+const REPLAY_PARTS: u64 = 4;
 
 /// Parts by which a pause may be longer than its numbers say: one is known to a part, and a frame lasts 48
 /// T-cycles longer than its chunks.
-const PART_SLACK: u64 = 3 + LONGER_PARTS;
+const PART_SLACK: u64 = 3 + REPLAY_PARTS;
 
 const PARTS: u64 = Part::PER_CHUNK as u64;
 
@@ -61,7 +59,9 @@ impl<C: Number> Made<C> {
         match (self.parts(), made.parts(), said.parts()) {
             (Some(now), Some(made), Some(said)) if is_pause && now >= made => {
                 let moved: Made<C> = Made::of_parts(said.saturating_add(now - made));
-                if moved.chunk.raw().abs_diff(self.chunk.raw()) <= 1 {
+                // Sooner by more would be another moment; later is a longer pause, which harms nobody.
+                let (least, most) = (self.chunk.before(1), self.chunk.after(Chunk::PER_FRAME.into()));
+                if (least..=most).contains(&moved.chunk) {
                     moved
                 } else {
                     self
@@ -75,9 +75,7 @@ impl<C: Number> Made<C> {
     /// the chunk alone is known to one.
     pub(in crate::bridge::exchange) fn is_close_to(self, said: Made<C>) -> bool {
         match self.parts().zip(said.parts()) {
-            Some((now, said)) => {
-                now <= said.saturating_add(LONGER_PARTS) && said <= now.saturating_add(SHORTER_PARTS)
-            }
+            Some((now, said)) => now.abs_diff(said) <= REPLAY_PARTS,
             None => self.chunk.raw().abs_diff(said.chunk.raw()) <= 1,
         }
     }
@@ -143,23 +141,18 @@ mod tests {
         assert_eq!(behind(made(102, UNKNOWN)), made(102, UNKNOWN));
         assert_eq!(behind(made(99, 60)), made(99, 60), "of a core that counts wrong");
         let far = made(103, 0);
-        assert_eq!(far.said_behind(again, made(98, 0)), far, "a chunk at most");
+        assert_eq!(far.said_behind(again, made(98, 0)), far, "a chunk sooner at most");
+        assert_eq!(far.said_behind(again, made(104, 60)), made(107, 0), "but later");
         let end = made(u64::MAX, 131);
         let _ = end.said_behind(end, end);
     }
 
     #[test]
     fn moments_are_alike_to_some_parts_or_a_chunk() {
-        let close = |now: Made<PeerChunk>, said| now.is_close_to(said);
-        assert!(
-            close(made(10, 3), made(9, 128)) && !close(made(10, 4), made(9, 128)),
-            "later"
-        );
-        assert!(
-            close(made(9, 120), made(10, 15)) && !close(made(9, 120), made(10, 16)),
-            "earlier"
-        );
-        assert!(close(made(9, UNKNOWN), made(10, 128)) && close(made(10, 128), made(9, UNKNOWN)));
-        assert!(!close(made(9, UNKNOWN), made(11, 0)));
+        let close = |now: Made<PeerChunk>, said| (now.is_close_to(said), said.is_close_to(now));
+        assert_eq!(close(made(10, 3), made(9, 128)), (true, true));
+        assert_eq!(close(made(10, 4), made(9, 128)), (false, false));
+        assert_eq!(close(made(9, UNKNOWN), made(10, 128)), (true, true));
+        assert_eq!(close(made(9, UNKNOWN), made(11, 0)), (false, false));
     }
 }
