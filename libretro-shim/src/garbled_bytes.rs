@@ -72,7 +72,7 @@ mod tests {
         assert!(!is_garbled(0b1001_1101, 0b1000_1101));
     }
 
-    /// What is told of these pairs of bytes, over and over.
+    /// Messages for these pairs of bytes, over and over.
     fn told(pairs: &[(u8, u8)]) -> usize {
         let mut bytes = GarbledBytes::default();
         let all = pairs.iter().cycle().take(1000);

@@ -96,7 +96,8 @@ impl Link {
         }
     }
 
-    /// The core writes two bytes at this moment of its frame, where it tells that: a request, or the answer to what it has read.
+    /// The core writes two bytes at this moment of its frame, where it tells that: a request, or the answer to
+    /// what it has read.
     pub fn game_write(&self, bytes: [u8; 2], time: Option<FrameTime>) {
         let mut hub = self.shared.lock();
         let message = GameMessage::decode(bytes);

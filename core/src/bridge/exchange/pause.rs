@@ -1,11 +1,11 @@
-//! Pauses between the transfers of one game, which the other game is left as well: it may have armed long before
-//! it has loaded the byte that counts.
+//! Pauses between the transfers of one game, which the other game is left as well: it may have armed long
+//! before it has loaded the byte that counts.
 
 use crate::sequence_numbers::Number;
 use crate::time::{Chunk, FrameTime, Part};
 
-/// Parts of a chunk by which a replay may repeat a pause longer or shorter without a word of it to the peer: some
-/// instructions, as of a byte that was read otherwise.
+/// Parts of a chunk by which a replay may repeat a pause longer or shorter without a word of it to the peer:
+/// some instructions, as of a byte that was read otherwise.
 const REPLAY_PARTS: u64 = 4;
 
 /// Parts by which a pause may be longer than its numbers say: one is known to a part, and a frame lasts 48
@@ -52,8 +52,8 @@ impl<C: Number> Made<C> {
         }
     }
 
-    /// This moment as it is said behind one that a replay made again at another moment than the one said before:
-    /// with the same pause since that, within a frame.
+    /// This moment as it is said behind one that a replay made again at another moment than the one said
+    /// before: with the same pause since that, within a frame.
     pub(in crate::bridge::exchange) fn said_behind(self, made: Made<C>, said: Made<C>) -> Made<C> {
         let is_pause = self.chunk.since(made.chunk) < Chunk::PER_FRAME.into();
         match (self.parts(), made.parts(), said.parts()) {
@@ -71,8 +71,8 @@ impl<C: Number> Made<C> {
         }
     }
 
-    /// True if a replay that makes an offer at this moment again need not say so, where the peer was told `said`:
-    /// the chunk alone is known to one.
+    /// True if a replay that makes an offer at this moment again need not say so, where the peer was told
+    /// `said`: the chunk alone is known to one.
     pub(in crate::bridge::exchange) fn is_close_to(self, said: Made<C>) -> bool {
         match self.parts().zip(said.parts()) {
             Some((now, said)) => now.abs_diff(said) <= REPLAY_PARTS,

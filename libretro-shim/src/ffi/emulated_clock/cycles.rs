@@ -48,7 +48,7 @@ pub(super) struct Cycles {
     paths: [Path; PATHS],
 }
 
-/// What is known of the calls at one depth.
+/// Knowledge of the calls at one depth.
 struct Path {
     /// In bytes from the caller of the core; 0 while this is free.
     depth: AtomicUsize,

@@ -21,8 +21,8 @@ const WINDOW: u64 = 2;
 /// stream that would add up.
 const MOST_LAG: u64 = 8;
 
-/// Chunks of the pause that is kept where the maker had a frame or more: a game that has had most of a frame is
-/// ready, and what has come late comes nearer to its moment again.
+/// Chunks of the pause that is kept where the maker had a frame or more: a game that has had most of a frame
+/// is ready, and what has come late comes nearer to its moment again.
 const MOST_PAUSE: u64 = 12;
 
 /// An offer that was taken.

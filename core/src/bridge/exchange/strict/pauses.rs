@@ -1,5 +1,5 @@
-//! Pauses between transfers of the strict exchange: a game that takes a byte is left the emulated time that its
-//! maker's game had since the transfer before, whichever side clocked that.
+//! Pauses between transfers of the strict exchange: a game that takes a byte is left the emulated time that
+//! its maker's game had since the transfer before, whichever side clocked that.
 
 use crate::bridge::exchange::pause::{Made, Pause};
 use crate::protocol::Offer;
@@ -9,15 +9,15 @@ use crate::time::{Chunk, FrameTime};
 /// Chunks from one transfer to the next at the normal clock, where a game does nothing between the two.
 const BACK_TO_BACK: u64 = 2;
 
-/// The last transfers of both directions, and where the game stands. Nothing is kept where either core does not
-/// tell its time.
+/// The last transfers of both directions, and where the game stands. Nothing is kept where either core does
+/// not tell its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Pauses {
     /// Frames that were emulated before the one that runs.
     frame: u64,
     /// The chunk of the last look.
     now: Option<OwnChunk>,
-    /// That of our game's last transfer.
+    /// Chunk of our game's last transfer.
     clocked: Option<OwnChunk>,
     /// The last take: when it was made over there, and taken here.
     taken: Option<(Made<PeerChunk>, OwnChunk)>,
@@ -47,7 +47,8 @@ impl Pauses {
         }
     }
 
-    /// True if this offer may be taken at the look that runs: as long after the transfer before as it was made.
+    /// True if this offer may be taken at the look that runs: as long after the transfer before as it was
+    /// made.
     pub(super) fn may_take(&self, offer: &Offer) -> bool {
         let Some(now) = self.now else { return true };
         let is_kept = |(before, taken): (Made<PeerChunk>, OwnChunk)| {
@@ -78,8 +79,8 @@ fn made(offer: &Offer) -> Option<Made<PeerChunk>> {
     Some(Made::at(offer.frame, time))
 }
 
-/// Chunks for which a game is left alone after such a pause of its maker: as long as that, a frame at most, by
-/// which every game is ready.
+/// Chunks for which a game is left alone after such a pause of its maker: as long as that, a frame at most,
+/// by which every game is ready.
 fn rounded(Pause { chunks, whole }: Pause) -> u64 {
     let most = u64::from(Chunk::PER_FRAME);
     match chunks {

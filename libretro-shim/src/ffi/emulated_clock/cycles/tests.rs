@@ -38,7 +38,7 @@ fn known(rate: u32) -> Cycles {
     cycles
 }
 
-/// What a state has after a frame from `SAVED` on.
+/// Counter of a state after a frame from `SAVED` on.
 fn saved_after(rate: u32) -> u32 {
     (SAVED + FRAME as u32 * rate) % SET_BACK + SET_BACK
 }
