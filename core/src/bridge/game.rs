@@ -14,7 +14,7 @@ use super::wait_policy::{Policy, Role, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
 use crate::serial::{GamePort, Request};
-use crate::time::LocalTime;
+use crate::time::{LocalTime, Span};
 use std::time::Duration;
 
 /// An open offer is repeated at least so often: a dozen times in the shortest wait, so that at 20 % loss none
@@ -33,6 +33,7 @@ pub(super) struct RoundTrip {
 /// The link at one moment, as the game's side uses it.
 pub(super) struct Context<'a> {
     pub(super) now: LocalTime,
+    pub(super) clock_offset: Option<Span>,
     pub(super) is_linked: bool,
     pub(super) round_trip: RoundTrip,
     pub(super) liveness: &'a mut Liveness,
@@ -45,6 +46,7 @@ impl Context<'_> {
     fn exchange(&mut self) -> exchange::Context<'_> {
         exchange::Context {
             now: self.now,
+            clock_offset: self.clock_offset,
             is_linked: self.is_linked,
             liveness: self.liveness,
             counters: &mut self.stats.counters,

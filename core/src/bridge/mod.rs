@@ -333,6 +333,7 @@ impl Bridge {
     fn game(&mut self, now: LocalTime) -> (&mut Game, Context<'_>) {
         let link = Context {
             now,
+            clock_offset: self.clock.offset(),
             is_linked: self.session.is_linked(),
             round_trip: self.round_trip(),
             liveness: &mut self.liveness,

@@ -29,6 +29,9 @@ pub struct Offer {
     /// In strict mode, chunks since the maker's game took the newest of these; `None` for 255 and more, or not
     /// known.
     pub since_take: Option<u8>,
+    /// In strict mode, when the maker's game called, no byte having crossed for a while: microseconds of the
+    /// clock of the side with the greater session number. Two calls that cross are put in order by it.
+    pub called: Option<u64>,
 }
 
 /// End of an offer: the receiver's verdict, or what its maker supposes that to be.
@@ -94,8 +97,8 @@ pub enum Event<'a> {
     Replaces(ReplaceRun<'a>),
 }
 
-/// Consecutive offers with the same lead: the first one's number, frame and judged count, then six bytes
-/// each.
+/// Consecutive offers with the same lead and moment of a call: the first one's number, frame and judged
+/// count, then six bytes each.
 ///
 /// An entry is the byte; its speed (bit 0: 0 normal, 1 fast) and one more than its chunk (bits 1 to 5; 0 for
 /// none); one more than the part of that (0 for none); the chunks since the take before it (255 for none);
@@ -106,6 +109,7 @@ pub struct OfferRun<'a> {
     pub(super) frame: u64,
     pub(super) judged: u64,
     pub(super) lead: i64,
+    pub(super) called: Option<u64>,
     pub(super) entries: &'a [u8],
 }
 
@@ -187,7 +191,8 @@ impl Offer {
         let part = self.part.map_or(0, |part| part.raw() + 1);
         let since_take = self.since_take.unwrap_or(u8::MAX);
         let bits = self.speed as u8 | chunk << 1;
-        (self.lead == before.lead).then_some([self.byte, bits, part, since_take, frame, judged])
+        let is_alike = (self.lead, self.called) == (before.lead, before.called);
+        is_alike.then_some([self.byte, bits, part, since_take, frame, judged])
     }
 }
 
@@ -210,6 +215,7 @@ impl Iterator for OfferRun<'_> {
             lead: self.lead,
             judged: self.judged.saturating_add(judged.into()),
             since_take: Some(since_take).filter(|chunks| *chunks < u8::MAX),
+            called: self.called,
         };
         (self.frame, self.judged) = (offer.frame, offer.judged);
         (self.first, self.entries) = (self.first.saturating_add(1), rest);

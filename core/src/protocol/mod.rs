@@ -173,6 +173,7 @@ mod tests {
             lead: -7,
             judged: 2 + id / 3,
             since_take: id.to_le_bytes()[0].checked_sub(8),
+            called: (id > 9).then_some(10),
         }
     }
 
@@ -247,11 +248,12 @@ mod tests {
         let len = writer.finish();
         let number = |number: u64| number.to_le_bytes().to_vec();
         let lead = (-7_i64).cast_unsigned();
-        let run = |tag: u8, numbers: &[u64], entries: &[u8]| {
-            let numbers = numbers.iter().copied().chain([entries.len() as u64]);
+        let run = |tag: u8, numbers: &[u64], option: &[u8], entries: &[u8]| {
             [
                 vec![tag, 0, 0, 0],
-                numbers.flat_map(number).collect(),
+                numbers.iter().copied().flat_map(number).collect(),
+                option.to_vec(),
+                number(entries.len() as u64),
                 entries.to_vec(),
             ]
             .concat()
@@ -279,11 +281,17 @@ mod tests {
             run(
                 0,
                 &[5, 258, 3, lead],
+                &[0],
                 &[5, 1, 0, 255, 0, 0, 6, 3, 0, 255, 2, 1, 7, 5, 0, 255, 0, 0],
             ),
-            run(0, &[8, 516, 4, lead], &[8, 7, 0, 0, 0, 0]),
-            run(0, &[10, 516, 5, lead], &[10, 11, 2, 2, 0, 0]),
-            run(1, &[9], &[0, 0x29, 1, 0, 2, 0x55]),
+            run(0, &[8, 516, 4, lead], &[0], &[8, 7, 0, 0, 0, 0]),
+            run(
+                0,
+                &[10, 516, 5, lead],
+                &[1, 10, 0, 0, 0, 0, 0, 0, 0],
+                &[10, 11, 2, 2, 0, 0],
+            ),
+            run(1, &[9], &[], &[0, 0x29, 1, 0, 2, 0x55]),
             replaces,
             position,
         ];

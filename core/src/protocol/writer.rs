@@ -31,6 +31,7 @@ impl<'a> Writer<'a> {
                 frame: head.frame,
                 judged: head.judged,
                 lead: head.lead,
+                called: head.called,
                 entries,
             })
         })

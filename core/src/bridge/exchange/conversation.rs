@@ -188,6 +188,7 @@ impl Conversation {
             part: None,
             lead: 0,
             since_take: None,
+            called: None,
             judged: judged.raw(),
         };
         self.push(ClockedBy::Own, offer, (UNPLUGGED, End::Unheard), frame);
@@ -271,6 +272,7 @@ mod tests {
             part: None,
             lead: 0,
             since_take: None,
+            called: None,
             judged: 3,
         }
     }

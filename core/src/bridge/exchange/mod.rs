@@ -12,6 +12,7 @@
 //! [`Exchange::write_events`]. All of this is public for the model checkers, which explore both machines.
 
 mod conversation;
+mod crossing;
 mod pause;
 pub mod rollback;
 mod strict;
@@ -22,7 +23,7 @@ use super::liveness::Liveness;
 use super::stats::{Counters, Traffic};
 use crate::protocol::{Events, Flags, Header, Writer};
 use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
-use crate::time::{Chunk, LocalTime};
+use crate::time::{Chunk, LocalTime, Span};
 use conversation::Conversation;
 use rollback::Rollback;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ impl fmt::Display for Mode {
 pub struct Context<'a> {
     /// This moment.
     pub now: LocalTime,
+    /// The peer's clock minus ours, as far as it is known.
+    pub clock_offset: Option<Span>,
     /// True if both sides know each other.
     pub is_linked: bool,
     /// The peer's emulation.
@@ -217,11 +220,13 @@ impl Exchange {
 
     /// A session has begun or come back; the peer's header says whether it keeps snapshots.
     pub fn plug(&mut self, header: &Header, is_new_peer: bool) {
+        // Both sides see the same two numbers.
+        let is_keeper = header.to.0 > header.from.0;
+        self.strict.plug(is_keeper);
         match &mut self.rollback {
             Some(rollback) if header.flags.contains(Flags::ROLLBACK) => {
                 self.mode = Mode::Rollback;
-                // Both sides see the same two numbers.
-                rollback.plug(is_new_peer, header.to.0 > header.from.0);
+                rollback.plug(is_new_peer, is_keeper);
             }
             _ => self.mode = Mode::Strict,
         }

@@ -6,22 +6,20 @@
 //! judged twice or out of order, whatever the network does. How long a game waits is decided outside, by the
 //! table of waits.
 
+mod calls;
 mod looks;
 mod pauses;
+mod peer;
 
+use self::calls::Calls;
 use self::looks::Looks;
 use self::pauses::Pauses;
 use super::conversation::Conversation;
 use super::{Context, Effects, Frame, Limit};
-use crate::protocol::{Event, Events, Header, Offer, Outcome, Verdict, Writer};
+use crate::protocol::{Header, Offer, Outcome, Verdict, Writer};
 use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
 use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
 use crate::time::{Chunk, LocalTime};
-use std::time::Duration;
-
-/// Without a byte for so long, thirty frames, the next one is an opening: it begins a conversation. The
-/// rollback exchange's port says why.
-const PAUSE: Duration = Duration::from_millis(502);
 
 /// Frame boundaries without an armed game after which an offer is refused: three of them enclose two whole
 /// frames.
@@ -45,8 +43,7 @@ pub(super) struct Strict {
     has_refused: bool,
     /// A reply to a byte of the previous session is still due; it is discarded.
     has_orphan: bool,
-    /// When a byte last crossed the game's port.
-    conversed: LocalTime,
+    calls: Calls,
     looks: Looks,
     pauses: Pauses,
     pub(super) conversation: Conversation,
@@ -73,12 +70,17 @@ impl Strict {
         }
     }
 
+    /// A session begins; calls that cross are ordered by our clock, or by the peer's.
+    pub(super) fn plug(&mut self, is_keeper: bool) {
+        self.calls.plug(is_keeper);
+    }
+
     /// The peer is another one than before.
     pub(super) fn forget_peer(&mut self) {
         let mut conversation = std::mem::take(&mut self.conversation);
         conversation.next_link();
         *self = Strict {
-            conversed: self.conversed,
+            calls: self.calls,
             looks: self.looks,
             conversation,
             ..self.restarted()
@@ -139,17 +141,18 @@ impl Strict {
             context.counters.stray_replies += 1;
             return Effects::default();
         }
-        // The game was listening and the peer's opening came first, which on a cable it would have heard by
-        // now: it reads what an unplugged cable reads, and takes the opening when it listens again.
-        if self.looks.has_passed_opening() && self.is_offer_waiting() {
+        let called = self.calls.handle_request(context.now, context.clock_offset);
+        // The peer's call came first, and on a cable the game would have heard it by now: it reads what an
+        // unplugged cable reads, and takes the call when it listens again.
+        if called.is_some() && self.is_called() {
             return self.read_unplugged(context, (byte, speed));
         }
-        self.conversed = context.now;
         // A core asks again while a request is open only when its connection broke under it.
         self.give_up();
         match self.incoming {
             Incoming::Delivered { offer } | Incoming::Waiting { offer, .. } => {
                 counters.count_pair();
+                self.calls.handle_byte(context.now);
                 // What has been handed over is in its socket already.
                 let read = self.is_offer_waiting().then_some(offer.byte);
                 self.judge(offer, Outcome::Taken { byte });
@@ -166,6 +169,7 @@ impl Strict {
                     speed,
                     frame,
                     judged: self.judged.raw(),
+                    called,
                     ..Offer::default()
                 };
                 self.pending = Some(self.pauses.handle_request(offer, time));
@@ -188,8 +192,7 @@ impl Strict {
         Effects::read(UNPLUGGED)
     }
 
-    /// The core looks for a byte. A frame's first look passes the peer's opening over: the game's own code of
-    /// each frame comes right after it, and at a title that writes SB and SC, or calls itself.
+    /// The core looks for a byte.
     pub(super) fn poll(&mut self, now: LocalTime, look: Look, chunk: Option<Chunk>) -> Option<(u8, Speed)> {
         if look == Look::Access {
             return None;
@@ -208,16 +211,26 @@ impl Strict {
     /// The core's event loop looks for a byte.
     pub(super) fn handle_look(&mut self) {
         self.looks.handle_look();
+        self.calls.handle_look();
+    }
+
+    /// True if the peer's call waits.
+    fn is_called(&self) -> bool {
+        matches!(self.incoming, Incoming::Waiting { offer, .. } if offer.called.is_some())
     }
 
     pub(super) fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
         let Incoming::Waiting { offer, .. } = self.incoming else {
             return None;
         };
-        if self.has_orphan {
-            return None;
-        }
-        if (now.since(self.conversed) > PAUSE && self.looks.pass_opening()) || !self.pauses.may_take(&offer) {
+        // A game's own code of each frame comes right after the frame's first look, and at a title that writes SB
+        // and SC, or calls itself: a call is taken at the place in the frame at which it was made.
+        let is_too_soon = |strict: &mut Strict| match strict.pauses.is_before(&offer) {
+            Some(is_before) => is_before,
+            None => strict.looks.pass(),
+        };
+        let is_kept = self.has_orphan || (self.calls.is_pause(now) && is_too_soon(self));
+        if is_kept || !self.pauses.may_take(&offer) {
             return None;
         }
         self.incoming = Incoming::Delivered { offer };
@@ -225,7 +238,7 @@ impl Strict {
     }
 
     pub(super) fn reply(&mut self, context: &mut Context<'_>, byte: u8) -> Effects {
-        self.conversed = context.now;
+        self.calls.handle_byte(context.now);
         let is_orphan = std::mem::take(&mut self.has_orphan);
         let offer = match self.incoming {
             Incoming::Delivered { offer } if !is_orphan => offer,
@@ -284,93 +297,6 @@ impl Strict {
             context.counters.transfers.peer_refused += 1;
         }
         effects
-    }
-
-    pub(super) fn handle_datagram(
-        &mut self,
-        context: &mut Context<'_>,
-        header: &Header,
-        events: &Events<'_>,
-    ) -> Effects {
-        let mut effects = Effects::default();
-        // So many of its offers have ended, by a verdict or otherwise.
-        let settled = PeerOffer::new(header.settled);
-        self.verdict
-            .take_if(|verdict| PeerOffer::new(verdict.id) < settled);
-        if settled > self.judged {
-            self.judged = settled;
-            // An offer that waits is the next to be judged: it was withdrawn.
-            if self.is_offer_waiting() {
-                self.incoming = Incoming::None;
-                context.counters.transfers.peer_withdrawn += 1;
-            }
-        }
-        // Offers come before verdicts: a verdict that is this side's half of a crossing pair must find the
-        // pair made.
-        for event in events.clone() {
-            if let Event::Offers(run) = event {
-                run.for_each(|offer| self.handle_offer(context, offer, &mut effects));
-            }
-        }
-        for event in events.clone() {
-            if let Event::Verdicts(run) = event {
-                run.for_each(|verdict| self.handle_verdict(context, verdict, &mut effects));
-            }
-        }
-        effects
-    }
-
-    fn handle_offer(&mut self, context: &mut Context<'_>, offer: Offer, effects: &mut Effects) {
-        let (id, judged) = (PeerOffer::new(offer.id), OwnOffer::new(offer.judged));
-        let is_known = self.is_judged(offer);
-        // The peer makes its next offer only after the one before has ended, and says so in the same
-        // datagram.
-        if !is_known && (id > self.judged || judged > self.next) {
-            context.counters.nonsense += 1;
-            return;
-        }
-        context.liveness.handle_clocking(context.now);
-        if is_known || self.incoming != Incoming::None {
-            // The peer lacks something: answer it.
-            effects.transmit = true;
-            return;
-        }
-        match self.pending {
-            // The peer made this without having judged ours, and ours was made without having judged this
-            // one.
-            Some(ours) if judged <= OwnOffer::new(ours.id) => {
-                self.pending = None;
-                self.conversation.own(ours, Outcome::Paired { byte: offer.byte });
-                self.judge(offer, Outcome::Paired { byte: ours.byte });
-                context.counters.transfers.count_pair();
-                context.liveness.handle_verdict();
-                effects.transmit = true;
-                effects.read = Some(offer.byte);
-            }
-            _ => self.incoming = Incoming::Waiting { offer, unarmed: 0 },
-        }
-    }
-
-    fn handle_verdict(&mut self, context: &mut Context<'_>, verdict: Verdict, effects: &mut Effects) {
-        let id = OwnOffer::new(verdict.id);
-        let is_refusal = verdict.outcome == Outcome::Refused;
-        let counters = &mut *context.counters;
-        if let Some(ours) = self.pending.take_if(|ours| ours.id == verdict.id) {
-            self.conversation.own(ours, verdict.outcome);
-            effects.read = Some(verdict.outcome.reads());
-            context.liveness.handle_verdict();
-            if is_refusal {
-                counters.transfers.refused += 1;
-                context.liveness.handle_refusal();
-            } else {
-                counters.transfers.taken += 1;
-            }
-        } else if id >= self.next {
-            counters.nonsense += 1;
-        } else if self.given_up.take_if(|given_up| *given_up == id).is_some() && !is_refusal {
-            effects.is_out_of_step = true;
-            context.liveness.handle_verdict();
-        }
     }
 
     pub(super) fn write_header(&self, header: &mut Header) {

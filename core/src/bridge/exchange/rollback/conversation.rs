@@ -36,6 +36,7 @@ pub(super) fn trace(history: &mut History) {
                 chunk: judgement.time.map(timeline::place),
                 lead: 0,
                 since_take: None,
+                called: None,
                 part: None,
                 judged: theirs.judged.raw(),
             };

@@ -4,6 +4,29 @@ use super::snapshots::Snapshot;
 use crate::serial::{SerialControl, Shift};
 
 /// Request to the owner of the core: what is to be done next in this call.
+///
+/// ```text
+/// loop {
+///     match rollback.step() {
+///         Step::Load { slot }      => unserialise the snapshot in `slot`,
+///         Step::Replay { frame }   => run one frame with the inputs kept for `frame`, without any effect;
+///                                     rollback.frame_end(boundary),
+///         Step::Save { token, .. } => rollback.saved(token, serialise into `token.slot()`),
+///         Step::Live { frame }     => run one frame for the player and keep its inputs under `frame`;
+///                                     rollback.frame_end(boundary),
+///         Step::Stall              => show the last picture again, with silence,
+///         Step::Done               => break,
+///     }
+/// }
+/// if rollback.must_transmit(), write a datagram, and another while write_events says that there is more
+/// ```
+///
+/// A call is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live`
+/// or one `Stall`, then perhaps a `Save`. A `Live` that is followed by a `Stall` in the same call is undone:
+/// its picture and sound are dropped. Frames are numbered from 0 as emulated, live; a replay has the number
+/// of the frame that it repeats. A call that emulated nothing (the core repeated its picture) keeps the
+/// number for the next. The caller owns inputs and snapshot slots, which are numbers below the count given to
+/// [`Rollback::new`](super::Rollback::new).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Load the snapshot in this slot.

@@ -2,7 +2,8 @@
 //! frame that must be emulated again.
 
 use super::history::History;
-use super::timeline::{self, Crossing};
+use super::timeline;
+use crate::bridge::exchange::crossing::Crossing;
 use crate::protocol::Outcome;
 use crate::sequence_numbers::OwnFrame;
 

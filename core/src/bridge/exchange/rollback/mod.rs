@@ -71,30 +71,7 @@
 //! polls while it serialises) a poll finds nothing, and is not counted.
 //!
 //! **Between frames**, in each call of `retro_run`: ask [`Rollback::step`] and do what it says, up to
-//! [`Step::Done`]:
-//!
-//! ```text
-//! loop {
-//!     match rollback.step() {
-//!         Step::Load { slot }      => unserialise the snapshot in `slot`,
-//!         Step::Replay { frame }   => run one frame with the inputs kept for `frame`, without any effect;
-//!                                     rollback.frame_end(boundary),
-//!         Step::Save { token, .. } => rollback.saved(token, serialise into `token.slot()`),
-//!         Step::Live { frame }     => run one frame for the player and keep its inputs under `frame`;
-//!                                     rollback.frame_end(boundary),
-//!         Step::Stall              => show the last picture again, with silence,
-//!         Step::Done               => break,
-//!     }
-//! }
-//! if rollback.must_transmit(), write a datagram, and another while write_events says that there is more
-//! ```
-//!
-//! A call is a correction (`Load`, then `Replay` and `Save` in turn; there may be several), then one `Live`
-//! or one `Stall`, then perhaps a `Save`. A `Live` that is followed by a `Stall` in the same call is undone:
-//! its picture and sound are dropped. Frames are numbered from 0 as emulated, live; a replay has the number
-//! of the frame that it repeats. A call that emulated nothing (the core repeated its picture) keeps the
-//! number for the next. The caller owns inputs and snapshot slots, which are numbers below the count given to
-//! [`Rollback::new`].
+//! [`Step::Done`]; [`Step`] tells their order.
 //!
 //! **Towards the peer**: [`Rollback::plug`] when a session is up and the peer's
 //! [`Flags::ROLLBACK`](crate::protocol::Flags::ROLLBACK) is set, [`Rollback::unplug`] when it is over,

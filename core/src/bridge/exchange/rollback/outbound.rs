@@ -146,6 +146,7 @@ impl Outbound {
             lead: own.lead,
             judged: own.judged.raw(),
             since_take: None,
+            called: None,
         })
     }
 

@@ -10,6 +10,7 @@
 //! games have come far apart: after a menu, or a stall.
 
 use super::due::{Due, Progress};
+use crate::bridge::exchange::crossing::Crossing;
 use crate::bridge::exchange::pause::Made;
 use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, PeerChunk, PeerFrame, SharedChunk};
 use crate::time::{Chunk, FrameTime, TCycles};
@@ -56,17 +57,6 @@ pub(super) struct Timeline {
     collisions: u32,
     /// Time of a datagram from the peer to here, in parts of a frame.
     one_way: i64,
-}
-
-/// Order of two offers, one of each side, whose makers had not judged the other's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Crossing {
-    /// Made at the same instant, as far as that can be told: each is the other's answer.
-    Pair,
-    /// Ours was made first.
-    Ours,
-    /// The peer's was made first.
-    Theirs,
 }
 
 /// Order of two offers that cross, by the moments that both sides know of them.

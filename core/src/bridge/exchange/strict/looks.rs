@@ -1,4 +1,5 @@
-//! Looks of the core for a byte in one frame, and the peer's opening that its first one passes over.
+//! Looks of the core for a byte in one frame: the first one passes the peer's call over, where no clock tells
+//! a better moment.
 
 /// Progress of the looks in the frame that runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -6,15 +7,15 @@ pub(super) struct Looks {
     has_looked: bool,
     /// The look that runs, or was prolonged, is the frame's first.
     is_first: bool,
-    /// The peer's opening was passed over in this frame.
-    has_passed_opening: bool,
+    /// The peer's call was passed over in this frame.
+    has_passed: bool,
 }
 
 impl Looks {
-    /// A frame begins. An opening is passed over once.
+    /// A frame begins. A call is passed over once.
     pub(super) fn begin_frame(&mut self) {
         *self = Looks {
-            has_looked: self.has_passed_opening,
+            has_looked: self.has_passed,
             ..Looks::default()
         };
     }
@@ -24,14 +25,9 @@ impl Looks {
         self.is_first = !std::mem::replace(&mut self.has_looked, true);
     }
 
-    /// Passes an opening over, if this is the frame's first look; true where it does.
-    pub(super) fn pass_opening(&mut self) -> bool {
-        self.has_passed_opening |= self.is_first;
+    /// Passes a call over, if this is the frame's first look; true where it does.
+    pub(super) fn pass(&mut self) -> bool {
+        self.has_passed |= self.is_first;
         self.is_first
-    }
-
-    /// True where an opening was passed over in this frame.
-    pub(super) fn has_passed_opening(self) -> bool {
-        self.has_passed_opening
     }
 }

@@ -9,6 +9,9 @@ use crate::time::{Chunk, FrameTime};
 /// Chunks from one transfer to the next at the normal clock, where a game does nothing between the two.
 const BACK_TO_BACK: u64 = 2;
 
+/// The latest chunk of a frame for which a call is left: some games look in none after it.
+const LATEST_PLACE: u64 = 12;
+
 /// The last transfers of both directions, and where the game stands. Nothing is kept where either core does
 /// not tell its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,6 +48,13 @@ impl Pauses {
                 .filter(|chunks| *chunks < u8::MAX),
             ..offer
         }
+    }
+
+    /// True if the look that runs comes before the place in its frame at which this offer was made and shifted
+    /// out; `None` where either core does not tell its time.
+    pub(super) fn is_before(&self, offer: &Offer) -> Option<bool> {
+        let place = self.now?.raw() % u64::from(Chunk::PER_FRAME);
+        Some(place <= u64::from(offer.chunk?.raw()).min(LATEST_PLACE))
     }
 
     /// True if this offer may be taken at the look that runs: as long after the transfer before as it was
@@ -143,6 +153,25 @@ mod tests {
                 "a frame later it is ready"
             );
         }
+    }
+
+    #[test]
+    fn a_call_is_left_to_its_place_in_the_frame() {
+        let taker = |chunk| {
+            let mut taker = Pauses::default();
+            taker.handle_look(chunk);
+            taker
+        };
+        let offer = |time| offer(&mut Pauses::default(), 70, time);
+        for (made, first) in [(0, 1), (7, 8), (16, 13)] {
+            let is_before = |chunk| taker(Some(Chunk::new(chunk))).is_before(&offer(time(made, None)));
+            assert_eq!(
+                (is_before(first - 1), is_before(first)),
+                (Some(true), Some(false))
+            );
+        }
+        assert_eq!(taker(None).is_before(&offer(time(7, None))), None);
+        assert_eq!(taker(Some(Chunk::new(7))).is_before(&offer(None)), None);
     }
 
     #[test]

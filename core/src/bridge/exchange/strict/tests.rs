@@ -3,10 +3,13 @@ use crate::bridge::conversation::{ClockedBy, End as TracedEnd, Entry};
 use crate::bridge::{Counters, Liveness, Mode};
 use crate::protocol::{MAX_DATAGRAM, Nonce, Sequence, decode};
 use crate::serial::Request;
+use crate::time::Span;
 
 #[derive(Clone, Default)]
 struct End {
     strict: Strict,
+    now: LocalTime,
+    clock_offset: Option<Span>,
     liveness: Liveness,
     counters: Counters,
 }
@@ -14,7 +17,8 @@ struct End {
 impl End {
     fn with<T>(&mut self, act: impl FnOnce(&mut Strict, &mut Context<'_>) -> T) -> T {
         let mut context = Context {
-            now: LocalTime::default(),
+            now: self.now,
+            clock_offset: self.clock_offset,
             is_linked: true,
             liveness: &mut self.liveness,
             counters: &mut self.counters,
@@ -133,6 +137,42 @@ fn offers_that_cross_are_paired_by_both_sides() {
             assert_eq!(carry(&before, &mut b), Some(1));
             assert_eq!(carry(&a, &mut b), None);
         }
+    }
+}
+
+#[test]
+fn of_two_calls_that_cross_the_earlier_one_is_heard() {
+    for (keepers, others) in [(700_i64, 705), (705, 700), (700, 700)] {
+        let (mut keeper, mut other) = ends();
+        let behind = 3000;
+        for (end, is_keeper) in [(&mut keeper, true), (&mut other, false)] {
+            end.strict.plug(is_keeper);
+            let called = if is_keeper { keepers } else { others - behind };
+            end.now = LocalTime((9000 + called).unsigned_abs() * 1_000_000);
+            end.clock_offset = Some(Span(behind * 1_000_000));
+            end.strict.handle_look();
+        }
+        let (mut first, mut second) = if keepers <= others {
+            (keeper, other)
+        } else {
+            (other, keeper)
+        };
+        assert!(first.is_offered(1) && second.is_offered(2));
+        let before = second.clone();
+        assert_eq!(carry(&first, &mut second), Some(UNPLUGGED), "nobody heard it");
+        assert_eq!(carry(&before, &mut first), None, "it is still waited for");
+        assert_eq!(second.frame(Some(true)).deliver, BYTE);
+        assert!(second.reply(3).has_taken);
+        assert_eq!(carry(&second, &mut first), Some(3));
+        assert_eq!(
+            (first.counters.transfers.taken, second.counters.transfers.paired),
+            (1, 0)
+        );
+        // A conversation has begun, in which what crosses is exchanged.
+        assert!(first.is_offered(4) && second.is_offered(5));
+        let before = second.clone();
+        assert_eq!(carry(&first, &mut second), Some(4));
+        assert_eq!(carry(&before, &mut first), Some(5));
     }
 }
 
