@@ -202,6 +202,7 @@ fn write(buffer: &mut [u8; MAX_DATAGRAM]) -> usize {
         chunk: None,
         part: None,
         since_take: None,
+        called: None,
         lead: 0,
         id: 7,
         byte: 0x29,

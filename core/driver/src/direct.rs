@@ -12,7 +12,7 @@ use super::{HubGuard, Link, Shared, time};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Rollback, SaveToken, Step};
 use gamelink_core::bridge::{Cost, Input, Mode, STATES};
 use gamelink_core::serial::{GameMessage, Look, UNPLUGGED};
-use gamelink_core::time::{Chunk, FrameTime, LocalTime};
+use gamelink_core::time::{FrameTime, LocalTime};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -38,7 +38,7 @@ impl Link {
         self.shared.lock().direct.is_connected()
     }
 
-    /// The game listens and the core looks whether two bytes are there, in this chunk of its frame, where it
+    /// The game listens and the core looks whether two bytes are there, at this moment of its frame, where it
     /// tells that.
     ///
     /// Returns at once, nearly always without a system call; only while the peer's next byte is on its way it
@@ -47,7 +47,7 @@ impl Link {
     /// Nothing is found anew inside an [access](Look::Access), and no time is spent there: the core's loop
     /// looks soon after it.
     #[must_use]
-    pub fn game_poll(&self, look: Look, chunk: Option<Chunk>) -> bool {
+    pub fn game_poll(&self, look: Look, time: impl FnOnce() -> Option<FrameTime>) -> bool {
         if self.shared.gate.skip(look) {
             return false;
         }
@@ -60,7 +60,7 @@ impl Link {
         if is_strict && (hub.bridge().is_offer_waiting() || since >= hub.direct.look_at()) {
             hub.look(since);
         }
-        hub.input(Input::Poll { look, chunk });
+        hub.input(Input::Poll { look, time: time() });
         let mut now = since;
         while !hub.direct.has_delivery()
             && look != Look::Access
@@ -96,8 +96,8 @@ impl Link {
         }
     }
 
-    /// The core writes two bytes at this moment of its frame, where it tells that: a request, or the answer to
-    /// what it has read.
+    /// The core writes two bytes at this moment of its frame, where it tells that: a request, or the answer
+    /// to what it has read.
     pub fn game_write(&self, bytes: [u8; 2], time: Option<FrameTime>) {
         let mut hub = self.shared.lock();
         let message = GameMessage::decode(bytes);

@@ -47,7 +47,7 @@ fn ask(link: &Link, byte: u8) -> u8 {
 
 /// Takes whatever is there and answers with its complement; gives the byte.
 fn take(link: &Link) -> Option<u8> {
-    if !link.game_poll(Look::EventLoop, None) {
+    if !link.game_poll(Look::EventLoop, || None) {
         return None;
     }
     let [byte, kind] = link.game_read();
@@ -107,7 +107,7 @@ fn a_byte_that_waits_is_not_taken_inside_an_access() {
         until("the answer has come", || {
             frame(&b, ARMED, || {
                 has_waited |= !b.is_quiet();
-                assert!(!b.game_poll(Look::Access, None));
+                assert!(!b.game_poll(Look::Access, || None));
                 assert!(take(&b).is_none_or(|byte| byte == 7));
             });
             answer.is_finished()
@@ -124,13 +124,13 @@ fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
         let answer = scope.spawn(|| ask(&a, 0x29));
         until("a call", || a.report().counters.transfers.offered > 0);
         frame(&b, ARMED, || {
-            assert!(!b.game_poll(Look::EventLoop, None), "its own code comes first");
+            assert!(!b.game_poll(Look::EventLoop, || None), "its own code comes first");
             b.game_write([0x29, 0], None);
             assert_eq!(b.game_read(), [0xFF, 0x80]);
         });
         until("the answer has come", || {
             frame(&b, ARMED, || {
-                if b.game_poll(Look::EventLoop, None) {
+                if b.game_poll(Look::EventLoop, || None) {
                     assert_eq!(b.game_read(), [0x29, 0]);
                     b.game_write([0x55, 0x80], None);
                 }
@@ -150,7 +150,9 @@ fn without_a_peer_a_request_reads_ff_at_once() {
             link.game_write([byte, 0], None);
             assert_eq!(link.game_read(), [0xFF, 0x80]);
         });
-        frame(&link, ARMED, || assert!(!link.game_poll(Look::EventLoop, None)));
+        frame(&link, ARMED, || {
+            assert!(!link.game_poll(Look::EventLoop, || None));
+        });
     }
 }
 
@@ -206,7 +208,7 @@ fn a_byte_just_taken_is_not_a_safe_moment_until_the_next_look() {
                 if take(&b).is_some() {
                     assert!(!b.is_quiet(), "its shift runs");
                     // True only where the answer came too late and the other game has asked again.
-                    if !b.game_poll(Look::EventLoop, None) {
+                    if !b.game_poll(Look::EventLoop, || None) {
                         assert!(b.is_quiet());
                         has_been_safe = true;
                     }

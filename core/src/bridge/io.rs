@@ -3,7 +3,7 @@
 use super::Notice;
 use crate::protocol::Nonce;
 use crate::serial::{GamePort, Look, Speed};
-use crate::time::{Chunk, FrameTime, LocalTime};
+use crate::time::{FrameTime, LocalTime};
 
 /// Something that happened at this end.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +38,8 @@ pub enum Input<'a> {
     Poll {
         /// The place in the core's code that looks.
         look: Look,
-        /// The place in the frame, where the core tells it.
-        chunk: Option<Chunk>,
+        /// The moment in the frame, where the core tells it.
+        time: Option<FrameTime>,
     },
     /// The last poll has been prolonged: the same look once more.
     PollAgain,

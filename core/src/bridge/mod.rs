@@ -82,7 +82,7 @@ impl Bridge {
                 is_enabled,
                 time,
             } => game.request(&mut link, Request { byte, speed, time }, is_enabled),
-            Input::Poll { look, chunk } => link.outbox.deliver = game.exchange.poll(now, look, chunk),
+            Input::Poll { look, time } => link.outbox.deliver = game.exchange.poll(now, look, time),
             Input::PollAgain => link.outbox.deliver = game.exchange.poll_again(now),
             Input::Reply { byte } => game.reply(&mut link, byte),
             Input::FrameStart { is_armed, port } => {

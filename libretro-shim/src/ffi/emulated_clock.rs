@@ -2,15 +2,15 @@
 //!
 //! A core emulates a frame in chunks of 2064 samples, of two T-cycles each at either speed of the processor,
 //! and adds each chunk's samples to a 64-bit count of its own when the chunk is over (`libretro.cpp`,
-//! `retro_run`: `libretro_samples_count`, in the 2023 builds `samples_count`). So inside the socket calls that
-//! a game's transfer or an armed game's event loop causes, the count says which chunk of the frame runs.
+//! `retro_run`: `libretro_samples_count`, in the 2023 builds `samples_count`). So inside the socket calls
+//! that a game's transfer or an armed game's event loop causes, the count says which chunk of the frame runs.
 //!
 //! Nothing exports the count, and its place differs by build. It is found by its behaviour: the one word of
-//! the library's zero-filled data that grows in each call of `retro_run` as the sound does which the core hands
-//! over in it, one sample for 64 of these (sinc resampler) or 32 (cosine). It is only ever read. In each later
-//! frame its growth is checked again, in replays too; where it does not hold, the clock is given up. Loading a
-//! state sets the count back (current builds) or leaves it (2023 builds), so nothing but its growth within one
-//! frame means anything.
+//! the library's zero-filled data that grows in each call of `retro_run` as the sound does which the core
+//! hands over in it, one sample for 64 of these (sinc resampler) or 32 (cosine). It is only ever read. In
+//! each later frame its growth is checked again, in replays too; where it does not hold, the clock is given
+//! up. Loading a state sets the count back (current builds) or leaves it (2023 builds), so nothing but its
+//! growth within one frame means anything.
 //!
 //! Finer than that is what the core's stack tells ([`cycles`]).
 //!
@@ -28,8 +28,8 @@ use gamelink_core::time::{Chunk, FrameTime, Part, TCycles};
 use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// Samples of one chunk (`SOUND_SAMPLES_PER_RUN`). A chunk ends with its last instruction, so it may have some
-/// more.
+/// Samples of one chunk (`SOUND_SAMPLES_PER_RUN`). A chunk ends with its last instruction, so it may have
+/// some more.
 const CHUNK: usize = 2064;
 
 /// T-cycles of a sample.
@@ -39,12 +39,12 @@ const CYCLES: u64 = 2;
 /// `SOUND_SAMPLE_RATE_BLIPPER`).
 const DECIMATIONS: [i64; 2] = [64, 32];
 
-/// Limit on samples of the count that a call leaves in the resampler or takes out of it: less than one that is
-/// heard each (62 seen).
+/// Limit on samples of the count that a call leaves in the resampler or takes out of it: less than one that
+/// is heard each (62 seen).
 const LEFT_OVER_MAX: u64 = 128;
 
-/// Calls with sound in which the count must have proved itself: after the first, one word is left in every build that
-/// is known. Some games say something in their fifth frame.
+/// Calls with sound in which the count must have proved itself: after the first, one word is left in every
+/// build that is known. Some games say something in their fifth frame.
 const PROOF_CALLS: u32 = 3;
 
 /// Calls of `retro_run` after which the search ends without a result; for a core that gives no sound.
@@ -97,8 +97,10 @@ impl FrameClock {
         Some(now.wrapping_sub(self.begin.load(Ordering::Relaxed)))
     }
 
-    /// Moment of the core's call that is being answered; `here` is an address of its answer's frame on the
-    /// stack, exposed, and the same distance from the core's own each time.
+    /// Moment of the core's call that is being answered, on the core's thread. In a frame in which the game
+    /// switches the screen there may be 64 chunks and more: then the last one lasts on. `None` where the
+    /// count is not known, or no frame runs. `here` is an address of its answer's frame on the stack,
+    /// exposed, and the same distance from the core's own each time.
     pub(super) fn time(&self, here: usize) -> Option<FrameTime> {
         let samples = self.samples()?;
         let cycles = DEPTHS.base().and_then(|base| self.cycles.at(here..base, samples));
@@ -126,13 +128,6 @@ impl FrameClock {
     /// The core's counter may have jumped.
     pub(super) fn handle_jump(&self) {
         self.cycles.lose();
-    }
-
-    /// The chunk that the core emulates; on the core's thread. In a frame in which the game switches the screen
-    /// there may be 64 and more: then the last one lasts on. `None` where the count is not known, or no frame
-    /// runs.
-    pub(super) fn chunk(&self) -> Option<Chunk> {
-        self.samples().map(chunk_of)
     }
 
     fn start(&self, count: *mut u64, begin: u64) {

@@ -197,8 +197,9 @@ unsafe extern "C" fn ioctl(descriptor: c_int, request: c_ulong, argument: *mut c
     let is_there = if is_end(End::Silence) {
         HANDED.load(Ordering::Relaxed) != 0
     } else {
-        let look = DEPTHS.look((&raw const available).addr());
-        with_link(false, |link| link.game_poll(look, CLOCK.chunk()))
+        let here = (&raw const available).expose_provenance();
+        let look = DEPTHS.look(here);
+        with_link(false, |link| link.game_poll(look, || CLOCK.time(here)))
     };
     available = if is_there { 2 } else { 0 };
     // SAFETY: FIONREAD takes an `int` to fill in.

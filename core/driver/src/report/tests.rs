@@ -124,7 +124,7 @@ impl Pair {
         let (now, look) = (self.now, Look::EventLoop);
         let bridge = &mut self.bridges[side];
         for _ in 0..3 {
-            bridge.handle_input(now, Input::Poll { look, chunk: None });
+            bridge.handle_input(now, Input::Poll { look, time: None });
             let mut buffer = [0; MAX_DATAGRAM];
             if let Some(Output::Deliver { .. }) = bridge.poll_output(now, &mut buffer) {
                 // Another byte each time: the other side predicts wrong, and goes back.

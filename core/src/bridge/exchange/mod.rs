@@ -23,7 +23,7 @@ use super::liveness::Liveness;
 use super::stats::{Counters, Traffic};
 use crate::protocol::{Events, Flags, Header, Writer};
 use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
-use crate::time::{Chunk, LocalTime, Span};
+use crate::time::{FrameTime, LocalTime, Span};
 use conversation::Conversation;
 use rollback::Rollback;
 use serde::{Deserialize, Serialize};
@@ -123,8 +123,7 @@ impl Effects {
     }
 }
 
-/// Both machines, and which of them serves. Equal ones go on alike: the derived comparison looks at every
-/// field, and [`Rollback`]'s leaves out what it has only counted.
+/// Both machines, and which of them serves. Equal ones go on alike: [`Rollback`] leaves out what it counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Exchange {
     strict: Strict,
@@ -319,10 +318,10 @@ impl Exchange {
     }
 
     /// The core looks for a byte: one that it is given is answered with [`Exchange::reply`].
-    pub fn poll(&mut self, now: LocalTime, look: Look, chunk: Option<Chunk>) -> Option<(u8, Speed)> {
+    pub fn poll(&mut self, now: LocalTime, look: Look, time: Option<FrameTime>) -> Option<(u8, Speed)> {
         match self.answering() {
-            Some(rollback) => rollback.poll(look, chunk),
-            None => self.strict.poll(now, look, chunk),
+            Some(rollback) => rollback.poll(look, time.map(|time| time.chunk)),
+            None => self.strict.poll(now, look, time),
         }
     }
 

@@ -27,8 +27,15 @@ pub(in crate::bridge::exchange) struct Made<C> {
 pub(in crate::bridge::exchange) struct Pause {
     /// By how much the numbers of their chunks differ: it may be longer or shorter by one.
     pub(in crate::bridge::exchange) chunks: u64,
+    /// Parts that last as long, where it is known to a part.
+    pub(in crate::bridge::exchange) parts: Option<u64>,
+}
+
+impl Pause {
     /// Chunks that last as long, where it is known to a part.
-    pub(in crate::bridge::exchange) whole: Option<u64>,
+    pub(in crate::bridge::exchange) fn whole(self) -> Option<u64> {
+        Some(self.parts?.div_ceil(PARTS))
+    }
 }
 
 impl<C: Number> Made<C> {
@@ -45,10 +52,10 @@ impl<C: Number> Made<C> {
     /// The pause since an offer that was made before this.
     pub(in crate::bridge::exchange) fn since(self, before: Made<C>) -> Pause {
         let parts = self.parts().zip(before.parts());
-        let whole = |(now, then): (u64, u64)| now.saturating_add(PART_SLACK).saturating_sub(then);
+        let longest = |(now, then): (u64, u64)| now.saturating_add(PART_SLACK).saturating_sub(then);
         Pause {
             chunks: self.chunk.since(before.chunk),
-            whole: parts.map(whole).map(|parts| parts.div_ceil(PARTS)),
+            parts: parts.map(longest),
         }
     }
 
@@ -80,7 +87,8 @@ impl<C: Number> Made<C> {
         }
     }
 
-    fn parts(self) -> Option<u64> {
+    /// Parts from the begin of all frames, where that is known.
+    pub(in crate::bridge::exchange) fn parts(self) -> Option<u64> {
         let part = self.part?.raw();
         Some(self.chunk.raw().saturating_mul(PARTS).saturating_add(part.into()))
     }
@@ -110,8 +118,8 @@ mod tests {
     #[test]
     fn a_pause_is_known_to_a_part_where_both_moments_are() {
         let pause = |before, now| {
-            let Pause { chunks, whole } = Made::since(now, before);
-            (chunks, whole)
+            let pause = Made::since(now, before);
+            (pause.chunks, pause.whole())
         };
         assert_eq!(pause(made(7, 100), made(9, 90)), (2, Some(2)));
         assert_eq!(

@@ -19,7 +19,7 @@ use super::{Context, Effects, Frame, Limit};
 use crate::protocol::{Header, Offer, Outcome, Verdict, Writer};
 use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
 use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
-use crate::time::{Chunk, LocalTime};
+use crate::time::{FrameTime, LocalTime};
 
 /// Frame boundaries without an armed game after which an offer is refused: three of them enclose two whole
 /// frames.
@@ -141,10 +141,11 @@ impl Strict {
             context.counters.stray_replies += 1;
             return Effects::default();
         }
-        let called = self.calls.handle_request(context.now, context.clock_offset);
+        self.pauses.handle_request(time);
+        let is_call = self.looks.is_listener() && self.calls.is_pause(context.now);
         // The peer's call came first, and on a cable the game would have heard it by now: it reads what an
         // unplugged cable reads, and takes the call when it listens again.
-        if called.is_some() && self.is_called() {
+        if is_call && self.is_offer_waiting() {
             return self.read_unplugged(context, (byte, speed));
         }
         // A core asks again while a request is open only when its connection broke under it.
@@ -169,10 +170,13 @@ impl Strict {
                     speed,
                     frame,
                     judged: self.judged.raw(),
-                    called,
+                    called: self
+                        .calls
+                        .moment(context.now, context.clock_offset)
+                        .filter(|_| is_call),
                     ..Offer::default()
                 };
-                self.pending = Some(self.pauses.handle_request(offer, time));
+                self.pending = Some(self.pauses.complete(offer, time));
                 self.next = self.next.next();
                 Effects {
                     wait: Some(Limit::Table),
@@ -193,30 +197,30 @@ impl Strict {
     }
 
     /// The core looks for a byte.
-    pub(super) fn poll(&mut self, now: LocalTime, look: Look, chunk: Option<Chunk>) -> Option<(u8, Speed)> {
+    pub(super) fn poll(
+        &mut self,
+        now: LocalTime,
+        look: Look,
+        time: Option<FrameTime>,
+    ) -> Option<(u8, Speed)> {
         if look == Look::Access {
             return None;
         }
         self.handle_look();
-        self.pauses.handle_look(chunk);
+        self.pauses.handle_look(time);
         self.poll_again(now)
     }
 
     /// A frame begins; so many were emulated before it.
     pub(super) fn handle_frame(&mut self, frame: u64) {
         self.pauses.handle_frame(frame);
+        self.looks.handle_frame(frame);
         self.conversation.handle_frame(frame);
     }
 
     /// The core's event loop looks for a byte.
     pub(super) fn handle_look(&mut self) {
         self.looks.handle_look();
-        self.calls.handle_look();
-    }
-
-    /// True if the peer's call waits.
-    fn is_called(&self) -> bool {
-        matches!(self.incoming, Incoming::Waiting { offer, .. } if offer.called.is_some())
     }
 
     pub(super) fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
@@ -225,11 +229,8 @@ impl Strict {
         };
         // A game's own code of each frame comes right after the frame's first look, and at a title that writes SB
         // and SC, or calls itself: a call is taken at the place in the frame at which it was made.
-        let is_too_soon = |strict: &mut Strict| match strict.pauses.is_before(&offer) {
-            Some(is_before) => is_before,
-            None => strict.looks.pass(),
-        };
-        let is_kept = self.has_orphan || (self.calls.is_pause(now) && is_too_soon(self));
+        let is_call = self.calls.is_pause(now);
+        let is_kept = self.has_orphan || (is_call && self.looks.passes(self.pauses.is_too_soon(&offer)));
         if is_kept || !self.pauses.may_take(&offer) {
             return None;
         }

@@ -243,7 +243,7 @@ impl Peer {
             match self.link.step() {
                 Step::Live { frame } | Step::Replay { frame } => {
                     for _ in 0..12 {
-                        if self.link.game_poll(Look::EventLoop, None) {
+                        if self.link.game_poll(Look::EventLoop, || None) {
                             let _ = self.link.game_read();
                             let answer = (frame / ANSWERED).to_le_bytes()[0] | 1;
                             self.link.game_write([answer, 0x80], None);

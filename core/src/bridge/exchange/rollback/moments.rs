@@ -8,7 +8,7 @@ use super::misprediction;
 use super::outbound::Own;
 use super::timeline;
 use crate::bridge::exchange::crossing::Crossing;
-use crate::bridge::exchange::pause::{Made, Pause};
+use crate::bridge::exchange::pause::Made;
 use crate::protocol::Outcome;
 use crate::sequence_numbers::{Number, OwnChunk, OwnFrame, OwnOffer, PeerChunk, PeerOffer, SharedChunk};
 use crate::time::{Chunk, FrameTime};
@@ -36,13 +36,14 @@ struct Take {
 impl Take {
     /// The first chunk in which the offer behind it may be taken, for the sake of the pause between the two.
     fn keep_pause(&self, due: &Due) -> OwnChunk {
-        let Pause { chunks, whole } = due.made.since(self.made);
+        let pause = due.made.since(self.made);
+        let chunks = pause.chunks;
         let frame = Chunk::PER_FRAME.into();
         if chunks >= frame {
             let is_late = due.progress == Progress::Late;
             return self.taken.after(if is_late { frame } else { MOST_PAUSE });
         }
-        if let Some(whole) = whole {
+        if let Some(whole) = pause.whole() {
             return self.taken.after(whole);
         }
         let (kept, rounded) = (

@@ -17,11 +17,9 @@ const PAUSE: Duration = Duration::from_millis(502);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Calls {
     /// When a byte last crossed the game's port, in either direction.
-    conversed: LocalTime,
+    conversed: Option<LocalTime>,
     /// Calls are ordered by our clock, not by the peer's.
     is_keeper: bool,
-    /// The game has looked for a byte since it last clocked one.
-    is_listener: bool,
 }
 
 impl Calls {
@@ -30,27 +28,20 @@ impl Calls {
         self.is_keeper = is_keeper;
     }
 
-    /// The core looks for a byte.
-    pub(super) fn handle_look(&mut self) {
-        self.is_listener = true;
-    }
-
     /// A byte has crossed.
     pub(super) fn handle_byte(&mut self, now: LocalTime) {
-        self.conversed = now;
+        self.conversed = Some(now);
     }
 
     /// True if what is said now begins a conversation.
     pub(super) fn is_pause(&self, now: LocalTime) -> bool {
-        now.since(self.conversed) > PAUSE
+        self.conversed.is_none_or(|last| now.since(last) > PAUSE)
     }
 
-    /// The game clocks a byte; returns the moment that its offer says, if that is the call of a game that
-    /// listens too. `offset` is the peer's clock minus ours.
-    pub(super) fn handle_request(&mut self, now: LocalTime, offset: Option<Span>) -> Option<u64> {
-        let is_call = std::mem::take(&mut self.is_listener) && self.is_pause(now);
+    /// The moment that a call of our game says, where that is known; `offset` is the peer's clock minus ours.
+    pub(super) fn moment(&self, now: LocalTime, offset: Option<Span>) -> Option<u64> {
         let offset = if self.is_keeper { Span(0) } else { offset? };
-        is_call.then_some(now.0.saturating_add_signed(offset.0) / 1000)
+        Some(now.0.saturating_add_signed(offset.0) / 1000)
     }
 
     /// Order of two offers that cross, by what both sides know of them.
@@ -79,38 +70,24 @@ mod tests {
         calls
     }
 
-    /// The moment that a call of a game says that has just listened.
-    fn call(calls: &mut Calls, now: LocalTime, offset: Option<Span>) -> Option<u64> {
-        calls.handle_look();
-        calls.handle_request(now, offset)
-    }
-
     #[test]
     fn the_first_byte_after_a_pause_is_a_call() {
-        let mut keeper = calls(true);
-        assert_eq!(call(&mut keeper, LATER, None), Some(10_000_000));
-        keeper.handle_byte(LATER);
-        assert_eq!(call(&mut keeper, LATER.after(PAUSE), None), None);
-        let after = LATER.after(PAUSE + Duration::from_millis(1));
-        assert_eq!(call(&mut keeper, after, None), Some(10_503_000));
-    }
-
-    #[test]
-    fn a_game_that_never_listens_does_not_call() {
-        let mut keeper = calls(true);
-        assert_eq!(keeper.handle_request(LATER, None), None);
-        assert_eq!(call(&mut keeper, LATER, None), Some(10_000_000));
-        assert_eq!(keeper.handle_request(LATER, None), None);
+        let mut calls = calls(true);
+        assert!(calls.is_pause(LocalTime(7)), "the first one of all");
+        calls.handle_byte(LATER);
+        assert!(!calls.is_pause(LATER.after(PAUSE)));
+        assert!(calls.is_pause(LATER.after(PAUSE + Duration::from_millis(1))));
     }
 
     #[test]
     fn both_sides_say_moments_of_one_clock() {
-        let mut other = calls(false);
-        assert_eq!(call(&mut other, LATER, None), None, "not known yet");
+        assert_eq!(calls(true).moment(LATER, None), Some(10_000_000));
+        let other = calls(false);
+        assert_eq!(other.moment(LATER, None), None, "not known yet");
         let behind = Some(Span(-4_000_000_000));
-        assert_eq!(call(&mut other, LATER, behind), Some(6_000_000));
-        assert_eq!(call(&mut other, LATER, Some(Span(i64::MIN))), Some(0));
-        assert!(call(&mut other, LocalTime(u64::MAX), Some(Span(i64::MAX))).is_some());
+        assert_eq!(other.moment(LATER, behind), Some(6_000_000));
+        assert_eq!(other.moment(LATER, Some(Span(i64::MIN))), Some(0));
+        assert!(other.moment(LocalTime(u64::MAX), Some(Span(i64::MAX))).is_some());
     }
 
     #[test]

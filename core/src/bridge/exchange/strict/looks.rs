@@ -1,5 +1,13 @@
-//! Looks of the core for a byte in one frame: the first one passes the peer's call over, where no clock tells
-//! a better moment.
+//! Looks of the core for a byte: whether the game is one that listens at all, and which looks pass the peer's
+//! call over.
+
+/// Frames since the last look in which a game is taken for one that listens between its calls: more than
+/// those, a dozen, in which some call, listening for some cycles of each.
+const LISTENER: u64 = 60;
+
+/// Frames in a row in which a call may be passed over because it comes too soon: some games listen only right
+/// before the place at which they call themselves.
+const MOST_PASSED: u8 = 2;
 
 /// Progress of the looks in the frame that runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -7,27 +15,102 @@ pub(super) struct Looks {
     has_looked: bool,
     /// The look that runs, or was prolonged, is the frame's first.
     is_first: bool,
-    /// The peer's call was passed over in this frame.
+    /// The peer's call was passed over in this frame, and in so many before it.
     has_passed: bool,
+    passed: u8,
+    /// Frames that were emulated before the one that runs, and before the one with the last look.
+    frame: u64,
+    last: Option<u64>,
 }
 
 impl Looks {
-    /// A frame begins. A call is passed over once.
+    /// A frame begins.
     pub(super) fn begin_frame(&mut self) {
         *self = Looks {
-            has_looked: self.has_passed,
+            passed: if self.has_passed { self.passed + 1 } else { 0 },
+            frame: self.frame,
+            last: self.last,
             ..Looks::default()
         };
     }
 
+    /// So many frames were emulated before the one that runs.
+    pub(super) fn handle_frame(&mut self, frame: u64) {
+        self.frame = frame;
+    }
+
     /// The core's event loop looks for a byte.
     pub(super) fn handle_look(&mut self) {
+        self.last = Some(self.frame);
         self.is_first = !std::mem::replace(&mut self.has_looked, true);
     }
 
-    /// Passes a call over, if this is the frame's first look; true where it does.
-    pub(super) fn pass(&mut self) -> bool {
-        self.has_passed |= self.is_first;
-        self.is_first
+    /// True for a game that listens between its calls.
+    pub(super) fn is_listener(&self) -> bool {
+        self.last
+            .is_some_and(|last| self.frame.saturating_sub(last) < LISTENER)
+    }
+
+    /// True where the look that runs passes the peer's call over: while that comes too soon, or, where no clock
+    /// tells that, at one frame's first look.
+    pub(super) fn passes(&mut self, is_too_soon: Option<bool>) -> bool {
+        let passes = match is_too_soon {
+            Some(is_too_soon) => is_too_soon && self.passed < MOST_PASSED,
+            None => self.is_first && self.passed == 0,
+        };
+        self.has_passed |= passes;
+        passes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_game_that_looks_now_and_then_is_a_listener() {
+        let mut looks = Looks::default();
+        let is_listener = |looks: &mut Looks, frame| {
+            looks.handle_frame(frame);
+            looks.begin_frame();
+            looks.is_listener()
+        };
+        assert!(!is_listener(&mut looks, 90), "it only clocks");
+        looks.handle_look();
+        assert_eq!(
+            [149, 150].map(|frame| is_listener(&mut looks, frame)),
+            [true, false]
+        );
+        assert!(is_listener(&mut looks, 7), "of a core that counts anew");
+    }
+
+    /// A look that may pass a call over.
+    fn look(looks: &mut Looks, is_too_soon: Option<bool>) -> bool {
+        looks.handle_look();
+        looks.passes(is_too_soon)
+    }
+
+    #[test]
+    fn without_a_clock_the_first_look_of_one_frame_passes_a_call_over() {
+        let mut looks = Looks::default();
+        looks.begin_frame();
+        assert_eq!([(); 2].map(|()| look(&mut looks, None)), [true, false]);
+        looks.begin_frame();
+        assert!(
+            !look(&mut looks, None),
+            "a game that looks once a frame hears it now"
+        );
+    }
+
+    #[test]
+    fn a_call_is_passed_over_while_it_comes_too_soon_but_for_two_frames_at_most() {
+        let mut looks = Looks::default();
+        looks.begin_frame();
+        let soon = [true, true, false].map(|is_too_soon| look(&mut looks, Some(is_too_soon)));
+        assert_eq!(soon, [true, true, false]);
+        for expected in [true, false, true] {
+            looks.begin_frame();
+            assert_eq!(look(&mut looks, Some(true)), expected);
+        }
     }
 }

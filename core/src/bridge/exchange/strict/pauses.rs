@@ -4,10 +4,9 @@
 use crate::bridge::exchange::pause::{Made, Pause};
 use crate::protocol::Offer;
 use crate::sequence_numbers::{Number, OwnChunk, PeerChunk};
-use crate::time::{Chunk, FrameTime};
+use crate::time::{Chunk, FrameTime, Part};
 
-/// Chunks from one transfer to the next at the normal clock, where a game does nothing between the two.
-const BACK_TO_BACK: u64 = 2;
+const PARTS: u64 = Part::PER_CHUNK as u64;
 
 /// The latest chunk of a frame for which a call is left: some games look in none after it.
 const LATEST_PLACE: u64 = 12;
@@ -18,12 +17,12 @@ const LATEST_PLACE: u64 = 12;
 pub(super) struct Pauses {
     /// Frames that were emulated before the one that runs.
     frame: u64,
-    /// The chunk of the last look.
-    now: Option<OwnChunk>,
-    /// Chunk of our game's last transfer.
-    clocked: Option<OwnChunk>,
+    /// The last look.
+    now: Option<Made<OwnChunk>>,
+    /// Our game's last transfer.
+    clocked: Option<Made<OwnChunk>>,
     /// The last take: when it was made over there, and taken here.
-    taken: Option<(Made<PeerChunk>, OwnChunk)>,
+    taken: Option<(Made<PeerChunk>, Made<OwnChunk>)>,
 }
 
 impl Pauses {
@@ -31,15 +30,20 @@ impl Pauses {
         self.frame = frame;
     }
 
-    pub(super) fn handle_look(&mut self, chunk: Option<Chunk>) {
-        self.now = chunk.map(|chunk| self.at(FrameTime::of_chunk(chunk)).chunk);
+    pub(super) fn handle_look(&mut self, time: Option<FrameTime>) {
+        self.now = time.map(|time| self.at(time));
     }
 
-    /// The game clocks a transfer at this moment; returns its offer with what the peer needs of that.
-    pub(super) fn handle_request(&mut self, offer: Offer, time: Option<FrameTime>) -> Offer {
-        let made = time.map(|time| self.at(time).chunk);
-        self.clocked = made;
-        let since = made.zip(self.taken).map(|(made, (_, taken))| made.since(taken));
+    /// The game clocks a transfer at this moment.
+    pub(super) fn handle_request(&mut self, time: Option<FrameTime>) {
+        self.clocked = time.map(|time| self.at(time));
+    }
+
+    /// The offer of the transfer that the game has just clocked, with what the peer needs to know of this
+    /// moment.
+    pub(super) fn complete(&self, offer: Offer, time: Option<FrameTime>) -> Offer {
+        let since = self.clocked.zip(self.taken);
+        let since = since.map(|(made, (_, taken))| made.chunk.since(taken.chunk));
         Offer {
             chunk: time.map(|time| time.chunk),
             part: time.and_then(|time| time.part),
@@ -50,22 +54,31 @@ impl Pauses {
         }
     }
 
-    /// True if the look that runs comes before the place in its frame at which this offer was made and shifted
-    /// out; `None` where either core does not tell its time.
-    pub(super) fn is_before(&self, offer: &Offer) -> Option<bool> {
-        let place = self.now?.raw() % u64::from(Chunk::PER_FRAME);
-        Some(place <= u64::from(offer.chunk?.raw()).min(LATEST_PLACE))
+    /// True if the look that runs comes too soon for this call: before the place in its frame at which that
+    /// was made and shifted out, or within a frame after a byte of the game's own, whose answer it deals
+    /// with. `None` where either core does not tell its time.
+    pub(super) fn is_too_soon(&self, call: &Offer) -> Option<bool> {
+        let (now, made) = (self.now?.chunk, call.chunk?);
+        let frame = u64::from(Chunk::PER_FRAME);
+        let is_before = now.raw() % frame <= u64::from(made.raw()).min(LATEST_PLACE);
+        let is_ready = self
+            .clocked
+            .is_none_or(|clocked| now >= clocked.chunk.after(frame));
+        Some(is_before || !is_ready)
     }
 
     /// True if this offer may be taken at the look that runs: as long after the transfer before as it was
     /// made.
     pub(super) fn may_take(&self, offer: &Offer) -> bool {
         let Some(now) = self.now else { return true };
-        let is_kept = |(before, taken): (Made<PeerChunk>, OwnChunk)| {
-            made(offer).is_none_or(|made| now >= taken.after(rounded(made.since(before))))
+        let is_kept = |(before, taken): (Made<PeerChunk>, Made<OwnChunk>)| {
+            made(offer).is_none_or(|made| is_over(made.since(before), taken, now))
         };
-        let is_answer = |(clocked, chunks): (OwnChunk, u8)| {
-            now >= clocked.after((u64::from(chunks) + 1).min(Chunk::PER_FRAME.into()))
+        let is_answer = |(clocked, chunks): (Made<OwnChunk>, u8)| {
+            now.chunk
+                >= clocked
+                    .chunk
+                    .after((u64::from(chunks) + 1).min(Chunk::PER_FRAME.into()))
         };
         self.taken.is_none_or(is_kept) && self.clocked.zip(offer.since_take).is_none_or(is_answer)
     }
@@ -89,14 +102,17 @@ fn made(offer: &Offer) -> Option<Made<PeerChunk>> {
     Some(Made::at(offer.frame, time))
 }
 
-/// Chunks for which a game is left alone after such a pause of its maker: as long as that, a frame at most,
+/// True if a game has been left alone since this take for as long as its maker's game was: a frame at most,
 /// by which every game is ready.
-fn rounded(Pause { chunks, whole }: Pause) -> u64 {
-    let most = u64::from(Chunk::PER_FRAME);
-    match chunks {
-        // Back to back, nobody has had time for more than the transfer.
-        0..=BACK_TO_BACK => chunks,
-        chunks => whole.unwrap_or(chunks.saturating_add(1)).min(most),
+fn is_over(pause: Pause, taken: Made<OwnChunk>, now: Made<OwnChunk>) -> bool {
+    let frame = u64::from(Chunk::PER_FRAME);
+    match (pause.parts, taken.parts().zip(now.parts())) {
+        (Some(parts), Some((taken, now))) => now >= taken.saturating_add(parts.min(frame * PARTS)),
+        // Known to a chunk only, on one side at least.
+        _ => {
+            let chunks = pause.whole().unwrap_or(pause.chunks.saturating_add(1));
+            now.chunk >= taken.chunk.after(chunks.min(frame))
+        }
     }
 }
 
@@ -115,7 +131,7 @@ mod tests {
     /// Chunks of the frame at which a game that looks in each is first given this offer.
     fn first_take(taker: &mut Pauses, offer: &Offer) -> Option<u8> {
         (0..Chunk::PER_FRAME).find(|chunk| {
-            taker.handle_look(Some(Chunk::new(*chunk)));
+            taker.handle_look(time(*chunk, None));
             taker.may_take(offer)
         })
     }
@@ -127,7 +143,8 @@ mod tests {
             frame,
             ..Offer::default()
         };
-        maker.handle_request(offer, time)
+        maker.handle_request(time);
+        maker.complete(offer, time)
     }
 
     #[test]
@@ -156,6 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn it_is_left_it_to_a_part_where_its_own_moments_are_known_too() {
+        let (mut maker, mut taker) = (Pauses::default(), Pauses::default());
+        let first = offer(&mut maker, 70, time(5, Some(90)));
+        // Taken in the middle of a chunk, in which the game armed.
+        taker.handle_look(time(2, Some(100)));
+        taker.handle_take(&first);
+        let second = offer(&mut maker, 70, time(8, Some(50)));
+        for (chunk, part, expected) in [(5, 0, false), (5, 66, false), (5, 67, true), (6, 0, true)] {
+            taker.handle_look(time(chunk, Some(part)));
+            assert_eq!(taker.may_take(&second), expected, "{chunk} {part}");
+        }
+    }
+
+    #[test]
     fn a_call_is_left_to_its_place_in_the_frame() {
         let taker = |chunk| {
             let mut taker = Pauses::default();
@@ -164,21 +195,33 @@ mod tests {
         };
         let offer = |time| offer(&mut Pauses::default(), 70, time);
         for (made, first) in [(0, 1), (7, 8), (16, 13)] {
-            let is_before = |chunk| taker(Some(Chunk::new(chunk))).is_before(&offer(time(made, None)));
+            let is_too_soon = |chunk| taker(time(chunk, None)).is_too_soon(&offer(time(made, None)));
             assert_eq!(
-                (is_before(first - 1), is_before(first)),
+                (is_too_soon(first - 1), is_too_soon(first)),
                 (Some(true), Some(false))
             );
         }
-        assert_eq!(taker(None).is_before(&offer(time(7, None))), None);
-        assert_eq!(taker(Some(Chunk::new(7))).is_before(&offer(None)), None);
+        assert_eq!(taker(None).is_too_soon(&offer(time(7, None))), None);
+        assert_eq!(taker(time(7, None)).is_too_soon(&offer(None)), None);
+        let mut taker = taker(None);
+        taker.handle_request(time(5, None));
+        let call = offer(time(0, None));
+        for (frame, chunk, expected) in [(0, 16, true), (1, 4, true), (1, 5, false)] {
+            taker.handle_frame(frame);
+            taker.handle_look(time(chunk, None));
+            assert_eq!(
+                taker.is_too_soon(&call),
+                Some(expected),
+                "after a byte of its own"
+            );
+        }
     }
 
     #[test]
     fn so_is_one_that_is_answered_with_the_others_clock() {
         let (mut one, mut other) = (Pauses::default(), Pauses::default());
         let question = offer(&mut one, 70, time(5, None));
-        other.handle_look(Some(Chunk::new(2)));
+        other.handle_look(time(2, None));
         other.handle_take(&question);
         let answer = offer(&mut other, 0, time(5, None));
         assert_eq!(answer.since_take, Some(3));
@@ -196,10 +239,10 @@ mod tests {
     #[test]
     fn a_core_that_does_not_tell_its_time_is_given_bytes_at_once() {
         let (mut maker, mut taker) = (Pauses::default(), Pauses::default());
-        for (time, chunk) in [(None, Some(Chunk::new(1))), (time(5, None), None), (None, None)] {
+        for (made, look) in [(None, time(1, None)), (time(5, None), None), (None, None)] {
             for _ in 0..2 {
-                let offer = offer(&mut maker, 70, time);
-                taker.handle_look(chunk);
+                let offer = offer(&mut maker, 70, made);
+                taker.handle_look(look);
                 assert!(taker.may_take(&offer));
                 taker.handle_take(&offer);
             }
