@@ -128,7 +128,11 @@ impl Game {
 
     /// Moment until which a poll that found nothing should last; see [`super::Bridge::rendezvous`].
     pub(super) fn rendezvous(&self, is_linked: bool, peer: &Liveness) -> Option<LocalTime> {
-        let comes = self.exchange.mode() == Mode::Strict || peer.awaits_verdicts();
+        let comes = match self.exchange.mode() {
+            // One that has come and is not handed over waits for the game's time, which stands still in a poll.
+            Mode::Strict => !self.exchange.is_offer_waiting(),
+            Mode::Rollback => peer.awaits_verdicts(),
+        };
         let is_awaited = comes && is_linked && self.is_quiet() && !peer.is_paused();
         self.rendezvous
             .deadline(peer.next_frame_at())

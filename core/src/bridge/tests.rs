@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::protocol::{Header, Nonce, Sequence, VERSION, Writer};
-use crate::serial::{GamePort, Speed, UNPLUGGED};
+use crate::serial::{GamePort, Look, Speed, UNPLUGGED};
+use crate::time::{Chunk, FrameTime};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -505,4 +506,46 @@ fn a_hello_is_answered_with_no_more_than_it_asked() {
 fn clocks_agree_after_a_few_datagrams() {
     let pair = Pair::linked();
     assert_eq!(pair.ends[0].bridge.clock().offset().unwrap().0, 0);
+}
+
+#[test]
+fn a_poll_does_not_last_for_a_byte_that_has_come_and_is_not_due_yet() {
+    let mut pair = Pair::linked();
+    let at = |place| Some(FrameTime::of_chunk(Chunk::new(place)));
+    let request = |pair: &mut Pair, place| {
+        let time = at(place);
+        let (speed, is_enabled) = (Speed::Normal, false);
+        pair.input(
+            0,
+            Input::Request {
+                byte: 7,
+                speed,
+                is_enabled,
+                time,
+            },
+        );
+    };
+    let poll = |pair: &mut Pair, place| {
+        let (look, time) = (Look::EventLoop, at(place));
+        pair.input(1, Input::Poll { look, time });
+        pair.ends[1].delivered.len()
+    };
+    let start = Input::FrameStart {
+        is_armed: Some(false),
+        port: GamePort::Direct,
+    };
+    for _ in 0..60 {
+        // It has nearly all of a frame's time to give.
+        (0..2).for_each(|side| pair.input(side, Input::FrameEnd { has_advanced: true }));
+        pair.pass(16 * MS);
+        (0..2).for_each(|side| pair.input(side, start));
+    }
+    request(&mut pair, 2);
+    assert_eq!(poll(&mut pair, 4), 1);
+    pair.input(1, Input::Reply { byte: 8 });
+    assert!(pair.ends[1].bridge.rendezvous().is_some(), "for the next one");
+    request(&mut pair, 8);
+    assert_eq!(poll(&mut pair, 6), 1, "two chunks later, where its maker had six");
+    assert_eq!(pair.ends[1].bridge.rendezvous(), None);
+    assert_eq!(poll(&mut pair, 11), 2);
 }
