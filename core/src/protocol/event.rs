@@ -26,9 +26,9 @@ pub struct Offer {
     pub lead: i64,
     /// Number of the receiver's offers that the maker had judged by then.
     pub judged: u64,
-    /// In strict mode, chunks since the maker's game took the newest of these; `None` for 255 and more, or not
-    /// known.
-    pub since_take: Option<u8>,
+    /// In strict mode, parts of a chunk since the maker's game took the newest of these; `None` for a frame and
+    /// more, or not known.
+    pub since_take: Option<u16>,
     /// In strict mode, when the maker's game called, no byte having crossed for a while: microseconds of the
     /// clock of the side with the greater session number. Two calls that cross are put in order by it.
     pub called: Option<u64>,
@@ -97,12 +97,12 @@ pub enum Event<'a> {
     Replaces(ReplaceRun<'a>),
 }
 
-/// Consecutive offers with the same lead and moment of a call: the first one's number, frame and judged
-/// count, then six bytes each.
+/// Consecutive offers with the same lead, moment of a call and time since a take: the first one's number,
+/// frame and judged count, then five bytes each.
 ///
 /// An entry is the byte; its speed (bit 0: 0 normal, 1 fast) and one more than its chunk (bits 1 to 5; 0 for
-/// none); one more than the part of that (0 for none); the chunks since the take before it (255 for none);
-/// and by how much its frame and its judged count exceed the entry before.
+/// none); one more than the part of that (0 for none); and by how much its frame and its judged count exceed
+/// the entry before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct OfferRun<'a> {
     pub(super) first: u64,
@@ -110,6 +110,7 @@ pub struct OfferRun<'a> {
     pub(super) judged: u64,
     pub(super) lead: i64,
     pub(super) called: Option<u64>,
+    pub(super) since_take: Option<u16>,
     pub(super) entries: &'a [u8],
 }
 
@@ -155,7 +156,7 @@ pub struct ReplaceRun<'a> {
     pub(super) entries: &'a [u8],
 }
 
-const OFFER_LEN: usize = 6;
+const OFFER_LEN: usize = 5;
 const VERDICT_LEN: usize = 2;
 const REPLACE_LEN: usize = 2;
 
@@ -189,10 +190,9 @@ impl Offer {
         let judged = u8::try_from(self.judged.checked_sub(before.judged)?).ok()?;
         let chunk = self.chunk.map_or(0, |chunk| chunk.raw() + 1);
         let part = self.part.map_or(0, |part| part.raw() + 1);
-        let since_take = self.since_take.unwrap_or(u8::MAX);
         let bits = self.speed as u8 | chunk << 1;
-        let is_alike = (self.lead, self.called) == (before.lead, before.called);
-        is_alike.then_some([self.byte, bits, part, since_take, frame, judged])
+        let shared = |offer: Offer| (offer.lead, offer.called, offer.since_take);
+        (shared(self) == shared(before)).then_some([self.byte, bits, part, frame, judged])
     }
 }
 
@@ -200,7 +200,7 @@ impl Iterator for OfferRun<'_> {
     type Item = Offer;
 
     fn next(&mut self) -> Option<Offer> {
-        let (&[byte, speed, part, since_take, frame, judged], rest) = self.entries.split_first_chunk()?;
+        let (&[byte, speed, part, frame, judged], rest) = self.entries.split_first_chunk()?;
         let chunk = speed >> 1 & 0x1F;
         let offer = Offer {
             id: self.first,
@@ -214,7 +214,7 @@ impl Iterator for OfferRun<'_> {
             part: part.checked_sub(1).and_then(Part::new),
             lead: self.lead,
             judged: self.judged.saturating_add(judged.into()),
-            since_take: Some(since_take).filter(|chunks| *chunks < u8::MAX),
+            since_take: self.since_take,
             called: self.called,
         };
         (self.frame, self.judged) = (offer.frame, offer.judged);

@@ -32,6 +32,7 @@ impl<'a> Writer<'a> {
                 judged: head.judged,
                 lead: head.lead,
                 called: head.called,
+                since_take: head.since_take,
                 entries,
             })
         })

@@ -7,6 +7,7 @@ use crate::sequence_numbers::{Number, OwnChunk, PeerChunk};
 use crate::time::{Chunk, FrameTime, Part};
 
 const PARTS: u64 = Part::PER_CHUNK as u64;
+const FRAME_PARTS: u64 = Chunk::PER_FRAME as u64 * PARTS;
 
 /// The latest chunk of a frame for which a call is left: some games look in none after it.
 const LATEST_PLACE: u64 = 12;
@@ -43,13 +44,13 @@ impl Pauses {
     /// moment.
     pub(super) fn complete(&self, offer: Offer, time: Option<FrameTime>) -> Offer {
         let since = self.clocked.zip(self.taken);
-        let since = since.map(|(made, (_, taken))| made.chunk.since(taken.chunk));
+        let since = since.map(|(made, (_, taken))| parts_of(made.since(taken)));
         Offer {
             chunk: time.map(|time| time.chunk),
             part: time.and_then(|time| time.part),
             since_take: since
-                .and_then(|chunks| u8::try_from(chunks).ok())
-                .filter(|chunks| *chunks < u8::MAX),
+                .filter(|parts| *parts < FRAME_PARTS)
+                .and_then(|parts| u16::try_from(parts).ok()),
             ..offer
         }
     }
@@ -74,11 +75,8 @@ impl Pauses {
         let is_kept = |(before, taken): (Made<PeerChunk>, Made<OwnChunk>)| {
             made(offer).is_none_or(|made| is_over(made.since(before), taken, now))
         };
-        let is_answer = |(clocked, chunks): (Made<OwnChunk>, u8)| {
-            now.chunk
-                >= clocked
-                    .chunk
-                    .after((u64::from(chunks) + 1).min(Chunk::PER_FRAME.into()))
+        let is_answer = |(clocked, parts): (Made<OwnChunk>, u16)| {
+            have_passed(u64::from(parts).min(FRAME_PARTS), clocked, now)
         };
         self.taken.is_none_or(is_kept) && self.clocked.zip(offer.since_take).is_none_or(is_answer)
     }
@@ -102,17 +100,24 @@ fn made(offer: &Offer) -> Option<Made<PeerChunk>> {
     Some(Made::at(offer.frame, time))
 }
 
-/// True if a game has been left alone since this take for as long as its maker's game was: a frame at most,
-/// by which every game is ready.
+/// Parts that last as long as this pause: where it is known to a chunk only, rounded up.
+fn parts_of(pause: Pause) -> u64 {
+    let rounded = pause.chunks.saturating_add(1).saturating_mul(PARTS);
+    pause.parts.unwrap_or(rounded)
+}
+
+/// True if a game has been left alone since this take for as long as its maker's game was: a frame at most, by
+/// which every game is ready.
 fn is_over(pause: Pause, taken: Made<OwnChunk>, now: Made<OwnChunk>) -> bool {
-    let frame = u64::from(Chunk::PER_FRAME);
-    match (pause.parts, taken.parts().zip(now.parts())) {
-        (Some(parts), Some((taken, now))) => now >= taken.saturating_add(parts.min(frame * PARTS)),
-        // Known to a chunk only, on one side at least.
-        _ => {
-            let chunks = pause.whole().unwrap_or(pause.chunks.saturating_add(1));
-            now.chunk >= taken.chunk.after(chunks.min(frame))
-        }
+    have_passed(parts_of(pause).min(FRAME_PARTS), taken, now)
+}
+
+/// True if so many parts have passed since that transfer; where its moment or this one is known to a chunk
+/// only, rounded up to chunks.
+fn have_passed(parts: u64, since: Made<OwnChunk>, now: Made<OwnChunk>) -> bool {
+    match since.parts().zip(now.parts()) {
+        Some((then, now)) => now >= then.saturating_add(parts),
+        None => now.chunk >= since.chunk.after(parts.div_ceil(PARTS)),
     }
 }
 
@@ -224,10 +229,10 @@ mod tests {
         other.handle_look(time(2, None));
         other.handle_take(&question);
         let answer = offer(&mut other, 0, time(5, None));
-        assert_eq!(answer.since_take, Some(3));
+        assert_eq!(answer.since_take, Some(4 * 129), "rounded up");
         assert_eq!(first_take(&mut one, &answer), Some(9));
         let soon = Offer {
-            since_take: Some(1),
+            since_take: Some(2 * 129),
             ..answer
         };
         assert_eq!(first_take(&mut one, &soon), Some(7));
