@@ -90,6 +90,7 @@ impl Emulation {
         self.is_running = true;
         self.has_taken = false;
         Frame {
+            number: self.frames,
             has_advanced: !std::mem::replace(&mut self.has_stood, true),
             is_armed,
             was_armed: std::mem::replace(&mut self.is_armed, is_armed == Some(true)),

@@ -157,10 +157,10 @@ impl Game {
     pub(super) fn request(&mut self, context: &mut Context<'_>, request: Request, is_enabled: bool) {
         let is_torn = self.emulation.handle_clocked(context.now, is_enabled);
         self.policy.handle_transfer(Role::Clocked);
-        let (frame, until) = (self.emulation.frames(), self.verdict_until(context));
+        let until = self.verdict_until(context);
         let effects = self
             .exchange
-            .request(&mut context.exchange(), request, is_torn, frame, until);
+            .request(&mut context.exchange(), request, is_torn, until);
         self.apply(context, effects);
     }
 
@@ -194,7 +194,6 @@ impl Game {
             // The peer does not wait for a game that it takes to be paused.
             context.outbox.transmit();
         }
-        self.exchange.trace_frame(self.emulation.frames());
         let frame = self.emulation.handle_frame_start(now, is_armed, port);
         let effects = self.exchange.frame_start(&mut context.exchange(), frame);
         self.apply(context, effects);

@@ -70,6 +70,8 @@ pub struct Context<'a> {
 /// A frame that begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
+    /// Frames that were emulated before it.
+    pub number: u64,
     /// True if anything was emulated since the frame before began.
     pub has_advanced: bool,
     /// True if the game listens, where that can be seen.
@@ -151,11 +153,6 @@ impl Exchange {
         if let Some(rollback) = &mut self.rollback {
             rollback.trace(Conversation::new(Mode::Rollback, places));
         }
-    }
-
-    /// A frame begins; so many were emulated before it.
-    pub(super) fn trace_frame(&mut self, frame: u64) {
-        self.strict.handle_frame(frame);
     }
 
     /// The oldest entry of the trace that nobody has taken.
@@ -277,18 +274,17 @@ impl Exchange {
         self.strict.is_quiet()
     }
 
-    /// The game clocks a transfer in this frame. `is_torn`: over a byte that it has just taken. In rollback
+    /// The game clocks a transfer. `is_torn`: over a byte that it has just taken. In rollback
     /// `verdict_until` is the moment until which the verdict is worth a wait, if it is.
     pub fn request(
         &mut self,
         context: &mut Context<'_>,
         request: Request,
         is_torn: bool,
-        frame: u64,
         verdict_until: Option<LocalTime>,
     ) -> Effects {
         let Some(rollback) = self.answering() else {
-            return self.strict.request(context, request, is_torn, frame);
+            return self.strict.request(context, request, is_torn);
         };
         rollback.offer(request);
         match verdict_until.filter(|_| !rollback.is_answered()) {

@@ -12,7 +12,8 @@ const REPLAY_PARTS: u64 = 4;
 /// T-cycles longer than its chunks.
 const PART_SLACK: u64 = 3 + REPLAY_PARTS;
 
-const PARTS: u64 = Part::PER_CHUNK as u64;
+/// Parts of a chunk.
+pub(in crate::bridge::exchange) const PARTS: u64 = Part::PER_CHUNK as u64;
 
 /// Moment of its maker's emulated time, in its chunks, at which an offer was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,12 @@ pub(in crate::bridge::exchange) struct Pause {
 }
 
 impl Pause {
+    /// Parts that last as long: where it is known to a chunk only, rounded up.
+    pub(in crate::bridge::exchange) fn rounded(self) -> u64 {
+        let chunks = self.chunks.saturating_add(1);
+        self.parts.unwrap_or(chunks.saturating_mul(PARTS))
+    }
+
     /// Chunks that last as long, where it is known to a part.
     pub(in crate::bridge::exchange) fn whole(self) -> Option<u64> {
         Some(self.parts?.div_ceil(PARTS))

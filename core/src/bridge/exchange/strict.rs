@@ -15,9 +15,10 @@ use self::calls::Calls;
 use self::looks::Looks;
 use self::pauses::Pauses;
 use super::conversation::Conversation;
+use super::pause::Made;
 use super::{Context, Effects, Frame, Limit};
 use crate::protocol::{Header, Offer, Outcome, Verdict, Writer};
-use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
+use crate::sequence_numbers::{Number, OwnChunk, OwnOffer, PeerOffer};
 use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
 use crate::time::{FrameTime, LocalTime};
 
@@ -43,6 +44,8 @@ pub(super) struct Strict {
     has_refused: bool,
     /// A reply to a byte of the previous session is still due; it is discarded.
     has_orphan: bool,
+    /// Frames that were emulated before the one that runs.
+    frame: u64,
     calls: Calls,
     looks: Looks,
     pauses: Pauses,
@@ -80,6 +83,7 @@ impl Strict {
         let mut conversation = std::mem::take(&mut self.conversation);
         conversation.next_link();
         *self = Strict {
+            frame: self.frame,
             calls: self.calls,
             looks: self.looks,
             conversation,
@@ -131,7 +135,6 @@ impl Strict {
         context: &mut Context<'_>,
         Request { byte, speed, time }: Request,
         is_torn: bool,
-        frame: u64,
     ) -> Effects {
         let counters = &mut context.counters.transfers;
         counters.requests += 1;
@@ -141,8 +144,8 @@ impl Strict {
             context.counters.stray_replies += 1;
             return Effects::default();
         }
-        self.pauses.handle_request(time);
-        let is_call = self.looks.is_listener() && self.calls.is_pause(context.now);
+        self.pauses.handle_request(self.moment(time));
+        let is_call = self.looks.is_listener(self.frame) && self.calls.is_pause(context.now);
         // The peer's call came first, and on a cable the game would have heard it by now: it reads what an
         // unplugged cable reads, and takes the call when it listens again.
         if is_call && self.is_offer_waiting() {
@@ -168,7 +171,7 @@ impl Strict {
                     id: self.next.raw(),
                     byte,
                     speed,
-                    frame,
+                    frame: self.frame,
                     judged: self.judged.raw(),
                     called: self
                         .calls
@@ -207,20 +210,18 @@ impl Strict {
             return None;
         }
         self.handle_look();
-        self.pauses.handle_look(time);
+        self.pauses.handle_look(self.moment(time));
         self.poll_again(now)
     }
 
-    /// A frame begins; so many were emulated before it.
-    pub(super) fn handle_frame(&mut self, frame: u64) {
-        self.pauses.handle_frame(frame);
-        self.looks.handle_frame(frame);
-        self.conversation.handle_frame(frame);
+    /// The moment of our own time at which the core calls.
+    fn moment(&self, time: Option<FrameTime>) -> Option<Made<OwnChunk>> {
+        Some(Made::at(self.frame, time?))
     }
 
     /// The core's event loop looks for a byte.
     pub(super) fn handle_look(&mut self) {
-        self.looks.handle_look();
+        self.looks.handle_look(self.frame);
     }
 
     pub(super) fn poll_again(&mut self, now: LocalTime) -> Option<(u8, Speed)> {
@@ -261,6 +262,8 @@ impl Strict {
     }
 
     pub(super) fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
+        self.frame = frame.number;
+        self.conversation.handle_frame(frame.number);
         self.looks.begin_frame();
         let mut effects = Effects::default();
         if frame.is_armed == Some(true) && !frame.was_armed && std::mem::take(&mut self.has_refused) {

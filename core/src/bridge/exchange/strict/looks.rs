@@ -18,8 +18,7 @@ pub(super) struct Looks {
     /// The peer's call was passed over in this frame, and in so many before it.
     has_passed: bool,
     passed: u8,
-    /// Frames that were emulated before the one that runs, and before the one with the last look.
-    frame: u64,
+    /// The frame of the last look.
     last: Option<u64>,
 }
 
@@ -28,27 +27,21 @@ impl Looks {
     pub(super) fn begin_frame(&mut self) {
         *self = Looks {
             passed: if self.has_passed { self.passed + 1 } else { 0 },
-            frame: self.frame,
             last: self.last,
             ..Looks::default()
         };
     }
 
-    /// So many frames were emulated before the one that runs.
-    pub(super) fn handle_frame(&mut self, frame: u64) {
-        self.frame = frame;
-    }
-
-    /// The core's event loop looks for a byte.
-    pub(super) fn handle_look(&mut self) {
-        self.last = Some(self.frame);
+    /// The core's event loop looks for a byte, in this frame.
+    pub(super) fn handle_look(&mut self, frame: u64) {
+        self.last = Some(frame);
         self.is_first = !std::mem::replace(&mut self.has_looked, true);
     }
 
-    /// True for a game that listens between its calls.
-    pub(super) fn is_listener(&self) -> bool {
+    /// True in this frame for a game that listens between its calls.
+    pub(super) fn is_listener(&self, frame: u64) -> bool {
         self.last
-            .is_some_and(|last| self.frame.saturating_sub(last) < LISTENER)
+            .is_some_and(|last| frame.saturating_sub(last) < LISTENER)
     }
 
     /// True where the look that runs passes the peer's call over: while that comes too soon, or, where no clock
@@ -70,23 +63,15 @@ mod tests {
     #[test]
     fn a_game_that_looks_now_and_then_is_a_listener() {
         let mut looks = Looks::default();
-        let is_listener = |looks: &mut Looks, frame| {
-            looks.handle_frame(frame);
-            looks.begin_frame();
-            looks.is_listener()
-        };
-        assert!(!is_listener(&mut looks, 90), "it only clocks");
-        looks.handle_look();
-        assert_eq!(
-            [149, 150].map(|frame| is_listener(&mut looks, frame)),
-            [true, false]
-        );
-        assert!(is_listener(&mut looks, 7), "of a core that counts anew");
+        assert!(!looks.is_listener(90), "it only clocks");
+        looks.handle_look(90);
+        assert_eq!([149, 150].map(|frame| looks.is_listener(frame)), [true, false]);
+        assert!(looks.is_listener(7), "of a core that counts anew");
     }
 
     /// A look that may pass a call over.
     fn look(looks: &mut Looks, is_too_soon: Option<bool>) -> bool {
-        looks.handle_look();
+        looks.handle_look(90);
         looks.passes(is_too_soon)
     }
 

@@ -1,12 +1,11 @@
 //! Pauses between transfers of the strict exchange: a game that takes a byte is left the emulated time that
 //! its maker's game had since the transfer before, whichever side clocked that.
 
-use crate::bridge::exchange::pause::{Made, Pause};
+use crate::bridge::exchange::pause::{Made, PARTS, Pause};
 use crate::protocol::Offer;
 use crate::sequence_numbers::{Number, OwnChunk, PeerChunk};
-use crate::time::{Chunk, FrameTime, Part};
+use crate::time::{Chunk, FrameTime};
 
-const PARTS: u64 = Part::PER_CHUNK as u64;
 const FRAME_PARTS: u64 = Chunk::PER_FRAME as u64 * PARTS;
 
 /// The latest chunk of a frame for which a call is left: some games look in none after it.
@@ -16,8 +15,6 @@ const LATEST_PLACE: u64 = 12;
 /// not tell its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Pauses {
-    /// Frames that were emulated before the one that runs.
-    frame: u64,
     /// The last look.
     now: Option<Made<OwnChunk>>,
     /// Our game's last transfer.
@@ -27,24 +24,21 @@ pub(super) struct Pauses {
 }
 
 impl Pauses {
-    pub(super) fn handle_frame(&mut self, frame: u64) {
-        self.frame = frame;
-    }
-
-    pub(super) fn handle_look(&mut self, time: Option<FrameTime>) {
-        self.now = time.map(|time| self.at(time));
+    /// The core looks for a byte at this moment.
+    pub(super) fn handle_look(&mut self, moment: Option<Made<OwnChunk>>) {
+        self.now = moment;
     }
 
     /// The game clocks a transfer at this moment.
-    pub(super) fn handle_request(&mut self, time: Option<FrameTime>) {
-        self.clocked = time.map(|time| self.at(time));
+    pub(super) fn handle_request(&mut self, moment: Option<Made<OwnChunk>>) {
+        self.clocked = moment;
     }
 
     /// The offer of the transfer that the game has just clocked, with what the peer needs to know of this
     /// moment.
     pub(super) fn complete(&self, offer: Offer, time: Option<FrameTime>) -> Offer {
         let since = self.clocked.zip(self.taken);
-        let since = since.map(|(made, (_, taken))| parts_of(made.since(taken)));
+        let since = since.map(|(made, (_, taken))| made.since(taken).rounded());
         Offer {
             chunk: time.map(|time| time.chunk),
             part: time.and_then(|time| time.part),
@@ -85,10 +79,6 @@ impl Pauses {
     pub(super) fn handle_take(&mut self, offer: &Offer) {
         self.taken = made(offer).zip(self.now);
     }
-
-    fn at(&self, time: FrameTime) -> Made<OwnChunk> {
-        Made::at(self.frame, time)
-    }
 }
 
 /// Moment of the maker's time at which it made this offer.
@@ -100,16 +90,10 @@ fn made(offer: &Offer) -> Option<Made<PeerChunk>> {
     Some(Made::at(offer.frame, time))
 }
 
-/// Parts that last as long as this pause: where it is known to a chunk only, rounded up.
-fn parts_of(pause: Pause) -> u64 {
-    let rounded = pause.chunks.saturating_add(1).saturating_mul(PARTS);
-    pause.parts.unwrap_or(rounded)
-}
-
 /// True if a game has been left alone since this take for as long as its maker's game was: a frame at most, by
 /// which every game is ready.
 fn is_over(pause: Pause, taken: Made<OwnChunk>, now: Made<OwnChunk>) -> bool {
-    have_passed(parts_of(pause).min(FRAME_PARTS), taken, now)
+    have_passed(pause.rounded().min(FRAME_PARTS), taken, now)
 }
 
 /// True if so many parts have passed since that transfer; where its moment or this one is known to a chunk
@@ -133,22 +117,26 @@ mod tests {
         })
     }
 
-    /// Chunks of the frame at which a game that looks in each is first given this offer.
-    fn first_take(taker: &mut Pauses, offer: &Offer) -> Option<u8> {
+    /// A moment of our own, in this frame.
+    fn at(frame: u64, time: Option<FrameTime>) -> Option<Made<OwnChunk>> {
+        Some(Made::at(frame, time?))
+    }
+
+    /// Chunks of this frame at which a game that looks in each is first given this offer.
+    fn first_take(taker: &mut Pauses, frame: u64, offer: &Offer) -> Option<u8> {
         (0..Chunk::PER_FRAME).find(|chunk| {
-            taker.handle_look(time(*chunk, None));
+            taker.handle_look(at(frame, time(*chunk, None)));
             taker.may_take(offer)
         })
     }
 
     /// An offer of this frame, which the maker's game clocks at this moment.
     fn offer(maker: &mut Pauses, frame: u64, time: Option<FrameTime>) -> Offer {
-        maker.handle_frame(frame);
         let offer = Offer {
             frame,
             ..Offer::default()
         };
-        maker.handle_request(time);
+        maker.handle_request(at(frame, time));
         maker.complete(offer, time)
     }
 
@@ -156,21 +144,19 @@ mod tests {
     fn a_game_is_left_the_time_that_its_makers_had() {
         for (part, later, expected) in [(Some(90), Some(5), 3), (Some(9), Some(90), 4), (None, None, 4)] {
             let (mut maker, mut taker) = (Pauses::default(), Pauses::default());
-            taker.handle_frame(900);
             let first = offer(&mut maker, 70, time(5, part));
             assert_eq!(
-                first_take(&mut taker, &first),
+                first_take(&mut taker, 900, &first),
                 Some(0),
                 "the first one as soon as it listens"
             );
             taker.handle_take(&first);
             let second = offer(&mut maker, 70, time(8, later));
-            assert_eq!(first_take(&mut taker, &second), Some(expected));
+            assert_eq!(first_take(&mut taker, 900, &second), Some(expected));
             taker.handle_take(&second);
-            taker.handle_frame(902);
             let third = offer(&mut maker, 75, time(8, later));
             assert_eq!(
-                first_take(&mut taker, &third),
+                first_take(&mut taker, 902, &third),
                 Some(0),
                 "a frame later it is ready"
             );
@@ -178,24 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn it_is_left_it_to_a_part_where_its_own_moments_are_known_too() {
+    fn it_is_left_that_to_a_part_where_its_own_moments_are_known_too() {
         let (mut maker, mut taker) = (Pauses::default(), Pauses::default());
         let first = offer(&mut maker, 70, time(5, Some(90)));
         // Taken in the middle of a chunk, in which the game armed.
-        taker.handle_look(time(2, Some(100)));
+        taker.handle_look(at(0, time(2, Some(100))));
         taker.handle_take(&first);
         let second = offer(&mut maker, 70, time(8, Some(50)));
         for (chunk, part, expected) in [(5, 0, false), (5, 66, false), (5, 67, true), (6, 0, true)] {
-            taker.handle_look(time(chunk, Some(part)));
+            taker.handle_look(at(0, time(chunk, Some(part))));
             assert_eq!(taker.may_take(&second), expected, "{chunk} {part}");
         }
     }
 
     #[test]
     fn a_call_is_left_to_its_place_in_the_frame() {
-        let taker = |chunk| {
+        let taker = |time| {
             let mut taker = Pauses::default();
-            taker.handle_look(chunk);
+            taker.handle_look(at(0, time));
             taker
         };
         let offer = |time| offer(&mut Pauses::default(), 70, time);
@@ -209,11 +195,10 @@ mod tests {
         assert_eq!(taker(None).is_too_soon(&offer(time(7, None))), None);
         assert_eq!(taker(time(7, None)).is_too_soon(&offer(None)), None);
         let mut taker = taker(None);
-        taker.handle_request(time(5, None));
+        taker.handle_request(at(0, time(5, None)));
         let call = offer(time(0, None));
         for (frame, chunk, expected) in [(0, 16, true), (1, 4, true), (1, 5, false)] {
-            taker.handle_frame(frame);
-            taker.handle_look(time(chunk, None));
+            taker.handle_look(at(frame, time(chunk, None)));
             assert_eq!(
                 taker.is_too_soon(&call),
                 Some(expected),
@@ -226,19 +211,19 @@ mod tests {
     fn so_is_one_that_is_answered_with_the_others_clock() {
         let (mut one, mut other) = (Pauses::default(), Pauses::default());
         let question = offer(&mut one, 70, time(5, None));
-        other.handle_look(time(2, None));
+        other.handle_look(at(0, time(2, None)));
         other.handle_take(&question);
         let answer = offer(&mut other, 0, time(5, None));
         assert_eq!(answer.since_take, Some(4 * 129), "rounded up");
-        assert_eq!(first_take(&mut one, &answer), Some(9));
+        assert_eq!(first_take(&mut one, 70, &answer), Some(9));
         let soon = Offer {
             since_take: Some(2 * 129),
             ..answer
         };
-        assert_eq!(first_take(&mut one, &soon), Some(7));
+        assert_eq!(first_take(&mut one, 70, &soon), Some(7));
         let late = offer(&mut other, 20, time(5, None));
         assert_eq!(late.since_take, None, "a third of a second");
-        assert_eq!(first_take(&mut one, &late), Some(0));
+        assert_eq!(first_take(&mut one, 70, &late), Some(0));
     }
 
     #[test]
@@ -247,7 +232,7 @@ mod tests {
         for (made, look) in [(None, time(1, None)), (time(5, None), None), (None, None)] {
             for _ in 0..2 {
                 let offer = offer(&mut maker, 70, made);
-                taker.handle_look(look);
+                taker.handle_look(at(0, look));
                 assert!(taker.may_take(&offer));
                 taker.handle_take(&offer);
             }

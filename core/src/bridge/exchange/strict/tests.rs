@@ -27,7 +27,7 @@ impl End {
     }
 
     fn ask(&mut self, byte: u8) -> Effects {
-        self.with(|strict, context| strict.request(context, Request::normal(byte), false, 0))
+        self.with(|strict, context| strict.request(context, Request::normal(byte), false))
     }
 
     fn is_offered(&mut self, byte: u8) -> bool {
@@ -40,6 +40,7 @@ impl End {
 
     fn frame(&mut self, is_armed: Option<bool>) -> Effects {
         let frame = Frame {
+            number: 0,
             has_advanced: true,
             is_armed,
             was_armed: false,
