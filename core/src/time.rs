@@ -63,8 +63,8 @@ impl Chunk {
     /// The last one, a sliver: 70 224 T-cycles are 17 chunks and 48.
     pub const LAST: Chunk = Chunk(Self::PER_FRAME);
 
-    /// So many whole chunks after the frame began; a longer frame, as the first one after the display was
-    /// switched on, ends in its last chunk.
+    /// The place so many whole chunks after the frame began; a longer frame, as the first one after the
+    /// display was switched on, ends in its last chunk.
     #[must_use]
     pub fn new(chunks: u8) -> Chunk {
         Chunk(chunks).min(Self::LAST)
