@@ -9,6 +9,7 @@ use super::game_socket::GameSocket;
 use super::peer_port::{Buffer, PeerPort, Received};
 use super::report::Report;
 use super::{Notice, SerialProbe, Status, time};
+use assignment::Assignment;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gamelink_core::bridge::rollback::Step;
 use gamelink_core::bridge::{Bridge, Input, Latency, Output};
@@ -40,8 +41,7 @@ pub(super) struct Hub {
     /// The UDP port to the peer, where there is one.
     port: Option<PeerPort>,
     daemon: Option<DaemonClient>,
-    /// The assigned cable and the name of its peer.
-    assignment: Option<(String, String)>,
+    assignment: Option<Assignment>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
     is_on_its_own: bool,
     is_enabled: bool,
@@ -102,7 +102,7 @@ impl Hub {
         let daemon = self.daemon.as_ref().map(DaemonClient::poll_timeout);
         let attended = self.direct.attended_until();
         let bridge = attended.or_else(|| self.bridge.poll_timeout());
-        bridge.into_iter().chain(daemon).min()
+        bridge.into_iter().chain(daemon).chain(self.open_at()).min()
     }
 
     pub(super) fn bridge(&self) -> &Bridge {
@@ -190,6 +190,7 @@ impl Hub {
             self.unplug_assigned(now);
         }
         self.service_daemon(now);
+        self.reopen(now);
         std::mem::take(&mut self.log)
     }
 

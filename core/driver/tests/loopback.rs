@@ -327,6 +327,31 @@ fn two_games_of_which_one_is_given_a_new_address_play_on() {
 }
 
 #[test]
+fn an_assigned_peer_is_linked_once_its_port_can_be_opened() {
+    let [own, peer, ..] = addresses();
+    let [mut a, mut b] = ["a", "b"].map(|end| Followed::new(&format!("taken-{end}")));
+    b.peer_up(own, peer);
+    // As an address that is not there for a moment, or a port of another game.
+    let other = UdpSocket::bind(own).unwrap();
+    a.peer_up(peer, own);
+    until("its name", || a.link.peer_name().is_some());
+    assert_eq!(a.report().state, LinkState::Unplugged);
+    drop(other);
+    until("linked", || a.link.is_linked() && b.link.is_linked());
+}
+
+#[test]
+fn a_game_that_moves_to_an_address_which_is_not_there_yet_is_linked_when_it_is() {
+    let (mut a, mut b, [_, peer, new, _]) = Followed::pair("late");
+    let other = UdpSocket::bind(new).unwrap();
+    a.peer_up(peer, new);
+    until("unplugged", || a.report().state == LinkState::Unplugged);
+    b.peer_up(new, peer);
+    drop(other);
+    until("linked again", || a.link.is_linked() && b.link.is_linked());
+}
+
+#[test]
 fn after_a_panic_the_game_is_answered_and_the_player_told() {
     let (mut a, b) = linked();
     a.link

@@ -12,6 +12,24 @@ use gamelink_core::protocol::Nonce;
 use gamelink_core::time::LocalTime;
 use log::Level;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Time between two attempts to open the port to an assigned peer. The address to receive at may be missing
+/// for the moment in which the daemon changes the cable's MAC, and its UDP port in use by another game for
+/// hours.
+const OPEN_RETRY: Duration = Duration::from_millis(200);
+
+/// The peer that the daemon has assigned.
+pub(super) struct Assignment {
+    /// Interface of its cable.
+    cable: String,
+    /// Name of the peer.
+    name: String,
+    address: PeerAddress,
+    bind: Option<BindAddress>,
+    /// Next attempt to open the port, where the last one failed.
+    open_at: Option<LocalTime>,
+}
 
 impl Hub {
     pub(crate) fn set_peer(
@@ -65,7 +83,7 @@ impl Hub {
     }
 
     pub(crate) fn peer_name(&self) -> Option<String> {
-        self.assignment.as_ref().map(|(_, name)| name.clone())
+        self.assignment.as_ref().map(|assignment| assignment.name.clone())
     }
 
     pub(crate) fn follow_daemon(&mut self, path: PathBuf) {
@@ -75,7 +93,10 @@ impl Hub {
     pub(super) fn service_daemon(&mut self, now: LocalTime) {
         let Some(daemon) = &mut self.daemon else { return };
         // The peer outlives the daemon: its silence is noticed without it.
-        let cable = self.assignment.as_ref().map(|(cable, _)| cable.as_str());
+        let cable = self
+            .assignment
+            .as_ref()
+            .map(|assignment| assignment.cable.as_str());
         for message in daemon.service(now, &self.bridge, cable, &self.registry, &mut self.log) {
             self.handle_daemon(now, message);
         }
@@ -83,7 +104,9 @@ impl Hub {
 
     /// Interface of the assigned cable.
     fn cable(&self) -> Option<&str> {
-        self.assignment.as_ref().map(|(cable, _)| cable.as_str())
+        self.assignment
+            .as_ref()
+            .map(|assignment| assignment.cable.as_str())
     }
 
     fn handle_daemon(&mut self, now: LocalTime, message: FromDaemon) {
@@ -96,7 +119,7 @@ impl Hub {
                 name,
                 address,
                 bind,
-            } => self.assign((cable, name), &address, bind.as_deref()),
+            } => self.assign(now, (cable, name), &address, bind.as_deref()),
             FromDaemon::PeerDown { cable, reason, cause } if self.cable() == Some(&cable) => {
                 self.log
                     .info(format_args!("peer lost cable={cable} reason={reason}"));
@@ -111,7 +134,7 @@ impl Hub {
     }
 
     /// Takes up the peer of a cable, and keeps the session where it is the same peer.
-    fn assign(&mut self, (cable, name): (String, String), address: &str, bind: Option<&str>) {
+    fn assign(&mut self, now: LocalTime, (cable, name): (String, String), address: &str, bind: Option<&str>) {
         let bind = bind.map(str::parse).transpose();
         let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
             let line = format_args!("peer has no usable address cable={cable} address={address}");
@@ -125,17 +148,50 @@ impl Hub {
         // The same cable under a new address or name: the bridges recognise their session by its numbers.
         let is_same = self.cable() == Some(&cable) || port.is_some_and(|port| port.ip() == address.ip);
         let may_move = is_same && self.bridge.is_linked();
-        self.assignment = Some((cable, name));
         self.is_on_its_own = false;
         // A restarted daemon assigns the same peer again: the session goes on.
         let result = match (is_known, may_move) {
             (true, _) => Ok(()),
-            (false, true) => self.move_peer(address, bind),
-            (false, false) => self.set_peer(Some(address), bind),
+            (false, true) => self.move_peer(address.clone(), bind.clone()),
+            (false, false) => self.set_peer(Some(address.clone()), bind.clone()),
         };
+        let open_at = result.is_err().then(|| now.after(OPEN_RETRY));
         if let Err(error) = result {
             self.log.note(Level::Error, format_args!("{error}"));
         }
+        self.assignment = Some(Assignment {
+            cable,
+            name,
+            address,
+            bind,
+            open_at,
+        });
+    }
+
+    /// When the port of the assigned peer is to be opened again.
+    pub(super) fn open_at(&self) -> Option<LocalTime> {
+        self.assignment.as_ref()?.open_at
+    }
+
+    /// Opens the port of the assigned peer where that failed before, and is due.
+    pub(super) fn reopen(&mut self, now: LocalTime) {
+        let Some(assignment) = &mut self.assignment else {
+            return;
+        };
+        if assignment.open_at.is_none_or(|at| now < at) {
+            return;
+        }
+        assignment.open_at = Some(now.after(OPEN_RETRY));
+        let (address, bind) = (assignment.address.clone(), assignment.bind.clone());
+        // Why it fails was said the first time.
+        if self.open_port(address, bind).is_err() {
+            return;
+        }
+        if let Some(assignment) = &mut self.assignment {
+            assignment.open_at = None;
+        }
+        self.log.info(format_args!("the port to the peer is open now"));
+        self.plug_in();
     }
 
     fn handle_loss(&mut self, now: LocalTime, cause: DownCause) {
