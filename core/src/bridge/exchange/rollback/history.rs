@@ -208,7 +208,7 @@ impl History {
             byte,
             speed,
             frame: self.frame,
-            told: self.told(),
+            told: self.told(is_timed),
             made,
             said: made.map(|made| last.map_or(made, |last| last.said_behind(made))),
             lead: self.timeline.lead(),
@@ -222,13 +222,15 @@ impl History {
     }
 
     /// The frame from which the age of the next offer counts. One that is an answer to what was due in the
-    /// past is new all the same, and so are those right behind it.
-    fn told(&self) -> OwnFrame {
+    /// past is new all the same, and so are those right behind it. Where offers have no moments, nothing is
+    /// due in the past: what a replay makes is as old as its frame.
+    fn told(&self, is_timed: bool) -> OwnFrame {
         let number = self.outbound.next();
         let last = number.previous().and_then(|last| self.outbound.get(last));
         match last {
             Some(last) if last.judged == self.inbound.next() => self.frame.max(last.told),
-            _ => self.newest,
+            _ if is_timed => self.newest,
+            _ => self.frame,
         }
     }
 
