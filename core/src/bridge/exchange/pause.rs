@@ -4,9 +4,13 @@
 use crate::sequence_numbers::Number;
 use crate::time::{Chunk, FrameTime, Part};
 
-/// Parts of a chunk by which a replay may repeat a pause longer or shorter without a word of it to the peer:
-/// some instructions, as of a byte that was read otherwise.
-const REPLAY_PARTS: u64 = 4;
+/// Parts of a chunk by which a replay may repeat a pause longer without a word of it to the peer: some
+/// instructions, as of a byte that was read otherwise.
+const REPLAY_PARTS: u64 = 8;
+
+/// Parts by which a replay may repeat a pause shorter: what is left longer than it was harms nobody. A wrong
+/// prediction, which a game looks at for longer than at the right byte, comes first.
+const SHORTER_PARTS: u64 = 16;
 
 /// Parts by which a pause may be longer than its numbers say: one is known to a part, and a frame lasts 48
 /// T-cycles longer than its chunks.
@@ -89,7 +93,9 @@ impl<C: Number> Made<C> {
     /// `said`: the chunk alone is known to one.
     pub(in crate::bridge::exchange) fn is_close_to(self, said: Made<C>) -> bool {
         match self.parts().zip(said.parts()) {
-            Some((now, said)) => now.abs_diff(said) <= REPLAY_PARTS,
+            Some((now, said)) => {
+                (said.saturating_sub(SHORTER_PARTS)..=said.saturating_add(REPLAY_PARTS)).contains(&now)
+            }
             None => self.chunk.raw().abs_diff(said.chunk.raw()) <= 1,
         }
     }
@@ -128,14 +134,14 @@ mod tests {
             let pause = Made::since(now, before);
             (pause.chunks, pause.whole())
         };
-        assert_eq!(pause(made(7, 100), made(9, 90)), (2, Some(2)));
+        assert_eq!(pause(made(7, 100), made(9, 89)), (2, Some(2)));
         assert_eq!(
             pause(made(7, 100), made(9, 98)),
             (2, Some(3)),
             "a little short of two"
         );
         assert_eq!(pause(made(7, 128), made(8, 0)), (1, Some(1)));
-        assert_eq!(pause(made(7, 0), made(8, 120)), (1, Some(2)));
+        assert_eq!(pause(made(7, 0), made(8, 110)), (1, Some(2)));
         assert_eq!(pause(made(7, 5), made(7, 5)), (0, Some(1)));
         assert_eq!(pause(made(7, UNKNOWN), made(9, 90)), (2, None));
         assert_eq!(
@@ -165,8 +171,14 @@ mod tests {
     #[test]
     fn moments_are_alike_to_some_parts_or_a_chunk() {
         let close = |now: Made<PeerChunk>, said| (now.is_close_to(said), said.is_close_to(now));
-        assert_eq!(close(made(10, 3), made(9, 128)), (true, true));
-        assert_eq!(close(made(10, 4), made(9, 128)), (false, false));
+        assert_eq!(close(made(10, 8), made(10, 0)), (true, true));
+        assert_eq!(
+            close(made(10, 9), made(10, 0)),
+            (false, true),
+            "sooner by more than later"
+        );
+        assert_eq!(close(made(10, 16), made(10, 0)), (false, true));
+        assert_eq!(close(made(10, 17), made(10, 0)), (false, false));
         assert_eq!(close(made(9, UNKNOWN), made(10, 128)), (true, true));
         assert_eq!(close(made(9, UNKNOWN), made(11, 0)), (false, false));
     }

@@ -171,7 +171,7 @@ mod tests {
         taker.handle_look(at(0, time(2, Some(100))));
         taker.handle_take(&first);
         let second = offer(&mut maker, 70, time(8, Some(50)));
-        for (chunk, part, expected) in [(5, 0, false), (5, 66, false), (5, 67, true), (6, 0, true)] {
+        for (chunk, part, expected) in [(5, 0, false), (5, 70, false), (5, 71, true), (6, 0, true)] {
             taker.handle_look(at(0, time(chunk, Some(part))));
             assert_eq!(taker.may_take(&second), expected, "{chunk} {part}");
         }
