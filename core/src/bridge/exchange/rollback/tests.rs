@@ -2,6 +2,7 @@
 
 mod conversation;
 mod moments;
+mod speculation;
 
 use super::*;
 use crate::protocol::{MAX_DATAGRAM, Nonce, Outcome, Sequence, decode};
