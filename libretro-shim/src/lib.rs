@@ -27,7 +27,7 @@ mod presentation;
 mod register_proof;
 mod rollback;
 mod run_ahead;
-mod save_ram;
 mod settings;
+mod settled_memory;
 mod system_info;
 mod unpoisoned_lock;

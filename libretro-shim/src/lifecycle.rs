@@ -315,6 +315,7 @@ impl Session {
 fn release_memory() {
     ffi::with_cable((), |cable| cable.link().set_serial_probe(None));
     REGISTERS.forget();
+    ffi::work_ram::forget();
 }
 
 /// Makes a new game with the cable that the environment asks for, and its answers to the core.

@@ -6,10 +6,11 @@
 
 use crate::fail_points;
 use crate::ffi::core_callbacks::{self, presentation};
+use crate::ffi::work_ram::WorkRam;
 use crate::ffi::{self, Core, REGISTERS, Stopwatch};
 use crate::mid_transfer::{Layout, Saver, Snapshot};
 use crate::presentation::Presentation;
-use crate::save_ram::SaveRam;
+use crate::settled_memory::SettledMemory;
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Step};
 use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_driver::{Cost, Link};
@@ -23,7 +24,9 @@ pub(crate) struct Rollback {
     snapshots: Vec<(u64, Snapshot)>,
     saver: Saver,
     /// The frontend's view of battery RAM.
-    save_ram: Option<SaveRam>,
+    save_ram: Option<SettledMemory>,
+    /// The core's work RAM, and the frontend's view of it.
+    work_ram: Option<(WorkRam, SettledMemory)>,
     /// Frame that the core runs next.
     next: u64,
     /// The core tells the time inside its frames, as the link knows.
@@ -45,9 +48,14 @@ impl Rollback {
             snapshots: vec![(0, Snapshot::new(state_size)); Link::STATES],
             saver,
             save_ram: core.save_ram().map(|now| {
-                let mut save_ram = SaveRam::new(now);
+                let mut save_ram = SettledMemory::new(now);
                 ffi::save_ram::publish(save_ram.public());
                 save_ram
+            }),
+            work_ram: WorkRam::of_map().map(|ram| {
+                let mut settled = SettledMemory::new(ram.now());
+                ram.announce(settled.public());
+                (ram, settled)
             }),
             next: 0,
             has_clock: false,
@@ -72,11 +80,17 @@ impl Rollback {
     /// Runs one call of `retro_run`, without the link after a panic; true for a stall.
     pub(crate) fn call(&mut self, core: &Core, link: Option<&Link>) -> bool {
         if let Some(save_ram) = &mut self.save_ram {
-            ffi::guard((), || save_ram.take_over(|from| core.write_save_ram(from)));
+            ffi::guard((), || save_ram.take_over(|changes| core.write_save_ram(changes)));
+        }
+        if let Some((ram, settled)) = &mut self.work_ram {
+            ffi::guard((), || settled.take_over(|changes| ram.write(changes)));
         }
         let (is_stalled, confirmed) = self.emulate(core, link);
         if let Some(save_ram) = &mut self.save_ram {
             ffi::guard((), || save_ram.publish(confirmed, |to| core.read_save_ram(to)));
+        }
+        if let Some((ram, settled)) = &mut self.work_ram {
+            ffi::guard((), || settled.publish(confirmed, |to| ram.read(to)));
         }
         is_stalled
     }
@@ -173,6 +187,9 @@ impl Rollback {
         self.next = frame + 1;
         if let Some(save_ram) = &mut self.save_ram {
             save_ram.keep(frame, |to| core.read_save_ram(to));
+        }
+        if let Some((ram, settled)) = &mut self.work_ram {
+            settled.keep(frame, |to| ram.read(to));
         }
         let has_advanced = presentation().progress() != before;
         fail_points::place("boundary");

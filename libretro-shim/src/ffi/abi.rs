@@ -24,6 +24,9 @@ pub(super) const SET_CORE_OPTIONS_V2: c_uint = 67;
 pub(super) const SET_CORE_OPTIONS_V2_INTL: c_uint = 68;
 pub(super) const GET_SAVESTATE_CONTEXT: c_uint = 72 | libretro_sys::ENVIRONMENT_EXPERIMENTAL;
 
+/// `RETRO_MEMDESC_SYSTEM_RAM`: work RAM of the game.
+pub(super) const MEMDESC_SYSTEM_RAM: u64 = 1 << 2;
+
 /// Limit on the values of one option, the terminator included (`RETRO_NUM_CORE_OPTION_VALUES_MAX`).
 pub(super) const VALUES_MAX: usize = 128;
 

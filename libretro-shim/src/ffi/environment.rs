@@ -6,7 +6,7 @@ use super::c_strings::owned;
 use super::core_callbacks::presentation;
 use super::frontend_callbacks::call;
 use super::option_arrays::{self, Written};
-use super::{guard, serial_registers};
+use super::{guard, serial_registers, work_ram};
 use crate::fail_points;
 use crate::lifecycle::session;
 use crate::options::{Form, LinkKey};
@@ -64,6 +64,8 @@ unsafe fn dispatch(command: c_uint, data: *mut c_void) -> bool {
         SET_MEMORY_MAPS => {
             // SAFETY: the command takes a `retro_memory_map` of memory that lives as long as the game.
             unsafe { serial_registers::read_memory_map(data.cast()) };
+            // SAFETY: as above.
+            unsafe { work_ram::read_memory_map(data.cast()) };
             // SAFETY: the core's own arguments.
             unsafe { call(command, data) }
         }

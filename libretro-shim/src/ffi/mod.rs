@@ -27,6 +27,7 @@ mod serial_registers;
 mod stopwatch;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod work_ram;
 
 pub(crate) use self::abi::EnvironmentFn;
 pub(crate) use self::core::{Core, Identity, OpenError};

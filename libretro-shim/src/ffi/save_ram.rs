@@ -1,6 +1,7 @@
 //! The cartridge's battery RAM: the core's, and the copy that the frontend gets instead.
 
 use super::Core;
+use crate::settled_memory::Change;
 use libc::{c_uint, c_void};
 use libretro_sys::MEMORY_SAVE_RAM as SAVE_RAM;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -42,11 +43,13 @@ impl Core {
         });
     }
 
-    /// Replaces the battery RAM.
-    pub(crate) fn write_save_ram(&self, from: &[u8]) {
+    /// Writes these bytes into the battery RAM.
+    pub(crate) fn write_save_ram(&self, changes: &[Change]) {
         self.with_save_ram(|ram| {
-            if ram.len() == from.len() {
-                ram.copy_from_slice(from);
+            for &(place, byte) in changes {
+                if let Some(own) = ram.get_mut(place) {
+                    *own = byte;
+                }
             }
         });
     }

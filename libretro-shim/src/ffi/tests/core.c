@@ -20,6 +20,8 @@
 
 enum { GET_CAN_DUPE = 3, GET_VARIABLE = 15, SET_VARIABLES = 16, GET_VARIABLE_UPDATE = 17, SET_MEMORY_MAPS = 36 | 0x10000 };
 
+enum { SYSTEM_RAM = 1 << 2 };
+
 struct variable { const char *key, *value; };
 struct descriptor {
 	uint64_t flags;
@@ -146,8 +148,10 @@ EXPORT bool retro_load_game(const void *game)
 	const struct descriptor descriptors[] = {
 		{ 0, registers, 0, 0xFE00, 0, 0, 0xA0, NULL },
 		{ 0, shown, 0x100, 0xFF00, 0, 0, 0x80, NULL },
+		{ SYSTEM_RAM, wram, 0, 0xC000, 0, 0, 0x20, NULL },
+		{ SYSTEM_RAM, wram, 0x20, 0xD000, 0, 0, 0x20, NULL },
 	};
-	struct map map = { descriptors, 2 };
+	struct map map = { descriptors, 4 };
 	memset(elsewhere, 0xFF, sizeof elsewhere);
 	memset(registers, 0, sizeof registers);
 	memset(wram, 0, sizeof wram);

@@ -5,6 +5,7 @@ mod panics;
 mod pictures;
 mod reentrance;
 mod registers;
+mod work_ram;
 
 use super::abi::*;
 use super::core_callbacks::presentation;
@@ -104,7 +105,12 @@ unsafe extern "C" fn environment(command: c_uint, data: *mut c_void) -> bool {
             unsafe { data.cast::<bool>().write(seen().can_repeat) };
             true
         }
-        SET_VARIABLES | SET_MEMORY_MAPS => true,
+        SET_MEMORY_MAPS => {
+            // SAFETY: the command takes a `retro_memory_map`.
+            unsafe { work_ram::keep_map(data.cast()) };
+            true
+        }
+        SET_VARIABLES => true,
         SET_MESSAGE => {
             // SAFETY: the command takes a `retro_message`.
             let text = unsafe { data.cast::<Message>().read() }.msg;

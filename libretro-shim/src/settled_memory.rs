@@ -1,0 +1,121 @@
+//! The frontend's view of memory that may still be undone: a copy with committed frames only.
+//!
+//! The frontend writes what it finds in battery RAM to the player's disk, at any time, and decides by work RAM
+//! what a player has achieved. What a game wrote after a prediction must not be there before that has come
+//! true; so each frame's memory is kept until the frame is committed.
+
+use crate::fail_points;
+
+/// Frames kept: more than any correction goes back.
+const FRAMES: u64 = 64;
+
+/// A byte that the frontend has written into the copy, behind its place there.
+pub(crate) type Change = (usize, u8);
+
+/// The copy, and the frames that may still become it.
+pub(crate) struct SettledMemory {
+    /// The frontend reads it and may write into it.
+    public: Box<[u8]>,
+    /// The content that was put there last; where the two differ, the frontend has written.
+    published: Vec<u8>,
+    frames: Vec<Vec<u8>>,
+}
+
+impl SettledMemory {
+    /// A copy of what the core has now.
+    pub(crate) fn new(now: Vec<u8>) -> SettledMemory {
+        SettledMemory {
+            public: now.clone().into(),
+            frames: vec![now.clone(); FRAMES as usize],
+            published: now,
+        }
+    }
+
+    /// The copy that the frontend finds, in place as long as this lives.
+    pub(crate) fn public(&mut self) -> &mut [u8] {
+        &mut self.public
+    }
+
+    /// Before a frame: `write` gives the core what the frontend has written, as it does with a save file and
+    /// with a cheat. Bytes that it has not touched stay the core's own.
+    pub(crate) fn take_over(&mut self, write: impl FnOnce(&[Change])) {
+        fail_points::place("take_over");
+        if *self.public == *self.published {
+            return;
+        }
+        let pairs = self.public.iter().zip(&self.published);
+        let changed = pairs.enumerate().filter(|(_, (now, before))| now != before);
+        let changes: Vec<Change> = changed.map(|(place, (now, _))| (place, *now)).collect();
+        self.published.copy_from_slice(&self.public);
+        for frame in &mut self.frames {
+            for &(place, byte) in &changes {
+                frame[place] = byte;
+            }
+        }
+        write(&changes);
+    }
+
+    /// After a frame, live or replayed: `read` copies the core's memory.
+    pub(crate) fn keep(&mut self, frame: u64, read: impl FnOnce(&mut [u8])) {
+        fail_points::place("keep");
+        read(&mut self.frames[(frame % FRAMES) as usize]);
+    }
+
+    /// Shows the frontend the memory of the last committed frame, the one before `frame`; with `None` what the
+    /// core has now.
+    pub(crate) fn publish(&mut self, frame: Option<u64>, read: impl FnOnce(&mut [u8])) {
+        fail_points::place("publish");
+        match frame {
+            None => read(&mut self.published),
+            Some(0) => return,
+            Some(frame) => {
+                let last = &self.frames[((frame - 1) % FRAMES) as usize];
+                self.published.copy_from_slice(last);
+            }
+        }
+        self.public.copy_from_slice(&self.published);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(memory: &mut SettledMemory, frame: u64, byte: u8) {
+        memory.keep(frame, |to| to.fill(byte));
+    }
+
+    #[test]
+    fn the_frontend_sees_final_frames_only() {
+        let mut memory = SettledMemory::new(vec![0; 2]);
+        let not_read = |_: &mut [u8]| panic!("what the core has now may be undone");
+        memory.publish(Some(0), not_read);
+        assert_eq!(memory.public(), [0, 0]);
+        for frame in 0..5 {
+            keep(&mut memory, frame, 10 + frame as u8);
+        }
+        memory.publish(Some(3), not_read);
+        assert_eq!(memory.public(), [12, 12], "as of frame 2");
+        keep(&mut memory, 3, 99);
+        memory.publish(Some(4), not_read);
+        assert_eq!(
+            memory.public(),
+            [99, 99],
+            "as frame 3 was when it was emulated last"
+        );
+        memory.publish(None, |to| to.fill(7));
+        assert_eq!(memory.public(), [7, 7]);
+    }
+
+    #[test]
+    fn what_the_frontend_writes_reaches_the_core_once_and_no_older_frame_undoes_it() {
+        let mut memory = SettledMemory::new(vec![0; 2]);
+        keep(&mut memory, 0, 1);
+        memory.take_over(|_| panic!("it has written nothing"));
+        memory.public()[1] = 5;
+        memory.take_over(|changes| assert_eq!(changes, [(1, 5)], "the other byte is the core's own"));
+        memory.take_over(|_| panic!("it has written nothing more"));
+        memory.publish(Some(1), |_| {});
+        assert_eq!(memory.public(), [1, 5]);
+    }
+}
