@@ -90,7 +90,7 @@ impl Rollback {
             ffi::guard((), || save_ram.publish(confirmed, |to| core.read_save_ram(to)));
         }
         if let Some((ram, settled)) = &mut self.work_ram {
-            ffi::guard((), || settled.publish(confirmed, |to| ram.read(to)));
+            ffi::guard((), || settled.publish_next(confirmed, |to| ram.read(to)));
         }
         is_stalled
     }

@@ -9,6 +9,10 @@ use crate::fail_points;
 /// Frames kept: more than any correction goes back.
 const FRAMES: u64 = 64;
 
+/// Committed frames that may wait until they are shown one after the other; with the forty that a correction may
+/// go back they stay below [`FRAMES`].
+const WAITING: u64 = 16;
+
 /// A byte that the frontend has written into the copy, behind its place there.
 pub(crate) type Change = (usize, u8);
 
@@ -19,6 +23,10 @@ pub(crate) struct SettledMemory {
     /// The content that was put there last; where the two differ, the frontend has written.
     published: Vec<u8>,
     frames: Vec<Vec<u8>>,
+    /// Frame that follows the last one that was emulated.
+    end: u64,
+    /// Frame that follows the one that is shown.
+    shown: u64,
 }
 
 impl SettledMemory {
@@ -28,6 +36,8 @@ impl SettledMemory {
             public: now.clone().into(),
             frames: vec![now.clone(); FRAMES as usize],
             published: now,
+            end: 0,
+            shown: 0,
         }
     }
 
@@ -59,6 +69,7 @@ impl SettledMemory {
     pub(crate) fn keep(&mut self, frame: u64, read: impl FnOnce(&mut [u8])) {
         fail_points::place("keep");
         read(&mut self.frames[(frame % FRAMES) as usize]);
+        self.end = frame + 1;
     }
 
     /// Shows the frontend the memory of the last committed frame, the one before `frame`; with `None` what the
@@ -66,14 +77,28 @@ impl SettledMemory {
     pub(crate) fn publish(&mut self, frame: Option<u64>, read: impl FnOnce(&mut [u8])) {
         fail_points::place("publish");
         match frame {
-            None => read(&mut self.published),
+            None => {
+                read(&mut self.published);
+                self.shown = self.end;
+            }
             Some(0) => return,
             Some(frame) => {
                 let last = &self.frames[((frame - 1) % FRAMES) as usize];
                 self.published.copy_from_slice(last);
+                self.shown = frame;
             }
         }
         self.public.copy_from_slice(&self.published);
+    }
+
+    /// Shows the frontend the committed frame that follows the last one shown: frames are committed several at
+    /// once, and who looks at each one misses none. Otherwise as [`publish`](Self::publish).
+    pub(crate) fn publish_next(&mut self, frame: Option<u64>, read: impl FnOnce(&mut [u8])) {
+        // No older one is kept.
+        let oldest = (self.end + 1).saturating_sub(FRAMES);
+        let first = |frame: u64| frame.saturating_sub(WAITING).max(oldest);
+        let next = frame.map(|frame| (self.shown + 1).max(first(frame)).min(frame));
+        self.publish(next, read);
     }
 }
 
@@ -117,5 +142,30 @@ mod tests {
         memory.take_over(|_| panic!("it has written nothing more"));
         memory.publish(Some(1), |_| {});
         assert_eq!(memory.public(), [1, 5]);
+    }
+
+    #[test]
+    fn frames_that_are_committed_at_once_are_shown_one_after_the_other() {
+        let mut memory = SettledMemory::new(vec![0]);
+        let mut shown = Vec::new();
+        let mut show = |memory: &mut SettledMemory, committed| {
+            memory.publish_next(committed, |to| to.fill(200));
+            shown.push(memory.public()[0]);
+        };
+        for frame in 0..60 {
+            keep(&mut memory, frame, 100 + frame as u8);
+            if frame == 5 {
+                show(&mut memory, Some(3));
+                show(&mut memory, Some(3));
+            }
+        }
+        for committed in [5, 5, 5, 5, 40, 40] {
+            show(&mut memory, Some(committed));
+        }
+        show(&mut memory, None);
+        keep(&mut memory, 60, 160);
+        show(&mut memory, Some(61));
+        // Frames 0 and 1; 2 to 4; at most sixteen wait; what the core has; what has come since.
+        assert_eq!(shown, [100, 101, 102, 103, 104, 104, 123, 124, 200, 160]);
     }
 }

@@ -1,6 +1,7 @@
 //! Work RAM as the frontend finds it: by address, what is final; as system RAM and for the game, what is now.
 
 use super::{MemoryMap, Peer, Shim, ends, exports, lock, turn};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -78,15 +79,16 @@ fn who_reads_by_address_finds_what_has_happened_and_a_cheat_finds_what_is_now() 
     assert!(marked.iter().all(|kept| !kept.is_nameless), "{marked:?}");
 
     let (mut apart, mut shown) = (0, Vec::new());
+    let mut saved = BTreeSet::new();
     for number in 0.. {
         assert!(number < CALLS_MAX, "nothing is predicted: {apart}");
         std::thread::sleep(CALL);
         peer.frame();
         shim.frame();
-        let (saved, _) = shim.save_ram();
         let settled = eight(locate(0xC000));
-        assert_eq!(settled, eight(saved), "of one frame, which is final");
         shown.push(settled);
+        // Battery RAM has the newest final frame, work RAM each of them.
+        saved.insert(eight(shim.save_ram().0));
         apart += u32::from(settled != eight(live));
         let is_corrected = |link: &gamelink_driver::Link| {
             let counters = link.report().rollback;
@@ -96,11 +98,22 @@ fn who_reads_by_address_finds_what_has_happened_and_a_cheat_finds_what_is_now() 
             break;
         }
     }
-    // A frame that was shown is never shown otherwise.
-    shown.sort_unstable();
     shown.dedup();
-    let frames: std::collections::BTreeSet<&[u8]> = shown.iter().map(|settled| &settled[..4]).collect();
-    assert_eq!(frames.len(), shown.len(), "{shown:?}");
+    let frames: Vec<u32> = shown
+        .iter()
+        .map(|[a, b, c, d, ..]| u32::from_le_bytes([*a, *b, *c, *d]))
+        .collect();
+    let skipped = frames.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+    assert!(skipped < 3, "once, when the two link: {frames:?}");
+    let shown: BTreeSet<[u8; 8]> = shown.into_iter().collect();
+    let is_past =
+        |frame: &&[u8; 8]| frames.contains(&u32::from_le_bytes([frame[0], frame[1], frame[2], frame[3]]));
+    let past: Vec<_> = saved.iter().filter(is_past).collect();
+    assert!(past.len() > 50, "{past:?}");
+    assert!(
+        past.iter().all(|frame| shown.contains(*frame)),
+        "what was shown has happened"
+    );
 }
 
 #[test]
