@@ -9,8 +9,8 @@ use crate::fail_points;
 /// Frames kept: more than any correction goes back.
 const FRAMES: u64 = 64;
 
-/// Committed frames that may wait until they are shown one after the other; with the forty that a correction may
-/// go back they stay below [`FRAMES`].
+/// Committed frames that may wait until they are shown one after the other; with the forty that a correction
+/// may go back they stay below [`FRAMES`].
 const WAITING: u64 = 16;
 
 /// A byte that the frontend has written into the copy, behind its place there.
