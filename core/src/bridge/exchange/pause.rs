@@ -12,6 +12,10 @@ const REPLAY_PARTS: u64 = 8;
 /// prediction, which a game looks at for longer than at the right byte, comes first.
 const SHORTER_PARTS: u64 = 16;
 
+/// Chunks by which the moment that is said may come to be later than the one at which an offer was made, as
+/// shorter pauses add up: half a frame.
+const MOST_LATER: u64 = 8;
+
 /// Parts by which a pause may be longer than its numbers say: one is known to a part, and a frame lasts 48
 /// T-cycles longer than its chunks.
 const PART_SLACK: u64 = 3 + REPLAY_PARTS;
@@ -100,6 +104,11 @@ impl<C: Number> Made<C> {
         }
     }
 
+    /// True if an offer that is made at this moment may be said to have been made at that one.
+    pub(in crate::bridge::exchange) fn may_be_said_at(self, said: Made<C>) -> bool {
+        said.chunk <= self.chunk.after(MOST_LATER)
+    }
+
     /// Parts from the begin of all frames, where that is known.
     pub(in crate::bridge::exchange) fn parts(self) -> Option<u64> {
         let part = self.part?.raw();
@@ -166,6 +175,12 @@ mod tests {
         assert_eq!(far.said_behind(again, made(104, 60)), made(107, 0), "but later");
         let end = made(u64::MAX, 131);
         let _ = end.said_behind(end, end);
+    }
+
+    #[test]
+    fn what_is_said_lies_no_more_than_half_a_frame_behind() {
+        let may = |said| made(10, 0).may_be_said_at(made(said, 0));
+        assert_eq!([9, 18, 19].map(may), [true, true, false]);
     }
 
     #[test]

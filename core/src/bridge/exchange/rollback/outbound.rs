@@ -62,7 +62,9 @@ impl Own {
     /// True if the peer is told the same moment of both.
     fn is_at(&self, before: &Own) -> bool {
         match (self.said, before.said) {
-            (Some(one), Some(other)) => one.is_close_to(other),
+            (Some(one), Some(other)) => {
+                one.is_close_to(other) && self.made.is_none_or(|made| made.may_be_said_at(other))
+            }
             (one, other) => one == other,
         }
     }
@@ -336,6 +338,6 @@ impl Outbound {
 
     /// Releases offers that no replay can reach: the oldest snapshot was saved before this number.
     pub(super) fn release(&mut self, number: OwnOffer) {
-        self.list.release(number.min(self.acknowledged));
+        self.list.release(number.before(1).min(self.acknowledged));
     }
 }
