@@ -79,11 +79,13 @@ impl Rollback {
 
     /// Runs one call of `retro_run`, without the link after a panic; true for a stall.
     pub(crate) fn call(&mut self, core: &Core, link: Option<&Link>) -> bool {
-        self.take_over(core);
+        if let Some(save_ram) = &mut self.save_ram {
+            ffi::guard((), || save_ram.take_over(|changes| core.write_save_ram(changes)));
+        }
+        if let Some((ram, settled)) = &mut self.work_ram {
+            ffi::guard((), || settled.take_over(|changes| ram.write(changes)));
+        }
         let (is_stalled, confirmed) = self.emulate(core, link);
-        // RetroArch carries out the commands of its network port while the core asks for the buttons: what it
-        // writes then must not be shown over.
-        self.take_over(core);
         if let Some(save_ram) = &mut self.save_ram {
             ffi::guard((), || save_ram.publish(confirmed, |to| core.read_save_ram(to)));
         }
@@ -91,16 +93,6 @@ impl Rollback {
             ffi::guard((), || settled.publish_next(confirmed, |to| ram.read(to)));
         }
         is_stalled
-    }
-
-    /// Gives the core what the frontend has written into the copies.
-    fn take_over(&mut self, core: &Core) {
-        if let Some(save_ram) = &mut self.save_ram {
-            ffi::guard((), || save_ram.take_over(|changes| core.write_save_ram(changes)));
-        }
-        if let Some((ram, settled)) = &mut self.work_ram {
-            ffi::guard((), || settled.take_over(|changes| ram.write(changes)));
-        }
     }
 
     fn emulate(&mut self, core: &Core, link: Option<&Link>) -> (bool, Option<u64>) {

@@ -1,8 +1,8 @@
 //! The frontend's view of memory that may still be undone: a copy with committed frames only.
 //!
-//! The frontend writes what it finds in battery RAM to the player's disk, at any time, and decides by work RAM
-//! what a player has achieved. What a game wrote after a prediction must not be there before that has come
-//! true; so each frame's memory is kept until the frame is committed.
+//! The frontend writes what it finds in battery RAM to the player's disk, at any time, and decides by work
+//! RAM what a player has achieved. What a game wrote after a prediction must not be there before that has
+//! come true; so each frame's memory is kept until the frame is committed.
 
 use crate::fail_points;
 
@@ -50,12 +50,10 @@ impl SettledMemory {
     /// with a cheat. Bytes that it has not touched stay the core's own.
     pub(crate) fn take_over(&mut self, write: impl FnOnce(&[Change])) {
         fail_points::place("take_over");
-        if *self.public == *self.published {
+        let changes = self.changes();
+        if changes.is_empty() {
             return;
         }
-        let pairs = self.public.iter().zip(&self.published);
-        let changed = pairs.enumerate().filter(|(_, (now, before))| now != before);
-        let changes: Vec<Change> = changed.map(|(place, (now, _))| (place, *now)).collect();
         self.published.copy_from_slice(&self.public);
         for frame in &mut self.frames {
             for &(place, byte) in &changes {
@@ -65,6 +63,16 @@ impl SettledMemory {
         write(&changes);
     }
 
+    /// Bytes that the frontend has written since they were shown.
+    fn changes(&self) -> Vec<Change> {
+        if *self.public == *self.published {
+            return Vec::new();
+        }
+        let pairs = self.public.iter().zip(&self.published);
+        let changed = pairs.enumerate().filter(|(_, (now, before))| now != before);
+        changed.map(|(place, (now, _))| (place, *now)).collect()
+    }
+
     /// After a frame, live or replayed: `read` copies the core's memory.
     pub(crate) fn keep(&mut self, frame: u64, read: impl FnOnce(&mut [u8])) {
         fail_points::place("keep");
@@ -72,10 +80,12 @@ impl SettledMemory {
         self.end = frame + 1;
     }
 
-    /// Shows the frontend the memory of the last committed frame, the one before `frame`; with `None` what the
-    /// core has now.
+    /// Shows the frontend the memory of the last committed frame, the one before `frame`; with `None` what
+    /// the core has now. What the frontend has written meanwhile stays there: `RetroArch` carries out the
+    /// commands of its network port in mid-frame, while the core asks for the buttons.
     pub(crate) fn publish(&mut self, frame: Option<u64>, read: impl FnOnce(&mut [u8])) {
         fail_points::place("publish");
+        let changes = self.changes();
         match frame {
             None => {
                 read(&mut self.published);
@@ -89,10 +99,13 @@ impl SettledMemory {
             }
         }
         self.public.copy_from_slice(&self.published);
+        for (place, byte) in changes {
+            self.public[place] = byte;
+        }
     }
 
-    /// Shows the frontend the committed frame that follows the last one shown: frames are committed several at
-    /// once, and who looks at each one misses none. Otherwise as [`publish`](Self::publish).
+    /// Shows the frontend the committed frame that follows the last one shown: frames are committed several
+    /// at once, and who looks at each one misses none. Otherwise as [`publish`](Self::publish).
     pub(crate) fn publish_next(&mut self, frame: Option<u64>, read: impl FnOnce(&mut [u8])) {
         // No older one is kept.
         let oldest = (self.end + 1).saturating_sub(FRAMES);
@@ -142,6 +155,19 @@ mod tests {
         memory.take_over(|_| panic!("it has written nothing more"));
         memory.publish(Some(1), |_| {});
         assert_eq!(memory.public(), [1, 5]);
+    }
+
+    #[test]
+    fn what_the_frontend_writes_in_mid_frame_is_not_shown_over() {
+        let mut memory = SettledMemory::new(vec![0; 2]);
+        memory.take_over(|_| panic!("it has written nothing"));
+        memory.public()[1] = 5;
+        memory.publish(None, |to| to.fill(7));
+        assert_eq!(memory.public(), [7, 5]);
+        memory.take_over(|changes| assert_eq!(changes, [(1, 5)]));
+        memory.publish(None, |to| to.copy_from_slice(&[8, 5]));
+        assert_eq!(memory.public(), [8, 5]);
+        memory.take_over(|_| panic!("it has written nothing more"));
     }
 
     #[test]

@@ -351,6 +351,8 @@ impl Hub {
     pub(super) fn fail(&mut self) {
         self.bridge = self.bridge.restarted();
         self.close_port();
+        // Nor is a port opened that could not be before.
+        self.assignment = None;
         self.daemon = None;
         self.probe = None;
         if std::mem::take(&mut self.is_owed) {

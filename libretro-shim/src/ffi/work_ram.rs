@@ -1,10 +1,11 @@
 //! The work RAM in the core's memory map, and the copy that the frontend finds in front of it.
 //!
 //! Who looks for an address takes the first descriptor that claims it (libretro.h,
-//! `retro_memory_descriptor`); achievements do. RetroArch's own cheats take every descriptor that is marked as
-//! system RAM, and write there. So the copy comes first and has no mark, and the core's own stays, marked, in
-//! an address space of its own: cheats work on the game as it is now, and achievements on what has happened.
-//! The 2023 builds mark nothing; there cheats take what `retro_get_memory_data` gives, the core's own.
+//! `retro_memory_descriptor`); achievements do. RetroArch's own cheats take every descriptor that is marked
+//! as system RAM, and write there. So the copy comes first and has no mark, and the core's own stays, marked,
+//! in an address space of its own: cheats work on the game as it is now, and achievements on what has
+//! happened. The 2023 builds mark nothing; there cheats take what `retro_get_memory_data` gives, the core's
+//! own.
 
 use super::abi::{MEMDESC_SYSTEM_RAM, MemoryMap, SET_MEMORY_MAPS};
 use super::frontend_callbacks::call;
