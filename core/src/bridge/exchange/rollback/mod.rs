@@ -36,11 +36,11 @@
 //! own that both sides know to be the later one.
 //!
 //! Between two takes a game is left the time that the maker's had between its two offers (`exchange::pause`),
-//! to a part of a chunk where the maker's core tells that: it may have armed long before it has loaded the byte
-//! that counts. A take may so come later than its moment, and the next one too; what the maker runs ahead by
-//! for that, its window limits. A replay that makes an offer again with the same pause before it is not worth
-//! a word, though the game came to it some cycles sooner or later; the peer is told of the pause, not of the
-//! place.
+//! to a part of a chunk where the maker's core tells that: it may have armed long before it has loaded the
+//! byte that counts. A take may so come later than its moment, and the next one too; what the maker runs
+//! ahead by for that, its window limits. A replay that makes an offer again with the same pause before it is
+//! not worth a word, though the game came to it some cycles sooner or later; the peer is told of the pause,
+//! not of the place.
 //!
 //! Of two offers that cross, the one that was made first counts, by a moment that both sides compute from the
 //! same two numbers; the other side goes back to before its own, hears, and replaces it. Only two within a
