@@ -64,6 +64,7 @@ mod tests {
             p999: 2.5,
             max: 3.0,
             count,
+            mean: 1.0,
         };
         for (count, is_there) in [(0, false), (9, true)] {
             report.hooks_us = hooks(count);

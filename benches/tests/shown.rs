@@ -31,6 +31,7 @@ fn summary(count: u64, p50: f64) -> Summary {
         p999: 1.9 * p50,
         max: 2.0 * p50,
         count,
+        mean: p50,
     }
 }
 
@@ -87,6 +88,7 @@ fn report(case: &Case, wrong: u32) -> PairReport {
         loss_percent: 0.0,
         rhythms: [Pace::GAME_BOY.into(); 2],
         phase_ms: 4.2,
+        burn_ms: [0.0; 2],
         seconds: 2.0,
         playing_after_ms: 800.0,
         relay: None,

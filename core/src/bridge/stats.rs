@@ -170,6 +170,17 @@ pub struct Summary {
     pub max: f64,
     /// Number of values recorded.
     pub count: u64,
+    /// Mean; another version may not say it.
+    #[serde(default)]
+    pub mean: f64,
+}
+
+impl Summary {
+    /// Sum of all values recorded, in microseconds.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.mean * self.count as f64
+    }
 }
 
 impl Default for Latency {
@@ -197,6 +208,7 @@ impl Latency {
             p999: micros(self.0.value_at_quantile(0.999)),
             max: micros(self.0.max()),
             count: self.0.len(),
+            mean: self.0.mean() / 1e3,
         }
     }
 }
@@ -228,6 +240,8 @@ mod tests {
         for micros in 1..=1000 {
             latency.record(Duration::from_micros(micros));
         }
+        let summary = latency.summary();
+        assert!((summary.total() / 500_500.0 - 1.0).abs() < 0.02, "{summary:?}");
         latency.record(Duration::MAX);
         let summary = latency.summary();
         assert!((summary.p50 / 500.0 - 1.0).abs() < 0.02, "{summary:?}");
