@@ -14,6 +14,7 @@ use crate::settled_memory::SettledMemory;
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Step};
 use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_driver::{Cost, Link};
+use std::time::Duration;
 
 /// Limit on the steps of one call: eight corrections of forty frames, each with a snapshot, are about 700.
 const STEPS_MAX: u32 = 4096;
@@ -139,20 +140,16 @@ impl Rollback {
                     replayed += 1;
                 }
                 Step::Live { frame } => {
-                    if replayed > 0 {
-                        let used = ffi::processor_time().zip(processor);
-                        let cost = Cost {
-                            elapsed: watch.elapsed(),
-                            processor: used.and_then(|(now, before)| now.checked_sub(before)),
-                        };
-                        link.replayed(replayed, cost);
-                    }
+                    report_replays(link, std::mem::take(&mut replayed), &watch, processor);
                     let begin = |presentation: &mut Presentation<_>| presentation.begin_live(frame);
                     core_callbacks::frame(begin, || self.run(core, link, frame));
                     fail_points::place("live");
                     is_stalled = Some(false);
                 }
-                Step::Stall => is_stalled = Some(true),
+                Step::Stall => {
+                    report_replays(link, std::mem::take(&mut replayed), &watch, processor);
+                    is_stalled = Some(true);
+                }
                 Step::Done => break,
             }
         }
@@ -198,5 +195,18 @@ impl Rollback {
             serial_control: REGISTERS.serial_control().unwrap_or(SerialControl(0)),
             serial_byte: REGISTERS.serial_byte().unwrap_or(0),
         });
+    }
+}
+
+/// Tells the link the cost of the frames that this call has replayed, if any, with their snapshots; `processor`
+/// is the time of the processor at the first of them.
+fn report_replays(link: &Link, frames: u32, watch: &Stopwatch, processor: Option<Duration>) {
+    if frames > 0 {
+        let used = ffi::processor_time().zip(processor);
+        let cost = Cost {
+            elapsed: watch.elapsed(),
+            processor: used.and_then(|(now, before)| now.checked_sub(before)),
+        };
+        link.replayed(frames, cost);
     }
 }

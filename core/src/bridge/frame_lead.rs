@@ -25,6 +25,8 @@ pub(super) struct FrameLead {
     /// Frames of this side and turns of the peer at the moment of the least lead, while games use the cable.
     anchor: Option<(u64, u64)>,
     is_over: bool,
+    /// The game can stall for its lead; else it is slowed.
+    can_stall: bool,
     started: LocalTime,
     /// The game stands still in this call.
     is_stalled: bool,
@@ -34,15 +36,17 @@ pub(super) struct FrameLead {
 
 impl FrameLead {
     /// A frame begins. This side has emulated so many, and the peer has emulated or waited for so many;
-    /// `is_used` while bytes keep crossing.
+    /// `is_used` while bytes keep crossing. `can_stall`: this game may stand still; else it is slowed.
     pub(super) fn handle_frame_start(
         &mut self,
         now: LocalTime,
         (ours, theirs): (u64, u64),
         round_trip: Duration,
         is_used: bool,
+        can_stall: bool,
     ) {
         self.started = now;
+        self.can_stall = can_stall;
         self.is_stalled = false;
         let (own, other) = self.anchor.unwrap_or((ours, theirs));
         let lead = (ours.saturating_sub(own)).checked_sub(theirs.saturating_sub(other));
@@ -56,9 +60,9 @@ impl FrameLead {
         });
     }
 
-    /// True where the peer should have its turn first.
-    pub(super) fn is_over(&self) -> bool {
-        self.is_over
+    /// True where the game should stand still, for the peer to have its turn first.
+    pub(super) fn must_stall(&self) -> bool {
+        self.is_over && self.can_stall
     }
 
     pub(super) fn handle_stall(&mut self) {
@@ -70,15 +74,13 @@ impl FrameLead {
     }
 
     /// Time to sleep at the end of this call; never more than a frame.
-    ///
-    /// Where the game cannot stall, it is slowed: `can_stall` is false.
-    pub(super) fn pause(&mut self, now: LocalTime, can_stall: bool) -> Duration {
+    pub(super) fn pause(&mut self, now: LocalTime) -> Duration {
         if self.is_stalled {
             let latest = LocalTime(now.0.saturating_sub(STALLED_CALL.as_nanos() as u64));
             self.due = self.due.after(STALLED_CALL).max(latest);
             return self.due.since(now).min(STALLED_CALL);
         }
-        if self.is_over && !can_stall {
+        if self.is_over && !self.can_stall {
             let frame = TCycles::FRAME.nominal_duration();
             return frame.saturating_sub(now.since(self.started));
         }
@@ -105,14 +107,14 @@ mod tests {
         let (mut now, mut ours, mut calls) = (T, 0, 0);
         while now.since(T) < Duration::from_secs(10) {
             let frames = (ours, theirs(now.since(T)));
-            lead.handle_frame_start(now, frames, Duration::ZERO, is_used);
+            lead.handle_frame_start(now, frames, Duration::ZERO, is_used, can_stall);
             calls += 1;
-            if lead.is_over() && can_stall {
+            if lead.must_stall() {
                 lead.handle_stall();
             } else {
                 ours += 1;
             }
-            now = now.after(lead.pause(now, can_stall).max(period));
+            now = now.after(lead.pause(now).max(period));
         }
         (ours, calls)
     }
@@ -148,15 +150,16 @@ mod tests {
         for call in 0..6000 {
             let now = T.after(PERIOD * call);
             for side in 0..2 {
-                leads[side].handle_frame_start(now, (frames[side], turns[1 - side]), Duration::ZERO, true);
+                let frames = (frames[side], turns[1 - side]);
+                leads[side].handle_frame_start(now, frames, Duration::ZERO, true, true);
             }
             // The maker has eleven bytes for each frame, and may have twenty open; the taker takes eight a
             // frame.
             let must_wait = [made - taken > 20, false];
             for side in 0..2 {
-                if leads[side].is_over() || must_wait[side] {
+                if leads[side].must_stall() || must_wait[side] {
                     leads[side].handle_stall();
-                    turns[side] += u64::from(!leads[side].is_over());
+                    turns[side] += u64::from(!leads[side].must_stall());
                 } else {
                     frames[side] += 1;
                     turns[side] += 1;

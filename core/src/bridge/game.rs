@@ -2,15 +2,17 @@
 
 use super::emulation::Emulation;
 use super::exchange::{self, Effects, Exchange, Limit, Mode};
+use super::frame_budget::FrameBudget;
 use super::frame_lead::FrameLead;
 use super::liveness::Liveness;
 use super::notice::Notices;
 use super::outbox::Outbox;
 use super::pacing::Pacing;
 use super::rendezvous::Rendezvous;
+use super::speed_trials::Call;
 use super::stall::Stall;
 use super::stats::{Cost, Stats};
-use super::wait_policy::{Policy, Role, WaitPolicy};
+use super::wait_policy::{Patience, Policy, Role, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
 use crate::serial::{GamePort, Request};
@@ -89,6 +91,7 @@ pub(super) struct Game {
     /// The game waits for the byte that it asked for.
     wait: Option<Wait>,
     pacing: Pacing,
+    budget: FrameBudget,
     rendezvous: Rendezvous,
     lead: FrameLead,
     stall: Stall,
@@ -123,7 +126,7 @@ impl Game {
     }
 
     pub(super) fn next_frame_in(&self, now: LocalTime) -> u32 {
-        self.rendezvous.next_frame_in(now)
+        self.rendezvous.next_frame_in(&self.budget, now)
     }
 
     /// Moment until which a poll that found nothing should last; see [`super::Bridge::rendezvous`].
@@ -135,18 +138,18 @@ impl Game {
         };
         let is_awaited = comes && is_linked && self.is_quiet() && !peer.is_paused();
         self.rendezvous
-            .deadline(peer.next_frame_at())
+            .deadline(&self.budget, peer.next_frame_at())
             .filter(|_| is_awaited)
     }
 
     pub(super) fn handle_rendezvous(&mut self, wait: Duration, stats: &mut Stats) {
-        self.rendezvous.handle_wait(wait);
+        self.budget.handle_wait(wait);
         stats.rendezvous.record(wait);
     }
 
     /// Time to sleep at the end of a frame, once.
     pub(super) fn pause(&mut self, now: LocalTime, is_linked: bool, round_trip: RoundTrip) -> Duration {
-        let stalled = self.lead.pause(now, self.exchange.mode() == Mode::Rollback);
+        let stalled = self.lead.pause(now);
         if is_linked && stalled.is_zero() {
             self.pacing.step(round_trip.mean)
         } else {
@@ -164,13 +167,18 @@ impl Game {
         self.apply(context, effects);
     }
 
-    /// Moment until which a verdict is worth a wait in rollback, if it is: within the time that the frontend
-    /// would sleep.
+    /// Moment until which a verdict is worth a wait in rollback, if it is.
     fn verdict_until(&self, context: &Context<'_>) -> Option<LocalTime> {
-        let patience = self.policy.patience(context.round_trip.mean);
-        let patience = patience.filter(|_| !context.liveness.is_paused())?;
-        let free = self.rendezvous.free_until();
-        Some(free.map_or(context.now, |free| free.min(context.now.after(patience))))
+        let patience = self
+            .policy
+            .patience(context.round_trip, context.liveness.awaits_verdicts());
+        match patience.filter(|_| !context.liveness.is_paused())? {
+            Patience::Full(patience) => Some(context.now.after(patience)),
+            Patience::Slack(patience) => {
+                let until = self.budget.free_until()?.min(context.now.after(patience));
+                (until > context.now).then_some(until)
+            }
+        }
     }
 
     pub(super) fn reply(&mut self, context: &mut Context<'_>, byte: u8) {
@@ -183,13 +191,15 @@ impl Game {
         let now = context.now;
         let is_used = context.is_linked && self.policy.is_used() && !context.liveness.is_paused();
         let frames = (self.emulation.frames(), context.liveness.turns());
+        // A peer that waits for this game's answers needs it in its poll.
+        let can_stall = self.exchange.mode() == Mode::Rollback && !context.liveness.awaits_verdicts();
         self.lead
-            .handle_frame_start(now, frames, context.round_trip.slow, is_used);
+            .handle_frame_start(now, frames, context.round_trip.slow, is_used, can_stall);
         self.pacing.handle_frame_start(now);
-        self.rendezvous.handle_frame_start(now);
-        let is_cut_short = self.exchange.rollback().is_some_and(Rollback::is_cut_short);
+        self.budget.handle_frame_start(now);
+        self.rendezvous.handle_frame_start();
         let has_timeline = self.exchange.rollback().is_some_and(Rollback::has_timeline);
-        self.policy.handle_frame_start(is_cut_short, has_timeline);
+        self.policy.handle_frame_start(has_timeline);
         if self.emulation.is_paused() {
             // The peer does not wait for a game that it takes to be paused.
             context.outbox.transmit();
@@ -201,11 +211,18 @@ impl Game {
 
     pub(super) fn frame_end(&mut self, context: &mut Context<'_>, has_advanced: bool) {
         // A call may emulate old frames again and then stand still.
-        let has_clocked = self
-            .emulation
-            .handle_frame_end(has_advanced && !self.lead.is_stalled());
+        let has_frame = has_advanced && !self.lead.is_stalled();
+        let has_clocked = self.emulation.handle_frame_end(has_frame);
         self.pacing.handle_frame_end(context.now);
-        self.rendezvous.handle_frame_end(context.now);
+        self.budget.handle_frame_end(context.now, has_frame);
+        let traffic = self.exchange.traffic(&context.stats.counters);
+        let call = Call {
+            has_frame,
+            transfers: traffic.taken + traffic.peer_taken,
+            is_cut_short: self.exchange.rollback().is_some_and(Rollback::is_cut_short),
+            round_trip: context.round_trip.mean,
+        };
+        self.policy.handle_frame_end(call, &self.budget);
         // The peer's game may be kept waiting for the next byte: none comes before the next frame.
         if has_clocked && self.policy(context.round_trip) != Policy::Predict && context.is_linked {
             self.rendezvous.handle_rest();
@@ -231,14 +248,15 @@ impl Game {
         };
         rollback.set_round_trip(round_trip.mean, round_trip.slow);
         rollback.set_rendezvous(policy == Policy::Rendezvous);
-        rollback.set_leading(self.lead.is_over());
+        rollback.set_slack(self.budget.replay_slack());
+        rollback.set_leading(self.lead.must_stall());
         let step = rollback.step();
         if step == Step::Done && rollback.must_transmit() {
             outbox.transmit();
         }
         if step == Step::Stall {
             self.lead.handle_stall();
-            if !self.lead.is_over() {
+            if !self.lead.must_stall() {
                 self.emulation.pass_turn();
             }
         }
@@ -246,7 +264,7 @@ impl Game {
     }
 
     pub(super) fn handle_replays(&mut self, frames: u32, cost: Cost, stats: &mut Stats) {
-        self.policy.handle_replay(cost.own());
+        self.budget.handle_replay(cost.elapsed);
         stats.replay.record(cost.elapsed);
         if let (Some(rollback), Some(cost)) = (self.exchange.rollback_mut(), cost.own().checked_div(frames)) {
             rollback.handle_replay_cost(cost);
@@ -350,10 +368,10 @@ impl Game {
     fn finish(&mut self, context: &mut Context<'_>, byte: u8) {
         if let Some(wait) = self.wait.take() {
             let time = context.now.since(wait.since);
-            if wait.limit == Limit::Table {
+            if wait.limit == Limit::Table || self.policy.is_slow() {
                 self.pacing.handle_wait(time);
             }
-            self.rendezvous.handle_wait(time);
+            self.budget.handle_wait(time);
             context.stats.wait.record(time);
         }
         self.emulation.handle_activity(context.now);

@@ -1,27 +1,27 @@
-//! The wait policy of a rollback session: predict a verdict, or wait a little for it.
+//! The wait policy of a rollback session: predict a verdict, or wait for it.
 //!
 //! A prediction costs nothing at once and a replay later, perhaps. On most machines that is the cheaper by
-//! far, and the only one that a long path allows. Two cases are otherwise, where a round trip is a small part
-//! of a frame:
+//! far, and the only one that a long path allows. Two cases are otherwise:
 //!
-//! - a machine on which the replays of a frame take too much of its time, or would if the game ran as far
-//!   ahead as the path would have it, as measured;
-//! - games that change roles: nobody may take a byte while one of its own is open, so a prediction gains no
-//!   time there, and the verdict does.
+//! - a machine whose frames leave too little slack for the replays that the path asks for, where waits for
+//!   each verdict give more transfers a second (modules `frame_budget` and `speed_trials`);
+//! - games that change roles, where a round trip is a small part of a frame: nobody may take a byte while one
+//!   of its own is open, so a prediction gains no time there, and the verdict does.
 //!
-//! Then the clocking side waits a little for each verdict, within the time that its frontend would sleep
-//! anyway, and sets [`Flags::RENDEZVOUS`](crate::protocol::Flags::RENDEZVOUS); the peer's listening game
-//! stays in its poll for the next byte meanwhile (module `rendezvous`). A verdict that does not come in time
-//! is predicted like any other.
+//! Then the clocking side waits for each verdict and sets
+//! [`Flags::RENDEZVOUS`](crate::protocol::Flags::RENDEZVOUS); the peer's listening game stays in its poll for
+//! the next byte meanwhile (module `rendezvous`). A verdict that does not come in time is predicted like any
+//! other.
 
+use super::frame_budget::FrameBudget;
+use super::game::RoundTrip;
+use super::speed_trials::{Call, Choice, SpeedTrials};
 use crate::time::TCycles;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// Replays may take a frame's time divided by this, smoothed; beyond it the machine is too slow to replay.
-const REPLAY_BUDGET_DIVISOR: u32 = 4;
-/// A round trip of more than a frame's time divided by this is too long to wait for several times a frame.
+/// A round trip of more than a frame's time divided by this is too long to wait for at each change of roles.
 const ROUND_TRIP_DIVISOR: u32 = 4;
 /// Frames without a transfer after which the policy is open again: two seconds.
 const POLICY_RESET_FRAMES: u32 = 120;
@@ -47,7 +47,7 @@ pub enum Policy {
     Wait,
     /// The game goes on with a prediction.
     Predict,
-    /// The verdict is waited for a little while the peer's game stays in its poll.
+    /// The verdict is waited for while the peer's game stays in its poll.
     Rendezvous,
 }
 
@@ -65,16 +65,9 @@ pub(super) enum Role {
 }
 
 /// Measures of this machine and of its game's rhythm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct WaitPolicy {
-    /// Time that replays have taken since the last frame began.
-    replayed: Duration,
-    /// The same of each frame, smoothed.
-    replay: Duration,
-    /// Replays have been over their budget since the games last paused.
-    is_over_budget: bool,
-    /// They would be, if the game ran as far ahead as the path would have it.
-    is_cut_short: bool,
+    speed: SpeedTrials,
     /// Frames until the policy is open again, unless the game clocks or takes a byte, and its role in the
     /// last one.
     used_for: u32,
@@ -91,29 +84,32 @@ pub(super) struct WaitPolicy {
 }
 
 impl WaitPolicy {
-    /// Frames were replayed, at this cost.
-    pub(super) fn handle_replay(&mut self, cost: Duration) {
-        self.replayed += cost;
-    }
-
-    /// A frame begins. `is_cut_short`: this machine is too slow to run as far ahead as the path would have
-    /// it. `has_timeline`: bytes are taken at their emulated time, and verdicts need no wait where roles change.
-    pub(super) fn handle_frame_start(&mut self, is_cut_short: bool, has_timeline: bool) {
-        self.replay = (self.replay * 15 + std::mem::take(&mut self.replayed)) / 16;
+    /// A call begins. `has_timeline`: bytes are taken at their emulated time, and verdicts need no wait where
+    /// roles change.
+    pub(super) fn handle_frame_start(&mut self, has_timeline: bool) {
         self.used_for = self.used_for.saturating_sub(1);
         self.cooldown = self.cooldown.saturating_sub(1);
         self.has_missed = false;
-        self.is_over_budget &= self.is_used();
         if has_timeline || self.used_for < POLICY_RESET_FRAMES - TURN_FRAMES {
             self.turns = 0;
         }
-        self.is_cut_short = is_cut_short;
-        // Where nothing is predicted there is nothing to replay, so the policy stays until the games pause.
-        self.is_over_budget |= self.replay > TCycles::FRAME.nominal_duration() / REPLAY_BUDGET_DIVISOR;
+        if !self.is_used() {
+            self.speed = SpeedTrials::default();
+        }
+    }
+
+    /// A call is over.
+    pub(super) fn handle_frame_end(&mut self, call: Call, budget: &FrameBudget) {
+        if self.is_used() {
+            self.speed.handle_call(call, budget);
+        }
     }
 
     /// The game clocks a transfer, or takes a byte.
     pub(super) fn handle_transfer(&mut self, role: Role) {
+        if role == Role::Clocked {
+            self.speed.handle_clocked();
+        }
         self.used_for = POLICY_RESET_FRAMES;
         if self.role.replace(role) != Some(role) {
             self.turns = self.turns.saturating_add(1);
@@ -141,72 +137,103 @@ impl WaitPolicy {
         self.used_for > 0
     }
 
+    /// True where this machine is too slow to predict as the path would have it, and waits.
+    pub(super) fn is_slow(&self) -> bool {
+        self.speed.choice() == Choice::Wait && self.cooldown == 0
+    }
+
     /// True where this side waits for verdicts, and the peer's listening game should stay in its poll.
     pub(super) fn wants_rendezvous(&self, round_trip: Duration) -> bool {
-        self.cooldown == 0
-            && (self.is_slow() || self.turns >= TURNS)
-            && round_trip <= TCycles::FRAME.nominal_duration() / ROUND_TRIP_DIVISOR
+        let is_short = round_trip <= TCycles::FRAME.nominal_duration() / ROUND_TRIP_DIVISOR;
+        let has_turns = self.turns >= TURNS && is_short;
+        self.cooldown == 0 && (self.speed.choice() == Choice::Wait || has_turns)
     }
 
-    /// Time to wait for the verdict on the offer just made, if at all; the caller bounds it by the time
-    /// that the frontend would sleep.
-    pub(super) fn patience(&self, round_trip: Duration) -> Option<Duration> {
-        (self.wants_rendezvous(round_trip) && !self.has_missed).then(|| {
-            if self.is_slow() {
-                TCycles::FRAME.nominal_duration()
-            } else {
-                round_trip + PATIENCE
-            }
-        })
+    /// How long the verdict on the offer just made is worth a wait, if it is. `does_peer_wait`: the peer's game
+    /// clocks as well, and waits for this game's verdicts; where one predicts what the other waits for, both
+    /// are slow.
+    pub(super) fn patience(&self, round_trip: RoundTrip, does_peer_wait: bool) -> Option<Patience> {
+        if self.has_missed || self.cooldown > 0 {
+            None
+        } else if self.speed.choice() == Choice::Wait || does_peer_wait {
+            Some(Patience::Full(
+                round_trip.slow + 2 * TCycles::FRAME.nominal_duration(),
+            ))
+        } else {
+            let has_turns = self.wants_rendezvous(round_trip.mean);
+            has_turns.then_some(Patience::Slack(round_trip.mean + PATIENCE))
+        }
     }
+}
 
-    fn is_slow(&self) -> bool {
-        self.is_over_budget || self.is_cut_short
-    }
+/// Longest wait for a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Within the time that the frontend would sleep.
+    Slack(Duration),
+    /// A frame may be late for it: predictions would make more of them late.
+    Full(Duration),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::LocalTime;
 
-    const CABLE: Duration = Duration::from_micros(500);
+    const CABLE: RoundTrip = RoundTrip {
+        mean: Duration::from_micros(500),
+        slow: Duration::from_micros(700),
+    };
+    const FAR: RoundTrip = RoundTrip {
+        mean: Duration::from_millis(10),
+        slow: Duration::from_millis(12),
+    };
+
+    /// One call in which the game clocks, with a frame or a stall.
+    fn call(policy: &mut WaitPolicy, is_cut_short: bool, has_frame: bool, transfers: u64) {
+        let mut budget = FrameBudget::default();
+        budget.handle_frame_start(LocalTime(1));
+        policy.handle_frame_start(false);
+        policy.handle_transfer(Role::Clocked);
+        let call = Call {
+            has_frame,
+            transfers,
+            is_cut_short,
+            round_trip: CABLE.mean,
+        };
+        policy.handle_frame_end(call, &budget);
+    }
 
     #[test]
     fn a_quick_machine_predicts() {
         let mut policy = WaitPolicy::default();
-        for _ in 0..1000 {
-            policy.handle_replay(Duration::from_millis(1));
-            policy.handle_frame_start(false, false);
-            policy.handle_transfer(Role::Clocked);
-            assert_eq!(policy.patience(CABLE), None);
+        for n in 0..1000 {
+            call(&mut policy, false, true, n);
+            assert_eq!(policy.patience(CABLE, false), None);
         }
     }
 
     #[test]
-    fn a_machine_too_slow_to_replay_waits_on_a_cable_and_predicts_on_a_long_path() {
+    fn a_machine_that_is_slow_by_its_replays_waits_as_long_as_bytes_keep_coming() {
         let mut policy = WaitPolicy::default();
-        for _ in 0..60 {
-            policy.handle_replay(Duration::from_millis(9));
-            policy.handle_frame_start(false, false);
-            policy.handle_transfer(Role::Clocked);
-        }
-        assert!(policy.patience(CABLE).unwrap() > CABLE);
-        assert_eq!(policy.patience(Duration::from_millis(10)), None);
-        for _ in 0..1000 {
-            policy.handle_frame_start(false, false);
-            policy.handle_transfer(Role::Clocked);
-        }
-        assert!(policy.wants_rendezvous(CABLE), "as long as bytes keep coming");
-        (0..POLICY_RESET_FRAMES).for_each(|_| policy.handle_frame_start(false, false));
-        assert!(!policy.wants_rendezvous(CABLE));
+        (0..100).for_each(|n| call(&mut policy, true, n % 2 == 0, n / 2));
+        let patience = policy.patience(CABLE, false);
+        assert!(
+            matches!(patience, Some(Patience::Full(limit)) if limit > CABLE.slow),
+            "{patience:?}"
+        );
+        (0..=POLICY_RESET_FRAMES).for_each(|_| policy.handle_frame_start(false));
+        assert_eq!(policy.patience(CABLE, false), None);
     }
 
     #[test]
-    fn a_machine_that_may_not_run_as_far_ahead_as_it_should_waits() {
-        let mut policy = WaitPolicy::default();
-        policy.handle_transfer(Role::Clocked);
-        policy.handle_frame_start(true, false);
-        assert!(policy.wants_rendezvous(CABLE));
+    fn a_game_whose_peer_clocks_too_and_waits_does_the_same() {
+        let policy = WaitPolicy::default();
+        assert!(matches!(policy.patience(FAR, true), Some(Patience::Full(_))));
+        assert!(
+            !policy.wants_rendezvous(FAR.mean),
+            "and does not ask for it in turn"
+        );
     }
 
     #[test]
@@ -216,15 +243,15 @@ mod tests {
         policy.handle_transfer(Role::Clocked);
         policy.handle_transfer(Role::Took);
         policy.handle_transfer(Role::Clocked);
-        assert!(!policy.wants_rendezvous(CABLE));
+        assert!(!policy.wants_rendezvous(CABLE.mean));
         for _ in 0..TURNS {
-            policy.handle_frame_start(false, false);
+            policy.handle_frame_start(false);
             policy.handle_transfer(Role::Took);
             policy.handle_transfer(Role::Clocked);
         }
-        assert!(policy.wants_rendezvous(CABLE));
+        assert!(policy.wants_rendezvous(CABLE.mean) && !policy.wants_rendezvous(FAR.mean));
         (0..=TURN_BYTES).for_each(|_| policy.handle_transfer(Role::Clocked));
-        assert!(!policy.wants_rendezvous(CABLE), "now it only clocks");
+        assert!(!policy.wants_rendezvous(CABLE.mean), "now it only clocks");
     }
 
     #[test]
@@ -232,11 +259,11 @@ mod tests {
         let mut policy = WaitPolicy::default();
         let mut waits = 0;
         for _ in 0..COOLDOWN_FRAMES {
-            policy.handle_frame_start(false, false);
+            policy.handle_frame_start(false);
             for _ in 0..5 {
                 policy.handle_transfer(Role::Took);
                 policy.handle_transfer(Role::Clocked);
-                if policy.patience(CABLE).is_some() {
+                if policy.patience(CABLE, false).is_some() {
                     waits += 1;
                     policy.handle_wait(false);
                 }

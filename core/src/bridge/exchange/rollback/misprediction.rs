@@ -7,17 +7,28 @@ use crate::bridge::exchange::crossing::Crossing;
 use crate::protocol::Outcome;
 use crate::sequence_numbers::OwnFrame;
 
-/// The oldest frame that must be emulated again, if one must: something that the game took in it is void, a
-/// byte that it read was predicted wrong, or one was due in it.
-pub(super) fn notice(history: &mut History) -> Option<OwnFrame> {
-    let mut wrong = history.back_to();
+/// Cause of a correction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A byte that the game read was predicted wrong.
+    Mispredicted,
+    /// A byte that the game took is void: the peer has replaced it, or the link has ended.
+    Replaced,
+    /// A byte of the peer was due in the past.
+    Overdue,
+}
+
+/// The oldest frame that must be emulated again, if one must, and why.
+pub(super) fn notice(history: &mut History) -> Option<(OwnFrame, Cause)> {
+    let mut wrong = history.back_to().map(|frame| (frame, Cause::Replaced));
     if wrong.is_none() {
         pair(history);
-        wrong = check(history);
+        wrong = check(history).map(|frame| (frame, Cause::Mispredicted));
         history.counters.predictions.wrong += u64::from(wrong.is_some());
     }
     // What was due before that would be passed over, and a game that is not asked cannot refuse.
-    wrong.into_iter().chain(history.go_back_for_due()).min()
+    let due = history.go_back_for_due().map(|frame| (frame, Cause::Overdue));
+    wrong.into_iter().chain(due).min_by_key(|(frame, _)| *frame)
 }
 
 /// Settles the offers that were predicted right; the frame of the first offer that was not, if there is one.

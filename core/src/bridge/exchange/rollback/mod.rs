@@ -90,6 +90,7 @@ mod conversation;
 mod core_requests;
 mod counters;
 mod due;
+mod frequency;
 mod history;
 mod inbound;
 mod incarnation;
@@ -222,6 +223,11 @@ impl Rollback {
         self.history.window.handle_cost(cost);
     }
 
+    /// Sets the time that replays may take in a call besides its own frame, for that frame to be on time.
+    pub fn set_slack(&mut self, slack: Duration) {
+        self.history.window.set_slack(slack);
+    }
+
     /// Sets whether a snapshot saved with a transfer in flight can be repaired: then replays get shorter.
     pub fn set_repairs(&mut self, has_repairs: bool) {
         self.history.settings.has_repairs = has_repairs;
@@ -250,7 +256,7 @@ impl Rollback {
         self.history.timeline.is_shared()
     }
 
-    /// True if this machine replays too slowly for the prediction window that the path asks for.
+    /// True if this machine has too little slack for the prediction window that the path asks for.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
         self.history.window.is_cut_short()

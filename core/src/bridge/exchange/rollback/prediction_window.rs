@@ -1,5 +1,7 @@
 //! Prediction window: the frames and offers by which a game may run ahead of the verdicts.
 
+use super::frequency::Frequency;
+use super::misprediction::Cause;
 use crate::time::TCycles;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,8 +31,8 @@ const COST_FALL_DIVISOR: u32 = 16;
 /// of a bad moment. Half a second, and ten.
 const COST_DECAY_DIVISOR: u32 = 32;
 const MEAN_DECAY_DIVISOR: u32 = 1024;
-/// Least window, in frames: a machine too slow for it must wait in other ways.
-const MIN_FRAMES: u64 = 2;
+/// Least window, in frames: a verdict comes between two frames at the soonest.
+const MIN_FRAMES: u64 = 1;
 /// Offers that may be open beyond what the peer takes in a round trip.
 const SPARE_OFFERS: u64 = 10;
 /// Calls over which the peer's best rate of verdicts, and the quickest of them, are looked for: a second.
@@ -45,6 +47,8 @@ const MAX_DRAIN_BACKOFF: u32 = 6;
 pub(super) struct PredictionWindow {
     /// Round trip, in frames begun, and one more.
     round_trip: u64,
+    /// Time of a call that replays may take.
+    slack: Duration,
     /// Cost of one replayed frame lately; follows increases soon.
     cost: Duration,
     /// Mean cost of one replayed frame, and the number of samples in it.
@@ -52,6 +56,10 @@ pub(super) struct PredictionWindow {
     measured: u32,
     /// A cost was measured in this call.
     has_measured: bool,
+    /// Corrections of each cause.
+    mispredicted: Frequency,
+    replaced: Frequency,
+    overdue: Frequency,
     /// Verdicts that arrived in this call, and in those before; `RATE_CALLS` of them, always.
     calls: VecDeque<Verdicts>,
     /// Calls since the game last stood still.
@@ -81,10 +89,14 @@ impl Default for PredictionWindow {
     fn default() -> Self {
         PredictionWindow {
             round_trip: 1,
+            slack: TCycles::FRAME.nominal_duration(),
             cost: Duration::ZERO,
             mean: Duration::ZERO,
             measured: 0,
             has_measured: false,
+            mispredicted: Frequency::default(),
+            replaced: Frequency::default(),
+            overdue: Frequency::default(),
             calls: vec![Verdicts::default(); RATE_CALLS as usize].into(),
             running: 0,
             drain: Drain::default(),
@@ -97,6 +109,10 @@ impl PredictionWindow {
         let period = TCycles::FRAME.nominal_duration().as_nanos();
         let frames = round_trip.as_nanos().div_ceil(period);
         self.round_trip = u64::try_from(frames).unwrap_or(u64::MAX).min(MAX_ARMED_FRAMES) + 1;
+    }
+
+    pub(super) fn set_slack(&mut self, slack: Duration) {
+        self.slack = slack;
     }
 
     pub(super) fn handle_cost(&mut self, cost: Duration) {
@@ -150,7 +166,19 @@ impl PredictionWindow {
         quickest.unwrap_or(0).saturating_sub(self.round_trip)
     }
 
+    /// The call that runs has a correction.
+    pub(super) fn handle_correction(&mut self, cause: Cause) {
+        match cause {
+            Cause::Mispredicted => self.mispredicted.handle_correction(),
+            Cause::Replaced => self.replaced.handle_correction(),
+            Cause::Overdue => self.overdue.handle_correction(),
+        }
+    }
+
     pub(super) fn handle_call_end(&mut self) {
+        for frequency in [&mut self.mispredicted, &mut self.replaced, &mut self.overdue] {
+            frequency.handle_call_end();
+        }
         if !std::mem::take(&mut self.has_measured) {
             self.cost -= self.cost.saturating_sub(self.mean) / COST_DECAY_DIVISOR;
             self.mean -= self.mean / MEAN_DECAY_DIVISOR;
@@ -174,25 +202,37 @@ impl PredictionWindow {
         let refusal = if is_refused { REFUSAL_FRAMES } else { 0 };
         (self.round_trip + LISTEN_FRAMES + refusal)
             .min(MAX_CLOCKING_FRAMES)
-            .min(affordable(self.cost))
+            .min(self.affordable(&self.mispredicted).max(MIN_FRAMES))
     }
 
-    /// True if this machine replays slower than this path would have it: a game that predicts is held up for
-    /// that.
+    /// True if this machine has too little slack for the window that the path asks for, were all predictions
+    /// wrong.
     pub(super) fn is_cut_short(&self) -> bool {
-        self.measured == COST_SAMPLES
-            && affordable(self.mean) < (self.round_trip + LISTEN_FRAMES).min(MAX_CLOCKING_FRAMES)
+        self.measured > 0 && self.fitting(self.mean) < self.path_reach()
+    }
+
+    fn path_reach(&self) -> u64 {
+        self.round_trip * 3 / 2 + REACH_FRAMES
+    }
+
+    /// Frames that may be replayed for a cause, so that the frame is on time where that is frequent.
+    fn affordable(&self, frequency: &Frequency) -> u64 {
+        if frequency.is_rare() {
+            u64::MAX
+        } else {
+            self.fitting(self.cost)
+        }
     }
 
     /// Frames that may pass between a take and the word that it is final.
     pub(super) fn armed(&self) -> u64 {
-        MAX_ARMED_FRAMES.min(affordable(self.cost))
+        MAX_ARMED_FRAMES.min(self.affordable(&self.replaced).max(MIN_FRAMES))
     }
 
     /// Frames by which an offer may have been due in the past and still be gone back to: as many as it was on
     /// its way, and some for its turn.
     pub(super) fn reach(&self) -> u64 {
-        (self.round_trip * 3 / 2 + REACH_FRAMES).min(affordable(self.cost))
+        self.path_reach().min(self.affordable(&self.overdue))
     }
 
     /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.
@@ -201,18 +241,22 @@ impl PredictionWindow {
         u64::from(best.unwrap_or(0).max(1)) * self.round_trip + SPARE_OFFERS
     }
 
+    /// Frames that may be replayed in one call, where one costs so much.
+    fn fitting(&self, cost: Duration) -> u64 {
+        let frames = self.slack.as_nanos() / cost.as_nanos().max(1);
+        u64::try_from(frames).unwrap_or(u64::MAX)
+    }
+
+    /// True if the call's own frame is still on time after so many have been replayed in it.
+    pub(super) fn has_time_after(&self, replayed: u32) -> bool {
+        self.cost * replayed <= self.slack
+    }
+
     /// Frames back before which a replay takes nothing anew: else each replacement is taken at the old place,
     /// and the open past never gets shorter.
     pub(super) fn floor(&self) -> u64 {
         self.round_trip + 1
     }
-}
-
-/// Frames whose replay takes a quarter of a frame's time, where one costs so much.
-fn affordable(cost: Duration) -> u64 {
-    let quarter = TCycles::FRAME.nominal_duration().as_nanos() / 4;
-    let frames = quarter / cost.as_nanos().max(1);
-    u64::try_from(frames).unwrap_or(u64::MAX).max(MIN_FRAMES)
 }
 
 #[cfg(test)]
@@ -229,33 +273,71 @@ mod tests {
         assert_eq!(window.clocking(false), MAX_CLOCKING_FRAMES);
     }
 
+    /// Calls that each have corrections of all causes, so many frames dear.
+    fn correct(window: &mut PredictionWindow, calls: u32, cost: Duration) {
+        for _ in 0..calls {
+            window.handle_cost(cost);
+            for cause in [Cause::Mispredicted, Cause::Replaced, Cause::Overdue] {
+                window.handle_correction(cause);
+            }
+            window.handle_call_end();
+        }
+    }
+
     #[test]
-    fn a_slow_machine_runs_less_far_ahead() {
+    fn a_slow_machine_that_is_often_wrong_runs_as_far_ahead_as_its_slack_allows() {
         let mut window = PredictionWindow::default();
         window.set_round_trip(Duration::from_millis(200));
-        window.handle_cost(Duration::from_micros(600));
-        assert_eq!((window.clocking(false), window.armed()), (6, 6));
-        (0..20).for_each(|_| window.handle_cost(Duration::from_millis(50)));
-        assert_eq!(window.clocking(false), MIN_FRAMES);
-        for _ in 0..200 {
-            window.handle_cost(Duration::from_micros(10));
+        window.set_slack(Duration::from_millis(12));
+        correct(&mut window, 60, Duration::from_millis(2));
+        assert_eq!(
+            (window.clocking(false), window.armed(), window.reach()),
+            (6, 6, 6)
+        );
+        assert!(window.is_cut_short());
+        correct(&mut window, 60, Duration::from_millis(50));
+        assert_eq!(
+            (window.clocking(false), window.armed(), window.reach()),
+            (1, 1, 0)
+        );
+        correct(&mut window, 200, Duration::from_micros(100));
+        assert_eq!(
+            window.armed(),
+            MAX_ARMED_FRAMES,
+            "slowness that is over is forgotten"
+        );
+        assert!(!window.is_cut_short());
+    }
+
+    #[test]
+    fn a_slow_machine_that_is_rarely_wrong_runs_as_far_ahead_as_the_path_asks() {
+        let mut window = PredictionWindow::default();
+        window.set_round_trip(Duration::from_millis(100));
+        window.set_slack(Duration::from_millis(4));
+        let horizon = window.clocking(false);
+        for frame in 0..6000 {
+            if frame % 60 == 0 {
+                window.handle_cost(Duration::from_millis(12));
+                window.handle_correction(Cause::Mispredicted);
+            }
+            window.handle_call_end();
+            assert_eq!(window.clocking(false), horizon, "{frame}");
         }
-        assert_eq!(window.armed(), MAX_ARMED_FRAMES, "what it was once is forgotten");
+        assert!(window.is_cut_short());
     }
 
     #[test]
     fn a_replay_that_was_held_up_does_not_hold_the_game_back() {
         let mut window = PredictionWindow::default();
         window.set_round_trip(Duration::from_millis(40));
+        window.set_slack(Duration::from_millis(15));
         let horizon = window.clocking(false);
         for frame in 0..600 {
             // Another program has this processor for 30 ms twice a second.
             let is_held_up = frame % 30 == 0 && frame > 0;
             let cost = if is_held_up { 30_000 } else { 300 };
-            window.handle_cost(Duration::from_micros(cost));
-            window.handle_call_end();
+            correct(&mut window, 1, Duration::from_micros(cost));
             assert_eq!(window.clocking(false), horizon, "{frame}");
-            assert!(!window.is_cut_short());
         }
     }
 
@@ -263,23 +345,20 @@ mod tests {
     fn a_bad_moment_is_forgotten_by_time_where_nothing_is_replayed() {
         let mut window = PredictionWindow::default();
         window.set_round_trip(Duration::from_millis(200));
-        (0..32).for_each(|_| window.handle_cost(Duration::from_micros(100)));
-        (0..20).for_each(|_| window.handle_cost(Duration::from_millis(1)));
+        window.set_slack(Duration::from_millis(15));
+        correct(&mut window, 32, Duration::from_micros(100));
+        correct(&mut window, 20, Duration::from_millis(4));
         assert!(window.clocking(false) < 6);
-        (0..60).for_each(|_| window.handle_call_end());
+        (0..120).for_each(|_| window.handle_call_end());
         assert!(window.clocking(false) >= 8, "{:?}", window.cost);
-        (0..1200).for_each(|_| window.handle_call_end());
-        assert_eq!(window.clocking(false), 16);
     }
 
     #[test]
-    fn a_machine_is_slow_when_it_replays_slowly_on_the_whole() {
+    fn a_call_has_time_for_its_own_frame_while_replays_fit_into_the_slack() {
         let mut window = PredictionWindow::default();
-        (0..100).for_each(|_| window.handle_cost(Duration::from_micros(200)));
-        window.handle_cost(Duration::from_millis(5));
-        assert!(!window.is_cut_short());
-        (0..100).for_each(|_| window.handle_cost(Duration::from_millis(2)));
-        assert!(window.is_cut_short());
+        window.set_slack(Duration::from_millis(10));
+        window.handle_cost(Duration::from_millis(4));
+        assert!(window.has_time_after(2) && !window.has_time_after(3));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::core_requests::{Boundary, SaveToken, Step};
 use super::history::History;
-use super::misprediction;
+use super::misprediction::{self, Cause};
 use super::serial_port::{Frame, Port, Run};
 use super::snapshots::Snapshot;
 use crate::sequence_numbers::{Number, OwnFrame};
@@ -47,6 +47,8 @@ pub(super) struct Scheduler {
     saving: Option<Snapshot>,
     /// Corrections in this call.
     corrections: u32,
+    /// Frames replayed in this call.
+    replayed: u32,
     /// Replays in a row that emulated nothing.
     repeats: u32,
     /// The live frame of this call has been undone.
@@ -143,10 +145,10 @@ impl Scheduler {
 
     fn decide(&mut self, history: &mut History, port: &mut Port) -> Option<Step> {
         if history.link.is_open() {
-            if let Some(frame) = misprediction::notice(history) {
+            if let Some((frame, cause)) = misprediction::notice(history) {
                 let may_replace = history.link.is_closing() || history.outbound.may_replace();
                 if self.corrections < MAX_CORRECTIONS && may_replace {
-                    return self.go_back(frame, history);
+                    return self.go_back(frame, cause, history);
                 }
                 return Some(self.stall(history));
             }
@@ -162,7 +164,8 @@ impl Scheduler {
         {
             return Some(self.save(history.snapshot_here(slot, None)));
         }
-        if std::mem::take(&mut self.is_undone) || must_stall(history) {
+        let is_late = self.replayed > 0 && !history.window.has_time_after(self.replayed);
+        if std::mem::take(&mut self.is_undone) || is_late || must_stall(history) {
             return Some(self.stall(history));
         }
         port.begin(Run::Live, history);
@@ -178,7 +181,7 @@ impl Scheduler {
         Step::Stall
     }
 
-    fn go_back(&mut self, frame: OwnFrame, history: &mut History) -> Option<Step> {
+    fn go_back(&mut self, frame: OwnFrame, cause: Cause, history: &mut History) -> Option<Step> {
         let oldest = history.oldest_open();
         let Some(snapshot) = history.snapshots.go_back(frame) else {
             history.fail();
@@ -186,10 +189,12 @@ impl Scheduler {
         };
         let until = history.frame();
         self.corrections += 1;
-        let is_replaced = history.back_to().is_some();
+        if self.corrections == 1 {
+            history.window.handle_correction(cause);
+        }
         let frames = &mut history.counters.frames;
         frames.corrections += 1;
-        frames.replaced += u64::from(is_replaced);
+        frames.replaced += u64::from(cause == Cause::Replaced);
         frames.longest_replay = frames.longest_replay.max(until.since(snapshot.frame));
         let takes_from = until.before(history.window.floor()).max(oldest);
         self.phase = Phase::Correcting { until, takes_from };
@@ -209,6 +214,7 @@ impl Scheduler {
         }
         self.repeats = 0;
         history.counters.frames.replayed += 1;
+        self.replayed += 1;
         history.inbound.repeat_refusals(history.frame());
         history.refuse_passed(frame.known);
         history.next_frame();
@@ -283,7 +289,6 @@ fn must_stall(history: &mut History) -> bool {
     let outstanding = outbound.next().since(outbound.answered());
     let is_full = outbound.is_nearly_full() || inbound.is_nearly_full();
     let must_wait = history.settings.is_leading
-        || (history.settings.has_rendezvous && unanswered.is_some())
         || unanswered.is_some_and(|age| age >= window.clocking(outbound.is_refused()))
         || open.is_some_and(|age| age >= window.armed())
         || (!history.timeline.is_shared() && outstanding > window.most_outstanding())
