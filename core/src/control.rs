@@ -11,7 +11,7 @@ pub use status::{
     MachineStatus, PeerStatus, Status, UdpStatus,
 };
 
-use crate::bridge::Summary;
+use crate::bridge::{Speed, Summary};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -109,6 +109,9 @@ pub struct LinkReport {
     // Its name on the wire in this version of the protocol.
     #[serde(rename = "holds")]
     pub stalls: u64,
+    /// Speed of the game, and what its frames cost.
+    #[serde(default)]
+    pub speed: Speed,
     /// Time this side's game waited for each byte.
     pub wait_us: Summary,
     /// Round trips between the two bridges.

@@ -1,6 +1,6 @@
 //! Texts on screen.
 
-use gamelink_driver::Notice;
+use gamelink_driver::{Notice, Slowness};
 
 /// Importance of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,24 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
             Warning,
             "Link cable: a byte came too late. If the two games disagree, link them again".into(),
         ),
+        Notice::Slow {
+            cause: Slowness::Machine,
+            round_trip_ms,
+        } => (
+            Warning,
+            format!(
+                "Link cable: this machine is slow for a round trip of {round_trip_ms} ms, and the game stands still at times"
+            ),
+        ),
+        Notice::Slow {
+            cause: Slowness::Path,
+            round_trip_ms,
+        } => (
+            Warning,
+            format!(
+                "Link cable: the round trip of {round_trip_ms} ms is long, and the game stands still at times"
+            ),
+        ),
         Notice::Failed => (Error, BROKEN.into()),
         Notice::VersionMismatch { ours, theirs } => {
             let older = if ours < theirs {
@@ -114,6 +132,14 @@ mod tests {
             Notice::PeerStalled,
             Notice::Unplugged,
             Notice::OutOfStep,
+            Notice::Slow {
+                cause: Slowness::Machine,
+                round_trip_ms: 40,
+            },
+            Notice::Slow {
+                cause: Slowness::Path,
+                round_trip_ms: 600,
+            },
             Notice::Failed,
             versions,
         ];

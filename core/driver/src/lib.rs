@@ -21,7 +21,7 @@ mod time;
 
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
 pub use gamelink_core::bridge::conversation;
-pub use gamelink_core::bridge::{Cost, Mode, Notice};
+pub use gamelink_core::bridge::{Cost, Mode, Notice, Slowness};
 pub use report::{ClockReport, Report};
 
 use conversation_file::ConversationFile;

@@ -1,6 +1,6 @@
 //! Reports on a link: the statistics file, and the report to the daemon.
 
-use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Summary, rollback};
+use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Speed, Summary, rollback};
 use gamelink_core::control::{LinkReport, LinkState};
 use gamelink_core::serial::GamePort;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub struct Report {
     pub mode: Mode,
     /// Policy for a game that clocks just now.
     pub policy: Policy,
+    /// Speed of the game, and what its frames cost.
+    pub speed: Speed,
     /// Frames emulated.
     pub frames: u64,
     /// Counts.
@@ -70,6 +72,7 @@ impl Report {
             port,
             mode: bridge.setting(),
             policy: bridge.policy(),
+            speed: bridge.speed(),
             rollback: bridge.rollback().map(|rollback| *rollback.counters()),
             frames: bridge.frames(),
             counters: stats.counters.clone(),
@@ -124,6 +127,7 @@ pub(super) fn link_report(bridge: &Bridge, cable: Option<&str>) -> LinkReport {
         peer_taken: traffic.peer_taken,
         timeouts: counters.timeouts.sum(),
         stalls: traffic.stalls,
+        speed: bridge.speed(),
         wait_us: stats.wait.summary(),
         round_trip_us: stats.round_trip.summary(),
         offset_us: bridge.clock().offset().map(|offset| offset.0 as f64 / 1e3),

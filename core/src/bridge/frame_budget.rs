@@ -99,6 +99,11 @@ impl FrameBudget {
         Some(started.after(free))
     }
 
+    /// Time of a frame apart from waits and replays, at worst lately.
+    pub(super) fn cost(&self) -> Duration {
+        self.cost
+    }
+
     /// Time from frame to frame of a game that waits so long in each.
     pub(super) fn frame_with(&self, wait: Duration) -> Duration {
         (self.cost + wait).max(self.period)

@@ -9,6 +9,7 @@ use super::notice::Notices;
 use super::outbox::Outbox;
 use super::pacing::Pacing;
 use super::rendezvous::Rendezvous;
+use super::speed::{Slowness, Speed};
 use super::speed_trials::Call;
 use super::stall::Stall;
 use super::stats::{Cost, Stats};
@@ -125,6 +126,33 @@ impl Game {
         }
     }
 
+    /// Speed of the game, and what its frames cost.
+    pub(super) fn speed(&self) -> Speed {
+        let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        let replayed_frame = self.exchange.rollback().map(Rollback::replay_cost);
+        Speed {
+            // From 0 to a few hundred.
+            percent: (self.policy.speed() * 100.0).round() as u32,
+            slow: self.slowness(),
+            frame_us: micros(self.budget.cost()),
+            replayed_frame_us: micros(replayed_frame.unwrap_or_default()),
+            slack_us: micros(self.budget.replay_slack()),
+        }
+    }
+
+    /// Cause of a game that has been slow for seconds, where it is on this side.
+    fn slowness(&self) -> Option<Slowness> {
+        let rollback = self
+            .exchange
+            .rollback()
+            .filter(|_| self.policy.is_slow_for_long())?;
+        if rollback.is_cut_short() {
+            Some(Slowness::Machine)
+        } else {
+            rollback.is_path_too_long().then_some(Slowness::Path)
+        }
+    }
+
     pub(super) fn next_frame_in(&self, now: LocalTime) -> u32 {
         self.rendezvous.next_frame_in(&self.budget, now)
     }
@@ -223,6 +251,12 @@ impl Game {
             round_trip: context.round_trip.mean,
         };
         self.policy.handle_frame_end(call, &self.budget);
+        if let Some(slowness) = self.slowness() {
+            let round_trip = context.round_trip.mean;
+            context
+                .notices
+                .handle_slow(slowness, round_trip, &mut context.stats.counters);
+        }
         // The peer's game may be kept waiting for the next byte: none comes before the next frame.
         if has_clocked && self.policy(context.round_trip) != Policy::Predict && context.is_linked {
             self.rendezvous.handle_rest();

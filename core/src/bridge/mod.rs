@@ -23,6 +23,7 @@ mod outbox;
 mod pacing;
 mod rendezvous;
 pub mod session;
+mod speed;
 mod speed_trials;
 mod stall;
 mod stats;
@@ -36,6 +37,7 @@ pub use exchange::{Mode, STATES, rollback};
 pub use io::{Input, Output};
 pub use liveness::{Liveness, WAIT_LIMIT};
 pub use notice::Notice;
+pub use speed::{Slowness, Speed};
 pub use stats::{Cost, Counters, Latency, Stats, Summary, Traffic};
 pub use wait_policy::Policy;
 
@@ -291,6 +293,12 @@ impl Bridge {
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.game.policy(self.round_trip())
+    }
+
+    /// Speed of the game, and what its frames cost.
+    #[must_use]
+    pub fn speed(&self) -> Speed {
+        self.game.speed()
     }
 
     /// Frames emulated so far.

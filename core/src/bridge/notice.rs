@@ -1,5 +1,6 @@
 //! Notices: messages for the player.
 
+use super::speed::Slowness;
 use super::stats::Counters;
 use crate::protocol::VERSION;
 use crate::time::LocalTime;
@@ -27,6 +28,13 @@ pub enum Notice {
     /// A byte was taken on one side only, because its wait had ended on the other: the two games may now
     /// disagree.
     OutOfStep,
+    /// The game is slower than it should be, for seconds now.
+    Slow {
+        /// What holds it up.
+        cause: Slowness,
+        /// Milliseconds that a datagram and its answer take.
+        round_trip_ms: u32,
+    },
     /// A mistake of our own: the cable stays unplugged until the game is loaded again.
     Failed,
     /// The peer speaks another version of the protocol.
@@ -52,6 +60,7 @@ pub(super) struct Notices {
     has_told_version: bool,
     has_told_step: bool,
     has_told_pause: bool,
+    has_told_slow: bool,
     peer_paused_since: Option<LocalTime>,
 }
 
@@ -83,6 +92,14 @@ impl Notices {
         }
     }
 
+    /// The game has been slow for seconds; told once.
+    pub(super) fn handle_slow(&mut self, cause: Slowness, round_trip: Duration, counters: &mut Counters) {
+        if !std::mem::replace(&mut self.has_told_slow, true) {
+            let round_trip_ms = u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX);
+            self.push(Notice::Slow { cause, round_trip_ms }, counters);
+        }
+    }
+
     /// A datagram of the peer says whether it is paused.
     pub(super) fn handle_pause(
         &mut self,
@@ -110,6 +127,7 @@ impl Notices {
     pub(super) fn forget_peer(&mut self) {
         self.has_told_step = false;
         self.has_told_pause = false;
+        self.has_told_slow = false;
         self.peer_paused_since = None;
     }
 }

@@ -18,6 +18,10 @@ const LEAST_GAIN_OF_WAITS: f64 = 1.02;
 const LEAST_GAIN_OF_PREDICTIONS: f64 = 1.25;
 /// Trials for which the measure of the other choice holds: two minutes.
 const TRIALS_KEPT: u32 = 240;
+/// Speed below which a game is slow.
+const SLOW_SPEED: f64 = 0.9;
+/// Slow trials in a row after which it is worth a word: two seconds.
+const SLOW_TRIALS: u32 = 4;
 /// Trials that do not count after a change: what was open has to be settled, and both machines' frames come
 /// into step.
 const TRIALS_SETTLING: u32 = 6;
@@ -53,6 +57,9 @@ pub(super) struct SpeedTrials {
     settling: u32,
     /// Transfers a second by the other choice, when it was last tried, and for how many trials that holds.
     other: Option<(f64, u32)>,
+    /// Speed in the last trial that counted, 1 being full, and slow trials in a row.
+    speed: f64,
+    slow_for: u32,
 }
 
 impl Default for SpeedTrials {
@@ -62,6 +69,8 @@ impl Default for SpeedTrials {
             trial: Trial::default(),
             settling: 1,
             other: None,
+            speed: 1.0,
+            slow_for: 0,
         }
     }
 }
@@ -69,6 +78,16 @@ impl Default for SpeedTrials {
 impl SpeedTrials {
     pub(super) fn choice(&self) -> Choice {
         self.choice
+    }
+
+    /// Speed of the game, 1 being full.
+    pub(super) fn speed(&self) -> f64 {
+        self.speed
+    }
+
+    /// True where the game has been slow for seconds.
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow_for >= SLOW_TRIALS
     }
 
     /// The game clocks a transfer, perhaps again.
@@ -86,16 +105,22 @@ impl SpeedTrials {
             self.settling -= 1;
             return;
         }
+        self.speed = trial.speed();
+        self.slow_for = if self.speed < SLOW_SPEED {
+            self.slow_for + 1
+        } else {
+            0
+        };
         self.other = self
             .other
             .and_then(|(rate, trials)| Some((rate, trials.checked_sub(1)?)));
-        if trial.speed() >= FULL_SPEED || (self.choice == Choice::Predict && !call.is_cut_short) {
+        if self.speed >= FULL_SPEED || (self.choice == Choice::Predict && !call.is_cut_short) {
             return;
         }
         let expected = match (self.other, self.choice) {
             (Some((rate, _)), _) => rate,
             (None, Choice::Predict) => trial.rate_with_waits(call.round_trip, budget),
-            (None, Choice::Wait) => trial.rate() / trial.speed(),
+            (None, Choice::Wait) => trial.rate() / self.speed,
         };
         let (next, least) = match self.choice {
             Choice::Predict => (Choice::Wait, LEAST_GAIN_OF_WAITS),
@@ -205,6 +230,27 @@ mod tests {
     fn a_slow_machine_on_a_short_path_waits_and_stays_with_it() {
         let live = |choice| if choice == Choice::Predict { 50 } else { 100 };
         assert_eq!(play(8 * MS, MS, live), [Choice::Predict, Choice::Wait]);
+    }
+
+    #[test]
+    fn a_game_that_stays_slow_is_slow_after_seconds() {
+        let mut trials = SpeedTrials::default();
+        let mut budget = FrameBudget::default();
+        budget.handle_frame_start(LocalTime(1));
+        let mut calls = 0;
+        while !trials.is_slow() && calls < 1000 {
+            trials.handle_clocked();
+            let call = Call {
+                has_frame: calls % 2 == 0,
+                transfers: calls / 2,
+                is_cut_short: false,
+                round_trip: MS,
+            };
+            trials.handle_call(call, &budget);
+            calls += 1;
+        }
+        assert_eq!(calls, u64::from((SLOW_TRIALS + 1) * TRIAL_CALLS));
+        assert!((0.4..0.6).contains(&trials.speed()), "{}", trials.speed());
     }
 
     #[test]

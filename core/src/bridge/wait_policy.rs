@@ -132,6 +132,16 @@ impl WaitPolicy {
         }
     }
 
+    /// Speed of the game, 1 being full.
+    pub(super) fn speed(&self) -> f64 {
+        self.speed.speed()
+    }
+
+    /// True where the game has been slow for seconds.
+    pub(super) fn is_slow_for_long(&self) -> bool {
+        self.speed.is_slow()
+    }
+
     /// True where bytes have crossed lately.
     pub(super) fn is_used(&self) -> bool {
         self.used_for > 0

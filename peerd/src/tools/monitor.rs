@@ -3,6 +3,7 @@
 use super::Failure;
 use super::status_query::Client;
 use crate::escape;
+use gamelink_core::bridge::Speed;
 use gamelink_core::control::{LinkReport, Status};
 use ratatui::crossterm::event::{self, Event, KeyCode};
 use ratatui::layout::{Constraint, Layout};
@@ -174,17 +175,37 @@ fn games(status: &Status) -> Table<'static> {
             says(&|report| ms(report.wait_us.p99)),
             says(&|report| report.timeouts.to_string()),
             says(&|report| report.stalls.to_string()),
+            says(&|report| speed(&report.speed)),
             says(&|report| report.exchanged().to_string()),
         ]
     });
-    let header = "game|cable|state|rtt ms|rtt p99|offset ms|wait p99|timeouts|stalls|bytes";
-    table(" games ".to_owned(), header, [Constraint::Fill(1); 10], rows)
+    let header = "game|cable|state|rtt ms|rtt p99|offset ms|wait p99|timeouts|stalls|speed|bytes";
+    table(" games ".to_owned(), header, [Constraint::Fill(1); 11], rows)
+}
+
+/// Speed in percent, and what holds the game up.
+fn speed(speed: &Speed) -> String {
+    let cause = speed.slow.map(|cause| format!(", slow {cause}"));
+    format!("{} %{}", speed.percent, cause.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gamelink_core::bridge::Slowness;
     use gamelink_core::control::GameStatus;
+
+    #[test]
+    fn a_slow_game_says_why() {
+        let mut of = Speed {
+            percent: 48,
+            slow: Some(Slowness::Machine),
+            ..Speed::default()
+        };
+        assert_eq!(speed(&of), "48 %, slow machine");
+        (of.percent, of.slow) = (100, None);
+        assert_eq!(speed(&of), "100 %");
+    }
 
     fn status(games: &[(i32, u64, u64)]) -> Status {
         let game = |&(pid, reports, taken): &(i32, u64, u64)| GameStatus {

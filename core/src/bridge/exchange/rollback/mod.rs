@@ -262,6 +262,18 @@ impl Rollback {
         self.history.window.is_cut_short()
     }
 
+    /// True if the path is longer than any game may run ahead.
+    #[must_use]
+    pub fn is_path_too_long(&self) -> bool {
+        self.history.window.is_path_too_long()
+    }
+
+    /// Mean cost of one replayed frame, its snapshot included.
+    #[must_use]
+    pub fn replay_cost(&self) -> Duration {
+        self.history.window.mean_cost()
+    }
+
     /// Counts since the start.
     #[must_use]
     pub fn counters(&self) -> &Counters {

@@ -211,6 +211,16 @@ impl PredictionWindow {
         self.measured > 0 && self.fitting(self.mean) < self.path_reach()
     }
 
+    /// True if the path asks for more than the limit of the clocking side's window.
+    pub(super) fn is_path_too_long(&self) -> bool {
+        self.round_trip + LISTEN_FRAMES > MAX_CLOCKING_FRAMES
+    }
+
+    /// Mean cost of one replayed frame.
+    pub(super) fn mean_cost(&self) -> Duration {
+        self.mean
+    }
+
     fn path_reach(&self) -> u64 {
         self.round_trip * 3 / 2 + REACH_FRAMES
     }
