@@ -110,7 +110,6 @@ pub struct LinkReport {
     #[serde(rename = "holds")]
     pub stalls: u64,
     /// Speed of the game, and what its frames cost.
-    #[serde(default)]
     pub speed: Speed,
     /// Time this side's game waited for each byte.
     pub wait_us: Summary,

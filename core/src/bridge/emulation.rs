@@ -65,6 +65,11 @@ impl Emulation {
         self.last_active = now;
     }
 
+    /// True if the game has taken a byte in the frame that runs.
+    pub(super) fn has_taken(&self) -> bool {
+        self.has_taken
+    }
+
     /// The game answers a byte that it has taken.
     pub(super) fn handle_taken(&mut self, now: LocalTime) {
         (self.last_active, self.last_byte) = (now, Some(now));

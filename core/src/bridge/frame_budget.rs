@@ -12,11 +12,15 @@ const WAIT_MARGIN: Duration = Duration::from_micros(2500);
 const REPLAY_MARGIN: Duration = Duration::from_millis(1);
 /// Period of frames below which nobody paces them: fast-forward, and then nobody sleeps.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+/// Limit of a call that waits for a slower peer: four frames, less than a pause.
+const SLOWEST_FRAME: Duration = Duration::from_millis(67);
 /// Longest time from call to call that counts: a longer one is a pause.
 const LONGEST_GAP: Duration = Duration::from_millis(250);
 /// Cost of a frame that counts as it is; above it, one frame counts as no more than twice the cost of those
 /// before.
 const LEAST_COST: Duration = Duration::from_millis(2);
+/// Least time between two datagrams inside a frame.
+const FLUSH_PERIOD: Duration = Duration::from_millis(2);
 /// Divisor of the difference by which the cost follows a cheaper frame.
 const COST_FALL_DIVISOR: u32 = 16;
 
@@ -36,6 +40,8 @@ pub(super) struct FrameBudget {
     cost: Duration,
     /// Time of waits and replays in this call.
     apart: Duration,
+    /// When a datagram last left inside a frame.
+    flushed: Option<LocalTime>,
 }
 
 impl Default for FrameBudget {
@@ -47,6 +53,7 @@ impl Default for FrameBudget {
             gap: TCycles::FRAME.nominal_duration(),
             cost: Duration::ZERO,
             apart: Duration::ZERO,
+            flushed: None,
         }
     }
 }
@@ -99,6 +106,19 @@ impl FrameBudget {
         Some(started.after(free))
     }
 
+    /// True at most once in [`FLUSH_PERIOD`] of a frame that takes longer than that: whether what it has made
+    /// should leave before its end.
+    pub(super) fn must_flush(&mut self, now: LocalTime) -> bool {
+        let is_due = self
+            .flushed
+            .is_none_or(|flushed| now.since(flushed) >= FLUSH_PERIOD);
+        let must_flush = self.cost >= FLUSH_PERIOD && is_due;
+        if must_flush {
+            self.flushed = Some(now);
+        }
+        must_flush
+    }
+
     /// Time of a frame apart from waits and replays, at worst lately.
     pub(super) fn cost(&self) -> Duration {
         self.cost
@@ -107,6 +127,12 @@ impl FrameBudget {
     /// Time from frame to frame of a game that waits so long in each.
     pub(super) fn frame_with(&self, wait: Duration) -> Duration {
         (self.cost + wait).max(self.period)
+    }
+
+    /// Moment until which the call that runs may wait for a peer that is slower: its frontend is slow then, too.
+    pub(super) fn slow_until(&self) -> Option<LocalTime> {
+        let started = self.started.filter(|_| self.is_paced())?;
+        Some(started.after(SLOWEST_FRAME))
     }
 
     /// Time in a call that replays may take besides its own frame.

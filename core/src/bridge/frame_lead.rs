@@ -60,6 +60,11 @@ impl FrameLead {
         });
     }
 
+    /// True where the game should go slower, and cannot stand still: the peer waits for its answers.
+    pub(super) fn must_slow(&self) -> bool {
+        self.is_over && !self.can_stall
+    }
+
     /// True where the game should stand still, for the peer to have its turn first.
     pub(super) fn must_stall(&self) -> bool {
         self.is_over && self.can_stall
@@ -80,7 +85,7 @@ impl FrameLead {
             self.due = self.due.after(STALLED_CALL).max(latest);
             return self.due.since(now).min(STALLED_CALL);
         }
-        if self.is_over && !self.can_stall {
+        if self.must_slow() {
             let frame = TCycles::FRAME.nominal_duration();
             return frame.saturating_sub(now.since(self.started));
         }

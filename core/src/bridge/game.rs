@@ -162,11 +162,15 @@ impl Game {
         let comes = match self.exchange.mode() {
             // One that has come and is not handed over waits for the game's time, which stands still in a poll.
             Mode::Strict => !self.exchange.is_offer_waiting(),
-            Mode::Rollback => peer.awaits_verdicts(),
+            Mode::Rollback => peer.awaits_verdicts() && !self.exchange.may_find(),
         };
+        // One byte of each frame of the peer, and those that follow it there: its next frame is for the next
+        // of ours.
+        let is_of_this_frame = !self.emulation.has_taken() || peer.next_frame_at().is_none();
+        let must_slow = self.lead.must_slow() && self.exchange.mode() == Mode::Rollback && is_of_this_frame;
         let is_awaited = comes && is_linked && self.is_quiet() && !peer.is_paused();
         self.rendezvous
-            .deadline(&self.budget, peer.next_frame_at())
+            .deadline(&self.budget, peer.next_frame_at(), must_slow)
             .filter(|_| is_awaited)
     }
 
@@ -193,6 +197,14 @@ impl Game {
             .exchange
             .request(&mut context.exchange(), request, is_torn, until);
         self.apply(context, effects);
+        self.flush(context);
+    }
+
+    /// Sends what the frame that runs has made, where the frame is long: its end is late for the peer.
+    fn flush(&mut self, context: &mut Context<'_>) {
+        if self.exchange.mode() == Mode::Rollback && self.budget.must_flush(context.now) {
+            context.outbox.transmit();
+        }
     }
 
     /// Moment until which a verdict is worth a wait in rollback, if it is.
@@ -213,6 +225,7 @@ impl Game {
         self.emulation.handle_taken(context.now);
         let effects = self.exchange.reply(&mut context.exchange(), byte);
         self.apply(context, effects);
+        self.flush(context);
     }
 
     pub(super) fn frame_start(&mut self, context: &mut Context<'_>, is_armed: Option<bool>, port: GamePort) {

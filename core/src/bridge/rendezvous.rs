@@ -45,15 +45,20 @@ impl Rendezvous {
     }
 
     /// Moment until which to wait in this frame, if at all; the peer's next frame, and so its next byte,
-    /// comes no sooner than `peer_frame_at`.
+    /// comes no sooner than `peer_frame_at`. `must_slow`: this game is ahead of the peer's, and waits for it
+    /// however late its own frame is for that.
     pub(super) fn deadline(
         &self,
         budget: &FrameBudget,
         peer_frame_at: Option<LocalTime>,
+        must_slow: bool,
     ) -> Option<LocalTime> {
+        let deadline = match must_slow {
+            true => budget.slow_until(),
+            false => budget.free_until(),
+        };
         let is_in_time = |deadline: &LocalTime| peer_frame_at.is_none_or(|at| at < *deadline);
-        let deadline = budget.free_until().filter(is_in_time);
-        deadline.filter(|_| self.idle < STREAK_FRAMES)
+        deadline.filter(is_in_time).filter(|_| self.idle < STREAK_FRAMES)
     }
 
     /// The game's next byte comes no sooner than its next frame, and the peer's game may wait for it.
@@ -101,24 +106,32 @@ mod tests {
     #[test]
     fn a_game_in_a_streak_waits_for_what_the_frontend_would_sleep() {
         let (rendezvous, budget, now) = playing();
-        let free = rendezvous.deadline(&budget, None).unwrap().since(now);
+        let free = rendezvous.deadline(&budget, None, false).unwrap().since(now);
         assert!(free < PERIOD - COST && free > PERIOD / 2, "{free:?}");
     }
 
     #[test]
     fn a_game_that_has_not_used_the_cable_never_waits() {
         let (mut rendezvous, budget, _) = playing();
-        assert_eq!(Rendezvous::default().deadline(&budget, None), None);
+        assert_eq!(Rendezvous::default().deadline(&budget, None, false), None);
         (0..STREAK_FRAMES).for_each(|_| rendezvous.handle_frame_start());
-        assert_eq!(rendezvous.deadline(&budget, None), None);
+        assert_eq!(rendezvous.deadline(&budget, None, false), None);
     }
 
     #[test]
     fn a_peer_whose_next_frame_comes_too_late_is_not_waited_for() {
         let (rendezvous, budget, now) = playing();
         let at = |ms| Some(now.after(Duration::from_millis(ms)));
-        assert!(rendezvous.deadline(&budget, at(5)).is_some());
-        assert_eq!(rendezvous.deadline(&budget, at(15)), None);
+        assert!(rendezvous.deadline(&budget, at(5), false).is_some());
+        assert_eq!(rendezvous.deadline(&budget, at(15), false), None);
+    }
+
+    #[test]
+    fn a_game_ahead_of_a_slower_peer_waits_for_it_through_frames_of_its_own() {
+        let (rendezvous, budget, now) = playing();
+        let late = Some(now.after(2 * PERIOD));
+        assert_eq!(rendezvous.deadline(&budget, late, false), None);
+        assert!(rendezvous.deadline(&budget, late, true) > late);
     }
 
     #[test]

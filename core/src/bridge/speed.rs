@@ -25,6 +25,7 @@ pub struct Speed {
     /// Frames of the game in the last half second with transfers, in percent of a Game Boy's.
     pub percent: u32,
     /// Cause, where it has been slow for seconds.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub slow: Option<Slowness>,
     /// Cost of a frame, apart from waits and replays, at worst lately.
     pub frame_us: u32,

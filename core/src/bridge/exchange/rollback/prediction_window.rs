@@ -33,6 +33,8 @@ const COST_DECAY_DIVISOR: u32 = 32;
 const MEAN_DECAY_DIVISOR: u32 = 1024;
 /// Least window, in frames: a verdict comes between two frames at the soonest.
 const MIN_FRAMES: u64 = 1;
+/// Time by which a frame may be late now and then: frontends keep more sound than that in hand.
+const RARELY_LATE: Duration = Duration::from_millis(3);
 /// Offers that may be open beyond what the peer takes in a round trip.
 const SPARE_OFFERS: u64 = 10;
 /// Calls over which the peer's best rate of verdicts, and the quickest of them, are looked for: a second.
@@ -257,9 +259,13 @@ impl PredictionWindow {
         u64::try_from(frames).unwrap_or(u64::MAX)
     }
 
-    /// True if the call's own frame is still on time after so many have been replayed in it.
+    /// True if the call's own frame is still on time after so many have been replayed in it, or late by so
+    /// little that a stall would be worse, where that is rare.
     pub(super) fn has_time_after(&self, replayed: u32) -> bool {
-        self.cost * replayed <= self.slack
+        let all = [&self.mispredicted, &self.replaced, &self.overdue];
+        let is_rare = all.iter().all(|frequency| frequency.is_rare());
+        let late = if is_rare { RARELY_LATE } else { Duration::ZERO };
+        self.cost * replayed <= self.slack + late
     }
 
     /// Frames back before which a replay takes nothing anew: else each replacement is taken at the old place,
@@ -368,6 +374,8 @@ mod tests {
         let mut window = PredictionWindow::default();
         window.set_slack(Duration::from_millis(10));
         window.handle_cost(Duration::from_millis(4));
+        assert!(window.has_time_after(3), "rarely");
+        correct(&mut window, 60, Duration::from_millis(4));
         assert!(window.has_time_after(2) && !window.has_time_after(3));
     }
 
