@@ -1,5 +1,6 @@
 //! The whole shim in this process: a frontend of a few lines, a stand-in for the stock core, and a peer.
 
+mod loading;
 mod locks;
 mod panics;
 mod pictures;
@@ -164,6 +165,12 @@ struct Shim {
 
 impl Shim {
     fn load(arguments: &[&str]) -> Shim {
+        // SAFETY: a game of four bytes.
+        Shim::load_by(arguments, |game| unsafe { exports::retro_load_game(game) })
+    }
+
+    /// Starts the stand-in, and has this load its game.
+    fn load_by(arguments: &[&str], load: impl FnOnce(*const GameInfo) -> bool) -> Shim {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("core.so");
         build(include_str!("core.c"), arguments, &file);
@@ -179,8 +186,7 @@ impl Shim {
             size: game.len(),
             meta: std::ptr::null(),
         };
-        // SAFETY: a game of four bytes.
-        assert!(unsafe { exports::retro_load_game(&raw const info) });
+        assert!(load(&raw const info));
         Shim { _folder: folder }
     }
 
