@@ -12,6 +12,7 @@ pub mod contestants;
 mod format;
 pub mod instructions;
 pub mod machine;
+mod memory;
 pub mod micro;
 pub mod patterns;
 pub mod ping;

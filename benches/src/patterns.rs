@@ -53,3 +53,9 @@ pub const BOTH: Pattern = pattern("both clocking", Rom::Both, QUARTER_US);
 pub const LATE: Pattern = pattern("late re-arm", Rom::Late, QUARTER_US);
 /// Blocks of 424 bytes with pauses between them, as in a Pokemon trade.
 pub const BLOCKS: Pattern = pattern("blocks, as in a trade", Rom::PokemonAuto, QUARTER_US);
+/// One exchange a frame, of a cartridge with 32 KiB of battery RAM, which is in the states too.
+pub const BATTERY: Pattern = pattern(
+    "one a frame, 32 KiB of battery RAM",
+    Rom::CartMbc1With32K,
+    QUARTER_US,
+);

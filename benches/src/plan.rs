@@ -26,16 +26,19 @@ pub enum Group {
     Absences,
     /// Our core over a plain cable, where the stock pair would need its relay.
     Cable,
+    /// Memory that a process takes; for games with large states.
+    Memory,
 }
 
 impl Group {
     /// All groups, with their headings.
-    pub const ALL: [(Group, &'static str); 5] = [
+    pub const ALL: [(Group, &'static str); 6] = [
         (Group::Delays, "Over the delay"),
         (Group::Patterns, "Other ways in which games use the cable"),
         (Group::Conditions, "Uneven paths and frontends"),
         (Group::Absences, "A peer that pauses or stops"),
         (Group::Cable, "A plain cable, no relay"),
+        (Group::Memory, "Memory"),
     ];
 }
 
@@ -95,10 +98,11 @@ impl Case {
     }
 
     /// Tells if this contestant takes part: the stock pair cannot without its relay, and nine bytes a frame
-    /// are far beyond the loopback port, whose row over the delays says so already.
+    /// are far beyond the loopback port, whose row over the delays says so already, and which keeps no states.
     #[must_use]
     pub fn is_for(&self, contestant: &Contestant) -> bool {
-        let is_beyond = self.pattern == patterns::PACED && contestant.name == LOOPBACK;
+        let is_beyond =
+            [patterns::PACED, patterns::BATTERY].contains(&self.pattern) && contestant.name == LOOPBACK;
         !is_beyond && (self.is_relayed() || !contestant.is_stock())
     }
 }
@@ -170,6 +174,8 @@ impl Plan {
         for pattern in [patterns::PLAY, patterns::STREAM] {
             cases.push(Case::new(Group::Cable, pattern, 0.0, seconds));
         }
+        let longest = DELAYS_MS[DELAYS_MS.len() - 1];
+        cases.push(Case::new(Group::Memory, patterns::BATTERY, longest, 1.0));
         Plan {
             is_quick: false,
             cases,

@@ -37,6 +37,7 @@ pub fn markdown(results: &Results) -> String {
             let _ = write!(out, "\n## {title}\n\n");
             match group {
                 Group::Absences => crate::absences::markdown(&mut out, &runs),
+                Group::Memory => crate::memory::markdown(&mut out, results),
                 _ => pairs(&mut out, &runs, plain_us),
             }
         }
