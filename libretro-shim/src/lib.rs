@@ -29,5 +29,6 @@ mod rollback;
 mod run_ahead;
 mod settings;
 mod settled_memory;
+mod shared_blocks;
 mod system_info;
 mod unpoisoned_lock;

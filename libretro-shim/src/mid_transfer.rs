@@ -14,6 +14,7 @@
 //! inside a transfer.
 
 use crate::ffi::Core;
+use crate::shared_blocks::SharedBlocks;
 use gamelink_core::serial::{Shift, Speed};
 use std::ops::Range;
 
@@ -138,27 +139,18 @@ fn number(state: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*state.get(at..)?.first_chunk()?))
 }
 
-/// State of the core, with what its loading takes.
-#[derive(Clone, Debug)]
+/// State of the core, with what its loading takes; empty until one is saved.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    bytes: Vec<u8>,
+    state: SharedBlocks,
     /// Byte that the core must be handed first.
     handed: Option<Shift>,
 }
 
 impl Snapshot {
-    /// Allocates room for a state of `size` bytes.
-    pub(crate) fn new(size: usize) -> Snapshot {
-        Snapshot {
-            bytes: vec![0; size],
-            handed: None,
-        }
-    }
-
     /// Copies a state that was saved with no transfer under way to `out`; false for another size.
     pub(crate) fn copy_to(&self, out: &mut [u8]) -> bool {
-        let fits = out.len() == self.bytes.len();
-        fits.then(|| out.copy_from_slice(&self.bytes)).is_some()
+        self.state.copy_to(out)
     }
 }
 
@@ -167,7 +159,11 @@ impl Snapshot {
 pub(crate) struct Saver {
     /// `None` where the core cannot be saved in the middle of a transfer.
     layout: Option<Layout>,
+    /// State on its way from or to the core.
+    state: Vec<u8>,
     scratch: Vec<u8>,
+    /// The state that was kept last.
+    newest: SharedBlocks,
 }
 
 impl Saver {
@@ -176,18 +172,19 @@ impl Saver {
     pub(crate) fn new(core: &Core, layout: Layout, size: usize) -> Saver {
         let mut saver = Saver {
             layout: Some(layout),
+            state: vec![0; size],
             scratch: vec![0; size],
+            newest: SharedBlocks::default(),
         };
-        let mut state = Snapshot::new(size);
-        if layout.byte.is_none() && core.serialize(&mut state.bytes) {
+        if layout.byte.is_none() && core.serialize(&mut saver.state) {
             // Try it: does the core take a byte while it saves?
-            state.handed = Some(Shift {
+            let handed = Shift {
                 byte: 0,
                 speed: Speed::Normal,
-            });
-            if !saver.load(core, &state) {
+            };
+            if !saver.give(core, Some(handed)) {
                 saver.layout = None;
-                core.unserialize(&state.bytes);
+                core.unserialize(&saver.state);
             }
         }
         saver
@@ -199,28 +196,35 @@ impl Saver {
     }
 
     /// Saves the core between two frames, in the middle of this transfer or of none; false on failure.
-    pub(crate) fn save(&mut self, core: &Core, state: &mut Snapshot, shift: Option<Shift>) -> bool {
-        state.handed = None;
-        if !core.serialize(&mut state.bytes) {
+    pub(crate) fn save(&mut self, core: &Core, snapshot: &mut Snapshot, shift: Option<Shift>) -> bool {
+        if !core.serialize(&mut self.state) {
             return false;
         }
-        let Some(shift) = shift else { return true };
-        let Some(layout) = self.layout else { return false };
-        state.handed = layout.repair(&mut state.bytes, shift);
+        snapshot.handed = None;
+        if let Some(shift) = shift {
+            let Some(layout) = self.layout else { return false };
+            snapshot.handed = layout.repair(&mut self.state, shift);
+        }
+        snapshot.state.store(&self.state, &mut self.newest);
         // The core itself needs the repair, too: its next bits would be taken from the byte's top again.
-        self.load(core, state)
+        shift.is_none() || self.give(core, snapshot.handed)
     }
 
-    /// Loads a state; false where the core refuses it.
-    pub(crate) fn load(&mut self, core: &Core, state: &Snapshot) -> bool {
-        if let (Some(shift), Some(layout)) = (state.handed, self.layout) {
-            self.scratch.copy_from_slice(&state.bytes);
+    /// Loads a snapshot; false where the core refuses it.
+    pub(crate) fn load(&mut self, core: &Core, snapshot: &Snapshot) -> bool {
+        snapshot.state.copy_to(&mut self.state) && self.give(core, snapshot.handed)
+    }
+
+    /// Gives the core the state that is on its way, after this byte; false where it refuses.
+    fn give(&mut self, core: &Core, handed: Option<Shift>) -> bool {
+        if let (Some(shift), Some(layout)) = (handed, self.layout) {
+            self.scratch.copy_from_slice(&self.state);
             layout.listen(&mut self.scratch);
             if !core.unserialize(&self.scratch) || !core.hand_over(&mut self.scratch, shift) {
                 return false;
             }
         }
-        core.unserialize(&state.bytes)
+        core.unserialize(&self.state)
     }
 }
 

@@ -46,7 +46,7 @@ impl Rollback {
         link.set_repairs(has_repairs);
         log::info!("link cable: rollback mode, mid-transfer snapshots={has_repairs}");
         Rollback {
-            snapshots: vec![(0, Snapshot::new(state_size)); Link::STATES],
+            snapshots: vec![(0, Snapshot::default()); Link::STATES],
             saver,
             save_ram: core.save_ram().map(|now| {
                 let mut save_ram = SettledMemory::new(now);

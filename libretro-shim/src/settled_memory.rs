@@ -5,6 +5,7 @@
 //! come true; so each frame's memory is kept until the frame is committed.
 
 use crate::fail_points;
+use crate::shared_blocks::{Change, SharedBlocks};
 
 /// Frames kept: more than any correction goes back.
 const FRAMES: u64 = 64;
@@ -13,16 +14,16 @@ const FRAMES: u64 = 64;
 /// may go back they stay below [`FRAMES`].
 const WAITING: u64 = 16;
 
-/// A byte that the frontend has written into the copy, behind its place there.
-pub(crate) type Change = (usize, u8);
-
 /// The copy, and the frames that may still become it.
 pub(crate) struct SettledMemory {
     /// The frontend reads it and may write into it.
     public: Box<[u8]>,
     /// The content that was put there last; where the two differ, the frontend has written.
     published: Vec<u8>,
-    frames: Vec<Vec<u8>>,
+    /// One a frame kept, and behind them the one that was stored last.
+    frames: Vec<SharedBlocks>,
+    /// Room for what the core has.
+    now: Vec<u8>,
     /// Frame that follows the last one that was emulated.
     end: u64,
     /// Frame that follows the one that is shown.
@@ -34,8 +35,9 @@ impl SettledMemory {
     pub(crate) fn new(now: Vec<u8>) -> SettledMemory {
         SettledMemory {
             public: now.clone().into(),
-            frames: vec![now.clone(); FRAMES as usize],
-            published: now,
+            frames: vec![SharedBlocks::new(&now); FRAMES as usize + 1],
+            published: now.clone(),
+            now,
             end: 0,
             shown: 0,
         }
@@ -55,11 +57,7 @@ impl SettledMemory {
             return;
         }
         self.published.copy_from_slice(&self.public);
-        for frame in &mut self.frames {
-            for &(place, byte) in &changes {
-                frame[place] = byte;
-            }
-        }
+        SharedBlocks::write(&mut self.frames, &changes);
         write(&changes);
     }
 
@@ -76,7 +74,10 @@ impl SettledMemory {
     /// After a frame, live or replayed: `read` copies the core's memory.
     pub(crate) fn keep(&mut self, frame: u64, read: impl FnOnce(&mut [u8])) {
         fail_points::place("keep");
-        read(&mut self.frames[(frame % FRAMES) as usize]);
+        read(&mut self.now);
+        if let Some((newest, frames)) = self.frames.split_last_mut() {
+            frames[(frame % FRAMES) as usize].store(&self.now, newest);
+        }
         self.end = frame + 1;
     }
 
@@ -94,7 +95,7 @@ impl SettledMemory {
             Some(0) => return,
             Some(frame) => {
                 let last = &self.frames[((frame - 1) % FRAMES) as usize];
-                self.published.copy_from_slice(last);
+                last.copy_to(&mut self.published);
                 self.shown = frame;
             }
         }

@@ -1,7 +1,7 @@
 //! The cartridge's battery RAM: the core's, and the copy that the frontend gets instead.
 
 use super::Core;
-use crate::settled_memory::Change;
+use crate::shared_blocks::Change;
 use libc::{c_uint, c_void};
 use libretro_sys::MEMORY_SAVE_RAM as SAVE_RAM;
 use std::sync::atomic::{AtomicPtr, Ordering};

@@ -9,7 +9,7 @@
 
 use super::abi::{MEMDESC_SYSTEM_RAM, MemoryMap, SET_MEMORY_MAPS};
 use super::frontend_callbacks::call;
-use crate::settled_memory::Change;
+use crate::shared_blocks::Change;
 use crate::unpoisoned_lock::lock;
 use libretro_sys::MemoryDescriptor;
 use std::ffi::CStr;
