@@ -53,6 +53,7 @@ pub(crate) struct Game {
 impl Game {
     /// Makes a game before the core loads it, with what is to be told of its cable.
     pub(crate) fn new(plug: Option<Plug>, is_peer_here: bool, errors: &[String]) -> Game {
+        Stopwatch::calibrate();
         let mut display = MessageDisplay::new(is_peer_here);
         for error in errors {
             display.tell_soon(Severity::Error, error);
