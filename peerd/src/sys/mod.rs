@@ -1,5 +1,6 @@
 //! System interfaces, one kind of socket a file. The only place with unsafe code.
 
+pub(crate) mod cable_list;
 pub(crate) mod clock;
 pub(crate) mod control_socket;
 pub(crate) mod environment;

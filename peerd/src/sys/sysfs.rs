@@ -1,5 +1,6 @@
 //! Recognition of cables by driver and by USB vendor and product.
 
+use super::cable_list::{self, Kind};
 use super::environment;
 use super::udev::Mark;
 use std::fs;
@@ -15,6 +16,8 @@ pub(crate) struct Device {
     pub(crate) usb_id: Option<String>,
     /// The place in the USB tree, as `1-1.2:1.0`.
     pub(crate) usb_path: Option<String>,
+    /// This machine's own port as a USB device.
+    pub(crate) is_gadget_port: bool,
     /// The kernel drew the MAC at random (`NET_ADDR_RANDOM`).
     pub(crate) has_random_mac: bool,
 }
@@ -22,25 +25,12 @@ pub(crate) struct Device {
 /// Certainty that an interface is a cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certainty {
-    /// A driver that also serves phones and modems: never set up, and nothing is changed until a peer
-    /// answers.
+    /// A gadget's interface at either end, or a driver that also serves phones and modems: nothing is changed
+    /// until a peer answers.
     Maybe,
-    /// A host-to-host cable by driver or number, or the operator's word.
+    /// A host-to-host cable by number or driver, or the operator's word.
     Sure,
 }
-
-/// Drivers of nothing but host-to-host cables.
-const CABLE_DRIVERS: [&str; 3] = ["plusb", "cdc_subset", "net1080"];
-/// Drivers of cables and of other things.
-const SHARED_DRIVERS: [&str; 5] = ["cdc_ether", "cdc_eem", "rndis_host", "g_ether", "configfs-gadget"];
-/// Host-to-host cables by number (`drivers/net/usb/plusb.c`, `cdc_subset.c`, `net1080.c`), and the default
-/// numbers of a Linux machine's gadget port, which udev takes for a cable too.
-#[rustfmt::skip]
-const CABLE_IDS: [&str; 21] = [
-    "067b:0000", "067b:0001", "067b:25a1", "067b:27a1", "050d:258a", "3923:7825", "0402:5632",
-    "182d:207c", "0525:1080", "06d0:0622", "0525:a4a1", "0525:a4a2", "0547:2720", "0547:2727",
-    "050d:0004", "050f:0190", "056c:8100", "0525:9901", "04e8:6601", "0525:2888", "1286:8001",
-];
 
 /// The operator's list of cables: a `VENDOR:PRODUCT` or driver name a line, `#` starts a comment.
 #[derive(Clone, Debug, Default)]
@@ -73,12 +63,13 @@ impl Device {
         }
         let net = Path::new("/sys/class/net").join(interface);
         let word = |path: PathBuf| Some(environment::read(path)?.to_ascii_lowercase());
-        let has_random_mac = word(net.join("addr_assign_type")).as_deref() == Some("1");
+        let found = Device {
+            has_random_mac: word(net.join("addr_assign_type")).as_deref() == Some("1"),
+            is_gadget_port: environment::read(net.join("uevent")).is_some_and(|text| is_gadget_port(&text)),
+            ..Device::default()
+        };
         let Ok(device) = fs::canonicalize(net.join("device")) else {
-            return Device {
-                has_random_mac,
-                ..Device::default()
-            };
+            return found;
         };
         let base = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
         let driver = fs::canonicalize(device.join("driver")).ok();
@@ -90,34 +81,42 @@ impl Device {
             driver: driver.and_then(|path| base(&path)),
             usb_path: usb_id.as_ref().and_then(|_| base(&device)),
             usb_id,
-            has_random_mac,
+            ..found
         }
     }
 
-    /// Certainty by udev's mark, if there is one, else by the device.
+    /// Certainty by a rule of udev's and the operator's list, else by number and driver.
     pub(crate) fn certainty(&self, mark: Option<Mark>, cables: &CableList) -> Option<Certainty> {
-        if let Some(mark) = mark {
-            return (mark == Mark::Cable).then_some(Certainty::Sure);
-        }
         let driver = self.driver.as_deref().unwrap_or_default();
-        let id = self.usb_id.as_deref().unwrap_or_default();
-        if CABLE_DRIVERS.contains(&driver)
-            || CABLE_IDS.contains(&id)
-            || cables.names(driver)
-            || cables.names(id)
-        {
-            Some(Certainty::Sure)
-        } else if SHARED_DRIVERS.iter().any(|shared| driver.starts_with(shared)) {
-            Some(Certainty::Maybe)
-        } else {
-            None
+        let number = self.usb_id.as_deref().unwrap_or_default();
+        match mark {
+            Some(Mark::NoCable) => return None,
+            Some(Mark::Cable) => return Some(Certainty::Sure),
+            _ if cables.names(driver) || cables.names(number) => return Some(Certainty::Sure),
+            Some(Mark::Gadget) => return Some(Certainty::Maybe),
+            None => {}
         }
+        let by_port = self.is_gadget_port.then_some(Kind::Gadget);
+        let by_number = || cable_list::kind_of_number(number);
+        let by_driver = || cable_list::kind_of_driver(driver);
+        by_port
+            .or_else(by_number)
+            .or_else(by_driver)
+            .map(|kind| match kind {
+                Kind::Bridge => Certainty::Sure,
+                Kind::Gadget => Certainty::Maybe,
+            })
     }
 
     /// True if its driver needs a cycle when one end is replugged.
     pub(crate) fn recovers(&self) -> bool {
         self.driver.as_deref() == Some("plusb")
     }
+}
+
+/// By the `uevent` of an interface (Linux, `u_ether.c`).
+fn is_gadget_port(uevent: &str) -> bool {
+    uevent.lines().any(|line| line == "DEVTYPE=gadget")
 }
 
 #[cfg(test)]
@@ -133,53 +132,67 @@ mod tests {
     }
 
     #[test]
-    fn what_udev_takes_for_a_cable_is_served() {
-        let rules = include_str!("../../dist/udev/70-gamelink.rules");
-        let values = |line: &str, key: &str| -> Option<Vec<String>> {
-            let value = line.split_once(&format!("{key}}}==\""))?.1.split_once('"')?.0;
-            Some(value.split('|').map(str::to_owned).collect())
-        };
-        let mut count = 0;
-        for line in rules.lines().filter(|line| line.starts_with("ENV{ID_VENDOR_ID}")) {
-            let (vendors, models) = (values(line, "ID_VENDOR_ID"), values(line, "ID_MODEL_ID"));
-            for model in models.unwrap() {
-                let id = format!("{}:{model}", vendors.as_ref().unwrap()[0]);
-                // Whatever driver it has.
-                let certainty = device("cdc_ether", &id).certainty(None, &CableList::default());
-                assert_eq!(certainty, Some(Certainty::Sure), "{id}");
-                count += 1;
-            }
-        }
-        assert!(count > 12, "{count}");
-    }
-
-    #[test]
     fn the_word_of_a_local_rule_decides() {
-        let none = CableList::default();
+        let (none, ours) = (CableList::default(), CableList::parse("0525:a4a2"));
         let gadget = device("cdc_ether", "0525:a4a2");
-        assert_eq!(gadget.certainty(None, &none), Some(Certainty::Sure));
-        assert_eq!(gadget.certainty(Some(Mark::NoCable), &none), None);
-        let other = device("r8152", "0bda:8153");
-        assert_eq!(other.certainty(Some(Mark::Cable), &none), Some(Certainty::Sure));
-    }
-
-    #[test]
-    fn cables_are_known_by_driver_or_number_and_others_are_not() {
-        let none = CableList::default();
+        assert_eq!(gadget.certainty(None, &none), Some(Certainty::Maybe));
         assert_eq!(
-            device("plusb", "067b:25a1").certainty(None, &none),
-            Some(Certainty::Sure)
-        );
-        assert_eq!(
-            device("cdc_ether", "12d1:1234").certainty(None, &none),
+            gadget.certainty(Some(Mark::Gadget), &none),
             Some(Certainty::Maybe)
         );
-        assert_eq!(device("r8152", "0bda:8153").certainty(None, &none), None);
-        assert_eq!(Device::default().certainty(None, &none), None);
+        assert_eq!(gadget.certainty(Some(Mark::Gadget), &ours), Some(Certainty::Sure));
+        assert_eq!(gadget.certainty(Some(Mark::Cable), &none), Some(Certainty::Sure));
+        assert_eq!(gadget.certainty(Some(Mark::NoCable), &ours), None);
+        // A driver and a number that nobody knows.
+        let other = device("r8152", "0bda:8153");
+        assert_eq!(other.certainty(Some(Mark::Cable), &none), Some(Certainty::Sure));
+        assert_eq!(other.certainty(Some(Mark::Gadget), &none), Some(Certainty::Maybe));
+    }
+
+    /// Devices as players have them: driver, number, certainty.
+    #[rustfmt::skip]
+    const DEVICES: [(&str, &str, Option<Certainty>); 14] = [
+        ("plusb", "067b:25a1", Some(Certainty::Sure)),
+        // A chip's number under a driver that was told to take it.
+        ("cdc_ether", "067b:27a1", Some(Certainty::Sure)),
+        ("net1080", "1234:5678", Some(Certainty::Sure)),
+        ("cdc_subset", "056c:8100", Some(Certainty::Sure)),
+        ("cdc_subset", "049f:505a", Some(Certainty::Maybe)),
+        ("cdc_ncm", "1d6b:0104", Some(Certainty::Maybe)),
+        ("cdc_ether", "1d6b:0104", Some(Certainty::Maybe)),
+        ("rndis_host", "0525:a4a2", Some(Certainty::Maybe)),
+        ("cdc_eem", "1d6b:0102", Some(Certainty::Maybe)),
+        ("cdc_ncm", "0525:a4a1", Some(Certainty::Maybe)),
+        ("rndis_host", "18d1:4eeb", Some(Certainty::Maybe)),
+        ("cdc_mbim", "1199:9071", None),
+        ("huawei_cdc_ncm", "12d1:1506", None),
+        ("r8152", "0bda:8153", None),
+    ];
+
+    #[test]
+    fn devices_are_known_by_number_and_driver() {
+        for (driver, number, certainty) in DEVICES {
+            let found = device(driver, number).certainty(None, &CableList::default());
+            assert_eq!(found, certainty, "{driver} {number}");
+        }
+        assert_eq!(Device::default().certainty(None, &CableList::default()), None);
         let cables = CableList::parse("# ours\n0BDA:8153  # adapter\n\n");
+        let adapter = device("r8152", "0bda:8153").certainty(None, &cables);
+        assert_eq!(adapter, Some(Certainty::Sure));
+    }
+
+    #[test]
+    fn the_gadget_port_is_known_whatever_drives_it() {
+        assert!(is_gadget_port("DEVTYPE=gadget\nINTERFACE=usb0\nIFINDEX=3\n"));
+        assert!(!is_gadget_port("DEVTYPE=wlan\nINTERFACE=wlan0\nIFINDEX=3\n"));
+        let port = Device {
+            driver: Some("configfs-gadget.g1".into()),
+            is_gadget_port: true,
+            ..Device::default()
+        };
         assert_eq!(
-            device("r8152", "0bda:8153").certainty(None, &cables),
-            Some(Certainty::Sure)
+            port.certainty(None, &CableList::default()),
+            Some(Certainty::Maybe)
         );
     }
 }

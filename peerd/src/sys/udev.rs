@@ -21,7 +21,11 @@ pub(crate) enum Progress {
 /// `GAMELINK_CABLE`, set by our udev rules or an owner's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
+    /// "1"
     Cable,
+    /// "gadget"
+    Gadget,
+    /// "0"
     NoCable,
 }
 
@@ -38,6 +42,7 @@ pub(crate) fn mark(index: IfIndex) -> Option<Mark> {
 fn mark_in(entry: &str) -> Option<Mark> {
     entry.lines().find_map(|line| match line {
         "E:GAMELINK_CABLE=1" => Some(Mark::Cable),
+        "E:GAMELINK_CABLE=gadget" => Some(Mark::Gadget),
         "E:GAMELINK_CABLE=0" => Some(Mark::NoCable),
         _ => None,
     })
@@ -70,7 +75,8 @@ mod tests {
     fn the_word_of_the_rules_is_read() {
         assert_eq!(mark_in("I:1\nE:GAMELINK_CABLE=1\n"), Some(Mark::Cable));
         assert_eq!(mark_in("I:1\nE:GAMELINK_CABLE=0\n"), Some(Mark::NoCable));
-        assert_eq!(mark_in("I:1\nE:GAMELINK_CABLE=gadget\n"), None);
+        assert_eq!(mark_in("I:1\nE:GAMELINK_CABLE=gadget\n"), Some(Mark::Gadget));
+        assert_eq!(mark_in("I:1\nE:ID_BUS=usb\n"), None);
     }
 
     #[test]
