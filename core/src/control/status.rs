@@ -70,6 +70,9 @@ pub struct CableStatus {
     /// Network managers that run here, while something removes the address of the interface.
     #[serde(deserialize_with = "Option::deserialize")]
     pub culprits: Option<Vec<String>>,
+    /// What somebody else uses an interface for that may be a cable: it is left alone.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub in_use: Option<String>,
     /// Frames of the handshake.
     pub frames: FrameCounts,
     /// Times that the link came up.
@@ -92,7 +95,7 @@ pub struct DeviceStatus {
     /// The place in the USB tree, as `1-1.2:1.0`.
     #[serde(deserialize_with = "Option::deserialize")]
     pub usb_path: Option<String>,
-    /// False for one that may be a phone or a modem.
+    /// False for one that may be a phone or a modem, until a peer answers on it.
     pub is_certain: bool,
 }
 

@@ -7,6 +7,7 @@ mod kernel_autoconf;
 mod lan_port;
 mod leftovers;
 mod shared;
+mod takeover;
 mod udev_settle;
 
 use super::assignment::{Event, LinkId};
@@ -86,7 +87,7 @@ impl Interfaces {
         };
         interfaces.rescan(clock::now());
         // Rules of a killed run; those of cables are taken over when these link.
-        let name = |port: &CablePort| port.cable.is_certain().then(|| port.name().to_owned());
+        let name = |port: &CablePort| port.cable.is_ours().then(|| port.name().to_owned());
         let cables = interfaces.ports.values().filter_map(name).collect();
         interfaces.shared.firewall.order(Order::Sweep(cables));
         Ok(interfaces)
@@ -184,7 +185,7 @@ impl Interfaces {
 
     /// True if there is nothing to serve. A possible phone does not count.
     pub(super) fn is_idle(&self) -> bool {
-        let is_cable = |port: &CablePort| port.cable.is_certain() || port.cable.has_peer();
+        let is_cable = |port: &CablePort| port.cable.is_ours() || port.cable.has_peer();
         !self.ports.values().any(is_cable) && self.udev_settle.is_empty() && self.lans.is_empty()
     }
 
@@ -211,9 +212,10 @@ impl Interfaces {
     }
 
     /// Restores all stopped interfaces but those that stay.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, now: LocalTime) {
         for port in self.ports.values_mut().filter(|port| !port.stays) {
             port.close(&mut self.shared.route);
+            port.leave(now, &mut self.shared);
         }
     }
 

@@ -237,7 +237,7 @@ impl Daemon {
         let now = clock::now();
         self.interfaces.stop(now, &self.connections);
         self.settle(now);
-        self.interfaces.close();
+        self.interfaces.close(now);
     }
 }
 

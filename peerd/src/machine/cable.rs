@@ -3,11 +3,13 @@
 mod io;
 mod peering;
 mod status;
+mod taking;
 
 pub(crate) use io::{Config, Input, Output};
 
 use super::address_plan::{self, Addresses, Plan};
 use super::carrier::Carrier;
+use super::custody::Custody;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::heartbeat::Heartbeat;
 use super::mac_repair::{self, Repair};
@@ -29,7 +31,7 @@ const MAX_REDRAWS: u8 = 3;
 #[derive(Debug)]
 pub(crate) struct Cable {
     me: Identity,
-    is_certain: bool,
+    custody: Custody,
     carrier: Carrier,
     heartbeat: Heartbeat,
     repair: Repair,
@@ -49,9 +51,9 @@ impl Cable {
     pub(crate) fn new(now: LocalTime, config: Config, mac: Mac) -> Cable {
         Cable {
             me: config.identity,
-            is_certain: config.is_certain,
+            custody: Custody::new(config.is_certain, config.is_taken, config.may_raise),
             carrier: Carrier::new(config.is_certain, config.recovers),
-            heartbeat: Heartbeat::new(now, !config.is_certain),
+            heartbeat: Heartbeat::new(now, !config.is_certain && !config.is_taken),
             repair: Repair::new(config.seed, mac, config.is_locked),
             addresses: Addresses::new(config.has_v6),
             diagnostics: Diagnostics::default(),
@@ -70,8 +72,9 @@ impl Cable {
         self.me.nonce
     }
 
-    pub(crate) fn is_certain(&self) -> bool {
-        self.is_certain
+    /// True if it is certainly a cable, or was taken as one.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.custody.is_ours()
     }
 
     pub(crate) fn has_peer(&self) -> bool {
@@ -92,9 +95,10 @@ impl Cable {
             return None;
         }
         let is_linked = self.peering.assigned.is_some();
-        let beat = self.heartbeat.poll_timeout(now, is_linked, self.can_send());
+        let beat = self.heartbeat.poll_timeout(now, is_linked, self.can_send(now));
         beat.into_iter()
             .chain(self.carrier.poll_timeout())
+            .chain(self.custody.poll_timeout())
             .chain(self.repair.poll_timeout())
             .chain(self.addresses.poll_timeout())
             .min()
@@ -145,6 +149,8 @@ impl Cable {
                     self.addresses.want(None);
                 }
             }
+            Input::Usage(usage) => self.custody.handle_usage(now, usage),
+            Input::Taken(result) => self.handle_taken(now, result),
             Input::Identity(identity) => {
                 self.lose(now, Loss::NewIdentity);
                 self.me = identity;
@@ -154,7 +160,7 @@ impl Cable {
             Input::Gone => self.stop(now, Loss::Unplugged),
             Input::Stop { leaves_path: true } => self.is_stopped = true,
             Input::Stop { leaves_path: false } => {
-                if self.can_send() {
+                if self.can_send(now) {
                     // Twice, as a goodbye is not answered.
                     self.send(Kind::Goodbye);
                     self.send(Kind::Goodbye);
@@ -178,6 +184,9 @@ impl Cable {
 
     fn handle_frame(&mut self, now: LocalTime, frame: &Frame, sibling: Option<Name>) {
         self.frames.received += 1;
+        if !self.custody.may_speak(now) {
+            return self.refuse(now, frame);
+        }
         let (me, sender) = (&self.me, &frame.sender);
         let is_double = sender.instance == me.instance;
         let is_this_box = sender.box_id == me.box_id && !is_double;
@@ -272,18 +281,19 @@ impl Cable {
         if self.carrier.is_held_down() {
             self.report(now, Diagnostic::HeldDown);
         }
+        self.settle_custody(now);
         self.settle_addresses(now);
         self.settle_link();
         if self.sent != Some(self.frame(Kind::Hello)) {
             self.heartbeat.speak();
         }
-        if self.can_send() && self.heartbeat.poll_send(now, self.peering.assigned.is_some()) {
+        if self.can_send(now) && self.heartbeat.poll_send(now, self.peering.assigned.is_some()) {
             self.send(Kind::Hello);
         }
     }
 
     fn settle_addresses(&mut self, now: LocalTime) {
-        if let Some(peer) = self.peering.mutual() {
+        if let Some(peer) = self.peering.mutual().filter(|_| self.custody.is_ours()) {
             let with_v6 = self.addresses.has_v6() && peer.flags.has(Flags::V6);
             let plan = Plan::new(&self.me, &peer.sender, peer.mac, with_v6);
             self.addresses.want(Some(plan));
@@ -343,12 +353,6 @@ impl Cable {
         {
             self.outputs.push_back(Output::Report(diagnostic));
         }
-    }
-
-    /// True if frames can be sent, and there is a reason to.
-    fn can_send(&self) -> bool {
-        let has_reason = self.is_certain || self.has_game || !self.peering.is_alone();
-        has_reason && self.carrier.state().can_carry()
     }
 
     fn send(&mut self, kind: Kind) {

@@ -1,5 +1,6 @@
 //! Diagnostics of a cable for a person, with the remedy.
 
+use super::custody::Usage;
 use crate::identity::Name;
 use gamelink_core::time::LocalTime;
 use std::fmt;
@@ -29,6 +30,11 @@ pub(crate) enum Diagnostic {
         name: Name,
         theirs: u8,
         ours: u8,
+    },
+    /// A machine answers on an interface that its owner uses for something else.
+    InUse {
+        name: Name,
+        usage: Usage,
     },
     HeldDown,
     Contested,
@@ -71,6 +77,10 @@ impl fmt::Display for Diagnostic {
                 let remedy = if theirs < ours { "update Gamelink there" } else { "update Gamelink on this side" };
                 write!(f, "{name} speaks version {theirs} of the handshake and this side {ours}: {remedy}")
             }
+            Diagnostic::InUse { name, usage } => write!(
+                f,
+                "{name} answers on this interface, which is left alone: {usage}"
+            ),
             Diagnostic::HeldDown => f.write_str(
                 "another program sets this interface down each time it is set up: exclude the interface from that network manager",
             ),

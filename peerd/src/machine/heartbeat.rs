@@ -57,6 +57,11 @@ impl Heartbeat {
         }
     }
 
+    /// From now on one frame a second is sent until a peer is heard, or more.
+    pub(crate) fn set_sparing(&mut self, is_sparing: bool) {
+        self.is_sparing = is_sparing;
+    }
+
     /// Searches eagerly again, after an event.
     pub(crate) fn wake(&mut self, now: LocalTime) {
         self.search_until = now.after(SEARCH_TIME);

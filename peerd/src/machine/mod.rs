@@ -5,6 +5,7 @@
 pub(crate) mod address_plan;
 pub(crate) mod cable;
 pub(crate) mod carrier;
+pub(crate) mod custody;
 pub(crate) mod diagnostic;
 pub(crate) mod heartbeat;
 pub(crate) mod lan;

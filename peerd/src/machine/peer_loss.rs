@@ -19,6 +19,10 @@ pub(crate) enum Loss {
     OtherMachine,
     NewIdentity,
     Stopping,
+    /// Somebody else uses the interface.
+    InUse,
+    /// No game waits at either end of an interface that may serve other things.
+    Unused,
     LanGone,
     /// No beacon was received from it.
     LeftLan,
@@ -44,6 +48,11 @@ impl Loss {
             Loss::OtherMachine => (DownCause::Replaced, "another machine answered"),
             Loss::NewIdentity => (DownCause::Restarted, "this side drew a new identity"),
             Loss::Stopping => (DownCause::Stopped, "this side's daemon is stopping"),
+            Loss::InUse => (
+                DownCause::Stopped,
+                "this machine uses the interface for something else",
+            ),
+            Loss::Unused => (DownCause::Stopped, "no game waits at either end"),
             Loss::LanGone => (DownCause::Unplugged, "the interface is gone"),
             Loss::LeftLan => (DownCause::Silent, "it is no longer on this network"),
             Loss::Unchosen => (

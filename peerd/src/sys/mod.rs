@@ -15,6 +15,7 @@ pub(crate) mod sysctl;
 pub(crate) mod sysfs;
 pub(crate) mod udev;
 pub(crate) mod udp_probe;
+pub(crate) mod usage;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};

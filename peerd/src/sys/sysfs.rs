@@ -108,6 +108,12 @@ impl Device {
             })
     }
 
+    /// True if it is a gadget's interface by its port or number, and not for its driver alone.
+    pub(crate) fn is_listed_gadget(&self) -> bool {
+        let number = self.usb_id.as_deref().unwrap_or_default();
+        self.is_gadget_port || cable_list::kind_of_number(number) == Some(Kind::Gadget)
+    }
+
     /// True if its driver needs a cycle when one end is replugged.
     pub(crate) fn recovers(&self) -> bool {
         self.driver.as_deref() == Some("plusb")

@@ -19,14 +19,14 @@ pub(crate) enum Progress {
 }
 
 /// `GAMELINK_CABLE`, set by our udev rules or an owner's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mark {
-    /// "1"
-    Cable,
-    /// "gadget"
-    Gadget,
     /// "0"
     NoCable,
+    /// "gadget"
+    Gadget,
+    /// "1"
+    Cable,
 }
 
 /// udev's entry of an interface.

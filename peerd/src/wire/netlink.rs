@@ -6,10 +6,10 @@
 use crate::identity::{IfIndex, Mac, Name};
 use libc::{
     ARPHRD_ETHER, IFA_ADDRESS, IFA_F_NODAD, IFA_F_PERMANENT, IFA_LOCAL, IFF_UP, IFLA_ADDRESS, IFLA_AF_SPEC,
-    IFLA_CARRIER, IFLA_IFNAME, IFLA_MASTER, NDA_DST, NDA_LLADDR, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP,
-    NLM_F_REPLACE, NLM_F_REQUEST, NUD_PERMANENT, RT_SCOPE_LINK, RTA_DST, RTA_OIF, RTM_DELADDR, RTM_DELLINK,
-    RTM_DELNEIGH, RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK,
-    RTM_NEWNEIGH, RTM_NEWROUTE, RTM_SETLINK, c_int,
+    IFLA_CARRIER, IFLA_IFALIAS, IFLA_IFNAME, IFLA_MASTER, NDA_DST, NDA_LLADDR, NLM_F_ACK, NLM_F_CREATE,
+    NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NUD_PERMANENT, RT_SCOPE_LINK, RTA_DST, RTA_OIF, RTM_DELADDR,
+    RTM_DELLINK, RTM_DELNEIGH, RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, RTM_NEWADDR,
+    RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWROUTE, RTM_SETLINK, c_int,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -29,6 +29,9 @@ const TYPE_MASK: u16 = libc::NLA_TYPE_MASK as u16;
 const INET: u8 = libc::AF_INET as u8;
 const INET6: u8 = libc::AF_INET6 as u8;
 const UP: u32 = IFF_UP.cast_unsigned();
+/// Alias of an interface that was taken, before its former name: the kernel keeps it for a daemon that is started
+/// again.
+const TAKEN: &str = "gamelink, was ";
 /// Adds an object, or changes it if it is there.
 const SET: c_int = NLM_F_CREATE | NLM_F_REPLACE;
 
@@ -52,6 +55,8 @@ pub(crate) struct Link {
     pub(crate) mac: Mac,
     pub(crate) master: Option<u32>,
     pub(crate) addr_gen_mode: Option<AddrGenMode>,
+    /// The name before it was taken, by the alias that [`Request::take`] gives.
+    pub(crate) former: Option<Name>,
 }
 
 /// A message of the kernel that the daemon uses.
@@ -129,7 +134,15 @@ fn parse_link(body: &[u8]) -> Option<Link> {
             .map_or(Mac::default(), |mac| Mac(*mac)),
         master: find(IFLA_MASTER).and_then(|value| u32_at(value, 0)),
         addr_gen_mode: gen_mode(),
+        former: find(IFLA_IFALIAS).and_then(former),
     })
+}
+
+fn former(alias: &[u8]) -> Option<Name> {
+    let alias = alias.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = Name::from_wire(alias.strip_prefix(TAKEN.as_bytes())?);
+    // In the place of a name, the kernel would fill a number into it.
+    (!name.as_str().is_empty() && !name.as_str().contains('%')).then_some(name)
 }
 
 fn parse_address(body: &[u8], is_gone: bool) -> Option<Message> {
@@ -267,6 +280,22 @@ impl Request {
         Request::link(RTM_SETLINK, index, 0, 0).with(IFLA_ADDRESS, &mac.0)
     }
 
+    /// Gives it the first free name of a cable, and keeps the former one in its alias.
+    pub(crate) fn take(index: IfIndex, former: Name) -> Request {
+        Request::named(index, "gamelink%d", &format!("{TAKEN}{}", former.as_str()))
+    }
+
+    /// Gives it back under this name.
+    pub(crate) fn give_back(index: IfIndex, name: Name) -> Request {
+        Request::named(index, name.as_str(), "")
+    }
+
+    fn named(index: IfIndex, name: &str, alias: &str) -> Request {
+        Request::link(RTM_SETLINK, index, 0, 0)
+            .with(IFLA_IFNAME, &[name.as_bytes(), &[0]].concat())
+            .with(IFLA_IFALIAS, alias.as_bytes())
+    }
+
     /// Sets the mode of the link-local address; by netlink, as a sandbox may forbid `/proc/sys`.
     pub(crate) fn set_addr_gen_mode(index: IfIndex, mode: AddrGenMode) -> Request {
         let empty = || Request::new(0, 0, &[]);
@@ -344,41 +373,4 @@ impl Request {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_that_we_write_is_read_as_ours() {
-        let local: IpAddr = "fe80::17".parse().unwrap();
-        let bytes = Request::add_address(IfIndex(5), local, local).finish(9);
-        let mut seen = vec![];
-        parse(&bytes, |sequence, message| seen.push((sequence, message)));
-        let expected = Message::Address {
-            index: IfIndex(5),
-            local,
-            partner: local,
-            is_ours: true,
-            is_like_ours: true,
-            is_gone: false,
-        };
-        assert_eq!(seen, [(9, expected)]);
-    }
-
-    #[test]
-    fn damaged_messages_end_the_walk_without_harm() {
-        let whole = Request::add_neighbour(IfIndex(5), "169.254.1.2".parse().unwrap(), Mac([2; 6])).finish(1);
-        for len in 0..whole.len() {
-            parse(&whole[..len], |_, _| panic!("cut at {len}"));
-        }
-        let mut random = 1u64;
-        for _ in 0..100_000 {
-            let mut bytes = whole.clone();
-            for _ in 0..4 {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let at = (random >> 33) as usize % bytes.len();
-                bytes[at] = (random >> 24) as u8;
-            }
-            parse(&bytes, |_, _| {});
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use super::handshake_socket::HandshakeSocket;
 use super::kernel_autoconf::Autoconf;
 use super::leftovers::Leftovers;
 use super::shared::Shared;
+use super::takeover::LastLook;
 use crate::daemon::assignment::{Event, LinkId, peer_up};
 use crate::identity::{Mac, Name, Nonce};
 use crate::log_lines::refused;
@@ -37,7 +38,10 @@ pub(super) struct CablePort {
     /// Open while there are addresses.
     prober: Option<Prober>,
     prober_token: Token,
-    autoconf: Autoconf,
+    pub(super) autoconf: Autoconf,
+    /// Set up by us, for a game, though it may be no cable.
+    pub(super) is_raised: bool,
+    pub(super) last_look: Option<LastLook>,
     leftovers: Leftovers,
     link_up_since: Option<LocalTime>,
 }
@@ -67,10 +71,12 @@ impl CablePort {
             prober: None,
             prober_token: shared.tokens.next(),
             autoconf: Autoconf::default(),
+            is_raised: false,
+            last_look: None,
             leftovers: Leftovers::find(now, link.index, is_marked, &mut shared.route),
             link_up_since: None,
         };
-        if port.cable.is_certain() {
+        if port.cable.is_ours() {
             port.autoconf.disable(&port.link, &mut shared.route);
         }
         port.refresh(now, shared);
@@ -145,6 +151,7 @@ impl CablePort {
             .chain(self.socket.poll_timeout())
             .chain(self.prober.as_ref().map(Prober::poll_timeout))
             .chain(self.leftovers.poll_timeout())
+            .chain(self.last_look_due())
             .min()
     }
 
@@ -164,6 +171,7 @@ impl CablePort {
             let is_blocked = prober.send(now);
             self.cable.handle_input(now, Input::UdpBlocked(is_blocked));
         }
+        self.handle_last_look(now, shared);
         if self.cable.poll_timeout(now).is_some_and(|at| at <= now) {
             self.cable.handle_input(now, Input::Timeout);
         }
@@ -175,6 +183,11 @@ impl CablePort {
             match output {
                 Output::Send(frame) => self.socket.send(name, &frame),
                 Output::Carrier(action) => self.carry(now, action, shared),
+                Output::Look => self.look(now, shared),
+                Output::Raise => self.raise(now, shared),
+                Output::Lower => self.lower(now, shared),
+                Output::Take => self.begin_to_take(now),
+                Output::GiveBack => self.give_back(now, shared),
                 Output::SetMac(mac) => self.set_mac(now, mac, shared),
                 Output::Install(plan) => {
                     let result = self.install(now, &plan, shared);
@@ -320,7 +333,7 @@ impl CablePort {
             driver: self.device.driver.clone(),
             usb_id: self.device.usb_id.clone(),
             usb_path: self.device.usb_path.clone(),
-            is_certain: self.cable.is_certain(),
+            is_certain: self.cable.is_ours(),
         };
         status.mac.mac_was_random = self.device.has_random_mac;
         status.up_ms = self.link_up_since.map(|at| now.since(at).as_millis() as u64);

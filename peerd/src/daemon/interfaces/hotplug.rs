@@ -13,6 +13,7 @@ use crate::machine::peer_loss::Loss;
 use crate::sys::firewall_pinholes::Order;
 use crate::sys::interface_lock::Claimed;
 use crate::sys::sysfs::{Certainty, Device};
+use crate::sys::udev::Mark;
 use crate::sys::{environment, sysctl, udev};
 use crate::wire::netlink::{Link, Message, Request};
 use gamelink_core::time::LocalTime;
@@ -123,6 +124,8 @@ impl Interfaces {
                 usb_path: device.usb_path.clone().unwrap_or_else(|| name.to_owned()),
             },
             is_certain: certainty == Certainty::Sure,
+            is_taken: certainty == Certainty::Maybe && link.former.is_some(),
+            may_raise: device.is_listed_gadget(),
             is_locked: link.master.is_some(),
             recovers: device.recovers(),
             has_v6: !self.settings.ipv4 && sysctl::has_v6(name),
@@ -170,6 +173,11 @@ impl Interfaces {
             return None;
         }
         let word = has_driver.then(|| udev::mark(link.index)).flatten();
+        // What was taken has a cable's name, and by that a cable's mark.
+        let word = match link.former {
+            Some(_) => word.map(|mark| mark.min(Mark::Gadget)),
+            None => word,
+        };
         let certainty = certainty(word);
         if certainty.is_none() {
             self.udev_settle.forget(link.index);

@@ -3,6 +3,7 @@
 use crate::identity::{Identity, Mac, Name};
 use crate::machine::address_plan::{Failure, Plan};
 use crate::machine::carrier::{self, LinkState};
+use crate::machine::custody::Usage;
 use crate::machine::diagnostic::Diagnostic;
 use crate::machine::mac_repair::Seed;
 use crate::machine::peer_loss::Loss;
@@ -35,6 +36,10 @@ pub(crate) enum Input<'a> {
         /// A game has it: while the daemons have lost each other, the two games may still be linked.
         holds: bool,
     },
+    /// The result of [`Output::Look`].
+    Usage(Option<Usage>),
+    /// The result of [`Output::Take`]: a last look may have found somebody's use.
+    Taken(Result<(), Usage>),
     /// A new identity of this process.
     Identity(Identity),
     /// The interface was down: the kernel has dropped addresses and neighbours.
@@ -55,6 +60,16 @@ pub(crate) enum Output {
     Send(Frame),
     /// Set the interface up, or cycle it.
     Carrier(carrier::Action),
+    /// Read who else uses the interface; answered by [`Input::Usage`].
+    Look,
+    /// Set an interface that may be a cable up while a game waits, without an address.
+    Raise,
+    /// Set it down again.
+    Lower,
+    /// Take an interface that may be a cable, after a last look; answered by [`Input::Taken`].
+    Take,
+    /// Give it back as it was.
+    GiveBack,
     /// Set it down, set the MAC, set it up, read it back; answered by [`Input::MacSet`].
     SetMac(Mac),
     /// Set addresses and the neighbour; answered by [`Input::Installed`].
@@ -73,9 +88,13 @@ pub(crate) enum Output {
 pub(crate) struct Config {
     pub(crate) identity: Identity,
     pub(crate) seed: Seed,
-    /// It is certainly a cable. Otherwise it may be a phone or a modem: its owner sets it up, and nothing is
-    /// sent on it before a game waits or a peer is heard.
+    /// It is certainly a cable. Otherwise nothing is sent on it before a game waits or a peer is heard, and
+    /// nothing is changed before a peer answers.
     pub(crate) is_certain: bool,
+    /// An earlier run has taken it.
+    pub(crate) is_taken: bool,
+    /// It may be set up while a game waits, though it is not certainly a cable.
+    pub(crate) may_raise: bool,
     /// The interface belongs to a bridge or a bond: its MAC is not ours.
     pub(crate) is_locked: bool,
     /// The driver is cycled when nobody answers.

@@ -36,6 +36,7 @@ impl Cable {
                 .iter(now)
                 .map(|diagnostic| diagnostic.to_string())
                 .collect(),
+            in_use: self.custody.usage().map(|usage| usage.to_string()),
             frames: self.frames,
             links: self.peering.links,
             ..CableStatus::default()

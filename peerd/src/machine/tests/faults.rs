@@ -131,6 +131,7 @@ fn linked(seed: u64) -> World {
     for end in &mut world.ends {
         end.kernel.refuses_mac = false;
         end.kernel.no_v6 = false;
+        end.is_uncertain = false;
     }
     world.plug();
     world

@@ -39,6 +39,8 @@ fn cable() -> Cable {
         identity: identity(1),
         seed: Seed::default(),
         is_certain: true,
+        is_taken: false,
+        may_raise: false,
         is_locked: false,
         recovers: false,
         has_v6: true,

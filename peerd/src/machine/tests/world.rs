@@ -45,6 +45,8 @@ pub(super) struct Kernel {
     pub(super) neighbours: BTreeMap<IpAddr, Mac>,
     pub(super) refuses_mac: bool,
     pub(super) no_v6: bool,
+    /// It has a cable's name.
+    pub(super) is_taken: bool,
     /// Requests that fail next, as with ENOBUFS or ENODEV.
     pub(super) failing: u32,
 }
@@ -58,6 +60,8 @@ pub(super) struct End {
     pub(super) is_held: bool,
     /// The two games are linked, whatever the daemons do.
     pub(super) never_lets_go: bool,
+    /// It may be no cable.
+    pub(super) is_uncertain: bool,
     pub(super) box_id: u64,
 }
 
@@ -87,6 +91,7 @@ impl World {
             end.box_id = n;
             end.kernel.refuses_mac = random.one_in(4);
             end.kernel.no_v6 = random.one_in(4);
+            end.is_uncertain = random.one_in(4);
         }
         World {
             now: LocalTime(0),
@@ -148,12 +153,19 @@ impl World {
                 hardware: vec![],
                 usb_path: "1-1".into(),
             },
-            is_certain: true,
+            is_certain: !self.ends[end].is_uncertain,
+            is_taken: self.ends[end].is_uncertain && kernel.is_taken,
+            may_raise: true,
             is_locked: false,
             recovers: !self.has_carrier_sense,
             has_v6: true,
         };
         self.ends[end].daemon = Some(Cable::new(self.now, config, self.ends[end].kernel.mac));
+        let game = Input::Game {
+            waits: true,
+            holds: false,
+        };
+        self.input(end, game);
         self.refresh();
     }
 
@@ -213,6 +225,27 @@ impl World {
                         self.set_up(end, false);
                     }
                     self.set_up(end, true);
+                    self.refresh();
+                }
+                Output::Look => self.input(end, Input::Usage(None)),
+                Output::Raise => {
+                    self.set_up(end, true);
+                    self.refresh();
+                }
+                Output::Lower => {
+                    self.set_up(end, false);
+                    self.refresh();
+                }
+                Output::Take | Output::GiveBack => {
+                    assert!(self.ends[end].is_uncertain);
+                    // The rename.
+                    self.set_up(end, false);
+                    self.set_up(end, true);
+                    let is_taken = output == Output::Take;
+                    self.ends[end].kernel.is_taken = is_taken;
+                    if is_taken {
+                        self.input(end, Input::Taken(Ok(())));
+                    }
                     self.refresh();
                 }
                 Output::SetMac(mac) => {
