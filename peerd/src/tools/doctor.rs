@@ -1,5 +1,7 @@
 //! `peerd doctor`: finds faults, names the side, and prints the remedy.
 
+mod managers;
+
 use super::status_query::Client;
 use super::{EXIT_FAULT, EXIT_NO_DAEMON};
 use crate::escape;
@@ -104,6 +106,9 @@ impl Findings {
             let is_fault = cable.state != CableState::Linked;
             self.add(Some(name), is_fault, diagnostic, remedy);
         }
+        if cable.in_use.is_some() {
+            return;
+        }
         let (what, remedy) = match cable.state {
             CableState::Down => ("the interface is down", &*format!("ip link set {name} up")),
             CableState::NoCarrier => (
@@ -180,6 +185,7 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
             for cable in &status.cables {
                 let name = &cable.device.interface;
                 let routes = sysctl::default_routes(name);
+                managers::judge(&mut findings, cable);
                 findings.judge_trust(name, sysctl::believes_routers(name), &routes);
             }
             let has_fault = findings.0.iter().any(|finding| finding.is_fault);

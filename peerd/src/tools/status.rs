@@ -56,6 +56,9 @@ fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
     }
     let mac = &cable.mac;
     writeln!(text, "\n  MAC {} (change: {})", mac.mac, mac.mac_repair)?;
+    if let Some(usage) = &cable.in_use {
+        writeln!(text, "  left alone: {usage}")?;
+    }
     for diagnostic in &cable.diagnostics {
         writeln!(text, "  ! {diagnostic}")?;
     }
