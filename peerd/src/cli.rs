@@ -43,6 +43,9 @@ enum Command {
         /// Print JSON: a list of findings.
         #[arg(long)]
         json: bool,
+        /// Print only RetroArch's folders, for programs: of cores and of their descriptions, a tab between.
+        #[arg(long, conflicts_with = "json")]
+        folders: bool,
     },
     /// Show the link live.
     Monitor(Control),
@@ -82,7 +85,8 @@ pub fn main() -> ExitCode {
             return logged(relay::run(&relay));
         }
         Command::Status { control, json } => status::run(&control.control, json),
-        Command::Doctor { control, json } => return doctor::run(&control.control, json),
+        Command::Doctor { folders: true, .. } => return doctor::print_folders(),
+        Command::Doctor { control, json, .. } => return doctor::run(&control.control, json),
         Command::Monitor(control) => monitor::run(&control.control),
         Command::Options(request) => options::run(&request),
     };

@@ -13,7 +13,8 @@ _peerd() {
 	*)
 		case ${COMP_WORDS[1]} in
 		run) words="--interface --lan --control --name --cables-file --ipv4 --manage-firewall --exit-idle -v --verbose --help" ;;
-		status | doctor) words="--control --json --help" ;;
+		status) words="--control --json --help" ;;
+		doctor) words="--control --json --folders --help" ;;
 		monitor) words="--control --help" ;;
 		relay) words="--control --port --peer -v --verbose --help" ;;
 		options) words="--control --config --port --direct --undo --help" ;;

@@ -2,6 +2,7 @@
 
 mod managers;
 
+use super::retroarch;
 use super::status_query::Client;
 use super::{EXIT_FAULT, EXIT_NO_DAEMON};
 use crate::escape;
@@ -175,7 +176,13 @@ impl Findings {
     }
 }
 
-/// Requests the status, judges it and prints the findings.
+/// Prints RetroArch's folders for a program: one line each, of cores and of their descriptions, a tab between.
+pub(crate) fn print_folders() -> ExitCode {
+    print!("{}", retroarch::Found::probe().for_programs());
+    ExitCode::SUCCESS
+}
+
+/// Requests the status, judges it and prints the findings, and where RetroArch keeps its cores.
 pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
     let mut findings = Findings::default();
     let code = match Client::connect(control).and_then(|mut client| client.status()) {
@@ -196,7 +203,14 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
             EXIT_NO_DAEMON
         }
     };
+    let folders = retroarch::Found::probe();
+    for (what, remedy) in folders.gaps() {
+        findings.add(None, false, what, remedy);
+    }
     findings.report(as_json);
+    if !as_json {
+        folders.lines().iter().for_each(|line| println!("{line}"));
+    }
     ExitCode::from(code)
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod doctor;
 pub(crate) mod monitor;
 pub(crate) mod options;
 pub(crate) mod relay;
+mod retroarch;
 pub(crate) mod status;
 pub(crate) mod status_query;
 
