@@ -55,7 +55,7 @@ fn profile(index: IfIndex, name: &str) -> Option<Usage> {
         "/run/network/ifstate".into(),
         format!("/run/network/ifstate.{name}"),
     ];
-    let mut states = ifupdown.iter().filter_map(|path| environment::read(path));
+    let mut states = ifupdown.iter().filter_map(environment::read);
     if states.any(|state| is_up_by_ifupdown(&state, name)) {
         return Some(Usage::Profile("ifupdown (/etc/network/interfaces)"));
     }
