@@ -111,7 +111,7 @@ mod tests {
 
     /// First column of the table "what you see".
     fn quoted() -> Vec<String> {
-        let readme = include_str!("../../README.md");
+        let readme = include_str!("../README.md");
         let (_, table) = readme.split_once("| what you see | what it means |\n").unwrap();
         let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
         let cells = rows.filter_map(|row| row.split('|').nth(1));
@@ -169,7 +169,7 @@ mod tests {
         for quote in quoted {
             assert!(
                 shown.iter().any(|text| text.starts_with(&quote)),
-                "\"{quote}\" is in README.md and never on screen: {shown:#?}"
+                "\"{quote}\" is in libretro-shim/README.md and never on screen: {shown:#?}"
             );
         }
     }
