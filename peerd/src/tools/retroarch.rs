@@ -37,7 +37,9 @@ pub(crate) struct CoreFolder {
 }
 
 impl CoreFolder {
-    fn look(cores: PathBuf, info: PathBuf, source: String, own: Option<Kind>) -> CoreFolder {
+    fn look(cores: &Path, info: &Path, source: String, own: Option<Kind>) -> CoreFolder {
+        // Settings may have a slash at the end.
+        let [cores, info] = [cores, info].map(|folder| folder.components().collect::<PathBuf>());
         let kinds: Vec<Kind> = libraries(&cores)
             .iter()
             .filter_map(|path| Kind::of(path))
@@ -106,13 +108,23 @@ impl Found {
         {
             found.add_process(&process, own);
         }
-        for place in places::all(Path::new("/"), &places::homes()) {
-            found.add_settings(&place, own);
-        }
-        for folder in places::packaged(Path::new("/")) {
-            found.add_packaged(folder, own);
-        }
+        found.add_places(Path::new("/"), &places::homes(), own);
         found
+    }
+
+    /// All places below a root. The template counts only for a player who has no settings yet.
+    fn add_places(&mut self, root: &Path, homes: &[PathBuf], own: Option<Kind>) {
+        for place in places::all(root, homes) {
+            self.add_settings(&place, own);
+        }
+        if self.0.is_empty() {
+            for place in places::templates(root, homes) {
+                self.add_settings(&place, own);
+            }
+        }
+        for folder in places::packaged(root) {
+            self.add_packaged(&folder, own);
+        }
     }
 
     fn add(&mut self, folder: CoreFolder) {
@@ -138,7 +150,7 @@ impl Found {
         let cores = folder("libretro_directory").unwrap_or_else(|| base.join("cores"));
         let info = folder("libretro_info_path").unwrap_or_else(|| cores.clone());
         let source = place.settings.display().to_string();
-        self.add(CoreFolder::look(cores, info, source, own));
+        self.add(CoreFolder::look(&cores, &info, source, own));
     }
 
     /// A running RetroArch: the settings file that its command line names, and the folder of the core it has
@@ -168,20 +180,15 @@ impl Found {
         if let Some(folder) = loaded_core(&maps).and_then(Path::parent) {
             let source = format!("running, process {id}");
             if !self.0.iter().any(|known| known.cores == folder) {
-                self.add(CoreFolder::look(
-                    folder.to_owned(),
-                    folder.to_owned(),
-                    source,
-                    own,
-                ));
+                self.add(CoreFolder::look(folder, folder, source, own));
             }
         }
     }
 
     /// A folder of a distribution, which RetroArch reads where its settings do not name another.
-    fn add_packaged(&mut self, cores: PathBuf, own: Option<Kind>) {
-        let info = PathBuf::from("/usr/share/libretro/info");
-        let info = if info.is_dir() { info } else { cores.clone() };
+    fn add_packaged(&mut self, cores: &Path, own: Option<Kind>) {
+        let info = Path::new("/usr/share/libretro/info");
+        let info = if info.is_dir() { info } else { cores };
         if !self.0.iter().any(|known| known.cores == cores) {
             self.add(CoreFolder::look(cores, info, PACKAGED.to_owned(), own));
         }
@@ -197,9 +204,12 @@ impl Found {
         self.0.iter().map(CoreFolder::line).collect()
     }
 
-    /// Folders for programs: of cores and of descriptions, a tab between them.
+    /// Folders for programs: of cores and of descriptions, a tab between them. Those of packages only where
+    /// there are no others.
     pub(crate) fn for_programs(&self) -> String {
-        let folders = self.0.iter().filter(|folder| !folder.is_foreign);
+        let is_all = self.0.iter().all(CoreFolder::is_packaged);
+        let is_wanted = |folder: &&CoreFolder| !folder.is_foreign && (is_all || !folder.is_packaged());
+        let folders = self.0.iter().filter(is_wanted);
         let line = |folder: &CoreFolder| format!("{}\t{}\n", folder.cores.display(), folder.info.display());
         folders.map(line).collect()
     }

@@ -26,8 +26,8 @@ const HOME: [&str; 8] = [
 /// Homes of systems with one user: Lakka, ROCKNIX and their kin; Onion and others of an SD card.
 const HOMES: [&str; 4] = ["root", "storage", "mnt/SDCARD/RetroArch", "mnt/SDCARD"];
 
-/// Places of a system: RetroPie, Batocera and Knulli, Recalbox, muOS, then the template of all.
-const SYSTEM: [&str; 9] = [
+/// Places of a system: RetroPie, Batocera and Knulli, Recalbox, muOS, SD cards.
+const SYSTEM: [&str; 7] = [
     "opt/retropie/configs/all/retroarch.cfg",
     "userdata/system/configs/retroarch/retroarchcustom.cfg",
     "recalbox/share/system/configs/retroarch/retroarchcustom.cfg",
@@ -35,9 +35,10 @@ const SYSTEM: [&str; 9] = [
     "opt/muos/share/emulator/retroarch/retroarch.cfg",
     "mnt/SDCARD/RetroArch/retroarch.cfg",
     "opt/retropie/configs/gb/retroarch.cfg",
-    "usr/local/etc/retroarch.cfg",
-    "etc/retroarch.cfg",
 ];
+
+/// What RetroArch copies for a player who has no settings yet.
+const TEMPLATES: [&str; 2] = ["usr/local/etc/retroarch.cfg", "etc/retroarch.cfg"];
 
 /// Folders of cores of distributions; Debian's are one an architecture.
 const PACKAGED: [&str; 4] = [
@@ -96,6 +97,20 @@ pub(super) fn all(root: &Path, homes: &[PathBuf]) -> Vec<Place> {
         add(root.join(place), home);
     }
     places
+}
+
+/// Templates that exist below a root.
+pub(super) fn templates(root: &Path, homes: &[PathBuf]) -> Vec<Place> {
+    let home = homes.first().map_or(root, PathBuf::as_path).to_owned();
+    let place = |template: &str| Place {
+        settings: root.join(template),
+        home: home.clone(),
+    };
+    TEMPLATES
+        .map(place)
+        .into_iter()
+        .filter(|place| place.settings.is_file())
+        .collect()
 }
 
 /// Folders of cores that packages fill and that exist below a root.

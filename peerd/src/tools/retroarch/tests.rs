@@ -33,12 +33,7 @@ impl Machine {
     fn found(&self) -> Found {
         let mut found = Found::default();
         let own = Kind::of(Path::new("/proc/self/exe"));
-        for place in places::all(&self.0, &[self.0.join("home/player")]) {
-            found.add_settings(&place, own);
-        }
-        for folder in places::packaged(&self.0) {
-            found.add_packaged(folder, own);
-        }
+        found.add_places(&self.0, &[self.0.join("home/player")], own);
         found
     }
 
@@ -103,6 +98,25 @@ fn a_home_a_missing_value_and_a_link_are_understood() {
         machine.cores(),
         ["home/player/my cores", "storage/.config/retroarch/cores"]
     );
+}
+
+#[test]
+fn the_template_and_packages_are_left_alone_where_the_player_has_settings() {
+    let machine = Machine::new("template-too");
+    let system = machine.0.join("usr/lib/libretro");
+    fs::create_dir_all(&system).unwrap();
+    machine.settings("etc/retroarch.cfg", &format!("{}/", system.display()));
+    let line = |cores: &Path, info: &Path| format!("{}\t{}\n", cores.display(), info.display());
+    assert_eq!(machine.found().for_programs(), line(&system, &system));
+
+    let cores = machine.0.join("home/player/.config/retroarch/cores");
+    machine.settings(
+        "home/player/.config/retroarch/retroarch.cfg",
+        "~/.config/retroarch/cores",
+    );
+    fs::create_dir_all(&cores).unwrap();
+    assert_eq!(machine.found().for_programs(), line(&cores, &cores));
+    assert_eq!(machine.found().gaps().len(), 1);
 }
 
 #[test]
