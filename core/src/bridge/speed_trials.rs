@@ -8,8 +8,14 @@ use super::frame_budget::FrameBudget;
 use crate::time::TCycles;
 use std::time::Duration;
 
-/// Calls of a trial: half a second.
+/// Calls of a trial, and its time where calls are long: half a second.
 const TRIAL_CALLS: u32 = 32;
+const TRIAL_TIME: Duration = Duration::from_millis(500);
+/// Trials in a row that must say the same before the choice changes.
+const TRIALS_AGREEING: u32 = 2;
+/// Factor by which the transfers of a frame may differ between two measures that are compared: a menu says
+/// nothing of a block.
+const ALIKE: f64 = 1.5;
 /// Speed from which on nothing else is tried: less than a frame in fifty is missing.
 const FULL_SPEED: f64 = 0.98;
 /// Factor by which waits must be faster.
@@ -55,8 +61,10 @@ pub(super) struct SpeedTrials {
     trial: Trial,
     /// Trials that do not count: they show what was before them.
     settling: u32,
-    /// Transfers a second by the other choice, when it was last tried, and for how many trials that holds.
-    other: Option<(f64, u32)>,
+    /// The other choice's measure, when it was last tried, and for how many trials that holds.
+    other: Option<(Trial, u32)>,
+    /// Trials in a row that the other choice would win.
+    losses: u32,
     /// Speed in the last trial that counted, 1 being full, and slow trials in a row.
     speed: f64,
     slow_for: u32,
@@ -69,6 +77,7 @@ impl Default for SpeedTrials {
             trial: Trial::default(),
             settling: 1,
             other: None,
+            losses: 0,
             speed: 1.0,
             slow_for: 0,
         }
@@ -95,12 +104,20 @@ impl SpeedTrials {
         self.trial.has_clocked = true;
     }
 
+    /// The game takes a byte.
+    pub(super) fn handle_taken(&mut self) {
+        self.trial.has_taken = true;
+    }
+
     /// A call is over; chooses anew where the game was slow.
     pub(super) fn handle_call(&mut self, call: Call, budget: &FrameBudget) {
         let trial = self.trial.handle_call(call, budget.gap());
         let Some(trial) = trial.filter(|trial| trial.has_clocked) else {
             return;
         };
+        if self.waits_in_vain(&trial, call, budget) {
+            return self.change(trial);
+        }
         if self.settling > 0 {
             self.settling -= 1;
             return;
@@ -113,24 +130,55 @@ impl SpeedTrials {
         };
         self.other = self
             .other
-            .and_then(|(rate, trials)| Some((rate, trials.checked_sub(1)?)));
-        if self.speed >= FULL_SPEED || (self.choice == Choice::Predict && !call.is_cut_short) {
-            return;
+            .and_then(|(other, trials)| Some((other, trials.checked_sub(1)?)));
+        let loses = self.speed < FULL_SPEED && self.loses(&trial, call, budget);
+        self.losses = if loses { self.losses + 1 } else { 0 };
+        if self.losses == TRIALS_AGREEING {
+            self.change(trial);
         }
-        let expected = match (self.other, self.choice) {
-            (Some((rate, _)), _) => rate,
-            (None, Choice::Predict) => trial.rate_with_waits(call.round_trip, budget),
-            (None, Choice::Wait) => trial.rate() / self.speed,
+    }
+
+    /// Makes the other choice.
+    fn change(&mut self, trial: Trial) {
+        self.losses = 0;
+        self.other = Some((trial, TRIALS_KEPT));
+        self.settling = TRIALS_SETTLING;
+        self.choice = match self.choice {
+            Choice::Predict => Choice::Wait,
+            Choice::Wait => Choice::Predict,
         };
-        let (next, least) = match self.choice {
-            Choice::Predict => (Choice::Wait, LEAST_GAIN_OF_WAITS),
-            Choice::Wait => (Choice::Predict, LEAST_GAIN_OF_PREDICTIONS),
+    }
+
+    /// True where the games now have so many transfers in a frame that waits cannot be as fast as predictions
+    /// were before: a block after a menu.
+    fn waits_in_vain(&self, trial: &Trial, call: Call, budget: &FrameBudget) -> bool {
+        let before = self
+            .other
+            .filter(|_| self.choice == Choice::Wait && !trial.has_turns());
+        let at_best = trial.progress_with_waits(call.round_trip, budget);
+        before.is_some_and(|(before, _)| at_best < before.speed() * LEAST_GAIN_OF_PREDICTIONS)
+    }
+
+    /// True if the other choice should be better than what this trial has measured.
+    fn loses(&self, trial: &Trial, call: Call, budget: &FrameBudget) -> bool {
+        let other = self.other.map(|(other, _)| other);
+        let other = other.filter(|other| other.is_comparable(trial));
+        let (expected, least) = match self.choice {
+            Choice::Predict if !call.is_cut_short => return false,
+            Choice::Predict => {
+                let estimate = trial.progress_with_waits(call.round_trip, budget);
+                let known = other.map_or(estimate, |other| other.progress(trial));
+                (known.min(estimate), LEAST_GAIN_OF_WAITS)
+            }
+            Choice::Wait => {
+                let full = trial.progress(trial) / self.speed;
+                (
+                    other.map_or(full, |other| other.progress(trial)),
+                    LEAST_GAIN_OF_PREDICTIONS,
+                )
+            }
         };
-        if expected > trial.rate() * least {
-            self.other = Some((trial.rate(), TRIALS_KEPT));
-            self.settling = TRIALS_SETTLING;
-            self.choice = next;
-        }
+        expected > trial.progress(trial) * least
     }
 }
 
@@ -140,6 +188,7 @@ struct Trial {
     calls: u32,
     frames: u32,
     has_clocked: bool,
+    has_taken: bool,
     /// Transfers that had crossed the cable for good before the trial, and now.
     transfers: [u64; 2],
     time: Duration,
@@ -156,7 +205,8 @@ impl Trial {
             transfers: [call.transfers; 2],
             ..Trial::default()
         };
-        (self.calls == TRIAL_CALLS).then(|| std::mem::replace(self, next))
+        let is_over = self.calls == TRIAL_CALLS || self.time >= TRIAL_TIME;
+        is_over.then(|| std::mem::replace(self, next))
     }
 
     /// At least one, so that rates can be compared.
@@ -169,15 +219,38 @@ impl Trial {
         (TCycles::FRAME.nominal_duration() * self.frames.max(1)).div_duration_f64(self.time)
     }
 
-    /// Transfers a second.
-    fn rate(&self) -> f64 {
-        self.transfers() / self.time.as_secs_f64()
+    /// Transfers in each frame.
+    fn density(&self) -> f64 {
+        self.transfers() / f64::from(self.frames.max(1))
     }
 
-    /// Transfers a second, were each of them a wait of a round trip.
-    fn rate_with_waits(&self, round_trip: Duration, budget: &FrameBudget) -> f64 {
-        let each_frame = self.transfers() / f64::from(self.frames.max(1));
-        each_frame / budget.frame_with(round_trip.mul_f64(each_frame)).as_secs_f64()
+    /// True if both sides clock: then a frame that waits for its turn is no progress, and transfers count.
+    fn has_turns(&self) -> bool {
+        self.has_clocked && self.has_taken
+    }
+
+    /// True if the games did the same in both trials, as far as that can be told.
+    fn is_comparable(&self, other: &Trial) -> bool {
+        let ratio = self.density() / other.density();
+        (self.has_turns() && other.has_turns()) || (1.0 / ALIKE..=ALIKE).contains(&ratio)
+    }
+
+    /// Measure of progress in a second by which two trials are compared, of a game that plays as in `like`.
+    fn progress(&self, like: &Trial) -> f64 {
+        match like.has_turns() {
+            true => self.transfers() / self.time.as_secs_f64(),
+            false => self.speed(),
+        }
+    }
+
+    /// The same, were each transfer a wait of a round trip.
+    fn progress_with_waits(&self, round_trip: Duration, budget: &FrameBudget) -> f64 {
+        let density = self.density();
+        let frame = budget.frame_with(round_trip.mul_f64(density));
+        match self.has_turns() {
+            true => density / frame.as_secs_f64(),
+            false => TCycles::FRAME.nominal_duration().div_duration_f64(frame),
+        }
     }
 }
 
@@ -249,13 +322,42 @@ mod tests {
             trials.handle_call(call, &budget);
             calls += 1;
         }
-        assert_eq!(calls, u64::from((SLOW_TRIALS + 1) * TRIAL_CALLS));
+        assert!((120..=160).contains(&calls), "{calls}");
         assert!((0.4..0.6).contains(&trials.speed()), "{}", trials.speed());
     }
 
     #[test]
     fn a_wait_that_cannot_be_faster_is_not_tried() {
         assert_eq!(play(8 * MS, 100 * MS, |_| 50), [Choice::Predict]);
+    }
+
+    #[test]
+    fn waits_that_were_right_for_a_menu_are_given_up_for_a_block() {
+        let (mut trials, mut budget) = (SpeedTrials::default(), FrameBudget::default());
+        let (mut now, mut transfers, mut blocks) = (LocalTime(1_000_000_000), 0, 0);
+        for n in 0..1200_u64 {
+            let is_block = trials.choice() == Choice::Wait && n > 400;
+            // A transfer a frame, with every other call a stall unless it waits; then nine with a round trip each.
+            let (has_frame, gap) = match (trials.choice(), is_block) {
+                (Choice::Predict, _) => (n % 2 == 0, PERIOD),
+                (Choice::Wait, false) => (true, PERIOD),
+                (Choice::Wait, true) => (true, 100 * MS),
+            };
+            budget.handle_frame_start(now);
+            trials.handle_clocked();
+            transfers += if is_block { 9 } else { u64::from(has_frame) };
+            blocks += u64::from(is_block);
+            budget.handle_frame_end(now.after(4 * MS), has_frame);
+            let call = Call {
+                has_frame,
+                transfers,
+                is_cut_short: true,
+                round_trip: 10 * MS,
+            };
+            trials.handle_call(call, &budget);
+            now = now.after(gap);
+        }
+        assert!((1..=40).contains(&blocks), "{blocks}");
     }
 
     #[test]

@@ -107,8 +107,9 @@ impl WaitPolicy {
 
     /// The game clocks a transfer, or takes a byte.
     pub(super) fn handle_transfer(&mut self, role: Role) {
-        if role == Role::Clocked {
-            self.speed.handle_clocked();
+        match role {
+            Role::Clocked => self.speed.handle_clocked(),
+            Role::Took => self.speed.handle_taken(),
         }
         self.used_for = POLICY_RESET_FRAMES;
         if self.role.replace(role) != Some(role) {
