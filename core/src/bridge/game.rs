@@ -257,10 +257,12 @@ impl Game {
         self.pacing.handle_frame_end(context.now);
         self.budget.handle_frame_end(context.now, has_frame);
         let traffic = self.exchange.traffic(&context.stats.counters);
+        let rollback = self.exchange.rollback();
         let call = Call {
             has_frame,
             transfers: traffic.taken + traffic.peer_taken,
-            is_cut_short: self.exchange.rollback().is_some_and(Rollback::is_cut_short),
+            slack_stalls: rollback.map_or(0, |rollback| rollback.counters().frames.slack_stalls),
+            is_cut_short: rollback.is_some_and(Rollback::is_cut_short),
             round_trip: context.round_trip.mean,
         };
         self.policy.handle_frame_end(call, &self.budget);

@@ -49,7 +49,9 @@ pub(super) struct Call {
     pub(super) has_frame: bool,
     /// Transfers of both games that have crossed the cable for good so far.
     pub(super) transfers: u64,
-    /// This machine has too little slack for the predictions that the path asks for.
+    /// Stalls so far for want of slack.
+    pub(super) slack_stalls: u64,
+    /// This machine has too little slack for the predictions that the path asks for, at worst.
     pub(super) is_cut_short: bool,
     pub(super) round_trip: Duration,
 }
@@ -164,7 +166,7 @@ impl SpeedTrials {
         let other = self.other.map(|(other, _)| other);
         let other = other.filter(|other| other.is_comparable(trial));
         let (expected, least) = match self.choice {
-            Choice::Predict if !call.is_cut_short => return false,
+            Choice::Predict if !trial.is_for_slack(call) => return false,
             Choice::Predict => {
                 let estimate = trial.progress_with_waits(call.round_trip, budget);
                 let known = other.map_or(estimate, |other| other.progress(trial));
@@ -191,6 +193,8 @@ struct Trial {
     has_taken: bool,
     /// Transfers that had crossed the cable for good before the trial, and now.
     transfers: [u64; 2],
+    /// Stalls for want of slack, in the same way.
+    slack_stalls: [u64; 2],
     time: Duration,
 }
 
@@ -200,9 +204,11 @@ impl Trial {
         self.calls += 1;
         self.frames += u32::from(call.has_frame);
         self.transfers[1] = call.transfers;
+        self.slack_stalls[1] = call.slack_stalls;
         self.time += gap.max(Duration::from_nanos(1));
         let next = Trial {
             transfers: [call.transfers; 2],
+            slack_stalls: [call.slack_stalls; 2],
             ..Trial::default()
         };
         let is_over = self.calls == TRIAL_CALLS || self.time >= TRIAL_TIME;
@@ -227,6 +233,12 @@ impl Trial {
     /// True if both sides clock: then a frame that waits for its turn is no progress, and transfers count.
     fn has_turns(&self) -> bool {
         self.has_clocked && self.has_taken
+    }
+
+    /// True if this machine's slack held the game up. A replay that is given up for want of it shows in no stall
+    /// where roles change.
+    fn is_for_slack(&self, call: Call) -> bool {
+        self.slack_stalls[1] > self.slack_stalls[0] + 1 || (self.has_turns() && call.is_cut_short)
     }
 
     /// True if the games did the same in both trials, as far as that can be told.
@@ -277,6 +289,7 @@ mod tests {
             let call = Call {
                 has_frame,
                 transfers,
+                slack_stalls: if cost > MS { call } else { 0 },
                 is_cut_short: cost > MS,
                 round_trip,
             };
@@ -316,6 +329,7 @@ mod tests {
             let call = Call {
                 has_frame: calls % 2 == 0,
                 transfers: calls / 2,
+                slack_stalls: 0,
                 is_cut_short: false,
                 round_trip: MS,
             };
@@ -351,6 +365,7 @@ mod tests {
             let call = Call {
                 has_frame,
                 transfers,
+                slack_stalls: n,
                 is_cut_short: true,
                 round_trip: 10 * MS,
             };

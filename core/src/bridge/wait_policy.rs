@@ -209,6 +209,7 @@ mod tests {
         let call = Call {
             has_frame,
             transfers,
+            slack_stalls: if is_cut_short { transfers } else { 0 },
             is_cut_short,
             round_trip: CABLE.mean,
         };

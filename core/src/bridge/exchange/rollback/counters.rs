@@ -37,6 +37,8 @@ pub struct Frames {
     pub stalls: u64,
     /// Of these, stalls that empty a standing queue of offers: the game was ahead of its peer.
     pub drained: u64,
+    /// Of these, stalls for want of slack: a quicker machine would have gone on.
+    pub slack_stalls: u64,
     /// Live frames that were undone.
     pub undone: u64,
     /// Corrections.

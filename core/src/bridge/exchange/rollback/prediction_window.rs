@@ -201,10 +201,21 @@ impl PredictionWindow {
 
     /// Frames that may pass between an offer and its verdict.
     pub(super) fn clocking(&self, is_refused: bool) -> u64 {
+        let slack = self.affordable(&self.mispredicted).max(MIN_FRAMES);
+        self.path_clocking(is_refused).min(slack)
+    }
+
+    /// The same on a machine with slack to spare.
+    fn path_clocking(&self, is_refused: bool) -> u64 {
         let refusal = if is_refused { REFUSAL_FRAMES } else { 0 };
-        (self.round_trip + LISTEN_FRAMES + refusal)
-            .min(MAX_CLOCKING_FRAMES)
-            .min(self.affordable(&self.mispredicted).max(MIN_FRAMES))
+        (self.round_trip + LISTEN_FRAMES + refusal).min(MAX_CLOCKING_FRAMES)
+    }
+
+    /// True if a machine with slack to spare would go on, where offers have been open for so many frames, and
+    /// takes.
+    pub(super) fn is_for_slack(&self, unanswered: Option<u64>, open: Option<u64>, is_refused: bool) -> bool {
+        unanswered.is_none_or(|age| age < self.path_clocking(is_refused))
+            && open.is_none_or(|age| age < MAX_ARMED_FRAMES)
     }
 
     /// True if this machine has too little slack for the window that the path asks for, were all predictions

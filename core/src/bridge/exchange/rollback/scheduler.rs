@@ -165,6 +165,7 @@ impl Scheduler {
             return Some(self.save(history.snapshot_here(slot, None)));
         }
         let is_late = self.replayed > 0 && !history.window.has_time_after(self.replayed);
+        history.counters.frames.slack_stalls += u64::from(is_late);
         if std::mem::take(&mut self.is_undone) || is_late || must_stall(history) {
             return Some(self.stall(history));
         }
@@ -288,9 +289,12 @@ fn must_stall(history: &mut History) -> bool {
     let open = inbound.first_open().map(|judgement| age(judgement.frame));
     let outstanding = outbound.next().since(outbound.answered());
     let is_full = outbound.is_nearly_full() || inbound.is_nearly_full();
+    let is_refused = outbound.is_refused();
+    let is_ahead = unanswered.is_some_and(|age| age >= window.clocking(is_refused))
+        || open.is_some_and(|age| age >= window.armed());
+    let is_for_slack = is_ahead && window.is_for_slack(unanswered, open, is_refused);
     let must_wait = history.settings.is_leading
-        || unanswered.is_some_and(|age| age >= window.clocking(outbound.is_refused()))
-        || open.is_some_and(|age| age >= window.armed())
+        || is_ahead
         || (!history.timeline.is_shared() && outstanding > window.most_outstanding())
         || is_full;
     if is_full && unanswered.is_none() && open.is_none() {
@@ -298,6 +302,7 @@ fn must_stall(history: &mut History) -> bool {
         history.fail();
         return false;
     }
+    history.counters.frames.slack_stalls += u64::from(is_for_slack);
     // An offer waits for its moment, which is known to a frame.
     let spare = u64::from(history.timeline.is_shared());
     if !must_wait && history.window.must_drain(spare) {
