@@ -17,7 +17,7 @@ use super::wait_policy::{Patience, Policy, Role, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
 use crate::serial::{GamePort, Request};
-use crate::time::{LocalTime, Span};
+use crate::time::{LocalTime, Span, TCycles};
 use std::time::Duration;
 
 /// An open offer is repeated at least so often: a dozen times in the shortest wait, so that at 20 % loss none
@@ -31,6 +31,13 @@ pub(super) struct RoundTrip {
     pub(super) mean: Duration,
     /// One on a busy path.
     pub(super) slow: Duration,
+}
+
+impl RoundTrip {
+    /// True if nearly all take about as long as the usual one, to half a frame.
+    fn is_steady(self) -> bool {
+        self.slow.saturating_sub(self.mean) <= TCycles::FRAME.nominal_duration() / 2
+    }
 }
 
 /// The link at one moment, as the game's side uses it.
@@ -264,6 +271,7 @@ impl Game {
             slack_stalls: rollback.map_or(0, |rollback| rollback.counters().frames.slack_stalls),
             is_cut_short: rollback.is_some_and(Rollback::is_cut_short),
             round_trip: context.round_trip.mean,
+            is_steady: context.round_trip.is_steady(),
         };
         self.policy.handle_frame_end(call, &self.budget);
         if let Some(slowness) = self.slowness() {

@@ -54,6 +54,8 @@ pub(super) struct Call {
     /// This machine has too little slack for the predictions that the path asks for, at worst.
     pub(super) is_cut_short: bool,
     pub(super) round_trip: Duration,
+    /// Round trips are alike: a wait for one that is not would end too soon, or long after its frame.
+    pub(super) is_steady: bool,
 }
 
 /// Chooses, and measures the choice.
@@ -166,6 +168,7 @@ impl SpeedTrials {
         let other = self.other.map(|(other, _)| other);
         let other = other.filter(|other| other.is_comparable(trial));
         let (expected, least) = match self.choice {
+            _ if !call.is_steady => return self.choice == Choice::Wait,
             Choice::Predict if !trial.is_for_slack(call) => return false,
             Choice::Predict => {
                 let estimate = trial.progress_with_waits(call.round_trip, budget);
@@ -292,6 +295,7 @@ mod tests {
                 slack_stalls: if cost > MS { call } else { 0 },
                 is_cut_short: cost > MS,
                 round_trip,
+                is_steady: true,
             };
             trials.handle_call(call, &budget);
             if choices.last() != Some(&trials.choice()) {
@@ -332,6 +336,7 @@ mod tests {
                 slack_stalls: 0,
                 is_cut_short: false,
                 round_trip: MS,
+                is_steady: true,
             };
             trials.handle_call(call, &budget);
             calls += 1;
@@ -368,6 +373,7 @@ mod tests {
                 slack_stalls: n,
                 is_cut_short: true,
                 round_trip: 10 * MS,
+                is_steady: true,
             };
             trials.handle_call(call, &budget);
             now = now.after(gap);

@@ -212,6 +212,7 @@ mod tests {
             slack_stalls: if is_cut_short { transfers } else { 0 },
             is_cut_short,
             round_trip: CABLE.mean,
+            is_steady: true,
         };
         policy.handle_frame_end(call, &budget);
     }
