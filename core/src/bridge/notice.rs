@@ -30,7 +30,7 @@ pub enum Notice {
     OutOfStep,
     /// The game is slower than it should be, for seconds now.
     Slow {
-        /// What holds it up.
+        /// Cause of it.
         cause: Slowness,
         /// Milliseconds that a datagram and its answer take.
         round_trip_ms: u32,

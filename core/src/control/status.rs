@@ -70,7 +70,7 @@ pub struct CableStatus {
     /// Network managers that run here, while something removes the address of the interface.
     #[serde(deserialize_with = "Option::deserialize")]
     pub culprits: Option<Vec<String>>,
-    /// What somebody else uses an interface for that may be a cable: it is left alone.
+    /// Use by somebody else of an interface that may be a cable, which is then left alone.
     #[serde(deserialize_with = "Option::deserialize")]
     pub in_use: Option<String>,
     /// Frames of the handshake.

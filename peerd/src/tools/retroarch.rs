@@ -93,7 +93,7 @@ impl CoreFolder {
     }
 }
 
-/// What was found, in the order of trust: running ones first.
+/// Findings in the order of trust: running ones first.
 #[derive(Debug, Default)]
 pub(crate) struct Found(Vec<CoreFolder>);
 

@@ -37,7 +37,7 @@ const SYSTEM: [&str; 7] = [
     "opt/retropie/configs/gb/retroarch.cfg",
 ];
 
-/// What RetroArch copies for a player who has no settings yet.
+/// Template that RetroArch copies for a player who has no settings yet.
 const TEMPLATES: [&str; 2] = ["usr/local/etc/retroarch.cfg", "etc/retroarch.cfg"];
 
 /// Folders of cores of distributions; Debian's are one an architecture.
