@@ -15,6 +15,11 @@ use std::time::Duration;
 /// less than this and a round trip, and never do both stand still at once.
 const MOST: u64 = 12;
 
+/// Limit on the frames for which a side stands still at a stretch. A game that could not stall while its peer
+/// waited for each verdict may have come far ahead; to make that good at once would leave the peer without its
+/// verdicts for seconds.
+const MOST_DEBT: u64 = 12;
+
 /// Time that a call takes in which the game stands still: a little less than a frame, so that a frontend with
 /// a rhythm of its own is left alone.
 const STALLED_CALL: Duration = Duration::from_millis(15);
@@ -52,9 +57,13 @@ impl FrameLead {
         let lead = (ours.saturating_sub(own)).checked_sub(theirs.saturating_sub(other));
         let frame = TCycles::FRAME.nominal_duration();
         let round_trip = u64::try_from(round_trip.as_nanos() / frame.as_nanos()).unwrap_or(u64::MAX);
-        self.is_over = is_used && lead.is_some_and(|lead| lead > round_trip.saturating_add(MOST));
+        let limit = round_trip.saturating_add(MOST);
+        self.is_over = is_used && lead.is_some_and(|lead| lead > limit);
         self.anchor = is_used.then_some(match lead {
-            Some(_) => (own, other),
+            Some(lead) => {
+                let forgiven = lead.saturating_sub(limit.saturating_add(MOST_DEBT));
+                (own.saturating_add(forgiven), other)
+            }
             // Less than ever.
             None => (ours, theirs),
         });
@@ -180,6 +189,25 @@ mod tests {
             frames[0] > 4300,
             "the maker has what the taker allows: {frames:?}"
         );
+    }
+
+    #[test]
+    fn what_a_game_came_ahead_while_it_could_not_stall_is_not_made_good_at_a_stretch() {
+        let mut lead = FrameLead::default();
+        // The peer waits inside its calls, and has ten of them a second.
+        for ours in 0..600 {
+            let now = T.after(PERIOD * u32::try_from(ours).unwrap());
+            lead.handle_frame_start(now, (ours, ours / 6), Duration::ZERO, true, false);
+        }
+        // Now it predicts, and stands still in each call until this side has answered.
+        let stalls = (1..=120).take_while(|turn| {
+            let now = T.after(PERIOD * (600 + turn));
+            let theirs = 100 + u64::from(*turn);
+            lead.handle_frame_start(now, (600, theirs), Duration::ZERO, true, true);
+            lead.must_stall()
+        });
+        let stalls = stalls.count();
+        assert!((1..=MOST_DEBT as usize + 1).contains(&stalls), "{stalls}");
     }
 
     #[test]
