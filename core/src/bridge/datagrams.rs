@@ -14,7 +14,23 @@ impl Bridge {
             self.stats.counters.dropped.session += 1;
             return;
         }
+        let mut opened = [0; MAX_DATAGRAM];
+        let bytes = match &self.key {
+            None => bytes,
+            Some(key) => {
+                let Some(opened) = opened.get_mut(..bytes.len()) else {
+                    self.stats.counters.dropped.malformed += 1;
+                    return;
+                };
+                opened.copy_from_slice(bytes);
+                if key.open(opened).is_none() {
+                    return self.refuse();
+                }
+                opened
+            }
+        };
         match protocol::decode(bytes) {
+            Ok((header, _)) if header.flags.contains(Flags::SEALED) && self.key.is_none() => self.refuse(),
             Ok((header, events)) => self.handle_decoded(now, received, &header, &events),
             Err(DecodeError::Malformed) => self.stats.counters.dropped.malformed += 1,
             Err(DecodeError::Version(theirs)) => {
@@ -26,7 +42,28 @@ impl Bridge {
         }
     }
 
+    /// Drops what this side has no key for.
+    fn refuse(&mut self) {
+        self.stats.counters.dropped.unauthentic += 1;
+        if !self.is_linked() {
+            let is_ours_set = self.key.is_some();
+            self.notices
+                .handle_unauthentic(is_ours_set, &mut self.stats.counters);
+        }
+    }
+
+    /// True for a sealed datagram of the session that has been used before.
+    fn is_replayed(&mut self, header: &Header) -> bool {
+        let is_sealed = self.key.is_some();
+        let is_of_session = header.to == self.session.ours() && self.session.knows(header.from);
+        is_sealed && is_of_session && !self.replays.admit(header.sequence)
+    }
+
     fn handle_decoded(&mut self, now: LocalTime, received: LocalTime, header: &Header, events: &Events<'_>) {
+        if self.is_replayed(header) {
+            self.stats.counters.dropped.replayed += 1;
+            return;
+        }
         match self.session.handle_header(received, header) {
             Standing::Current => {}
             Standing::Linked { is_new_peer } => {
@@ -112,6 +149,7 @@ impl Bridge {
             .with(Flags::PAUSED, game.emulation.is_paused())
             .with(Flags::ROLLBACK, self.setting() == Mode::Rollback)
             .with(Flags::RENDEZVOUS, self.policy() == Policy::Rendezvous)
+            .with(Flags::SEALED, self.key.is_some())
             .with(Flags::GOODBYE, matches!(recipient, Recipient::Former(_)));
         let mut header = Header {
             flags,
@@ -139,7 +177,11 @@ impl Bridge {
             // What does not fit goes into another datagram at once.
             self.outbox.transmit();
         }
+        let len = writer.finish();
+        if let Some(key) = &self.key {
+            key.seal(buffer.get_mut(..len)?)?;
+        }
         self.stats.counters.sent += 1;
-        Some(writer.finish())
+        Some(len)
     }
 }

@@ -22,6 +22,7 @@ mod notice;
 mod outbox;
 mod pacing;
 mod rendezvous;
+mod replay_window;
 pub mod session;
 mod speed;
 mod speed_trials;
@@ -43,7 +44,7 @@ pub use wait_policy::Policy;
 
 use crate::clock::ClockSync;
 use crate::control::LinkState;
-use crate::protocol::{MAX_DATAGRAM, Nonce};
+use crate::protocol::{Key, MAX_DATAGRAM, Nonce};
 use crate::serial::Request;
 use crate::time::LocalTime;
 
@@ -51,6 +52,7 @@ use exchange::Limit;
 use game::{Context, Game, RoundTrip};
 use notice::Notices;
 use outbox::Outbox;
+use replay_window::ReplayWindow;
 use rollback::{Rollback, Step};
 use session::Session;
 use std::time::Duration;
@@ -63,7 +65,11 @@ const HEARTBEAT: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, Default)]
 pub struct Bridge {
     is_plugged: bool,
+    /// Datagrams are sealed with it, and none that is not is used.
+    key: Option<Key>,
     session: Session,
+    /// Sealed datagrams of the session's peer.
+    replays: ReplayWindow,
     liveness: Liveness,
     clock: ClockSync,
     game: Game,
@@ -173,6 +179,12 @@ impl Bridge {
     pub fn set_rollback(&mut self, is_on: bool) {
         let history = is_on.then(|| Rollback::new(STATES));
         self.game.exchange.set_rollback(history);
+    }
+
+    /// Sets the key that this side has in common with its peer: no datagram without it is used from here on.
+    /// Call it before a peer is plugged in.
+    pub fn set_key(&mut self, key: Option<Key>) {
+        self.key = key;
     }
 
     /// The exchange that this side is set to, linked or not.
@@ -335,6 +347,7 @@ impl Bridge {
     pub fn restarted(&self) -> Bridge {
         Bridge {
             game: self.game.restarted(),
+            key: self.key.clone(),
             ..Bridge::default()
         }
     }
@@ -388,6 +401,7 @@ impl Bridge {
     }
 
     fn forget_peer(&mut self) {
+        self.replays = ReplayWindow::default();
         self.game.exchange.forget_peer();
         self.liveness = Liveness::default();
         self.clock.reset();

@@ -37,6 +37,11 @@ pub enum Notice {
     },
     /// A mistake of our own: the cable stays unplugged until the game is loaded again.
     Failed,
+    /// The other side has another key than this one, or only one of them has a key.
+    KeyMismatch {
+        /// This side has a key.
+        is_ours_set: bool,
+    },
     /// The peer speaks another version of the protocol.
     VersionMismatch {
         /// This side's version.
@@ -58,6 +63,7 @@ pub(super) struct Notices {
     /// Newest first, without gaps.
     queue: [Option<Notice>; CAPACITY],
     has_told_version: bool,
+    has_told_key: bool,
     has_told_step: bool,
     has_told_pause: bool,
     has_told_slow: bool,
@@ -81,6 +87,13 @@ impl Notices {
         if !std::mem::replace(&mut self.has_told_version, true) {
             let ours = VERSION;
             self.push(Notice::VersionMismatch { ours, theirs }, counters);
+        }
+    }
+
+    /// A datagram that this side cannot open, told once: anybody may send one.
+    pub(super) fn handle_unauthentic(&mut self, is_ours_set: bool, counters: &mut Counters) {
+        if !std::mem::replace(&mut self.has_told_key, true) {
+            self.push(Notice::KeyMismatch { is_ours_set }, counters);
         }
     }
 
@@ -120,7 +133,7 @@ impl Notices {
 
     /// The cable is plugged in anew.
     pub(super) fn handle_plug(&mut self) {
-        self.has_told_version = false;
+        (self.has_told_version, self.has_told_key) = (false, false);
     }
 
     /// The peer is another one than before.

@@ -117,6 +117,12 @@ pub struct Dropped {
     /// Our own, come back.
     #[serde(rename = "dropped_reflected")]
     pub reflected: u64,
+    /// Not sealed with this side's key, or changed on the way; or sealed where this side has no key.
+    #[serde(rename = "dropped_unauthentic", default)]
+    pub unauthentic: u64,
+    /// Sealed, and used before.
+    #[serde(rename = "dropped_replayed", default)]
+    pub replayed: u64,
     /// From another address than the peer's.
     #[serde(rename = "dropped_foreign")]
     pub foreign: u64,

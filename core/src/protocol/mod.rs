@@ -15,15 +15,17 @@
 //! | 76 | 4 | epoch |
 //! | 80 | 8 | judged: the receiver's offers before this number have their verdicts at the sender |
 //! | 88 | 8 | settled: the sender's own offers before this number have ended for good |
-//! | 96 | 16 | reserved for an authenticator |
+//! | 96 | 16 | the tag of a sealed datagram (module `seal`); else zeros |
 //! | 112 | | events, each a 4-byte tag and its body, up to the end of the datagram |
 
 mod event;
 mod reader;
+mod seal;
 mod writer;
 
 pub use event::{Event, Offer, OfferRun, Outcome, Position, ReplaceRun, Verdict, VerdictRun};
 pub use reader::{DecodeError, Events, decode};
+pub use seal::{Key, KeyError};
 pub use writer::Writer;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
@@ -67,6 +69,8 @@ impl Flags {
     pub const RENDEZVOUS: Flags = Flags(1 << 4);
     /// The sender's core tells the time inside its frames; only where it can roll back.
     pub const CLOCK: Flags = Flags(1 << 5);
+    /// The events are sealed with a key.
+    pub const SEALED: Flags = Flags(1 << 6);
     /// The sender unplugs: the last datagram of its session.
     pub const GOODBYE: Flags = Flags(1 << 2);
 
@@ -139,7 +143,7 @@ pub struct Header {
     /// The sender's own offers before this number have ended for good: its game has read what became of them,
     /// or was told that they were given up.
     pub settled: u64,
-    /// Reserved; zeros.
+    /// Tag of a sealed datagram; zeros before it is sealed and after it was opened.
     pub authenticator: [u8; 16],
 }
 
