@@ -92,6 +92,15 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
             ),
         ),
         Notice::Failed => (Error, BROKEN.into()),
+        Notice::KeyMismatch { is_ours_set: true } => (
+            Error,
+            "Link cable: the other machine has another key, or none: set the same GAMELINK_KEY on both"
+                .into(),
+        ),
+        Notice::KeyMismatch { is_ours_set: false } => (
+            Error,
+            "Link cable: the other machine has a key: set its GAMELINK_KEY here too".into(),
+        ),
         Notice::VersionMismatch { ours, theirs } => {
             let older = if ours < theirs {
                 "this machine"
@@ -141,6 +150,8 @@ mod tests {
                 round_trip_ms: 600,
             },
             Notice::Failed,
+            Notice::KeyMismatch { is_ours_set: true },
+            Notice::KeyMismatch { is_ours_set: false },
             versions,
         ];
         let port = StartError::PeerPort(

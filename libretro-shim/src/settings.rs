@@ -44,8 +44,9 @@ impl Settings {
     pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Settings {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let mut problems = Vec::new();
-        let peer = address("GAMELINK_PEER", &variable, &mut problems);
-        let bind = address("GAMELINK_BIND", &variable, &mut problems);
+        let peer = parsed("GAMELINK_PEER", &variable, &mut problems);
+        let bind = parsed("GAMELINK_BIND", &variable, &mut problems);
+        let key = parsed("GAMELINK_KEY", &variable, &mut problems);
         let ports = &["direct", "loopback"][..];
         for (name, words) in [(PORT, ports), (MODE, &["automatic", "strict", "off"])] {
             if let Some(value) = variable(name).filter(|value| !words.iter().any(|word| value == word)) {
@@ -60,13 +61,13 @@ impl Settings {
         };
         if problems.is_empty() {
             let control = variable("GAMELINK_CONTROL").map_or(DEFAULT_SOCKET.into(), PathBuf::from);
-            (config.peer, config.bind, config.control) = (peer, bind, Some(control));
+            (config.peer, config.bind, config.key, config.control) = (peer, bind, key, Some(control));
         }
         Settings { config, problems }
     }
 }
 
-fn address<A: FromStr<Err: std::fmt::Display>>(
+fn parsed<A: FromStr<Err: std::fmt::Display>>(
     name: &str,
     variable: &dyn Fn(&str) -> Option<OsString>,
     problems: &mut Vec<String>,
@@ -115,6 +116,17 @@ mod tests {
         assert!(settings.problems[0].starts_with("GAMELINK_BIND: `somewhere`"));
         assert!(settings.config.peer.is_none());
         assert!(settings.config.control.is_none());
+    }
+
+    #[test]
+    fn a_key_is_read_and_a_bad_one_leaves_the_cable_unplugged_rather_than_open() {
+        let peer = ("GAMELINK_PEER", "10.0.0.1:56400");
+        let settings = read(&[peer, ("GAMELINK_KEY", "GAYTE-MZUGU-3DOOB-ZMFRG-GZDFM-Y")]);
+        assert!(settings.config.key.is_some() && settings.config.peer.is_some());
+        let settings = read(&[peer, ("GAMELINK_KEY", "secret")]);
+        assert_eq!(settings.problems.len(), 1);
+        assert!(settings.problems[0].starts_with("GAMELINK_KEY: a key is 26 letters"));
+        assert!(settings.config.peer.is_none() && settings.config.control.is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::daemon::{self, Settings};
 use crate::log_lines;
 use crate::tools::status_query::Control;
-use crate::tools::{EXIT_FAILED, Failure, doctor, monitor, options, relay, status};
+use crate::tools::{EXIT_FAILED, Failure, doctor, key, monitor, options, relay, status};
 use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 use std::fmt::Display;
@@ -49,6 +49,8 @@ enum Command {
     },
     /// Show the link live.
     Monitor(Control),
+    /// Make a key for two machines: set it as `GAMELINK_KEY` on both, and nobody else can join or listen.
+    Key,
     /// Link a stock Gambatte core at this end, a "Network Client" of 127.0.0.1 (see `options`); run it as the
     /// player.
     Relay(relay::Relay),
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Status { control, json } => status::run(&control.control, json),
         Command::Doctor { folders: true, .. } => return doctor::print_folders(),
         Command::Doctor { control, json, .. } => return doctor::run(&control.control, json),
+        Command::Key => key::run(),
         Command::Monitor(control) => monitor::run(&control.control),
         Command::Options(request) => options::run(&request),
     };

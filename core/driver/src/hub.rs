@@ -19,7 +19,7 @@ use gamelink_core::time::{FrameTime, LocalTime};
 use mio::Registry;
 use mio::net::UdpSocket;
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -243,13 +243,25 @@ impl Hub {
             match port.receive(&mut buffer) {
                 Received::Nothing => return read,
                 Received::Foreign => self.bridge.counters_mut().dropped.foreign += 1,
-                Received::Datagram(len, received) => {
+                Received::Datagram(len, received, from) => {
                     let bytes = buffer.get(..len).unwrap_or_default();
                     self.input(Input::Datagram { bytes, received });
+                    if let Some(echo) = self.bridge.take_authentic() {
+                        self.handle_authentic(from, len, echo);
+                    }
                 }
             }
         }
         BATCH
+    }
+
+    /// The peer was heard at this address, beyond doubt.
+    fn handle_authentic(&mut self, from: SocketAddr, len: usize, echo: LocalTime) {
+        let port = self.port.as_mut();
+        if let Some(moved) = port.and_then(|port| port.handle_authentic(from, len, echo)) {
+            self.log
+                .info(format_args!("the other machine has moved address={moved}"));
+        }
     }
 
     /// Takes what the core wrote, and its new connection if it opened one.
@@ -321,7 +333,7 @@ impl Hub {
                     if !self.bridge.is_linked() {
                         port.refresh();
                     }
-                    if !port.send(bytes) {
+                    if !port.send(bytes, now) {
                         self.bridge.counters_mut().send_errors += 1;
                     }
                 }

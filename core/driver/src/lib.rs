@@ -13,6 +13,7 @@ mod direct_port;
 mod flood_guard;
 mod game_socket;
 mod hub;
+mod peer_path;
 mod peer_port;
 mod poll_gate;
 mod report;
@@ -22,6 +23,7 @@ mod time;
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
 pub use gamelink_core::bridge::conversation;
 pub use gamelink_core::bridge::{Cost, Mode, Notice, Slowness};
+pub use gamelink_core::protocol::{Key, KeyError};
 pub use report::{ClockReport, Report};
 
 use conversation_file::ConversationFile;
@@ -46,6 +48,9 @@ pub struct Config {
     pub peer: Option<PeerAddress>,
     /// Where to receive; by default the wildcard of the peer's family and the peer's port.
     pub bind: Option<BindAddress>,
+    /// The key that both sides have, if they have one: datagrams are sealed with it, and the peer may move to
+    /// another address.
+    pub key: Option<Key>,
     /// The daemon's control socket, which says where the peer is; not used together with `peer`.
     pub control: Option<PathBuf>,
     /// Where to write statistics once a second and at the end, if anywhere.
@@ -200,6 +205,7 @@ impl Link {
         if config.is_held {
             shared.lock().set_enabled(false);
         }
+        shared.lock().bridge_mut().set_key(config.key.clone());
         shared.lock().set_peer(config.peer.clone(), config.bind.clone())?;
         if let (None, Some(path)) = (&config.peer, &config.control) {
             shared.lock().follow_daemon(path.clone());

@@ -3,6 +3,7 @@
 use super::address::{BindAddress, PeerAddress};
 use super::deferred_log::DeferredLog;
 use super::flood_guard::FloodGuard;
+use super::peer_path::PeerPath;
 use super::{StartError, thread, time};
 use gamelink_core::protocol::{MAX_DATAGRAM, Nonce};
 use gamelink_core::time::LocalTime;
@@ -21,7 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-/// A socket that hears one peer.
+/// A socket that hears one peer: at its address, or, where datagrams are sealed, wherever it is.
 pub(super) struct PeerPort {
     /// Shared with the emulation thread while that waits on it without the lock.
     socket: Arc<UdpSocket>,
@@ -32,14 +33,17 @@ pub(super) struct PeerPort {
     /// Number of the peer's interface, once it is there; 0 for an address without one. The socket is
     /// connected then.
     scope: Option<u32>,
+    /// The peer may move: the socket is not connected, and hears everybody.
+    moves: bool,
+    path: Option<PeerPath>,
     guard: FloodGuard,
     control: Vec<u8>,
 }
 
 /// Outcome of one attempt to receive.
 pub(super) enum Received {
-    /// Length of the peer's datagram in the buffer, and when it arrived.
-    Datagram(usize, LocalTime),
+    /// Length of the peer's datagram in the buffer, when it arrived, and from where.
+    Datagram(usize, LocalTime, SocketAddr),
     /// A datagram of somebody else.
     Foreign,
     /// Nothing more now.
@@ -50,10 +54,12 @@ pub(super) enum Received {
 pub(super) type Buffer = [u8; MAX_DATAGRAM + 1];
 
 impl PeerPort {
-    /// Opens the port, for which the helper thread is woken.
+    /// Opens the port, for which the helper thread is woken; `moves`: what the peer sends can be told from all
+    /// else, wherever it comes from.
     pub(super) fn open(
         peer: PeerAddress,
         bind: Option<BindAddress>,
+        moves: bool,
         registry: &Registry,
         log: &mut DeferredLog,
     ) -> Result<PeerPort, StartError> {
@@ -75,6 +81,8 @@ impl PeerPort {
             peer,
             bind,
             scope: None,
+            moves,
+            path: None,
             guard: FloodGuard::default(),
             control: cmsg_space!(TimeSpec),
         };
@@ -152,11 +160,18 @@ impl PeerPort {
         Arc::clone(&self.socket)
     }
 
-    /// Sends one datagram; false where the system does not take it. An unplugged interface is the common
-    /// case, and nothing is lost that the next datagram would not repeat.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
+    /// Sends one datagram that bears this stamp; false where the system does not take it. An unplugged
+    /// interface is the common case, and nothing is lost that the next datagram would not repeat.
+    pub(super) fn send(&mut self, bytes: &[u8], stamp: LocalTime) -> bool {
         if self.scope.is_none() {
             self.resolve();
+        }
+        if let Some(path) = self.path.as_mut().filter(|_| self.moves) {
+            let is_sent = self.socket.send_to(bytes, path.current()).is_ok();
+            let is_probed = path
+                .probe(bytes.len(), stamp)
+                .is_some_and(|address| self.socket.send_to(bytes, address).is_ok());
+            return is_sent || is_probed;
         }
         let result = self.socket.send(bytes).or_else(|error| match error.kind() {
             // The answer to an earlier datagram: nothing listened there. This one has not been sent.
@@ -189,18 +204,38 @@ impl PeerPort {
                 ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
                 _ => None,
             });
-            let from = message.address;
-            return if from.is_some_and(|from| is_from(&from, &self.peer, self.scope)) {
-                Received::Datagram(message.bytes, time::received_at(stamp))
-            } else {
-                Received::Foreign
+            let is_heard = |from: &SockaddrStorage| self.moves || is_from(from, &self.peer, self.scope);
+            let from = message.address.filter(is_heard);
+            return match from.as_ref().and_then(sender) {
+                Some(from) => Received::Datagram(message.bytes, time::received_at(stamp), from),
+                None => Received::Foreign,
             };
         }
     }
 
+    /// A sealed datagram of so many bytes, the newest of the peer, came from this address; `echo` is our newest
+    /// stamp that the peer has seen. Gives the peer's new address, where it has moved.
+    pub(super) fn handle_authentic(
+        &mut self,
+        from: SocketAddr,
+        len: usize,
+        echo: LocalTime,
+    ) -> Option<SocketAddr> {
+        let path = self.path.as_mut().filter(|_| self.moves)?;
+        path.handle_authentic(from, len, echo).then_some(from)
+    }
+
     /// Looks for the peer's interface and connects: the kernel then keeps what others send out of the receive
-    /// queue.
+    /// queue. Where the peer may move, looks for the interface alone.
     fn resolve(&mut self) {
+        if self.moves {
+            self.scope = scope(&self.peer.interface);
+            let address = self
+                .scope
+                .map(|scope| socket_address(self.peer.ip, self.peer.port, scope));
+            self.path = self.path.take().or(address.map(PeerPath::new));
+            return;
+        }
         // A connected socket keeps the own address that it was given, also when the machine has another by
         // now; one that is let go is given one anew. That fails only where there was nothing to let go.
         let _ = rustix::net::connect_unspec(&*self.socket);
@@ -216,6 +251,15 @@ fn is_from(from: &SockaddrStorage, peer: &PeerAddress, scope: Option<u32>) -> bo
     let is_there = |at| peer.interface.is_none() || scope.is_none_or(|scope| scope == at);
     from.as_sockaddr_in6().is_some_and(|from| {
         (IpAddr::V6(from.ip()), from.port()) == (peer.ip, peer.port) && is_there(from.scope_id())
+    })
+}
+
+/// The address as the standard library has it.
+fn sender(from: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = from.as_sockaddr_in().map(|from| (from.ip(), from.port()).into());
+    v4.or_else(|| {
+        let from = from.as_sockaddr_in6()?;
+        Some(SocketAddrV6::new(from.ip(), from.port(), 0, from.scope_id()).into())
     })
 }
 
@@ -248,7 +292,14 @@ mod tests {
             interface: None,
         };
         let poll = mio::Poll::new().unwrap();
-        let own = PeerPort::open(address, Some(bind), poll.registry(), &mut DeferredLog::default()).unwrap();
+        let own = PeerPort::open(
+            address,
+            Some(bind),
+            false,
+            poll.registry(),
+            &mut DeferredLog::default(),
+        )
+        .unwrap();
         peer.connect(own.socket.local_addr().unwrap()).unwrap();
         (own, peer)
     }

@@ -64,7 +64,11 @@ impl Bridge {
             self.stats.counters.dropped.replayed += 1;
             return;
         }
-        match self.session.handle_header(received, header) {
+        let is_newest = header.sequence > self.liveness.newest() || !self.session.knows(header.from);
+        let standing = self.session.handle_header(received, header);
+        let is_alive = !matches!(standing, Standing::Foreign | Standing::Reflected);
+        self.authentic = (self.key.is_some() && is_alive && is_newest).then_some(LocalTime(header.echo));
+        match standing {
             Standing::Current => {}
             Standing::Linked { is_new_peer } => {
                 if is_new_peer {

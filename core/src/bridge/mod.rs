@@ -70,6 +70,9 @@ pub struct Bridge {
     session: Session,
     /// Sealed datagrams of the session's peer.
     replays: ReplayWindow,
+    /// The datagram just handled was sealed, and the newest of its sender: the newest stamp of ours that it
+    /// had seen, 0 for none.
+    authentic: Option<LocalTime>,
     liveness: Liveness,
     clock: ClockSync,
     game: Game,
@@ -185,6 +188,18 @@ impl Bridge {
     /// Call it before a peer is plugged in.
     pub fn set_key(&mut self, key: Option<Key>) {
         self.key = key;
+    }
+
+    /// True if this side has a key.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// For the owner of the socket, who may follow a peer to another address: the newest of our stamps that the
+    /// sender of the datagram just handled has seen, 0 for none; where that was sealed, and its newest.
+    pub fn take_authentic(&mut self) -> Option<LocalTime> {
+        self.authentic.take()
     }
 
     /// The exchange that this side is set to, linked or not.

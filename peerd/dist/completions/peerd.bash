@@ -16,9 +16,10 @@ _peerd() {
 		status) words="--control --json --help" ;;
 		doctor) words="--control --json --folders --help" ;;
 		monitor) words="--control --help" ;;
+		key) words="--help" ;;
 		relay) words="--control --port --peer -v --verbose --help" ;;
 		options) words="--control --config --port --direct --undo --help" ;;
-		*) words="run status monitor doctor relay options help --help --version" ;;
+		*) words="run status monitor doctor key relay options help --help --version" ;;
 		esac
 		;;
 	esac

@@ -1,11 +1,11 @@
 # fish completion for peerd(8)
-set -l commands run status doctor monitor relay options help
+set -l commands run status doctor monitor key relay options help
 complete -c peerd -f
 complete -c peerd -n "not __fish_seen_subcommand_from $commands" -a "$commands"
 set -l run "__fish_seen_subcommand_from run"
 set -l relay "__fish_seen_subcommand_from relay"
 set -l options "__fish_seen_subcommand_from options"
-complete -c peerd -n "__fish_seen_subcommand_from $commands" -l control -r -F -d "Where the daemon listens"
+complete -c peerd -n "__fish_seen_subcommand_from run status doctor monitor relay options" -l control -r -F -d "Where the daemon listens"
 complete -c peerd -n "$run" -l interface -x -a "(ls /sys/class/net)" -d "Serve this interface"
 complete -c peerd -n "$run" -l lan -x -a "(ls /sys/class/net)" -d "Look for machines on this LAN"
 complete -c peerd -n "__fish_seen_subcommand_from run relay" -s v -l verbose -d "Log more"

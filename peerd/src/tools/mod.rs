@@ -1,6 +1,7 @@
 //! Commands beside `run`.
 
 pub(crate) mod doctor;
+pub(crate) mod key;
 pub(crate) mod monitor;
 pub(crate) mod options;
 pub(crate) mod relay;

@@ -53,7 +53,8 @@ impl Hub {
     fn open_port(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
         // The old one first: both may want the same port.
         self.close_port();
-        self.port = Some(PeerPort::open(peer, bind, &self.registry, &mut self.log)?);
+        let moves = self.bridge.has_key();
+        self.port = Some(PeerPort::open(peer, bind, moves, &self.registry, &mut self.log)?);
         Ok(())
     }
 
