@@ -293,6 +293,8 @@ impl Session {
     /// Reads all options from the frontend.
     fn read_options(&self) {
         let shows_messages = ffi::is_option_enabled(options::MESSAGES);
+        let silence = options::silence_limit(ffi::option_value(options::SILENCE).as_deref());
+        ffi::with_cable((), |cable| cable.link().set_silence_limit(silence));
         let is_enabled = settings::link_mode() != LinkMode::Off;
         if !ffi::has_failed()
             && ffi::with_cable(false, |cable| cable.set_unplugged(Reason::Option, !is_enabled))

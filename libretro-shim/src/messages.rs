@@ -63,6 +63,8 @@ pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) 
             format!("Link cable: {other} has paused. Your game waits (set Link mode to Off to play alone)"),
         ),
         Notice::PeerResumed => (Info, format!("Link cable: {other} resumed")),
+        Notice::PeerSilent { seconds } => (Info, format!("Link cable: waiting for {other}, {seconds} s")),
+        Notice::PeerHeard => (Info, format!("Link cable: {other} is heard again")),
         Notice::PeerGone => (Warning, format!("Link cable: {other} is gone")),
         Notice::PeerStalled => (
             Warning,
@@ -137,6 +139,8 @@ mod tests {
             Notice::Linked,
             Notice::PeerPaused { is_waited_for: false },
             Notice::PeerResumed,
+            Notice::PeerSilent { seconds: 3 },
+            Notice::PeerHeard,
             Notice::PeerGone,
             Notice::PeerStalled,
             Notice::Unplugged,

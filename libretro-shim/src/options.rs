@@ -4,13 +4,17 @@
 //! (`gambatte_gb_link_network_server_ip_1` to `_12`), older ones by octet (`..._ip_octet1` to `_octet4`).
 //! Both are answered, so they need not be distinguished.
 
+use gamelink_core::bridge::SILENCE_LIMIT;
 use std::ffi::{CStr, CString};
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 /// Our own option: how the cable is used, one of the values of [`LinkMode`].
 pub(crate) const MODE: &CStr = c"gamelink_mode";
 /// Our own option: notices of the link on screen.
 pub(crate) const MESSAGES: &CStr = c"gamelink_messages";
+/// Our own option: seconds of the other machine's silence that the game waits out.
+pub(crate) const SILENCE: &CStr = c"gamelink_silence";
 /// The value that switches one of our own options off; anything else is on.
 pub(crate) const DISABLED: &CStr = c"disabled";
 
@@ -43,6 +47,23 @@ impl LinkMode {
         let found = LINK_MODES.into_iter().find(|(_, known, _)| *known == value);
         found.map(|(mode, ..)| mode)
     }
+}
+
+/// Values of [`SILENCE`] and their texts in the menu; the default, the bridge's own limit, first.
+const SILENCES: [(&CStr, &CStr); 4] = [
+    (c"10", c"10 seconds"),
+    (c"2", c"2 seconds"),
+    (c"30", c"30 seconds"),
+    (c"60", c"1 minute"),
+];
+
+/// Silence that this value says is waited out; the default where it is none of ours.
+pub(crate) fn silence_limit(value: Option<&CStr>) -> Duration {
+    let known = |value: &&CStr| SILENCES.iter().any(|(known, _)| known == value);
+    let seconds = value
+        .filter(known)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    seconds.map_or(SILENCE_LIMIT, Duration::from_secs)
 }
 
 /// The category that our options appear in.
@@ -220,7 +241,15 @@ impl Declaration {
             c"Show a message when the other machine connects, pauses or disconnects.",
             &[(c"enabled", c"On"), (DISABLED, c"Off")],
         );
-        self.definitions.extend([mode, messages]);
+        let silence = choose(
+            form,
+            SILENCE,
+            c"Wait for a silent partner",
+            c"How long a game that uses the cable stands still where nothing is heard of the other machine, as \
+              when Wi-Fi holds everything up. Then the cable counts as unplugged.",
+            &SILENCES,
+        );
+        self.definitions.extend([mode, messages, silence]);
     }
 }
 

@@ -246,6 +246,12 @@ impl Link {
         self.wake();
     }
 
+    /// Sets the silence of the peer after which the link ends; a game that needs the cable stands still until
+    /// then.
+    pub fn set_silence_limit(&self, limit: Duration) {
+        self.shared.lock().bridge_mut().set_silence_limit(limit);
+    }
+
     /// Lets the link look at FF02 while the game waits, or, with `None`, not any more: do that before the
     /// core is unloaded.
     pub fn set_serial_probe(&self, probe: Option<SerialProbe>) {

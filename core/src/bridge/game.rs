@@ -24,6 +24,10 @@ use std::time::Duration;
 /// is lost.
 const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
 
+/// A peer of which nothing has come for so long, more than two heartbeats, is not one that leaves the game
+/// without an answer.
+const SILENT: Duration = Duration::from_millis(250);
+
 /// Time of a round trip to the peer and back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RoundTrip {
@@ -241,13 +245,14 @@ impl Game {
         let frames = (self.emulation.frames(), context.liveness.turns());
         // A peer that waits for this game's answers needs it in its poll.
         let can_stall = self.exchange.mode() == Mode::Rollback && !context.liveness.awaits_verdicts();
+        let has_stalled = self.lead.is_stalled();
         self.lead
             .handle_frame_start(now, frames, context.round_trip.slow, is_used, can_stall);
         self.pacing.handle_frame_start(now);
         self.budget.handle_frame_start(now);
         self.rendezvous.handle_frame_start();
         let has_timeline = self.exchange.rollback().is_some_and(Rollback::has_timeline);
-        self.policy.handle_frame_start(has_timeline);
+        self.policy.handle_frame_start(has_timeline, has_stalled);
         if self.emulation.is_paused() {
             // The peer does not wait for a game that it takes to be paused.
             context.outbox.transmit();
@@ -288,12 +293,12 @@ impl Game {
     }
 
     /// A call begins. True once the peer, which is heard, has left the game standing for too long.
-    pub(super) fn check_stall(&mut self, now: LocalTime, peer: &Liveness) -> bool {
+    pub(super) fn check_stall(&mut self, now: LocalTime, peer: &Liveness, silence: Duration) -> bool {
         let is_rollback = self.exchange.mode() == Mode::Rollback;
         let rollback = self.exchange.rollback().filter(|_| is_rollback);
         rollback.is_some_and(|rollback| {
             self.stall
-                .handle_frame(now, rollback.counters(), peer.is_paused())
+                .handle_frame(now, rollback.counters(), peer.is_paused() || silence >= SILENT)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Liveness of the peer: what its datagrams show of its emulation, and how long it is worth waiting for.
 //!
-//! The table of waits: a game that clocks waits for the verdict while the peer's frames advance; at most 250
-//! to 500 ms, once, while they do not; not at all when the peer is paused, silent, or was not listening last
+//! The table of waits: a game that clocks waits for the verdict while the peer's frames advance, or it is not
+//! heard, up to two seconds; at most 250 to 500 ms, once, while it is heard and they do not; not at all when the peer is paused, silent, or was not listening last
 //! time; and after a wait that ran out no longer than three frames, until the peer has judged an offer.
 //! Counting the peer's emulated frames is the hardware's own rule and survives a network spike that a
 //! deadline in wall time would turn into a lost byte.
@@ -18,8 +18,8 @@ const OFFER_EVERY: u32 = 30;
 /// crashed.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
-/// The longest wait for a peer that is not heard, well under the second after which it counts as gone.
-const SILENT_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait for a peer that is heard and whose frames stand still.
+const STANDING_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest wait for a peer that has let one run out, until it gives a verdict: three frames.
 const OVERDUE_WAIT: Duration = Duration::from_millis(50);
@@ -133,9 +133,9 @@ impl Liveness {
     pub(super) fn deadline(&self, since: LocalTime, round_trip: Duration) -> LocalTime {
         let last_sign = since.max(self.last_advance);
         let patience = if self.last_heard >= last_sign.after(STANDING_AFTER) {
-            (2 * round_trip + Duration::from_millis(100)).clamp(Duration::from_millis(250), SILENT_WAIT)
+            (2 * round_trip + Duration::from_millis(100)).clamp(Duration::from_millis(250), STANDING_WAIT)
         } else {
-            SILENT_WAIT
+            WAIT_LIMIT
         };
         let stalled = last_sign.after(patience);
         stalled.min(since.after(self.wait_limit()))
@@ -157,7 +157,7 @@ impl Liveness {
             timeouts.paused += 1;
         } else if now < self.deadline(since, round_trip) {
             return false;
-        } else if now >= since.after(self.wait_limit()) {
+        } else if now >= since.after(self.wait_limit()) && self.last_heard.after(STANDING_WAIT) >= now {
             self.is_overdue = true;
             self.handle_refusal();
             timeouts.overdue += 1;
@@ -230,7 +230,7 @@ mod tests {
         let mut liveness = Liveness::default();
         liveness.handle_header(T, &header(1, 1, Flags::default()));
         liveness.handle_header(at(20), &header(2, 1, Flags::default()));
-        assert_eq!(liveness.deadline(T, Duration::ZERO), at(500));
+        assert_eq!(liveness.deadline(T, Duration::ZERO), at(2000));
         liveness.handle_header(at(60), &header(3, 1, Flags::default()));
         assert_eq!(liveness.deadline(T, Duration::ZERO), at(250));
     }

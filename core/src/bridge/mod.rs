@@ -38,6 +38,7 @@ pub use exchange::{Mode, STATES, rollback};
 pub use io::{Input, Output};
 pub use liveness::{Liveness, WAIT_LIMIT};
 pub use notice::Notice;
+pub use session::SILENCE_LIMIT;
 pub use speed::{Slowness, Speed};
 pub use stats::{Cost, Counters, Latency, Stats, Summary, Traffic};
 pub use wait_policy::Policy;
@@ -58,13 +59,15 @@ use session::Session;
 use std::time::Duration;
 use timer::{TIMERS, Timer};
 
-/// A datagram is sent at least so often: a tenth of the silence that ends a session.
+/// A datagram is sent at least so often.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// One end of the cable.
 #[derive(Clone, Debug, Default)]
 pub struct Bridge {
     is_plugged: bool,
+    /// Silence of the peer that the player waits out, where he has chosen it.
+    silence_limit: Option<Duration>,
     /// Datagrams are sealed with it, and none that is not is used.
     key: Option<Key>,
     session: Session,
@@ -99,7 +102,10 @@ impl Bridge {
             Input::PollAgain => link.outbox.deliver = game.exchange.poll_again(now),
             Input::Reply { byte } => game.reply(&mut link, byte),
             Input::FrameStart { is_armed, port } => {
-                if game.check_stall(now, link.liveness) {
+                let silence = self.session.silent_for(now);
+                self.notices.handle_silence(silence, &mut self.stats.counters);
+                let (game, link) = self.game(now);
+                if game.check_stall(now, link.liveness, silence) {
                     self.session.back_off(now);
                     self.lose(now, Notice::PeerStalled);
                 }
@@ -182,6 +188,12 @@ impl Bridge {
     pub fn set_rollback(&mut self, is_on: bool) {
         let history = is_on.then(|| Rollback::new(STATES));
         self.game.exchange.set_rollback(history);
+    }
+
+    /// Sets the silence of the peer after which the link ends: until then a game that needs it stands still.
+    pub fn set_silence_limit(&mut self, limit: Duration) {
+        self.silence_limit = Some(limit);
+        self.session.set_silence_limit(limit);
     }
 
     /// Sets the key that this side has in common with its peer: no datagram without it is used from here on.
@@ -363,6 +375,7 @@ impl Bridge {
         Bridge {
             game: self.game.restarted(),
             key: self.key.clone(),
+            silence_limit: self.silence_limit,
             ..Bridge::default()
         }
     }
@@ -385,6 +398,9 @@ impl Bridge {
     fn plug(&mut self, now: LocalTime, nonce: Nonce) {
         self.unplug();
         self.session = Session::new(nonce);
+        if let Some(limit) = self.silence_limit {
+            self.session.set_silence_limit(limit);
+        }
         self.forget_peer();
         self.notices.handle_plug();
         self.is_plugged = true;
@@ -405,6 +421,7 @@ impl Bridge {
     /// The peer fell silent, left, or answers nothing.
     fn lose(&mut self, now: LocalTime, notice: Notice) {
         self.stats.counters.losses += 1;
+        self.notices.handle_end();
         self.notify(notice);
         self.interrupt();
         self.game.emulation.handle_activity(now);

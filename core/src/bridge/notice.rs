@@ -19,7 +19,14 @@ pub enum Notice {
     },
     /// The peer's emulation goes on.
     PeerResumed,
-    /// Nothing has been heard of the peer for a second, or it said goodbye.
+    /// Nothing has been heard of the peer for so many seconds; told once a second.
+    PeerSilent {
+        /// Whole seconds.
+        seconds: u32,
+    },
+    /// The peer is heard again.
+    PeerHeard,
+    /// Nothing has been heard of the peer for as long as the player waits, or it said goodbye.
     PeerGone,
     /// The peer is heard and answers nothing: the link has ended, and is made again after a pause.
     PeerStalled,
@@ -67,6 +74,8 @@ pub(super) struct Notices {
     has_told_step: bool,
     has_told_pause: bool,
     has_told_slow: bool,
+    /// Seconds of silence of which the player was told; 0 while the peer is heard.
+    told_silence: u32,
     peer_paused_since: Option<LocalTime>,
 }
 
@@ -131,6 +140,22 @@ impl Notices {
         }
     }
 
+    /// Nothing has been heard of the linked peer for so long.
+    pub(super) fn handle_silence(&mut self, silence: Duration, counters: &mut Counters) {
+        let seconds = u32::try_from(silence.as_secs()).unwrap_or(u32::MAX);
+        let told = std::mem::replace(&mut self.told_silence, seconds);
+        if seconds > told {
+            self.push(Notice::PeerSilent { seconds }, counters);
+        } else if seconds == 0 && told > 0 {
+            self.push(Notice::PeerHeard, counters);
+        }
+    }
+
+    /// The link is over, and the player was told so.
+    pub(super) fn handle_end(&mut self) {
+        self.told_silence = 0;
+    }
+
     /// The cable is plugged in anew.
     pub(super) fn handle_plug(&mut self) {
         (self.has_told_version, self.has_told_key) = (false, false);
@@ -141,6 +166,7 @@ impl Notices {
         self.has_told_step = false;
         self.has_told_pause = false;
         self.has_told_slow = false;
+        self.told_silence = 0;
         self.peer_paused_since = None;
     }
 }

@@ -12,8 +12,9 @@ use crate::protocol::{Header, Nonce, Sequence};
 use crate::time::LocalTime;
 use std::time::Duration;
 
-/// Silence after which the peer counts as gone. Ten heartbeats: at 20 % loss all are lost once in 10^7.
-pub const SILENCE_LIMIT: Duration = Duration::from_secs(1);
+/// Silence after which the peer counts as gone, where the player has chosen no other: small radios were seen
+/// to hold datagrams for two seconds, and a player who waits longer than this takes the other to have left.
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Pause after the first link that was ended because the peer answered nothing; twice as long after each
 /// further one.
@@ -36,6 +37,8 @@ pub struct Session {
     accepted: LocalTime,
     last_heard: LocalTime,
     heard_of_us: Acknowledgements,
+    /// Silence, or deafness, after which the peer counts as gone.
+    silence_limit: Duration,
     is_linked: bool,
     /// No link before this moment, and how long the pause was that ends there.
     backoff: Option<(LocalTime, Duration)>,
@@ -43,8 +46,8 @@ pub struct Session {
 
 /// The peer's acknowledgements beside what was sent: a path may lose one direction alone.
 ///
-/// While something that we sent has no acknowledgement and none arrives for [`SILENCE_LIMIT`], the peer
-/// counts as gone as much as one that is silent. It is back when it acknowledges what was sent after that.
+/// While something that we sent has no acknowledgement and none arrives for as long, the peer counts as gone
+/// as much as one that is silent. It is back when it acknowledges what was sent after that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Acknowledgements {
     /// Newest sequence number sent to the peer, 0 for none.
@@ -67,8 +70,8 @@ impl Acknowledgements {
     }
 
     /// When the peer counts as gone unless it acknowledges something.
-    fn deadline(&self) -> Option<LocalTime> {
-        self.unheard_since.map(|since| since.after(SILENCE_LIMIT))
+    fn deadline(&self, limit: Duration) -> Option<LocalTime> {
+        self.unheard_since.map(|since| since.after(limit))
     }
 
     /// True where the peer has heard us since the link last ended.
@@ -104,8 +107,25 @@ impl Session {
     pub fn new(nonce: Nonce) -> Session {
         Session {
             ours: Nonce(nonce.0.max(1)),
+            silence_limit: SILENCE_LIMIT,
             ..Session::default()
         }
+    }
+
+    /// Sets the silence after which the peer counts as gone.
+    pub fn set_silence_limit(&mut self, limit: Duration) {
+        self.silence_limit = limit;
+    }
+
+    /// Time for which nothing has been heard of the peer, or it has not heard us, while linked.
+    #[must_use]
+    pub fn silent_for(&self, now: LocalTime) -> Duration {
+        let deaf = self
+            .heard_of_us
+            .unheard_since
+            .map_or(Duration::ZERO, |since| now.since(since));
+        let silent = now.since(self.last_heard).max(deaf);
+        if self.is_linked { silent } else { Duration::ZERO }
     }
 
     /// This side's number.
@@ -142,10 +162,10 @@ impl Session {
     /// When the peer will have been silent for too long, or have heard nothing of us, while linked.
     #[must_use]
     pub fn silence_deadline(&self) -> Option<LocalTime> {
-        let silent = self.last_heard.after(SILENCE_LIMIT);
+        let silent = self.last_heard.after(self.silence_limit);
         let deadline = self
             .heard_of_us
-            .deadline()
+            .deadline(self.silence_limit)
             .map_or(silent, |deaf| deaf.min(silent));
         self.is_linked.then_some(deadline)
     }
@@ -383,6 +403,7 @@ mod tests {
         };
         a.handle_sent(at(0), Sequence(1));
         assert_eq!(a.handle_header(at(20), &heard(Sequence(1))), Standing::Current);
+        a.set_silence_limit(Duration::from_secs(1));
         for n in 2..60 {
             a.handle_sent(at(n * 20), Sequence(n));
             assert_eq!(a.handle_timeout(at(n * 20)), n * 20 == 1040, "{n}");
@@ -429,14 +450,21 @@ mod tests {
     #[test]
     fn acknowledgements_that_keep_coming_move_the_deadline_however_late_they_are() {
         let (mut a, _) = linked();
-        assert_eq!(a.heard_of_us.deadline(), None, "nothing was sent");
+        assert_eq!(
+            a.heard_of_us.deadline(Duration::from_secs(1)),
+            None,
+            "nothing was sent"
+        );
         for n in 1..=300 {
             a.handle_sent(at(n * 10), Sequence(n));
             // A round trip of 900 ms.
             if let Some(heard) = n.checked_sub(90).filter(|heard| *heard > 0) {
                 a.heard_of_us.handle_acknowledged(at(n * 10), Sequence(heard));
             }
-            assert!(a.heard_of_us.deadline() > Some(at(n * 10)), "{n}");
+            assert!(
+                a.heard_of_us.deadline(Duration::from_secs(1)) > Some(at(n * 10)),
+                "{n}"
+            );
         }
     }
 
@@ -445,11 +473,15 @@ mod tests {
         let (mut a, _) = linked();
         a.handle_sent(T, Sequence(1));
         a.heard_of_us.handle_acknowledged(at(1), Sequence(1));
-        assert_eq!(a.heard_of_us.deadline(), None);
+        assert_eq!(a.heard_of_us.deadline(Duration::from_secs(1)), None);
         a.handle_sent(at(5000), Sequence(2));
-        assert_eq!(a.heard_of_us.deadline(), Some(at(6000)));
+        assert_eq!(a.heard_of_us.deadline(Duration::from_secs(1)), Some(at(6000)));
         a.heard_of_us.handle_acknowledged(at(5001), Sequence(3));
-        assert_eq!(a.heard_of_us.deadline(), Some(at(6000)), "3 was never sent");
+        assert_eq!(
+            a.heard_of_us.deadline(Duration::from_secs(1)),
+            Some(at(6000)),
+            "3 was never sent"
+        );
     }
 
     #[test]

@@ -167,13 +167,14 @@ fn a_silent_peer_costs_one_wait_and_then_nothing() {
     let mut pair = Pair::linked();
     pair.cuts = [true; 2];
     pair.request(0, 1);
-    pair.pass(450 * MS);
+    pair.pass(WAIT_LIMIT - 50 * MS);
     assert!(pair.ends[0].read.is_empty());
     pair.pass(60 * MS);
     assert_eq!(pair.ends[0].read, [UNPLUGGED]);
     pair.request(0, 2);
+    pair.pass(60 * MS);
     assert_eq!(pair.ends[0].read, [UNPLUGGED; 2], "no second wait");
-    pair.pass(Duration::from_secs(1));
+    pair.pass(SILENCE_LIMIT);
     assert!(pair.ends[0].notices.contains(&Notice::PeerGone));
     pair.cuts = [false; 2];
     for _ in 0..10 {
@@ -192,6 +193,9 @@ fn a_silent_peer_costs_one_wait_and_then_nothing() {
 #[test]
 fn a_path_that_loses_one_direction_ends_the_link_on_both_sides_and_its_return_mends_it() {
     let mut pair = Pair::linked();
+    for end in &mut pair.ends {
+        end.bridge.set_silence_limit(Duration::from_secs(1));
+    }
     pair.cuts = [true, false];
     pair.pass(1150 * MS);
     for end in &pair.ends {

@@ -38,6 +38,8 @@ const COOLDOWN_FRAMES: u32 = 60;
 /// The longest wait for one verdict, besides the round trip, of a machine that could predict as well: as long
 /// as the peer is away between two of its frames.
 const PATIENCE: Duration = Duration::from_millis(4);
+/// The longest wait for one verdict of a machine that could not predict as fast: menus would not be live.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Policy for a game that clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +87,9 @@ pub(super) struct WaitPolicy {
 
 impl WaitPolicy {
     /// A call begins. `has_timeline`: bytes are taken at their emulated time, and verdicts need no wait where
-    /// roles change.
-    pub(super) fn handle_frame_start(&mut self, has_timeline: bool) {
-        self.used_for = self.used_for.saturating_sub(1);
+    /// roles change. `has_stalled`: the game stood still in the last one, and could not use the cable.
+    pub(super) fn handle_frame_start(&mut self, has_timeline: bool, has_stalled: bool) {
+        self.used_for = self.used_for.saturating_sub(u32::from(!has_stalled));
         self.cooldown = self.cooldown.saturating_sub(1);
         self.has_missed = false;
         if has_timeline || self.used_for < POLICY_RESET_FRAMES - TURN_FRAMES {
@@ -167,9 +169,8 @@ impl WaitPolicy {
         if self.has_missed || self.cooldown > 0 {
             None
         } else if self.speed.choice() == Choice::Wait || does_peer_wait {
-            Some(Patience::Full(
-                round_trip.slow + 2 * TCycles::FRAME.nominal_duration(),
-            ))
+            let wait = round_trip.slow + 2 * TCycles::FRAME.nominal_duration();
+            Some(Patience::Full(wait.min(LONGEST_PATIENCE)))
         } else {
             let has_turns = self.wants_rendezvous(round_trip.mean);
             has_turns.then_some(Patience::Slack(round_trip.mean + PATIENCE))
@@ -204,7 +205,7 @@ mod tests {
     fn call(policy: &mut WaitPolicy, is_cut_short: bool, has_frame: bool, transfers: u64) {
         let mut budget = FrameBudget::default();
         budget.handle_frame_start(LocalTime(1));
-        policy.handle_frame_start(false);
+        policy.handle_frame_start(false, false);
         policy.handle_transfer(Role::Clocked);
         let call = Call {
             has_frame,
@@ -235,7 +236,7 @@ mod tests {
             matches!(patience, Some(Patience::Full(limit)) if limit > CABLE.slow),
             "{patience:?}"
         );
-        (0..=POLICY_RESET_FRAMES).for_each(|_| policy.handle_frame_start(false));
+        (0..=POLICY_RESET_FRAMES).for_each(|_| policy.handle_frame_start(false, false));
         assert_eq!(policy.patience(CABLE, false), None);
     }
 
@@ -258,7 +259,7 @@ mod tests {
         policy.handle_transfer(Role::Clocked);
         assert!(!policy.wants_rendezvous(CABLE.mean));
         for _ in 0..TURNS {
-            policy.handle_frame_start(false);
+            policy.handle_frame_start(false, false);
             policy.handle_transfer(Role::Took);
             policy.handle_transfer(Role::Clocked);
         }
@@ -272,7 +273,7 @@ mod tests {
         let mut policy = WaitPolicy::default();
         let mut waits = 0;
         for _ in 0..COOLDOWN_FRAMES {
-            policy.handle_frame_start(false);
+            policy.handle_frame_start(false, false);
             for _ in 0..5 {
                 policy.handle_transfer(Role::Took);
                 policy.handle_transfer(Role::Clocked);

@@ -131,7 +131,8 @@ fn the_menu_shows_our_link_options_in_place_of_the_stock_ones() {
             "gambatte_gb_colorization",
             "gambatte_mix_frames",
             "gamelink_mode",
-            "gamelink_messages"
+            "gamelink_messages",
+            "gamelink_silence"
         ]
     );
     let categories: Vec<_> = declaration
@@ -160,4 +161,19 @@ fn the_oldest_form_gets_one_line_an_option() {
         declaration.definitions[0].desc.as_deref(),
         Some(c"Link mode; automatic|strict|off")
     );
+}
+
+#[test]
+fn the_silence_to_wait_out_is_a_choice_of_ours_or_the_default() {
+    let limit = |value: &CStr| silence_limit(Some(value)).as_secs();
+    assert_eq!(SILENCES.map(|(value, _)| limit(value)), [10, 2, 30, 60]);
+    assert_eq!(silence_limit(None), SILENCE_LIMIT);
+    assert_eq!(
+        limit(SILENCES[0].0),
+        SILENCE_LIMIT.as_secs(),
+        "the default is the bridge's"
+    );
+    for other in [c"", c"0", c"999999999999", c"ten", c"\xFF"] {
+        assert_eq!(silence_limit(Some(other)), SILENCE_LIMIT);
+    }
 }
