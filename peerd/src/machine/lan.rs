@@ -176,6 +176,7 @@ impl Lan {
     }
 
     fn beacon(&self, now: LocalTime) -> Beacon {
+        let chosen = self.chosen.and_then(|(chosen, _)| self.roster.find(chosen));
         Beacon {
             sender: self.me.instance,
             name: self.me.name,
@@ -184,6 +185,7 @@ impl Lan {
             asks: false,
             port: BRIDGE_PORT,
             chosen: self.chosen.map_or(Instance::NONE, |(chosen, _)| chosen),
+            is_by_v6: chosen.is_some_and(|machine| machine.address.is_ipv6()),
             stamp: now.0,
             echo: 0,
             echo_to: Instance::NONE,

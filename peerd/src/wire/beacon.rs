@@ -1,6 +1,7 @@
 //! Beacons of LAN discovery: one UDP datagram of fixed layout, big-endian.
 //!
-//! Magic `GLNB`, version, flags (1: a game waits, 2: asks for an answer), bridge port, sender's instance,
+//! Magic `GLNB`, version, flags (1: a game waits, 2: asks for an answer, 4: speaks to
+//! the chosen machine by IPv6), bridge port, sender's instance,
 //! length of the name, name, chosen instance, box id, sender's clock, echoed stamp and the instance that it
 //! answers (zero for none). An answer is as long as its question: no amplification.
 
@@ -13,6 +14,7 @@ pub(crate) const VERSION: u8 = 1;
 const MAGIC: [u8; 4] = *b"GLNB";
 const HAS_GAME: u8 = 1;
 const ASKS: u8 = 2;
+const BY_V6: u8 = 4;
 
 /// A beacon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(crate) struct Beacon {
     pub(crate) port: u16,
     /// Chosen partner, or none.
     pub(crate) chosen: Instance,
+    /// The partner's address at the sender is one of IPv6.
+    pub(crate) is_by_v6: bool,
     /// The sender's clock, to be echoed.
     pub(crate) stamp: u64,
     /// Echoed stamp of a beacon of `echo_to`.
@@ -39,7 +43,10 @@ impl Beacon {
         let flag = |is_set, bit| if is_set { bit } else { 0 };
         [
             &MAGIC[..],
-            &[VERSION, flag(self.has_game, HAS_GAME) | flag(self.asks, ASKS)],
+            &[
+                VERSION,
+                flag(self.has_game, HAS_GAME) | flag(self.asks, ASKS) | flag(self.is_by_v6, BY_V6),
+            ],
             &self.port.to_be_bytes(),
             &self.sender.0,
             self.name.wire(),
@@ -71,6 +78,7 @@ impl Beacon {
             asks: flags & ASKS != 0,
             port,
             chosen: Instance(reader.array()?),
+            is_by_v6: flags & BY_V6 != 0,
             box_id: reader.u64()?,
             stamp: reader.u64()?,
             echo: reader.u64()?,

@@ -4,7 +4,9 @@
 //! address from which it was first heard, and its statements count only in an answer to a question: the
 //! question goes to that address alone, and the answer returns its unguessable stamp. Another address, of
 //! either family, takes its place only when the old one is silent and leaves questions unanswered, and the
-//! new one answers. Who can receive traffic to a machine's address can still speak for it: only keys would
+//! new one answers. Two partners must know each other by one family, or neither game hears the other: the one
+//! with the lower number says by which it knows its partner, and the partner takes that address of it which
+//! answers by the same. Who can receive traffic to a machine's address can still speak for it: only keys would
 //! change that.
 
 use crate::identity::{Instance, Name, hash64};
@@ -48,6 +50,8 @@ pub(crate) struct Machine {
     /// The shortest round trip so far.
     pub(crate) round_trip: Option<Duration>,
     pub(super) chosen: Instance,
+    /// It has chosen us, its number is the lower one, and it knows us by IPv6, or not.
+    leads_by_v6: Option<bool>,
     /// Ranked last until then: it did not return our choice.
     pub(super) avoided_until: LocalTime,
     box_id: u64,
@@ -115,6 +119,7 @@ impl Machine {
             has_game: false,
             round_trip: None,
             chosen: Instance::NONE,
+            leads_by_v6: None,
             avoided_until: LocalTime(0),
             box_id: beacon.box_id,
             heard: now,
@@ -145,6 +150,12 @@ impl Machine {
         // Before its first answer a machine may be out of reach by a family that only carries beacons.
         let is_out_of_reach = self.confirmed.is_none() || now.since(self.heard) >= GONE_AFTER;
         is_out_of_reach && self.unanswered >= MAX_UNANSWERED
+    }
+
+    /// True if it knows us by the family of `from`, and we know it by the other one.
+    fn is_led_to(&self, from: SocketAddr) -> bool {
+        let by_v6 = self.leads_by_v6;
+        by_v6 == Some(from.is_ipv6()) && by_v6 != Some(self.address.is_ipv6())
     }
 
     /// Order of eviction: unconfirmed machines, those without a game, the longest silent.
@@ -181,6 +192,8 @@ impl Machine {
         self.round_trip = Some(self.round_trip.map_or(trip, |best| best.min(trip)));
         self.has_game = beacon.has_game;
         self.chosen = beacon.chosen;
+        let leads = beacon.chosen == me && self.instance < me;
+        self.leads_by_v6 = leads.then_some(beacon.is_by_v6);
         true
     }
 
@@ -311,12 +324,13 @@ impl Roster {
             return outcome;
         }
         machine.heard_elsewhere = Some(now);
-        let to = if machine.has_left(now) {
+        let is_led = machine.is_led_to(from);
+        let to = if machine.has_left(now) || is_led {
             from
         } else {
             machine.address
         };
-        let is_doubtful = now.since(machine.heard) >= DOUBT_AFTER || !was_confirmed;
+        let is_doubtful = now.since(machine.heard) >= DOUBT_AFTER || !was_confirmed || is_led;
         if is_doubtful && machine.wants_question(now, renewed, from, beacon) {
             outcome.question = machine.ask(now, secret, to);
         }

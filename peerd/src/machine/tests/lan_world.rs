@@ -37,6 +37,7 @@ pub(super) fn beacon(n: u8, now: LocalTime, has_game: bool, chosen: Instance) ->
         asks: false,
         port: BRIDGE_PORT,
         chosen,
+        is_by_v6: false,
         stamp: now.0,
         echo: 0,
         echo_to: Instance::NONE,
@@ -344,6 +345,40 @@ fn two_families_of_one_friend_do_not_flap() {
         !news.iter().any(|of| matches!(of, Output::PeerDown(_))) && news.len() <= 1,
         "{news:?}"
     );
+}
+
+#[test]
+fn partners_who_first_heard_each_other_by_different_families_come_to_one() {
+    for first in [1, 2] {
+        let mut world = World::of(2);
+        for n in [1, 2] {
+            world.hosts.get_mut(&n).unwrap().addresses = vec![v6(n), v4(n)];
+        }
+        // Each has heard the other once, by the family that came first there.
+        let (a, b) = (first, 3 - first);
+        let now = world.now();
+        for (to, from, address) in [(a, b, v4(b)), (b, a, v6(a))] {
+            let heard = beacon(from, now, true, Instance::NONE);
+            world
+                .hosts
+                .get_mut(&to)
+                .unwrap()
+                .lan
+                .handle_beacon(now, address, &heard);
+        }
+        world.run(6_000);
+        let families = [1, 2].map(|n| world.lan(n).linked_address().unwrap().1.is_ipv6());
+        assert_eq!(families[0], families[1], "first {first}");
+        let told = world
+            .told
+            .iter()
+            .filter(|(_, told)| matches!(told, Output::PeerDown(_)));
+        assert_eq!(told.count(), 0, "first {first}: {:?}", world.told);
+        // And it stays so.
+        world.told.clear();
+        world.run(30_000);
+        assert_eq!(world.told, [], "first {first}");
+    }
 }
 
 #[test]
