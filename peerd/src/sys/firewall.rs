@@ -131,6 +131,16 @@ impl Firewall {
         self.commands_by("iifname", interface)
     }
 
+    /// The same for an interface of a LAN, which stays in the firewall's zone that it is in.
+    pub(crate) fn lan_commands(&self, interface: &str) -> Vec<String> {
+        match self {
+            Firewall::Firewalld => vec![format!(
+                "firewall-cmd --zone=$(firewall-cmd --get-zone-of-interface={interface}) --add-port={FIRST}-{LAST}/udp"
+            )],
+            _ => self.commands(interface),
+        }
+    }
+
     /// The same, with nft's `iifname` or `iif`, which binds a rule to the present interface instead of its
     /// name, which a phone may get after the cable is out. The others know interfaces by name only.
     pub(super) fn commands_by(&self, nft_key: &str, interface: &str) -> Vec<String> {

@@ -105,7 +105,7 @@ fn no_terminal(error: &io::Error) -> Failure {
 fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
     let rows = |count: usize| Constraint::Length(u16::try_from(count.max(1)).unwrap_or(8) + 3);
     let [top, middle, bottom, foot] = Layout::vertical([
-        rows(status.cables.len()),
+        rows(links(status).count()),
         rows(status.games.len()),
         Constraint::Min(5),
         Constraint::Length(1),
@@ -135,7 +135,15 @@ fn table<const N: usize>(
 }
 
 fn cables(status: &Status) -> Table<'static> {
-    let rows = status.cables.iter().map(|cable| {
+    let [a, b, c, d, e] = [15, 10, 16, 9, 22].map(Constraint::Length);
+    let widths = [a, b, c, d, e, Constraint::Fill(1)];
+    let title = format!(" peerd {} on {} ", status.daemon, status.name);
+    table(title, "link|state|peer|for|UDP|diagnostic", widths, links(status))
+}
+
+/// The rows of all cables, then of all LANs.
+fn links(status: &Status) -> impl Iterator<Item = [String; 6]> {
+    let cables = status.cables.iter().map(|cable| {
         let peer = cable.peer.as_ref();
         let layers = match (cable.udp.heard_here, cable.udp.heard_there == Some(true)) {
             _ if peer.is_none() => "",
@@ -154,10 +162,15 @@ fn cables(status: &Status) -> Table<'static> {
             cable.diagnostics.first().cloned().unwrap_or_default(),
         ]
     });
-    let [a, b, c, d, e] = [15, 10, 16, 9, 22].map(Constraint::Length);
-    let widths = [a, b, c, d, e, Constraint::Fill(1)];
-    let title = format!(" peerd {} on {} ", status.daemon, status.name);
-    table(title, "cable|state|peer|for|UDP|diagnostic", widths, rows)
+    let lans = status.lans.iter().map(|lan| {
+        let partner = lan.machines.iter().find(|machine| machine.is_linked);
+        let state = if partner.is_some() { "linked" } else { "searching" };
+        let heard = format!("LAN, {} heard", lan.machines.len());
+        let name = partner.map(|machine| machine.name.clone()).unwrap_or_default();
+        let [interface, state] = [&lan.interface, state].map(str::to_owned);
+        [interface, state, name, String::new(), heard, String::new()]
+    });
+    cables.chain(lans)
 }
 
 fn games(status: &Status) -> Table<'static> {

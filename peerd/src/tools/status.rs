@@ -3,7 +3,7 @@
 use super::status_query::Client;
 use super::{EXIT_FAULT, Failure};
 use crate::escape;
-use gamelink_core::control::{CableState, CableStatus, GameStatus, Status};
+use gamelink_core::control::{CableState, CableStatus, GameStatus, LanStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,11 +16,22 @@ pub(crate) fn run(control: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     } else {
         print!("{}", describe(&escape::shown(&status)));
     }
-    let is_linked = |cable: &CableStatus| cable.state == CableState::Linked;
-    Ok(match status.cables.iter().any(is_linked) {
+    Ok(match is_linked(&status) {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(EXIT_FAULT),
     })
+}
+
+/// True if a cable has a link, or a game is linked over a LAN.
+fn is_linked(status: &Status) -> bool {
+    let by_cable = status
+        .cables
+        .iter()
+        .map(|cable| cable.state == CableState::Linked);
+    let machines = status.lans.iter().flat_map(|lan| &lan.machines);
+    by_cable
+        .chain(machines.map(|machine| machine.is_linked))
+        .any(|is_linked| is_linked)
 }
 
 fn describe(status: &Status) -> String {
@@ -28,12 +39,15 @@ fn describe(status: &Status) -> String {
         "peerd {} on {}, up {} s\n",
         status.daemon, status.name, status.uptime_s
     );
-    if status.cables.is_empty() {
+    if status.cables.is_empty() && status.lans.is_empty() {
         text.push_str("no cable is plugged in (`peerd run --interface NAME` serves an interface that is not recognised as one)\n");
     }
     for cable in &status.cables {
         // Writing to a string does not fail.
         let _ = describe_cable(&mut text, cable);
+    }
+    for lan in &status.lans {
+        let _ = describe_lan(&mut text, lan);
     }
     for game in &status.games {
         let _ = describe_game(&mut text, game);
@@ -69,6 +83,28 @@ fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
     Ok(())
 }
 
+fn describe_lan(text: &mut String, lan: &LanStatus) -> std::fmt::Result {
+    let state = match lan.machines.iter().find(|machine| machine.is_linked) {
+        Some(partner) => format!("linked with {}", partner.name),
+        None if lan.machines.is_empty() => "no other machine is heard".to_owned(),
+        None => "not linked".to_owned(),
+    };
+    writeln!(text, "{} (LAN): {state}", lan.interface)?;
+    for machine in &lan.machines {
+        let game = if machine.has_game {
+            "a game waits"
+        } else {
+            "no game yet"
+        };
+        let (name, address) = (&machine.name, machine.address.ip());
+        let linked = if machine.is_linked { ", linked" } else { "" };
+        let trip = machine.round_trip_us.map(|us| us as f64 / 1e3);
+        let trip = trip.map_or(String::new(), |ms| format!(", round trip {ms:.2} ms"));
+        writeln!(text, "  {name} at {address}: {game}{linked}{trip}")?;
+    }
+    Ok(())
+}
+
 fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
     write!(text, "game of process {} (", game.pid)?;
     if let Some(command) = &game.command {
@@ -90,7 +126,7 @@ fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gamelink_core::control::{LinkReport, LinkState};
+    use gamelink_core::control::{LinkReport, LinkState, MachineStatus};
 
     fn text(game: GameStatus) -> String {
         describe(&escape::shown(&Status {
@@ -126,6 +162,33 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_lan_is_told_of_as_a_cable_is() {
+        let machine = |name: &str, host, is_linked| MachineStatus {
+            name: name.into(),
+            instance: "12345678".into(),
+            address: ([192, 168, 1, host], 56401).into(),
+            has_game: is_linked,
+            round_trip_us: is_linked.then_some(1234),
+            is_linked,
+        };
+        let of = |machines| Status {
+            lans: vec![LanStatus {
+                interface: "wlan0".into(),
+                machines,
+            }],
+            ..Status::default()
+        };
+        let status = of(vec![machine("ada", 7, true), machine("ben", 8, false)]);
+        assert!(is_linked(&status));
+        let text = describe(&status);
+        let expected = "wlan0 (LAN): linked with ada\n  ada at 192.168.1.7: a game waits, linked, round trip 1.23 ms\n  \
+                        ben at 192.168.1.8: no game yet\n";
+        assert!(text.ends_with(expected) && !text.contains("no cable"), "{text}");
+        let alone = of(vec![]);
+        assert!(!is_linked(&alone) && describe(&alone).contains("no other machine is heard"));
     }
 
     #[test]
