@@ -38,6 +38,10 @@ pub(crate) enum Output {
     PeerDown(Loss),
 }
 
+/// Time for which a partner that fell silent keeps its place: nobody plays on with a stranger because a radio was
+/// off for a moment.
+const KEPT: Duration = Duration::from_secs(60);
+
 /// The machines on one LAN.
 #[derive(Debug)]
 pub(crate) struct Lan {
@@ -47,6 +51,8 @@ pub(crate) struct Lan {
     chosen: Option<(Instance, LocalTime)>,
     /// The partner, and its bridge's address as assigned.
     linked: Option<(Instance, SocketAddr)>,
+    /// Machine of the last partner, which fell silent, and the time up to which no other is chosen.
+    kept: Option<(u64, LocalTime)>,
     announced: Option<LocalTime>,
     due: LocalTime,
     outputs: VecDeque<Output>,
@@ -61,6 +67,7 @@ impl Lan {
             has_game: false,
             chosen: None,
             linked: None,
+            kept: None,
             announced: None,
             due: now,
             outputs: VecDeque::new(),
@@ -87,6 +94,7 @@ impl Lan {
     pub(crate) fn set_game(&mut self, now: LocalTime, has_game: bool) {
         if self.has_game != has_game {
             self.has_game = has_game;
+            self.kept = None;
             self.hurry(now);
             if has_game {
                 let questions = self.roster.renew(now);
@@ -126,7 +134,11 @@ impl Lan {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: LocalTime) {
+        let partner = self.linked().map(|machine| machine.box_id);
         let questions = self.roster.handle_timeout(now);
+        if let Some(partner) = partner.filter(|_| self.linked().is_none()) {
+            self.kept = Some((partner, now.after(KEPT)));
+        }
         self.ask(now, questions);
         if let Some((chosen, since)) = self.chosen
             && self.linked.is_none()
@@ -209,7 +221,12 @@ impl Lan {
         let may = |machine: &&Machine| {
             (machine.chosen == Instance::NONE || machine.chosen == me) && now >= machine.avoided_until
         };
-        let candidates = self.roster.players().filter(|of| self.has_game && may(of));
+        let kept = self.kept.filter(|(_, until)| now < *until);
+        let is_kept = |of: &&Machine| kept.is_none_or(|(partner, _)| partner == of.box_id);
+        let candidates = self
+            .roster
+            .players()
+            .filter(|of| self.has_game && may(of) && is_kept(of));
         // Machines that have chosen us come first, and a link is not left for a nearer one.
         let order = |of: &&Machine| (Some(of.instance) != linked, of.chosen != me, self.rank(of));
         let best = candidates.min_by_key(order).copied();
@@ -236,6 +253,7 @@ impl Lan {
             self.outputs.push_back(Output::PeerDown(loss));
         }
         self.linked = now_linked;
+        self.kept = self.kept.filter(|_| now_linked.is_none());
         if let (Some(machine), Some((_, address))) = (mutual, now_linked) {
             self.outputs.push_back(Output::PeerUp(machine.name, address));
         }

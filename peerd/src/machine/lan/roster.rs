@@ -54,7 +54,7 @@ pub(crate) struct Machine {
     leads_by_v6: Option<bool>,
     /// Ranked last until then: it did not return our choice.
     pub(super) avoided_until: LocalTime,
-    box_id: u64,
+    pub(super) box_id: u64,
     /// Time its address was last heard.
     heard: LocalTime,
     /// Time another address last used its name.
