@@ -36,6 +36,12 @@ impl PeerPath {
         }
     }
 
+    /// Without a link: the peer is looked for at the address that was given, also where it has moved before, and
+    /// at the one that a datagram of it last came from.
+    pub(super) fn go_home(&mut self, address: SocketAddr) {
+        self.current = address;
+    }
+
     pub(super) fn current(&self) -> SocketAddr {
         self.current
     }

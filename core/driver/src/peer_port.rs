@@ -233,7 +233,10 @@ impl PeerPort {
             let address = self
                 .scope
                 .map(|scope| socket_address(self.peer.ip, self.peer.port, scope));
-            self.path = self.path.take().or(address.map(PeerPath::new));
+            match (&mut self.path, address) {
+                (Some(path), Some(address)) => path.go_home(address),
+                (path, address) => *path = path.take().or(address.map(PeerPath::new)),
+            }
             return;
         }
         // A connected socket keeps the own address that it was given, also when the machine has another by

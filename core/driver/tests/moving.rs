@@ -174,3 +174,19 @@ fn a_peer_that_comes_back_at_another_port_is_found() {
     let took = play(&links, Duration::from_secs(10), is_linked_anew).expect("a link");
     println!("found after {took:?}");
 }
+
+#[test]
+fn a_side_with_an_address_that_is_out_of_date_is_found_by_the_other() {
+    let key = Key::new([8; 16]);
+    let (a, b) = (free(), free());
+    let router = Router::start(a, b, 1);
+    // Nobody is at the address that B was given.
+    let links = [link(a, router.inside, Some(&key)), link(b, free(), Some(&key))];
+    let is_linked = |links: &[Link; 2]| links.iter().all(Link::is_linked);
+    let took = play(&links, Duration::from_secs(10), is_linked).expect("a link");
+    println!("found after {took:?}");
+    // And again, when the link is over and it has moved back to where nobody is.
+    links[1].set_enabled(false);
+    links[1].set_enabled(true);
+    play(&links, Duration::from_secs(10), is_linked).expect("a link");
+}
