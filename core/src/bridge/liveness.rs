@@ -1,8 +1,9 @@
 //! Liveness of the peer: what its datagrams show of its emulation, and how long it is worth waiting for.
 //!
 //! The table of waits: a game that clocks waits for the verdict while the peer's frames advance, or it is not
-//! heard, up to two seconds; at most 250 to 500 ms, once, while it is heard and they do not; not at all when the peer is paused, silent, or was not listening last
-//! time; and after a wait that ran out no longer than three frames, until the peer has judged an offer.
+//! heard, up to two seconds; at most 250 to 500 ms, once, while it is heard and they do not; not at all when
+//! the peer is paused, or was not listening last time; and after a wait that ran out no longer than three
+//! frames, until the peer has judged an offer.
 //! Counting the peer's emulated frames is the hardware's own rule and survives a network spike that a
 //! deadline in wall time would turn into a lost byte.
 
