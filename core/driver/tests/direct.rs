@@ -102,18 +102,24 @@ fn bytes_cross_and_meet_in_the_poll() {
 fn a_byte_that_waits_is_not_taken_inside_an_access() {
     let (a, b) = linked();
     let mut has_waited = false;
-    std::thread::scope(|scope| {
-        let answer = scope.spawn(|| ask(&a, 7));
-        until("the answer has come", || {
-            frame(&b, ARMED, || {
-                has_waited |= !b.is_quiet();
-                assert!(!b.game_poll(Look::Access, || None));
-                assert!(take(&b).is_none_or(|byte| byte == 7));
+    // A byte that arrives behind the access is taken at once: a few may.
+    for _ in 0..20 {
+        std::thread::scope(|scope| {
+            let answer = scope.spawn(|| ask(&a, 7));
+            until("the answer has come", || {
+                frame(&b, ARMED, || {
+                    has_waited |= !b.is_quiet();
+                    assert!(!b.game_poll(Look::Access, || None));
+                    assert!(take(&b).is_none_or(|byte| byte == 7));
+                });
+                answer.is_finished()
             });
-            answer.is_finished()
+            assert_eq!(answer.join().unwrap(), !7);
         });
-        assert_eq!(answer.join().unwrap(), !7);
-    });
+        if has_waited {
+            break;
+        }
+    }
     assert!(has_waited, "it was there in an access");
 }
 
