@@ -4,8 +4,12 @@
 //! client sends [`ToDaemon::Hello`] first. Messages of unknown type are ignored, so that either side may
 //! learn new ones; an incompatible change raises [`VERSION`].
 
+mod cartridge;
+mod players;
 mod status;
 
+pub use cartridge::Cartridge;
+pub use players::{Code, PairingStatus, Playing};
 pub use status::{
     CableState, CableStatus, DeviceStatus, FrameCounts, GameStatus, LanStatus, MacRepair, MacStatus,
     MachineStatus, PeerStatus, Status, UdpStatus,
@@ -52,8 +56,22 @@ pub enum ToDaemon {
     },
     /// State of the link, once a second.
     Report(LinkReport),
+    /// Game and wishes of its player.
+    Playing(Playing),
     /// Requests the daemon's status, once.
     Status,
+    /// Begins a first meeting with the machine of this name on a LAN, or enters the code that it shows.
+    Pair {
+        /// The other machine.
+        name: String,
+        /// The code that it shows, as [`Code`] reads it.
+        code: Option<String>,
+    },
+    /// Forgets the key of this machine; all of that name.
+    Forget {
+        /// The other machine.
+        name: String,
+    },
 }
 
 /// States of a session.
@@ -149,6 +167,9 @@ pub enum FromDaemon {
         address: String,
         /// Local address, in the form of `GAMELINK_BIND`.
         bind: Option<String>,
+        /// Key of this link, in the form of `GAMELINK_KEY`; none over a cable, which nobody else hears.
+        #[serde(default)]
+        key: Option<String>,
     },
     /// The peer on this interface is lost.
     PeerDown {
@@ -162,6 +183,15 @@ pub enum FromDaemon {
     },
     /// Answers a status request.
     Status(Status),
+    /// The machines on a LAN, for the game that plays there or waits; sent anew when any of it changes.
+    Lan(LanStatus),
+    /// Answers a request of a tool.
+    Answer {
+        /// It was done.
+        is_done: bool,
+        /// What was done, or why it was not, for a person.
+        text: String,
+    },
     /// The daemon refuses the client, and closes.
     Refused {
         /// The reason and the remedy, for a person.
@@ -227,9 +257,11 @@ pub fn decode<T: for<'a> Deserialize<'a>>(line: &[u8]) -> Result<Option<T>, Line
         let any: Value = serde_json::from_slice(line).unwrap_or_default();
         match any["type"].as_str() {
             // A known type with wrong fields.
-            Some("hello" | "report" | "status" | "welcome" | "peer_up" | "peer_down" | "refused") | None => {
-                Err(LineError::Malformed(error))
-            }
+            Some(
+                "hello" | "report" | "playing" | "status" | "pair" | "forget" | "welcome" | "peer_up"
+                | "peer_down" | "lan" | "answer" | "refused",
+            )
+            | None => Err(LineError::Malformed(error)),
             Some(_) => Ok(None),
         }
     })

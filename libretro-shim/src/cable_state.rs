@@ -4,8 +4,11 @@
 //! calls could be replaced (`ffi::replaced_sockets`), they end in the link at once: the direct port.
 //! Otherwise it makes a real connection: the loopback port.
 
+use crate::partners::Partners;
+use crate::unpoisoned_lock::lock;
 use gamelink_core::serial::SerialControl;
 use gamelink_driver::{Config, Link, StartError};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// One game's end of the cable. Dropping it pulls the plug and joins the link's thread.
@@ -13,6 +16,7 @@ pub(crate) struct Cable {
     link: Link,
     /// One bit a [`Reason`], plugged in where none is set.
     unplugged: AtomicU8,
+    partners: Mutex<Partners>,
 }
 
 /// A reason to hold the cable unplugged, each independent of the others.
@@ -43,11 +47,17 @@ impl Cable {
         Ok(Cable {
             link,
             unplugged: AtomicU8::new(Reason::Loading as u8),
+            partners: Mutex::default(),
         })
     }
 
     pub(crate) fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// Works on who plays with whom; on the emulation thread alone.
+    pub(crate) fn with_partners<T>(&self, call: impl FnOnce(&mut Partners, &Link) -> T) -> T {
+        call(&mut lock(&self.partners), &self.link)
     }
 
     /// Unplugs the cable for this reason, or withdraws the reason; true on a change.

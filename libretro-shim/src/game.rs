@@ -28,6 +28,8 @@ use std::time::Duration;
 
 /// Frames between two checks for netplay: about a second.
 const NETPLAY_PERIOD: u32 = 60;
+/// Frames between two looks at the LAN: half a second.
+const LAN_PERIOD: u32 = 30;
 /// Frames between two safe states while nobody uses the cable: half a second, the age of the one that a
 /// transfer then finds.
 const IDLE_SNAPSHOT_PERIOD: u32 = 30;
@@ -134,7 +136,10 @@ impl Game {
                 let is_active = self.netplay.is_active(ffi::savestate_context(), self.frames);
                 unplug_for_netplay(cable, &self.display, is_active);
             }
-            self.display.show_notice(cable.link(), shows_messages);
+            if number.is_multiple_of(LAN_PERIOD) {
+                self.display.show_lan(cable, shows_messages);
+            }
+            self.display.show_notice(cable, shows_messages);
             let serial_control = REGISTERS.serial_control();
             let status = cable.link().status();
             let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);

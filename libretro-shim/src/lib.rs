@@ -23,6 +23,7 @@ mod messages;
 mod mid_transfer;
 mod option_updates;
 mod options;
+mod partners;
 mod presentation;
 mod register_proof;
 mod rollback;

@@ -12,12 +12,13 @@ use crate::locate_core;
 use crate::messages::Severity;
 use crate::option_updates::Updates;
 use crate::options::{self, Answers, Declaration, LinkKey, LinkMode};
+use crate::partners::Wishes;
 use crate::presentation::Presentation;
 use crate::run_ahead::Run;
 use crate::settings::{self, Settings};
 use crate::unpoisoned_lock::lock;
 use crossbeam_utils::atomic::AtomicCell;
-use gamelink_driver::{Config, StartError};
+use gamelink_driver::{Cartridge, Config, StartError};
 use libc::c_char;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
@@ -162,7 +163,7 @@ impl Session {
 
     /// `retro_load_game`: plugs in the cable, then `call` has the core load the game; it connects while it
     /// does.
-    pub(crate) fn load(&self, call: impl FnOnce(&Core) -> bool) -> bool {
+    pub(crate) fn load(&self, cartridge: Cartridge, call: impl FnOnce(&Core) -> bool) -> bool {
         self.unload();
         let started = match &*self.lock() {
             Ok(started) => Ok((Arc::clone(&started.core), started.no_link.clone())),
@@ -177,6 +178,9 @@ impl Session {
             }
         };
         let (mut game, answers) = plug_in(no_link);
+        ffi::with_cable((), |cable| {
+            cable.with_partners(|partners, link| partners.set_cartridge(cartridge, link));
+        });
         let seat = Arc::new(Seat::default());
         let loaded = Loaded {
             seat: Arc::clone(&seat),
@@ -294,7 +298,11 @@ impl Session {
     fn read_options(&self) {
         let shows_messages = ffi::is_option_enabled(options::MESSAGES);
         let silence = options::silence_limit(ffi::option_value(options::SILENCE).as_deref());
-        ffi::with_cable((), |cable| cable.link().set_silence_limit(silence));
+        let wishes = option_wishes();
+        ffi::with_cable((), |cable| {
+            cable.link().set_silence_limit(silence);
+            cable.with_partners(|partners, link| partners.handle_options(wishes, link));
+        });
         let is_enabled = settings::link_mode() != LinkMode::Off;
         if !ffi::has_failed()
             && ffi::with_cable(false, |cable| cable.set_unplugged(Reason::Option, !is_enabled))
@@ -310,6 +318,19 @@ impl Session {
             loaded.updates.handle_values(values);
         });
         self.is_update_due.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What the player wants of a LAN, by the options.
+fn option_wishes() -> Wishes {
+    let chosen = |key, none: &CStr| {
+        let value = ffi::option_value(key).filter(|value| value.as_c_str() != none);
+        Some(value?.to_string_lossy().into_owned())
+    };
+    Wishes {
+        partner: chosen(options::PARTNER, options::ANYONE),
+        is_open: ffi::option_value(options::LAN).as_deref() == Some(options::OPEN),
+        code: options::CODE.map(|key| chosen(key, options::NO_CODE)),
     }
 }
 

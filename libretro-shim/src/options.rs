@@ -15,6 +15,21 @@ pub(crate) const MODE: &CStr = c"gamelink_mode";
 pub(crate) const MESSAGES: &CStr = c"gamelink_messages";
 /// Our own option: seconds of the other machine's silence that the game waits out.
 pub(crate) const SILENCE: &CStr = c"gamelink_silence";
+/// Our own option: the machine to play with on a LAN, by its name; [`ANYONE`] for any that the game may be linked
+/// with.
+pub(crate) const PARTNER: &CStr = c"gamelink_partner";
+/// The value of [`PARTNER`] that names nobody.
+pub(crate) const ANYONE: &CStr = c"anyone";
+/// Our own option: whether machines on a LAN count that this one has not met, [`OPEN`], or not.
+pub(crate) const LAN: &CStr = c"gamelink_lan";
+/// The value of [`LAN`] that lets anybody link.
+pub(crate) const OPEN: &CStr = c"open";
+/// Our own options: the two halves of the code that another machine shows, [`NO_CODE`] or two digits each.
+pub(crate) const CODE: [&CStr; 2] = [c"gamelink_code_1", c"gamelink_code_2"];
+/// The value of a half that has not been chosen.
+pub(crate) const NO_CODE: &CStr = c"--";
+/// Most names that [`PARTNER`] lists.
+const MAX_NAMES: usize = 64;
 /// The value that switches one of our own options off; anything else is on.
 pub(crate) const DISABLED: &CStr = c"disabled";
 
@@ -216,7 +231,7 @@ impl Declaration {
     /// Adds our own options, and in [`Form::V2`] their category.
     ///
     /// Only the default language needs them: frontends fall back to it for what a translation lacks.
-    pub(crate) fn add_own(&mut self, form: Form) {
+    pub(crate) fn add_own(&mut self, form: Form, partners: &[CString]) {
         if form == Form::V2 {
             self.categories.push(Category {
                 key: CATEGORY.to_owned(),
@@ -249,7 +264,40 @@ impl Declaration {
               when Wi-Fi holds everything up. Then the cable counts as unplugged.",
             &SILENCES,
         );
-        self.definitions.extend([mode, messages, silence]);
+        let anyone: (&CStr, &CStr) = (ANYONE, c"Anyone with the same game");
+        let names = partners
+            .iter()
+            .take(MAX_NAMES)
+            .map(|name| (name.as_c_str(), name.as_c_str()));
+        let partner = choose(
+            form,
+            PARTNER,
+            c"Play with",
+            c"On a local network: the other machine to play with. Choose it on both, or only on one where the other \
+              has \"anyone\". The first time, one of the two shows a code to be chosen on the other. Over a cable \
+              there is nothing to choose.",
+            &[anyone].into_iter().chain(names).collect::<Vec<_>>(),
+        );
+        let lan = choose(
+            form,
+            LAN,
+            c"Strangers on the network",
+            c"Whether machines on a local network may link that this one has not met, by a code or a cable. Open on \
+              both: no code is asked for, and anybody on the network can join.",
+            &[(c"met", c"Need a code, once"), (OPEN, c"May link")],
+        );
+        let digits: Vec<CString> = (0..100)
+            .filter_map(|n| CString::new(format!("{n:02}")).ok())
+            .collect();
+        let digits = digits.iter().map(|of| (of.as_c_str(), of.as_c_str()));
+        let digits: Vec<_> = [(NO_CODE, NO_CODE)].into_iter().chain(digits).collect();
+        let info = c"The code that the other machine shows, where it asks to play: first both digits of the first half, \
+                     then those of the second half, which tries it.";
+        let [first, second] = [c"Code, first half", c"Code, second half"];
+        let first = choose(form, CODE[0], first, info, &digits);
+        let second = choose(form, CODE[1], second, info, &digits);
+        self.definitions
+            .extend([mode, messages, silence, partner, lan, first, second]);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::daemon::{self, Settings};
 use crate::log_lines;
 use crate::tools::status_query::Control;
-use crate::tools::{EXIT_FAILED, Failure, doctor, key, monitor, options, relay, status};
+use crate::tools::{EXIT_FAILED, Failure, doctor, key, monitor, options, pair, peers, relay, status};
 use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 use std::fmt::Display;
@@ -49,6 +49,31 @@ enum Command {
     },
     /// Show the link live.
     Monitor(Control),
+    /// List the machines on the LANs, with their games.
+    Peers {
+        #[command(flatten)]
+        control: Control,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a key with a machine on a LAN: shows a code to enter there, or tries the one shown there.
+    Pair {
+        #[command(flatten)]
+        control: Control,
+        /// Name of the other machine, as `peers` has it.
+        name: String,
+        /// The code that the other machine shows.
+        #[arg(long, value_name = "CODE")]
+        code: Option<String>,
+    },
+    /// Forget the key of a machine: on a LAN it is a stranger again.
+    Forget {
+        #[command(flatten)]
+        control: Control,
+        /// Name of the machine.
+        name: String,
+    },
     /// Make a key for two machines: set it as `GAMELINK_KEY` on both, and nobody else can join or listen.
     Key,
     /// Link a stock Gambatte core at this end, a "Network Client" of 127.0.0.1 (see `options`); run it as the
@@ -89,6 +114,9 @@ pub fn main() -> ExitCode {
         Command::Status { control, json } => status::run(&control.control, json),
         Command::Doctor { folders: true, .. } => return doctor::print_folders(),
         Command::Doctor { control, json, .. } => return doctor::run(&control.control, json),
+        Command::Peers { control, json } => peers::run(&control.control, json),
+        Command::Pair { control, name, code } => pair::run(&control.control, &name, code.as_deref()),
+        Command::Forget { control, name } => pair::forget(&control.control, &name),
         Command::Key => key::run(),
         Command::Monitor(control) => monitor::run(&control.control),
         Command::Options(request) => options::run(&request),

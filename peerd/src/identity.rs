@@ -1,6 +1,7 @@
 //! Identities: instances, nonces, names, MAC addresses.
 
 use crate::escape::is_shown;
+use crate::machine::trust::{MachineId, Public};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -121,6 +122,10 @@ pub(crate) struct Identity {
     pub(crate) started_ms: u64,
     /// Name of the machine.
     pub(crate) name: Name,
+    /// Number of the machine, for good.
+    pub(crate) machine: MachineId,
+    /// Key of the process.
+    pub(crate) public: Public,
 }
 
 /// The first eight bytes of a hash over `parts`, each with its length, under `label`.

@@ -372,7 +372,7 @@ fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched
         ));
     }
     let before = [0, 1, 2].map(|end| (lab.mac(end, "usb0"), lab.addresses(end, "usb0")));
-    let daemons = [0, 1, 2].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0"]));
+    let daemons = [0, 1, 2].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0", "--open"]));
     let (mut first, mut last) = (daemons[0].game(), daemons[2].game());
     assert_eq!(
         (first.peer_up().name, last.peer_up().name),
@@ -415,7 +415,7 @@ fn a_new_address_of_a_lan_peer_is_told_to_the_game_that_plays_with_it() {
             ),
         );
     }
-    let daemons = [0, 1].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0"]));
+    let daemons = [0, 1].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0", "--open"]));
     let (mut first, mut second) = (daemons[0].game(), daemons[1].game());
     assert_eq!(first.peer_up().address, "10.77.0.2:56400");
     second.peer_up();
@@ -433,7 +433,7 @@ fn a_cable_comes_before_a_lan() {
     sh(&format!(
         "ip -n {a} link set usb0 up && ip -n {b} link set usb0 up"
     ));
-    let daemons = [0, 1].map(|end| lab.daemon(end, &["--interface", "cable0", "--lan", "usb0"]));
+    let daemons = [0, 1].map(|end| lab.daemon(end, &["--interface", "cable0", "--lan", "usb0", "--open"]));
     let mut games = daemons.each_ref().map(Daemon::game);
     assert!(
         games

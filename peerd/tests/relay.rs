@@ -42,6 +42,7 @@ impl Relay {
             name: "den".into(),
             address: other.to_string(),
             bind: Some(own.ip().to_string()),
+            key: None,
         };
         daemon.write_all(&control::encode(&up).unwrap()).unwrap();
         Relay {

@@ -4,7 +4,7 @@ use super::deferred_log::DeferredLog;
 use super::report::link_report;
 use super::thread;
 use gamelink_core::bridge::Bridge;
-use gamelink_core::control::{self, FromDaemon, Lines, Role, ToDaemon};
+use gamelink_core::control::{self, FromDaemon, LanStatus, Lines, Playing, Role, ToDaemon};
 use gamelink_core::time::LocalTime;
 use mio::net::UnixStream;
 use mio::{Interest, Registry};
@@ -34,10 +34,17 @@ pub(super) struct DaemonClient {
     /// Time to the next attempt.
     pause: Duration,
     has_warned: bool,
+    /// It may give keys: the player has set none.
+    pub(super) gives_keys: bool,
+    /// The game, as the daemon is told.
+    playing: Playing,
+    is_playing_told: bool,
+    /// The LAN, as the daemon has told it since anybody asked.
+    pub(super) lan: Option<LanStatus>,
 }
 
 impl DaemonClient {
-    pub(super) fn new(path: PathBuf, now: LocalTime) -> DaemonClient {
+    pub(super) fn new(path: PathBuf, now: LocalTime, gives_keys: bool) -> DaemonClient {
         DaemonClient {
             path,
             stream: None,
@@ -45,6 +52,19 @@ impl DaemonClient {
             due: now,
             pause: REPORT_INTERVAL,
             has_warned: false,
+            gives_keys,
+            playing: Playing::default(),
+            is_playing_told: false,
+            lan: None,
+        }
+    }
+
+    /// Describes the game, at once where the daemon is there.
+    pub(super) fn set_playing(&mut self, now: LocalTime, playing: Playing) {
+        if self.playing != playing {
+            self.playing = playing;
+            self.is_playing_told = false;
+            self.report_soon(now);
         }
     }
 
@@ -75,6 +95,7 @@ impl DaemonClient {
         if let Err(error) = result.and_then(|()| self.read(registry, log, &mut messages)) {
             log.warn(format_args!("daemon connection lost reason={error}"));
             self.stream = None;
+            self.lan = None;
             self.pause = FIRST_RETRY;
             self.due = now.after(FIRST_RETRY);
         }
@@ -93,9 +114,13 @@ impl DaemonClient {
             return Ok(());
         }
         let report = ToDaemon::Report(link_report(bridge, cable));
+        let playing = ToDaemon::Playing(self.playing.clone());
         if self.stream.is_some() {
             self.due = now.after(REPORT_INTERVAL);
-            return self.send(&[report]);
+            return match std::mem::replace(&mut self.is_playing_told, true) {
+                true => self.send(&[report]),
+                false => self.send(&[playing, report]),
+            };
         }
         let longest = cable.map_or(REPORT_INTERVAL, |_| PLAYING_RETRY);
         self.due = now.after(self.pause.min(longest));
@@ -112,7 +137,8 @@ impl DaemonClient {
             role: Role::Game,
         };
         // In one write: the daemon must know the game's cable before it assigns another one.
-        self.send(&[hello, report])
+        self.is_playing_told = true;
+        self.send(&[hello, playing, report])
     }
 
     fn connect(&mut self, registry: &Registry) -> io::Result<()> {

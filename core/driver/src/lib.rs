@@ -23,6 +23,7 @@ mod time;
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
 pub use gamelink_core::bridge::conversation;
 pub use gamelink_core::bridge::{Cost, Mode, Notice, Slowness};
+pub use gamelink_core::control::{Cartridge, LanStatus, MachineStatus, PairingStatus, Playing};
 pub use gamelink_core::protocol::{Key, KeyError};
 pub use report::{ClockReport, Report};
 
@@ -308,6 +309,18 @@ impl Link {
     #[must_use]
     pub fn poll_notice(&self) -> Option<Notice> {
         self.notices.try_recv().ok()
+    }
+
+    /// Describes the game to the daemon, and whom its player wants to play with.
+    pub fn set_playing(&self, playing: Playing) {
+        self.shared.lock().set_playing(playing);
+        self.wake();
+    }
+
+    /// The machines on the LAN, where that has changed since the last call.
+    #[must_use]
+    pub fn take_lan(&self) -> Option<LanStatus> {
+        self.shared.lock().take_lan()
     }
 
     /// Name of the peer, where the daemon has assigned it.

@@ -196,16 +196,16 @@ impl Bridge {
         self.session.set_silence_limit(limit);
     }
 
-    /// Sets the key that this side has in common with its peer: no datagram without it is used from here on.
-    /// Call it before a peer is plugged in.
+    /// Sets the key that this side has in common with its peer: no datagram without it is used from here on. A
+    /// session lasts where the peer changes its key within the limit of silence.
     pub fn set_key(&mut self, key: Option<Key>) {
         self.key = key;
     }
 
-    /// True if this side has a key.
+    /// The key of this side.
     #[must_use]
-    pub fn has_key(&self) -> bool {
-        self.key.is_some()
+    pub fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
     }
 
     /// For the owner of the socket, who may follow a peer to another address: the newest of our stamps that the

@@ -4,7 +4,7 @@
 //! for `None`: a program of another version is told so instead of being shown zeros. Unknown keys are passed
 //! over.
 
-use super::LinkReport;
+use super::{LinkReport, PairingStatus};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -166,6 +166,13 @@ pub struct LanStatus {
     pub interface: String,
     /// The machines known there, those with a game first.
     pub machines: Vec<MachineStatus>,
+    /// Name of the one that is waited for: the player's choice, or the last partner.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub waits_for: Option<String>,
+    /// Machines count that have no key of this one.
+    pub is_open: bool,
+    /// State of a first meeting.
+    pub pairing: PairingStatus,
 }
 
 /// A machine on a LAN.
@@ -179,6 +186,16 @@ pub struct MachineStatus {
     pub address: SocketAddr,
     /// A game waits there.
     pub has_game: bool,
+    /// Title of that game; empty where it says none.
+    pub title: String,
+    /// That game can be linked with the one here.
+    pub is_same_game: bool,
+    /// The two machines have a key.
+    pub is_paired: bool,
+    /// Machines count there that have no key of it.
+    pub is_open: bool,
+    /// It plays with another machine.
+    pub is_taken: bool,
     /// The shortest round trip so far, in microseconds.
     #[serde(deserialize_with = "Option::deserialize")]
     pub round_trip_us: Option<u64>,
@@ -285,6 +302,11 @@ mod tests {
             instance: "01020304".into(),
             address: "[fe80::1%3]:56401".parse().unwrap(),
             has_game: true,
+            title: "TETRIS".into(),
+            is_same_game: true,
+            is_paired: true,
+            is_open: false,
+            is_taken: false,
             round_trip_us: Some(1),
             is_linked: true,
         };
@@ -303,6 +325,12 @@ mod tests {
             lans: vec![LanStatus {
                 interface: "eth0".into(),
                 machines: vec![machine],
+                waits_for: Some("den".into()),
+                is_open: false,
+                pairing: PairingStatus::WantsCode {
+                    name: "den".into(),
+                    was_wrong: false,
+                },
             }],
             games: vec![game],
             ..Status::default()

@@ -49,6 +49,12 @@ pub struct Key {
 #[error("a key is {LETTERS} letters A to Z and digits 2 to 7, this is {0}: make one with `peerd key`")]
 pub struct KeyError(String);
 
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.secret == other.secret
+    }
+}
+
 impl Key {
     /// Key of this random secret.
     #[must_use]

@@ -22,6 +22,7 @@ pub(super) const GET_MESSAGE_INTERFACE_VERSION: c_uint = 59;
 pub(super) const SET_MESSAGE_EXT: c_uint = 60;
 pub(super) const SET_CORE_OPTIONS_V2: c_uint = 67;
 pub(super) const SET_CORE_OPTIONS_V2_INTL: c_uint = 68;
+pub(super) const SET_VARIABLE: c_uint = 70;
 pub(super) const GET_SAVESTATE_CONTEXT: c_uint = 72 | libretro_sys::ENVIRONMENT_EXPERIMENTAL;
 
 /// `RETRO_MEMDESC_SYSTEM_RAM`: work RAM of the game.

@@ -9,18 +9,64 @@ use super::option_arrays::{self, Written};
 use super::{guard, serial_registers, work_ram};
 use crate::fail_points;
 use crate::lifecycle::session;
-use crate::options::{Form, LinkKey};
+use crate::options::{Declaration, Form, LinkKey};
 use crate::presentation::Mode;
 use crate::unpoisoned_lock::lock;
 use libc::{c_uint, c_void};
+use std::ffi::CString;
 use std::sync::Mutex;
 
 /// Options as last declared to the frontend; some frontends keep pointers into them.
 static DECLARED: Mutex<Vec<Written>> = Mutex::new(Vec::new());
 
+/// The stock core's declaration, without its link.
+struct Stock {
+    command: c_uint,
+    form: Form,
+    us: Declaration,
+    local: Option<Declaration>,
+}
+
+static STOCK: Mutex<Option<Stock>> = Mutex::new(None);
+
 /// The core is gone, and with it the options.
 pub(super) fn forget_declared() {
     lock(&DECLARED).clear();
+    *lock(&STOCK) = None;
+}
+
+/// Declares the options anew, with these machines to play with. Nothing where the core has declared none.
+pub(crate) fn redeclare(partners: &[CString]) {
+    let stock = lock(&STOCK).take();
+    if let Some(stock) = stock {
+        stock.declare(partners);
+        lock(&STOCK).get_or_insert(stock);
+    }
+}
+
+impl Stock {
+    /// Declares it to the frontend, with our own options.
+    fn declare(&self, partners: &[CString]) -> bool {
+        let mut us = self.us.clone();
+        us.add_own(self.form, partners);
+        let us = option_arrays::write(self.form, us);
+        let local = self.local.clone();
+        let local = local.map(|local| option_arrays::write(self.form, local));
+        let mut intl = OptionsIntl {
+            us: us.as_ptr(),
+            local: local.as_ref().map_or(std::ptr::null(), Written::as_ptr),
+        };
+        let is_intl = matches!(self.command, SET_CORE_OPTIONS_INTL | SET_CORE_OPTIONS_V2_INTL);
+        let options = match is_intl {
+            true => (&raw mut intl).cast(),
+            false => us.as_ptr().cast_mut(),
+        };
+        // SAFETY: what the command takes, just made.
+        let result = unsafe { call(self.command, options) };
+        // Only now the former ones go: the frontend may have read them until here.
+        *lock(&DECLARED) = [us].into_iter().chain(local).collect();
+        result
+    }
 }
 
 /// The core's environment callback.
@@ -124,24 +170,19 @@ unsafe fn set_options(command: c_uint, form: Form, data: *mut c_void) -> bool {
         return unsafe { call(command, data) };
     }
     us.remove_link();
-    us.add_own(form);
-    let us = option_arrays::write(form, us);
     let local = (!given.local.is_null()).then(|| {
         // SAFETY: what the command takes.
         let mut local = unsafe { option_arrays::read(form, given.local) };
         local.remove_link();
-        option_arrays::write(form, local)
+        local
     });
-    let mut intl = OptionsIntl {
-        us: us.as_ptr(),
-        local: local.as_ref().map_or(std::ptr::null(), Written::as_ptr),
+    let stock = Stock {
+        command,
+        form,
+        us,
+        local,
     };
-    let options = match is_intl {
-        true => (&raw mut intl).cast(),
-        false => us.as_ptr().cast_mut(),
-    };
-    // SAFETY: what the command takes, just made.
-    let result = unsafe { call(command, options) };
-    *lock(&DECLARED) = [us].into_iter().chain(local).collect();
+    let result = stock.declare(&[]);
+    *lock(&STOCK) = Some(stock);
     result
 }

@@ -5,6 +5,7 @@ use super::abi::*;
 use super::{environment, frontend_callbacks, guard, log, save_ram};
 use crate::lifecycle::session;
 use crate::system_info::system_identity;
+use gamelink_driver::Cartridge;
 use libc::{c_char, c_uint, c_void};
 
 /// Mark by which a copy of this library is not taken for the stock core ([`MARKER`](super::core::MARKER)).
@@ -29,6 +30,18 @@ macro_rules! exports {
     )*};
     (@ $otherwise:expr) => { $otherwise };
     (@) => { () };
+}
+
+/// The cartridge that the frontend has loaded; an unknown one where its image has no header.
+///
+/// # Safety
+/// `game` is null or as libretro.h wants it.
+unsafe fn cartridge(game: *const GameInfo) -> Cartridge {
+    // SAFETY: the caller's promise.
+    let game = unsafe { game.as_ref() }.filter(|game| !game.data.is_null());
+    // SAFETY: the frontend's data of this size.
+    let image = game.map(|game| unsafe { std::slice::from_raw_parts(game.data.cast::<u8>(), game.size) });
+    image.and_then(Cartridge::of).unwrap_or_default()
 }
 
 exports! {
@@ -107,7 +120,9 @@ exports! {
             return false;
         }
         // SAFETY: the caller's promise.
-        session().load(|core| unsafe { core.load_game(game) })
+        let cartridge = unsafe { cartridge(game) };
+        // SAFETY: the caller's promise.
+        session().load(cartridge, |core| unsafe { core.load_game(game) })
     }
 
     /// # Safety
@@ -115,7 +130,7 @@ exports! {
     [unsafe] fn retro_load_game_special(kind: c_uint, games: *const GameInfo, count: usize)
         -> bool = (false) {
         // SAFETY: the caller's promise.
-        session().load(|core| unsafe { core.load_game_special(kind, games, count) })
+        session().load(Cartridge::default(), |core| unsafe { core.load_game_special(kind, games, count) })
     }
 
     [] fn retro_unload_game() { session().unload() }

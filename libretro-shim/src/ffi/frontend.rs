@@ -33,6 +33,16 @@ pub(crate) fn option_value(key: &CStr) -> Option<CString> {
     unsafe { owned(value) }
 }
 
+/// Sets an option, where the frontend lets cores do so (`SET_VARIABLE`).
+pub(crate) fn set_option(key: &CStr, value: &CStr) {
+    let variable = Variable {
+        key: key.as_ptr(),
+        value: value.as_ptr(),
+    };
+    // SAFETY: the command takes a `retro_variable`.
+    unsafe { ask(SET_VARIABLE, variable) };
+}
+
 /// True where an option has changed since the frontend was last asked.
 pub(crate) fn is_variable_update() -> bool {
     // SAFETY: the command takes a `bool`.

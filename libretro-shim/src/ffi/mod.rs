@@ -32,9 +32,10 @@ pub(crate) mod work_ram;
 pub(crate) use self::abi::EnvironmentFn;
 pub(crate) use self::core::{Core, Identity, OpenError};
 pub(crate) use self::dynamic_linker::{is_loaded, own_file};
+pub(crate) use self::environment::redeclare;
 pub(crate) use self::frontend::{
     SavestateContext, can_repeat, is_frame_hidden, is_option_enabled, is_variable_update, libretro_path,
-    option_value, savestate_context, show,
+    option_value, savestate_context, set_option, show,
 };
 pub(crate) use self::loaded_cable::{Plug, with_cable};
 pub(crate) use self::panic_guard::{forget_failure, guard, has_failed};

@@ -186,7 +186,7 @@ mod tests {
 
     fn declaration(form: Form) -> Declaration {
         let mut declaration = Declaration::default();
-        declaration.add_own(form);
+        declaration.add_own(form, &[c"den".to_owned()]);
         declaration
     }
 

@@ -1,9 +1,12 @@
 //! Messages to the player, shown when the frontend has a screen.
 
+use crate::cable_state::Cable;
 use crate::ffi::{self, Stopwatch};
 use crate::focus_pauses::FocusPauses;
 use crate::messages::{self, Severity};
-use gamelink_driver::{Link, Notice};
+use crate::options;
+use crate::partners::Partners;
+use gamelink_driver::Notice;
 
 /// Messages of one game.
 pub(super) struct MessageDisplay {
@@ -47,10 +50,41 @@ impl MessageDisplay {
         }
     }
 
+    /// Shows what is new on the LAN, and lists new machines in the options.
+    pub(super) fn show_lan(&mut self, cable: &Cable, shows_all: bool) {
+        let news = cable.with_partners(Partners::look);
+        for (severity, text) in news.messages {
+            log::info!("{text}");
+            if shows_all || severity != Severity::Info {
+                ffi::show(severity, &text);
+            }
+        }
+        if let Some(names) = &news.names {
+            ffi::redeclare(names);
+        }
+        if news.is_code_used {
+            options::CODE
+                .iter()
+                .for_each(|key| ffi::set_option(key, options::NO_CODE));
+        }
+    }
+
     /// Shows the link's oldest notice; unless `shows_all`, only an error.
-    pub(super) fn show_notice(&mut self, link: &Link, shows_all: bool) {
+    pub(super) fn show_notice(&mut self, cable: &Cable, shows_all: bool) {
+        let link = cable.link();
         let Some(notice) = link.poll_notice() else { return };
-        let (severity, text) = messages::notice(&notice, link.peer_name().as_deref());
+        let peer = link.peer_name();
+        let (severity, mut text) = messages::notice(&notice, peer.as_deref());
+        if let (Notice::Linked, Some(peer)) = (&notice, &peer) {
+            let (title, is_stranger) = cable.with_partners(|partners, _| {
+                let title = partners.title_of(peer).map(|title| format!(", playing {title}"));
+                (title.unwrap_or_default(), partners.is_stranger(peer))
+            });
+            text += &title;
+            if is_stranger {
+                self.waiting.push((Severity::Info, messages::IS_OPEN.to_owned()));
+            }
+        }
         if shows_all || severity == Severity::Error {
             ffi::show(severity, &text);
         }

@@ -119,7 +119,7 @@ fn the_menu_shows_our_link_options_in_place_of_the_stock_ones() {
     let mut declaration = stock();
     assert!(declaration.has_link());
     declaration.remove_link();
-    declaration.add_own(Form::V2);
+    declaration.add_own(Form::V2, &[]);
     let keys: Vec<_> = declaration
         .definitions
         .iter()
@@ -132,7 +132,11 @@ fn the_menu_shows_our_link_options_in_place_of_the_stock_ones() {
             "gambatte_mix_frames",
             "gamelink_mode",
             "gamelink_messages",
-            "gamelink_silence"
+            "gamelink_silence",
+            "gamelink_partner",
+            "gamelink_lan",
+            "gamelink_code_1",
+            "gamelink_code_2"
         ]
     );
     let categories: Vec<_> = declaration
@@ -142,6 +146,28 @@ fn the_menu_shows_our_link_options_in_place_of_the_stock_ones() {
         .collect();
     assert_eq!(categories, ["gamelink"]);
     assert!(!declaration.has_link());
+}
+
+#[test]
+fn machines_are_values_of_one_option_and_no_more_than_fit() {
+    let mut declaration = Declaration::default();
+    let names: Vec<_> = (0..200)
+        .filter_map(|n| CString::new(format!("m{n}")).ok())
+        .collect();
+    declaration.add_own(Form::V2, &names);
+    let partner = declaration
+        .definitions
+        .iter()
+        .find(|of| *of.key == *PARTNER)
+        .unwrap();
+    let values: Vec<_> = partner
+        .choices
+        .iter()
+        .map(|choice| choice.value.as_c_str())
+        .collect();
+    assert_eq!(values[..3], [ANYONE, c"m0", c"m1"]);
+    assert_eq!(values.len(), MAX_NAMES + 1);
+    assert_eq!(partner.default_value.as_deref(), Some(ANYONE));
 }
 
 #[test]
@@ -155,7 +181,7 @@ fn a_stock_category_that_still_holds_something_stays() {
 #[test]
 fn the_oldest_form_gets_one_line_an_option() {
     let mut declaration = Declaration::default();
-    declaration.add_own(Form::Variables);
+    declaration.add_own(Form::Variables, &[]);
     assert!(declaration.categories.is_empty());
     assert_eq!(
         declaration.definitions[0].desc.as_deref(),

@@ -1,11 +1,11 @@
 # fish completion for peerd(8)
-set -l commands run status doctor monitor key relay options help
+set -l commands run status doctor monitor peers pair forget key relay options help
 complete -c peerd -f
 complete -c peerd -n "not __fish_seen_subcommand_from $commands" -a "$commands"
 set -l run "__fish_seen_subcommand_from run"
 set -l relay "__fish_seen_subcommand_from relay"
 set -l options "__fish_seen_subcommand_from options"
-complete -c peerd -n "__fish_seen_subcommand_from run status doctor monitor relay options" -l control -r -F -d "Where the daemon listens"
+complete -c peerd -n "__fish_seen_subcommand_from run status doctor monitor peers pair forget relay options" -l control -r -F -d "Where the daemon listens"
 complete -c peerd -n "$run" -l interface -x -a "(ls /sys/class/net)" -d "Serve this interface"
 complete -c peerd -n "$run" -l lan -x -a "(ls /sys/class/net)" -d "Look for machines on this LAN"
 complete -c peerd -n "__fish_seen_subcommand_from run relay" -s v -l verbose -d "Log more"
@@ -14,7 +14,10 @@ complete -c peerd -n "$run" -l cables-file -r -F -d "A list of further cables"
 complete -c peerd -n "$run" -l ipv4 -d "Use IPv4 on the cables"
 complete -c peerd -n "$run" -l manage-firewall -d "Let our ports in on the cables"
 complete -c peerd -n "$run" -l exit-idle -x -d "Stop after this many seconds without a cable"
-complete -c peerd -n "__fish_seen_subcommand_from status doctor" -l json -d "For programs"
+complete -c peerd -n "$run" -l open -d "Strangers on a LAN may link"
+complete -c peerd -n "$run" -l state -r -F -d "Where the keys are kept"
+complete -c peerd -n "__fish_seen_subcommand_from pair" -l code -x -d "As the other machine shows it"
+complete -c peerd -n "__fish_seen_subcommand_from status doctor peers" -l json -d "For programs"
 complete -c peerd -n "__fish_seen_subcommand_from doctor" -l folders -d "RetroArch's folders, for programs"
 complete -c peerd -n "$relay" -l port -x -d "Where the stock core connects"
 complete -c peerd -n "$relay" -l peer -x -d "The other end"

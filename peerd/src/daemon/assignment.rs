@@ -1,7 +1,8 @@
 //! Assignments of links to games: the links, their events, and the messages to a game.
 
-use crate::identity::{IfIndex, Name};
+use crate::identity::{Identity, IfIndex, Name};
 use crate::machine::peer_loss::Loss;
+use crate::machine::trust::Pairing;
 use gamelink_core::control::FromDaemon;
 use gamelink_driver::PeerAddress;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +15,7 @@ pub(super) enum LinkId {
 }
 
 /// Events for the daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// A link is new, or its name, its peer or the peer's address has changed.
     Changed,
@@ -22,14 +23,18 @@ pub(super) enum Event {
     Down(LinkId, Name, Loss),
     /// Another machine has our instance.
     Redraw,
+    /// A cable is linked with this machine, which is met so.
+    Plugged(Identity),
+    /// This machine has met another: their key is to be kept.
+    Met(Pairing),
 }
 
-/// The assignment of a peer on this interface; `bind` is our own address.
+/// The assignment of a peer on this interface; `bind` is our own address, `key` that of the link.
 pub(super) fn peer_up(
     interface: Name,
     peer: Name,
     address: SocketAddr,
-    bind: Option<SocketAddr>,
+    (bind, key): (Option<SocketAddr>, Option<&str>),
 ) -> FromDaemon {
     let scoped = |address: SocketAddr| {
         let is_local = matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
@@ -45,6 +50,7 @@ pub(super) fn peer_up(
         name: peer.to_string(),
         address: scoped(address),
         bind: bind.map(scoped),
+        key: key.map(str::to_owned),
     }
 }
 

@@ -3,7 +3,9 @@
 use super::assignment::LinkId;
 use super::user_precedence::Rank;
 use crate::sys::control_socket::Credentials;
-use gamelink_core::control::{self, FromDaemon, Lines, LinkReport, Role, ToDaemon, VERSION};
+use gamelink_core::control::{
+    self, Code, FromDaemon, LanStatus, Lines, LinkReport, Playing, Role, ToDaemon, VERSION,
+};
 use gamelink_core::time::LocalTime;
 use mio::net::UnixStream;
 use std::io::{self, Read, Write};
@@ -18,11 +20,15 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_READS: usize = 4;
 
 /// Work for the daemon on behalf of a client.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Request {
     Status,
     /// A game came or went: who is linked with whom may change.
     Games,
+    /// Show a code to this machine, or try the one that it shows.
+    Pair(String, Option<Code>),
+    /// Forget the key of this machine.
+    Forget(String),
 }
 
 #[derive(Debug)]
@@ -34,6 +40,10 @@ pub(super) struct Connection {
     /// Time of the last message.
     pub(super) heard: LocalTime,
     pub(super) role: Option<Role>,
+    /// What it says of its game.
+    pub(super) playing: Playing,
+    /// The LAN as it was told last.
+    lan: Option<LanStatus>,
     pub(super) report: Option<LinkReport>,
     pub(super) reports: u64,
     pub(super) reported: LocalTime,
@@ -56,6 +66,8 @@ impl Connection {
             since: now,
             heard: now,
             role: None,
+            playing: Playing::default(),
+            lan: None,
             report: None,
             reports: 0,
             reported: now,
@@ -171,7 +183,16 @@ impl Connection {
                     requests.push(Request::Games);
                 }
             }
+            ToDaemon::Playing(playing) => {
+                self.playing = playing;
+                requests.push(Request::Games);
+            }
             ToDaemon::Status => requests.push(Request::Status),
+            ToDaemon::Pair { name, code } => match code.as_deref().map(Code::parse) {
+                Some(None) => self.answer(Err("a code is four digits".into())),
+                code => requests.push(Request::Pair(name, code.flatten())),
+            },
+            ToDaemon::Forget { name } => requests.push(Request::Forget(name)),
         }
         Ok(())
     }
@@ -182,6 +203,23 @@ impl Connection {
         self.is_held = false;
         self.assignment = Some(message.clone());
         self.send(message);
+    }
+
+    /// Tells it of the LAN where that has changed; round trips change all the time.
+    pub(super) fn tell_lan(&mut self, lan: &LanStatus) {
+        let mut lan = lan.clone();
+        lan.machines.iter_mut().for_each(|of| of.round_trip_us = None);
+        if self.lan.as_ref() != Some(&lan) {
+            self.send(&FromDaemon::Lan(lan.clone()));
+            self.lan = Some(lan);
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&mut self, result: Result<String, String>) {
+        let is_done = result.is_ok();
+        let (Ok(text) | Err(text)) = result;
+        self.send(&FromDaemon::Answer { is_done, text });
     }
 
     /// Sends a line. A client without room for it in its socket buffer is as good as gone.

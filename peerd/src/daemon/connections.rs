@@ -8,7 +8,7 @@ use crate::identity::Name;
 use crate::machine::peer_loss::Loss;
 use crate::sys::control_socket::credentials;
 use crate::sys::environment;
-use gamelink_core::control::{FromDaemon, GameStatus, Role};
+use gamelink_core::control::{FromDaemon, GameStatus, LanStatus, Playing, Role};
 use gamelink_core::time::LocalTime;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
@@ -83,6 +83,30 @@ impl Connections {
         self.games().map(game).collect()
     }
 
+    /// The game that has this link, or would be given it, as it describes itself.
+    pub(super) fn playing(&self, link: LinkId, player: Option<u32>) -> Option<Playing> {
+        let holder = self.games().find(|game| game.link == Some(link));
+        let waiting = || {
+            self.games()
+                .filter(|game| game.link.is_none())
+                .max_by_key(|game| game.rank(player))
+        };
+        Some(holder.or_else(waiting)?.playing.clone())
+    }
+
+    /// Tells the games that play on a LAN, or wait, what is new there.
+    pub(super) fn tell_lans(&mut self, lans: &[(LinkId, LanStatus)]) {
+        for client in self.clients.values_mut() {
+            let is_game = client.role == Some(Role::Game);
+            let of = lans
+                .iter()
+                .filter(|(link, _)| client.link.is_none_or(|own| own == *link));
+            if let Some((_, lan)) = of.take(1).find(|_| is_game) {
+                client.tell_lan(lan);
+            }
+        }
+    }
+
     /// True if a game waits for this link, or for any.
     pub(super) fn wants(&self, link: LinkId) -> bool {
         self.games().any(|game| game.link.is_none_or(|of| of == link))
@@ -142,6 +166,18 @@ impl Connections {
         reports
             .chain(self.clients.values().map(Connection::deadline))
             .min()
+    }
+
+    /// True for root's client, and for one of the user at the screen.
+    pub(super) fn is_players(&self, token: Token, player: Option<u32>) -> bool {
+        let client = self.clients.get(&token);
+        client.is_some_and(|client| client.rank(player).is_players)
+    }
+
+    pub(super) fn answer(&mut self, token: Token, result: Result<String, String>) {
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.answer(result);
+        }
     }
 
     pub(super) fn send(&mut self, token: Token, message: &FromDaemon) {

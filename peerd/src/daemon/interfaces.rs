@@ -4,6 +4,7 @@ mod cable_port;
 mod handshake_socket;
 mod hotplug;
 mod kernel_autoconf;
+mod key_store;
 mod lan_port;
 mod leftovers;
 mod shared;
@@ -16,14 +17,16 @@ use super::poll_tokens::Tokens;
 use super::settings::{RunError, Settings};
 use crate::identity::{Identity, IfIndex, Name, Nonce};
 use crate::machine::cable::Input;
+use crate::machine::lan::PairError;
 use crate::sys::firewall_pinholes::{Keeper, Order};
 use crate::sys::interface_lock::Claims;
 use crate::sys::netlink::{Monitor, Route};
 use crate::sys::sysfs::CableList;
 use crate::sys::{clock, environment};
 use cable_port::CablePort;
-use gamelink_core::control::{FromDaemon, Status};
+use gamelink_core::control::{Code, FromDaemon, LanStatus, Status};
 use gamelink_core::time::LocalTime;
+use key_store::KeyStore;
 use lan_port::LanPort;
 use mio::{Registry, Token};
 use shared::Shared;
@@ -41,6 +44,7 @@ pub(super) struct Interfaces {
     ports: BTreeMap<IfIndex, CablePort>,
     lans: BTreeMap<IfIndex, LanPort>,
     claims: Claims,
+    keys: KeyStore,
     udev_settle: UdevSettle,
     /// The identity of this process; each link draws its own nonce.
     me: Identity,
@@ -59,6 +63,7 @@ impl Interfaces {
     ) -> Result<Interfaces, RunError> {
         let cables = settings.cables_file.as_deref().map(CableList::read).transpose();
         let cables = cables.map_err(RunError::CablesFile)?.unwrap_or_default();
+        let keys = KeyStore::open(&settings.state).map_err(RunError::system("the random source"))?;
         let started = clock::since_boot().as_millis();
         let mut interfaces = Interfaces {
             monitor: Monitor::open(&registry, monitor).map_err(RunError::system("a netlink socket"))?,
@@ -79,7 +84,10 @@ impl Interfaces {
                 box_id: environment::box_id(),
                 started_ms: u64::try_from(started).unwrap_or(u64::MAX),
                 name: Name::new(&settings.name.clone().unwrap_or_else(environment::host_name)),
+                machine: keys.trust.machine(),
+                public: keys.trust.public(),
             },
+            keys,
             cables,
             settings,
             rescan: None,
@@ -150,8 +158,23 @@ impl Interfaces {
             port.drain(&mut self.shared.events);
         }
         let events = std::mem::take(&mut self.shared.events);
-        if events.contains(&Event::Redraw) {
-            self.redraw(now);
+        for event in &events {
+            match event {
+                Event::Redraw => self.redraw(now),
+                Event::Met(pairing) => {
+                    self.keys.keep(pairing.clone());
+                    self.share_trust(now);
+                }
+                Event::Plugged(peer) => {
+                    let who = (peer.machine, peer.name);
+                    let ends = [self.me.instance, peer.instance];
+                    if let Some(pairing) = self.keys.trust.meet_by_cable(&peer.public, who, ends) {
+                        self.keys.keep(pairing);
+                        self.share_trust(now);
+                    }
+                }
+                Event::Changed | Event::Down(..) => {}
+            }
         }
         events
     }
@@ -170,11 +193,60 @@ impl Interfaces {
             .collect()
     }
 
-    pub(super) fn tell_games(&mut self, now: LocalTime, clients: &Connections) {
+    /// Tells all links what this machine knows of others.
+    fn share_trust(&mut self, now: LocalTime) {
+        for port in self.lans.values_mut() {
+            port.lan.set_trust(now, self.keys.trust.clone());
+        }
+    }
+
+    /// Shows a code to a machine of a LAN, or tries the one that it shows; the answer is for a person.
+    pub(super) fn pair(&mut self, now: LocalTime, name: Name, code: Option<Code>) -> Result<String, String> {
+        if self.lans.is_empty() {
+            return Err("no LAN is served: start the daemon with `--lan INTERFACE`".into());
+        }
+        let tries = self.lans.values_mut().map(|port| port.lan.pair(now, name, code));
+        // The last word is of a LAN that knows the machine, if one does.
+        let result = tries.reduce(|a, b| if b == Err(PairError::NotHere) { a } else { b });
+        match result {
+            Some(Err(error)) => Err(format!("{name}: {error}")),
+            _ if code.is_some() => Ok(format!("trying the code that {name} shows")),
+            _ => Ok(format!("showing a code to {name}")),
+        }
+    }
+
+    /// Forgets the key of a machine; the answer is for a person.
+    pub(super) fn forget(&mut self, now: LocalTime, name: &str) -> Result<String, String> {
+        if !self.keys.forget(name) {
+            let known: Vec<_> = self
+                .keys
+                .trust
+                .pairings()
+                .iter()
+                .map(|of| of.name.as_str())
+                .collect();
+            return Err(format!("no key of {name} is kept; kept: {}", known.join(", ")));
+        }
+        self.share_trust(now);
+        Ok(format!(
+            "the key of {name} is forgotten: the next meeting on a LAN takes a code again"
+        ))
+    }
+
+    /// The LANs as their games are to know them.
+    pub(super) fn lans(&self) -> Vec<(LinkId, LanStatus)> {
+        self.lans
+            .values()
+            .map(|port| (port.id(), port.status()))
+            .collect()
+    }
+
+    pub(super) fn tell_games(&mut self, now: LocalTime, clients: &Connections, player: Option<u32>) {
         for port in self.lans.values_mut() {
             // A game that keeps its link without hearing the other daemon must not be chosen by others.
-            let wants = clients.wants(port.id()) && !clients.holds(port.id());
-            port.lan.set_game(now, wants);
+            let playing = clients.playing(port.id(), player);
+            let playing = playing.filter(|_| !clients.holds(port.id()));
+            port.set_game(now, playing.as_ref(), self.settings.open);
         }
         for port in self.ports.values_mut() {
             let (waits, holds) = (clients.wants(port.id()), clients.has(port.id()));

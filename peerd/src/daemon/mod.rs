@@ -12,6 +12,7 @@ mod user_precedence;
 
 pub(crate) use settings::{RunError, Settings};
 
+use crate::identity::Name;
 use crate::machine::peer_loss::Loss;
 use crate::sys::control_socket::Listeners;
 use crate::sys::signals::Signals;
@@ -169,9 +170,28 @@ impl Daemon {
                     self.connections.send(token, &status);
                 }
                 Request::Games => self.serve_games(now),
+                Request::Pair(name, code) => {
+                    let result = self.allowed(token);
+                    let name = Name::new(&name);
+                    let result = result.and_then(|()| self.interfaces.pair(now, name, code));
+                    self.connections.answer(token, result);
+                }
+                Request::Forget(name) => {
+                    let result = self.allowed(token);
+                    let result = result.and_then(|()| self.interfaces.forget(now, &name));
+                    self.connections.answer(token, result);
+                }
             }
         }
         has_more
+    }
+
+    /// Whether this client may decide whom the machine trusts.
+    fn allowed(&self, token: Token) -> Result<(), String> {
+        let is_allowed = self.connections.is_players(token, environment::player());
+        is_allowed.then_some(()).ok_or_else(|| {
+            "only root and the user at the screen decide whom this machine trusts: use sudo".to_owned()
+        })
     }
 
     fn status(&self, now: LocalTime) -> Status {
@@ -200,7 +220,7 @@ impl Daemon {
             }
         }
         self.connections.assign(&linked, player);
-        self.interfaces.tell_games(now, &self.connections);
+        self.interfaces.tell_games(now, &self.connections, player);
     }
 
     /// Performs the outputs of all links, and tells the games.
@@ -219,6 +239,7 @@ impl Daemon {
             self.serve_games(now);
             notify::send(NotifyState::Status(&self.interfaces.line()));
         }
+        self.connections.tell_lans(&self.interfaces.lans());
         let is_idle = self.interfaces.is_idle() && self.connections.len() == 0;
         self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
     }

@@ -16,6 +16,17 @@ pub(crate) struct Settings {
     /// several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) lan: Vec<String>,
+    /// On LANs, link games with machines that have no key of this one as well: anybody there can join.
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Folder of the keys of machines that this one has met.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "STATE_DIRECTORY",
+        default_value = "/var/lib/gamelink"
+    )]
+    pub(crate) state: PathBuf,
     /// Where games and tools connect.
     #[arg(long, value_name = "PATH", env = "GAMELINK_CONTROL", default_value = DEFAULT_SOCKET)]
     pub(crate) control: PathBuf,

@@ -200,6 +200,7 @@ impl Addresses {
 mod tests {
     use super::*;
     use crate::identity::{Instance, Name, Nonce};
+    use crate::machine::trust::{MachineId, Public};
 
     fn identity(n: u8) -> Identity {
         Identity {
@@ -208,6 +209,8 @@ mod tests {
             box_id: n.into(),
             started_ms: 0,
             name: Name::new("test"),
+            machine: MachineId::default(),
+            public: Public::default(),
         }
     }
 

@@ -1,25 +1,36 @@
 //! Discovery of machines on a LAN, and the choice of a partner.
 //!
-//! A LAN has many machines and no cable that says who belongs together. Each sends beacons; of those with a
-//! game that waits and that have chosen nobody else, the nearest is chosen. Two that choose each other are
-//! linked. Distance is the round trip in steps of four, and within a step a number that both ends compute
+//! A LAN has many machines and no cable that says who belongs together. Each sends beacons. A game is linked with
+//! one of the same family, or with the machine that its player names, and with none but machines that this one
+//! has met, unless both games are open. Of those that have chosen nobody else, the same edition is chosen first,
+//! then the nearest. Two that choose each other are linked. Distance is the round trip in steps of four, and within a step a number that both ends compute
 //! alike, so that choices do not run in circles.
 //!
-//! [`Roster`] decides which statements count: a beacon is a hint, an answer is believed.
+//! [`Roster`] decides which statements count: a beacon is a hint, an answer is believed. [`meeting`] is how two
+//! machines come to know each other.
 
+mod choice;
+mod meeting;
 mod roster;
+mod wishes;
 
 pub(crate) use roster::Machine;
+pub(crate) use wishes::{PairError, Playing};
 
 use super::peer_loss::Loss;
 use crate::identity::{Identity, Instance, Name};
-use crate::wire::beacon::Beacon;
+use crate::machine::trust::{MachineId, Pairing, Trust};
+use crate::wire::beacon::{Beacon, Game};
+use crate::wire::meeting::Datagram;
+use choice::Link;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
+use meeting::Meeting;
 use roster::Roster;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
+use wishes::Invitation;
 
 /// Beacon interval while a game waits, and while none does.
 const GAME_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,10 +40,14 @@ const MIN_SPACING: Duration = Duration::from_millis(20);
 /// Time a choice may stay unreturned; then it is avoided for as long.
 const CHOICE_TIMEOUT: Duration = Duration::from_secs(6);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    Announce(Beacon),
-    Tell(SocketAddr, Beacon),
+    Announce(Box<Beacon>),
+    Tell(SocketAddr, Box<Beacon>),
+    /// A step of a first meeting.
+    Meet(SocketAddr, Datagram),
+    /// The two machines have met: to be kept.
+    Met(Pairing),
     /// This machine and ours have chosen each other; its bridge is at this address. Repeated when it moves.
     PeerUp(Name, SocketAddr),
     PeerDown(Loss),
@@ -46,25 +61,42 @@ const KEPT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Lan {
     me: Identity,
-    has_game: bool,
+    trust: Trust,
+    /// The game that waits or plays here, and whom its player wants.
+    playing: Option<Playing>,
     roster: Roster,
+    meeting: Meeting,
+    /// A tool's request to show a code.
+    invitation: Option<Invitation>,
     chosen: Option<(Instance, LocalTime)>,
     /// The partner, and its bridge's address as assigned.
-    linked: Option<(Instance, SocketAddr)>,
-    /// Machine of the last partner, which fell silent, and the time up to which no other is chosen.
-    kept: Option<(u64, LocalTime)>,
+    linked: Option<Link>,
+    /// The last partner, which fell silent, and the time up to which no other is chosen.
+    kept: Option<Kept>,
     announced: Option<LocalTime>,
     due: LocalTime,
     outputs: VecDeque<Output>,
 }
 
+/// A partner that fell silent and keeps its place.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    box_id: u64,
+    name: Name,
+    until: LocalTime,
+}
+
 impl Lan {
-    pub(crate) fn new(now: LocalTime, me: Identity) -> Lan {
+    /// `seed`: random bytes of the kernel.
+    pub(crate) fn new(now: LocalTime, me: Identity, trust: Trust, seed: [u8; 32]) -> Lan {
         Lan {
             // The nonce of a LAN is never sent.
             roster: Roster::new(me.instance, me.nonce.0),
+            meeting: Meeting::new(me.instance, trust.machine(), seed),
             me,
-            has_game: false,
+            trust,
+            playing: None,
+            invitation: None,
             chosen: None,
             linked: None,
             kept: None,
@@ -74,34 +106,69 @@ impl Lan {
         }
     }
 
+    /// The instance of this process.
+    pub(crate) fn instance(&self) -> Instance {
+        self.me.instance
+    }
+
     /// The known machines, those with a game first, the nearest first.
     pub(crate) fn machines(&self) -> Vec<Machine> {
         let mut machines: Vec<Machine> = self.roster.iter().copied().collect();
-        machines.sort_by_key(|machine| (!machine.has_game, self.rank(machine)));
+        machines.sort_by_key(|machine| (machine.game.is_none(), self.rank(machine)));
         machines
     }
 
     pub(crate) fn linked(&self) -> Option<&Machine> {
-        self.roster.find(self.linked?.0)
+        self.roster.find(self.linked.as_ref()?.instance)
     }
 
-    /// Name and bridge address of the partner.
-    pub(crate) fn linked_address(&self) -> Option<(Name, SocketAddr)> {
-        let (instance, address) = self.linked?;
-        Some((self.roster.find(instance)?.name, address))
+    /// Name and bridge address of the partner, and the key of the link.
+    pub(crate) fn assignment(&self) -> Option<(Name, SocketAddr, &str)> {
+        let link = self.linked.as_ref()?;
+        Some((self.roster.find(link.instance)?.name, link.address, &link.key))
     }
 
-    pub(crate) fn set_game(&mut self, now: LocalTime, has_game: bool) {
-        if self.has_game != has_game {
-            self.has_game = has_game;
+    /// Replaces what this machine knows of others.
+    pub(crate) fn set_trust(&mut self, now: LocalTime, trust: Trust) {
+        self.trust = trust;
+        let is_known = |id: &MachineId| self.trust.find(*id).is_some();
+        self.roster.forget_met(is_known);
+        // Their next answers tell who they are.
+        let questions = self.roster.renew(now);
+        self.ask(now, questions);
+        self.hurry(now);
+        self.choose(now, Loss::Unchosen);
+    }
+
+    pub(crate) fn set_game(&mut self, now: LocalTime, playing: Option<Playing>) {
+        let before = self.playing;
+        if before == playing {
+            return;
+        }
+        self.playing = playing;
+        self.hurry(now);
+        if before.is_some() != playing.is_some() {
             self.kept = None;
-            self.hurry(now);
-            if has_game {
+            if playing.is_some() {
                 let questions = self.roster.renew(now);
                 self.ask(now, questions);
             }
-            self.choose(now, Loss::LeftLan);
         }
+        self.enter_code(now, before.and_then(|of| of.code));
+        self.choose(now, Loss::LeftLan);
+    }
+
+    pub(crate) fn handle_meeting(&mut self, now: LocalTime, from: SocketAddr, datagram: &Datagram) {
+        let agreed = self
+            .meeting
+            .handle_datagram(now, from, datagram, &mut self.outputs);
+        if let Some(pairing) = agreed {
+            let mut trust = self.trust.clone();
+            trust.keep(pairing.clone());
+            self.outputs.push_back(Output::Met(pairing));
+            self.set_trust(now, trust);
+        }
+        self.invite();
     }
 
     pub(crate) fn handle_beacon(&mut self, now: LocalTime, from: SocketAddr, beacon: &Beacon) {
@@ -111,8 +178,10 @@ impl Lan {
         if is_own || beacon.port != BRIDGE_PORT {
             return;
         }
-        let kept = [self.chosen.map(|(of, _)| of), self.linked.map(|(of, _)| of)];
-        let outcome = self.roster.handle_beacon(now, from, beacon, kept);
+        let linked = self.linked.as_ref().map(|link| link.instance);
+        let kept = [self.chosen.map(|(of, _)| of), linked];
+        let trust = &self.trust;
+        let outcome = self.roster.handle_beacon(now, from, beacon, trust, kept);
         if outcome.is_new {
             // A newcomer is answered before our next turn.
             self.hurry(now);
@@ -128,42 +197,42 @@ impl Lan {
                 echo_to: beacon.sender,
                 ..self.beacon(now)
             };
+            let answer = Box::new(answer.tagged(&self.trust));
             self.outputs.push_back(Output::Tell(from, answer));
         }
         self.ask(now, outcome.question);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: LocalTime) {
-        let partner = self.linked().map(|machine| machine.box_id);
+        let partner = self.linked().map(|machine| (machine.box_id, machine.name));
         let questions = self.roster.handle_timeout(now);
-        if let Some(partner) = partner.filter(|_| self.linked().is_none()) {
-            self.kept = Some((partner, now.after(KEPT)));
+        if let Some((box_id, name)) = partner.filter(|_| self.linked().is_none()) {
+            let until = now.after(KEPT);
+            self.kept = Some(Kept { box_id, name, until });
         }
+        self.meeting.handle_timeout(now, &mut self.outputs);
+        self.invitation = self.invitation.filter(|of| now < of.until);
         self.ask(now, questions);
-        if let Some((chosen, since)) = self.chosen
-            && self.linked.is_none()
-            && now.since(since) >= CHOICE_TIMEOUT
-        {
-            self.roster.avoid(chosen, now.after(CHOICE_TIMEOUT));
-            self.chosen = None;
-        }
+        self.give_up_choice(now);
         self.choose(now, Loss::LeftLan);
         if now >= self.due {
             // Jitter: others may have started at the same moment.
             let jitter = Duration::from_millis((self.me.nonce.0 ^ now.0) % 200);
-            let interval = match self.has_game {
-                true => GAME_INTERVAL,
-                false => IDLE_INTERVAL,
+            let interval = match self.playing {
+                Some(_) => GAME_INTERVAL,
+                None => IDLE_INTERVAL,
             };
             self.due = now.after(interval - jitter);
             self.announced = Some(now);
-            let beacon = self.beacon(now);
+            let beacon = Box::new(self.beacon(now).tagged(&self.trust));
             self.outputs.push_back(Output::Announce(beacon));
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> LocalTime {
-        self.roster.poll_timeout().map_or(self.due, |at| at.min(self.due))
+        let times = self.roster.poll_timeout().into_iter();
+        let times = times.chain(self.meeting.poll_timeout());
+        times.fold(self.due, LocalTime::min)
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
@@ -177,6 +246,7 @@ impl Lan {
                 stamp,
                 ..self.beacon(now)
             };
+            let question = Box::new(question.tagged(&self.trust));
             self.outputs.push_back(Output::Tell(to, question));
         }
     }
@@ -193,69 +263,17 @@ impl Lan {
             sender: self.me.instance,
             name: self.me.name,
             box_id: self.me.box_id,
-            has_game: self.has_game,
+            game: self.playing.map(|playing| playing.game),
             asks: false,
             port: BRIDGE_PORT,
             chosen: self.chosen.map_or(Instance::NONE, |(chosen, _)| chosen),
+            invites: self.meeting.shows_to().unwrap_or_default(),
             is_by_v6: chosen.is_some_and(|machine| machine.address.is_ipv6()),
             stamp: now.0,
             echo: 0,
             echo_to: Instance::NONE,
-        }
-    }
-
-    fn rank(&self, machine: &Machine) -> (u32, [u8; 16]) {
-        let trip = machine
-            .round_trip
-            .map_or(u64::MAX, |trip| trip.as_micros() as u64);
-        (
-            trip.checked_ilog(4).unwrap_or(0),
-            machine.instance.pair_key(self.me.instance),
-        )
-    }
-
-    /// Chooses a partner. `loss` is why the last one is unknown, if it is.
-    fn choose(&mut self, now: LocalTime, loss: Loss) {
-        let me = self.me.instance;
-        let linked = self.linked.map(|(linked, _)| linked);
-        let may = |machine: &&Machine| {
-            (machine.chosen == Instance::NONE || machine.chosen == me) && now >= machine.avoided_until
-        };
-        let kept = self.kept.filter(|(_, until)| now < *until);
-        let is_kept = |of: &&Machine| kept.is_none_or(|(partner, _)| partner == of.box_id);
-        let candidates = self
-            .roster
-            .players()
-            .filter(|of| self.has_game && may(of) && is_kept(of));
-        // Machines that have chosen us come first, and a link is not left for a nearer one.
-        let order = |of: &&Machine| (Some(of.instance) != linked, of.chosen != me, self.rank(of));
-        let best = candidates.min_by_key(order).copied();
-        let chosen = best.map(|machine| machine.instance);
-        if self.chosen.map(|(chosen, _)| chosen) != chosen {
-            self.chosen = chosen.map(|chosen| (chosen, now));
-            // The chosen machine is to learn of it soon.
-            self.hurry(now);
-        }
-        let mutual = best.filter(|machine| machine.chosen == me);
-        let now_linked = mutual.map(|machine| {
-            let mut address = machine.address;
-            address.set_port(BRIDGE_PORT);
-            (machine.instance, address)
-        });
-        if now_linked == self.linked {
-            return;
-        }
-        if linked.is_some() && now_linked.map(|(of, _)| of) != linked {
-            let loss = match self.linked() {
-                None => loss,
-                Some(_) => Loss::Unchosen,
-            };
-            self.outputs.push_back(Output::PeerDown(loss));
-        }
-        self.linked = now_linked;
-        self.kept = self.kept.filter(|_| now_linked.is_none());
-        if let (Some(machine), Some((_, address))) = (mutual, now_linked) {
-            self.outputs.push_back(Output::PeerUp(machine.name, address));
+            public: self.trust.public(),
+            tags: Default::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod lan;
 pub(crate) mod mac_repair;
 pub(crate) mod peer_loss;
+pub(crate) mod trust;
 
 #[cfg(test)]
 mod tests;

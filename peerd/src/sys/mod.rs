@@ -7,6 +7,7 @@ pub(crate) mod environment;
 pub(crate) mod firewall;
 pub(crate) mod firewall_pinholes;
 pub(crate) mod interface_lock;
+pub(crate) mod key_file;
 pub(crate) mod multicast;
 pub(crate) mod netlink;
 pub(crate) mod packet;

@@ -340,6 +340,7 @@ mod tests {
             lans: vec![LanStatus {
                 interface: "wlan0".into(),
                 machines,
+                ..LanStatus::default()
             }],
             ..Status::default()
         };
@@ -360,6 +361,11 @@ mod tests {
             instance: "12345678".into(),
             address: ([192, 168, 1, 7], 56401).into(),
             has_game: true,
+            title: "TETRIS".into(),
+            is_same_game: true,
+            is_paired: true,
+            is_open: false,
+            is_taken: false,
             round_trip_us: None,
             is_linked: true,
         };

@@ -4,6 +4,8 @@ pub(crate) mod doctor;
 pub(crate) mod key;
 pub(crate) mod monitor;
 pub(crate) mod options;
+pub(crate) mod pair;
+pub(crate) mod peers;
 pub(crate) mod relay;
 mod retroarch;
 pub(crate) mod status;

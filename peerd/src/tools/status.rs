@@ -3,7 +3,7 @@
 use super::status_query::Client;
 use super::{EXIT_FAULT, Failure};
 use crate::escape;
-use gamelink_core::control::{CableState, CableStatus, GameStatus, LanStatus, Status};
+use gamelink_core::control::{CableState, CableStatus, GameStatus, LanStatus, PairingStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -91,16 +91,35 @@ fn describe_lan(text: &mut String, lan: &LanStatus) -> std::fmt::Result {
     };
     writeln!(text, "{} (LAN): {state}", lan.interface)?;
     for machine in &lan.machines {
-        let game = if machine.has_game {
-            "a game waits"
-        } else {
-            "no game yet"
+        let game = match machine.title.as_str() {
+            _ if !machine.has_game => "no game yet".to_owned(),
+            "" => "a game waits".to_owned(),
+            title if machine.is_taken => format!("{title} plays with another machine"),
+            title => format!("{title} waits"),
+        };
+        let met = match (machine.is_paired, machine.is_open && lan.is_open) {
+            (true, _) => "",
+            (false, true) => ", open",
+            (false, false) => ", not met (`peerd pair`)",
         };
         let (name, address) = (&machine.name, machine.address.ip());
         let linked = if machine.is_linked { ", linked" } else { "" };
         let trip = machine.round_trip_us.map(|us| us as f64 / 1e3);
         let trip = trip.map_or(String::new(), |ms| format!(", round trip {ms:.2} ms"));
-        writeln!(text, "  {name} at {address}: {game}{linked}{trip}")?;
+        writeln!(text, "  {name} at {address}: {game}{met}{linked}{trip}")?;
+    }
+    if let Some(name) = &lan.waits_for {
+        writeln!(text, "  waits for {name}")?;
+    }
+    match &lan.pairing {
+        PairingStatus::ShowsCode { name, code, .. } => writeln!(text, "  code for {name}: {code}")?,
+        PairingStatus::WantsCode { name, .. } => {
+            writeln!(
+                text,
+                "  {name} shows a code: `peerd pair {name} --code CODE` here"
+            )?;
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -171,6 +190,11 @@ mod tests {
             instance: "12345678".into(),
             address: ([192, 168, 1, host], 56401).into(),
             has_game: is_linked,
+            title: if is_linked { "TETRIS".into() } else { String::new() },
+            is_same_game: is_linked,
+            is_paired: is_linked,
+            is_open: false,
+            is_taken: false,
             round_trip_us: is_linked.then_some(1234),
             is_linked,
         };
@@ -178,14 +202,15 @@ mod tests {
             lans: vec![LanStatus {
                 interface: "wlan0".into(),
                 machines,
+                ..LanStatus::default()
             }],
             ..Status::default()
         };
         let status = of(vec![machine("ada", 7, true), machine("ben", 8, false)]);
         assert!(is_linked(&status));
         let text = describe(&status);
-        let expected = "wlan0 (LAN): linked with ada\n  ada at 192.168.1.7: a game waits, linked, round trip 1.23 ms\n  \
-                        ben at 192.168.1.8: no game yet\n";
+        let expected = "wlan0 (LAN): linked with ada\n  ada at 192.168.1.7: TETRIS waits, linked, round trip 1.23 ms\n  \
+                        ben at 192.168.1.8: no game yet, not met (`peerd pair`)\n";
         assert!(text.ends_with(expected) && !text.contains("no cable"), "{text}");
         let alone = of(vec![]);
         assert!(!is_linked(&alone) && describe(&alone).contains("no other machine is heard"));

@@ -1,5 +1,6 @@
 //! A client of the control socket, for tools.
 
+use super::Failure;
 use crate::escape::visible;
 use clap::Args;
 use gamelink_core::control::{
@@ -134,6 +135,21 @@ impl Client {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
                 Err(error) => return Err(AskError::OtherVersion(self.daemon.clone(), error)),
+            }
+        }
+    }
+
+    /// Has something done; returns what the daemon says of it.
+    ///
+    /// # Errors
+    /// Where it was not done, with the daemon's reason.
+    pub(crate) fn request(&mut self, request: &ToDaemon) -> Result<String, Failure> {
+        self.send(request)?;
+        loop {
+            match self.receive()? {
+                FromDaemon::Answer { is_done: true, text } => return Ok(visible(&text).to_string()),
+                FromDaemon::Answer { is_done: false, text } => return Err(visible(&text).to_string().into()),
+                _ => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Socket filter against floods: classic BPF, run by the kernel on each frame.
 
-use super::ethernet_frame::{LEN, MAGIC};
+use super::ethernet_frame::{MAGIC, SHARED_LEN};
 use crate::identity::Instance;
 use libc::sock_filter;
 
@@ -22,7 +22,7 @@ pub(crate) fn program(peer: Option<Instance>) -> Vec<sock_filter> {
     let op = |code, jt, jf, k| sock_filter { code, jt, jf, k };
     let mut program = vec![
         op(LOAD_LEN, 0, 0, 0),
-        op(JUMP_GREATER_EQUAL, 1, 0, LEN as u32),
+        op(JUMP_GREATER_EQUAL, 1, 0, SHARED_LEN as u32),
         op(RETURN, 0, 0, 0),
         op(LOAD_WORD, 0, 0, 0),
         op(JUMP_EQUAL, 1, 0, u32::from_be_bytes(MAGIC)),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     fn packet(instance: Instance) -> Vec<u8> {
-        let mut packet = vec![0; LEN];
+        let mut packet = vec![0; SHARED_LEN];
         packet[..4].copy_from_slice(&MAGIC);
         packet[8..24].copy_from_slice(&instance.0);
         packet
@@ -102,7 +102,7 @@ mod tests {
         let program = program(None);
         let good = packet(Instance([3; 16]));
         assert!(passes(&program, &good, 1));
-        assert!(!passes(&program, &good[..LEN - 1], 0));
+        assert!(!passes(&program, &good[..SHARED_LEN - 1], 0));
         assert!(!passes(&program, &[0; 200], 0));
     }
 }

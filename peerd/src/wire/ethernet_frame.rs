@@ -16,21 +16,28 @@
 //! | 100..106 | the sender's MAC | |
 //! | 106..114 | word about the MAC: kind, attempt, proposed MAC | |
 //! | 114..116 | zero | |
+//! | 116..148 | public key of the sender's process | X25519 |
+//! | 148..164 | the sender's machine id | |
 //!
 //! Further bytes are padding. `AF_PACKET` passes every firewall on INPUT, so frames report whether the layers
 //! above work.
 
 use super::reader::{Reader, WireError};
 use crate::identity::{Identity, Instance, Mac, Nonce};
+use crate::machine::trust::MachineId;
 
 /// "Local experimental Ethertype 1" of IEEE 802.
 pub(crate) const ETHERTYPE: u16 = 0x88B5;
 
 /// Version of this layout and of its meaning.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// A frame's length, without the Ethernet header.
-pub(crate) const LEN: usize = 116;
+#[cfg(test)]
+pub(crate) const LEN: usize = 164;
+
+/// Length of what is the same in all versions.
+pub(crate) const SHARED_LEN: usize = 72;
 
 /// The first four bytes.
 pub(crate) const MAGIC: [u8; 4] = *b"GLNK";
@@ -122,6 +129,8 @@ impl Frame {
             &[word, attempt],
             &proposed.0,
             &[0; 2],
+            &self.sender.public,
+            &self.sender.machine.0,
         ]
         .concat()
     }
@@ -141,17 +150,20 @@ impl Frame {
             return Err(WireError::Version(version, name));
         }
         let sequence = u32::from_be_bytes(reader.array()?);
-        let sender = Identity {
-            instance,
-            nonce: Nonce(reader.u64()?),
-            box_id: reader.u64()?,
-            started_ms: reader.u64()?,
-            name,
-        };
+        let (nonce, box_id, started_ms) = (Nonce(reader.u64()?), reader.u64()?, reader.u64()?);
         let mac = Mac(reader.array()?);
         let [word, attempt] = reader.array()?;
         let proposed = Mac(reader.array()?);
         let [_, _] = reader.array()?;
+        let sender = Identity {
+            instance,
+            nonce,
+            box_id,
+            started_ms,
+            name,
+            public: reader.array()?,
+            machine: MachineId(reader.array()?),
+        };
         let mac_message = match word {
             0 => MacMessage::None,
             1 if proposed.is_unicast() => MacMessage::Prepare(attempt, proposed),

@@ -1,6 +1,7 @@
 //! Reading of frames and beacons: fields of fixed length, integers big-endian.
 
 use crate::identity::Name;
+use crate::machine::trust::Tags;
 
 /// Reasons why bytes cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,14 @@ impl Reader<'_> {
         let (field, rest) = self.0.split_first_chunk().ok_or(WireError::Malformed)?;
         self.0 = rest;
         Ok(*field)
+    }
+
+    pub(super) fn tags(&mut self) -> Result<Tags, WireError> {
+        let mut tags = Tags::default();
+        for tag in &mut tags {
+            *tag = self.array()?;
+        }
+        Ok(tags)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, WireError> {

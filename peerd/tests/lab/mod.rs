@@ -239,6 +239,8 @@ impl Lab {
             .arg("run")
             .args(["--name", &format!("player-{end}"), "--control"])
             .arg(&socket)
+            .arg("--state")
+            .arg(self.folder.join(format!("{end}-state")))
             .args(arguments)
             .stderr(File::create(&log).unwrap());
         let child = command.spawn().expect("ip runs");
@@ -461,7 +463,17 @@ impl Client {
             .ok()
     }
 
+    /// The next message that is no news of a LAN.
     fn receive(&mut self) -> Option<Message> {
+        loop {
+            match self.receive_any()? {
+                Message::Lan(_) => {}
+                message => return Some(message),
+            }
+        }
+    }
+
+    fn receive_any(&mut self) -> Option<Message> {
         let mut line = vec![];
         self.0.read_until(b'\n', &mut line).ok()?;
         control::decode(&line).ok()?
@@ -499,6 +511,7 @@ impl Client {
                 name,
                 address,
                 bind,
+                ..
             } => Some(PeerUp {
                 cable,
                 name,

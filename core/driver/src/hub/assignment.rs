@@ -7,8 +7,8 @@ use crate::daemon_client::DaemonClient;
 use crate::peer_port::PeerPort;
 use crate::time;
 use gamelink_core::bridge::{Input, Notice};
-use gamelink_core::control::{DownCause, FromDaemon};
-use gamelink_core::protocol::Nonce;
+use gamelink_core::control::{DownCause, FromDaemon, LanStatus, Playing};
+use gamelink_core::protocol::{Key, Nonce};
 use gamelink_core::time::LocalTime;
 use log::Level;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ impl Hub {
     fn open_port(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
         // The old one first: both may want the same port.
         self.close_port();
-        let moves = self.bridge.has_key();
+        let moves = self.bridge.key().is_some();
         self.port = Some(PeerPort::open(peer, bind, moves, &self.registry, &mut self.log)?);
         Ok(())
     }
@@ -88,7 +88,20 @@ impl Hub {
     }
 
     pub(crate) fn follow_daemon(&mut self, path: PathBuf) {
-        self.daemon = Some(DaemonClient::new(path, time::now()));
+        // A key that the player has set is not replaced.
+        let gives_keys = self.bridge.key().is_none();
+        self.daemon = Some(DaemonClient::new(path, time::now(), gives_keys));
+    }
+
+    pub(crate) fn set_playing(&mut self, playing: Playing) {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.set_playing(time::now(), playing);
+        }
+    }
+
+    /// The LAN where it has changed since the last call.
+    pub(crate) fn take_lan(&mut self) -> Option<LanStatus> {
+        self.daemon.as_mut()?.lan.take()
     }
 
     pub(super) fn service_daemon(&mut self, now: LocalTime) {
@@ -120,7 +133,8 @@ impl Hub {
                 name,
                 address,
                 bind,
-            } => self.assign(now, (cable, name), &address, bind.as_deref()),
+                key,
+            } => self.assign(now, (cable, name), &address, (bind.as_deref(), key.as_deref())),
             FromDaemon::PeerDown { cable, reason, cause } if self.cable() == Some(&cable) => {
                 self.log
                     .info(format_args!("peer lost cable={cable} reason={reason}"));
@@ -130,19 +144,31 @@ impl Hub {
                 self.log
                     .note(Level::Error, format_args!("daemon refused this game: {reason}"));
             }
-            FromDaemon::PeerDown { .. } | FromDaemon::Status(_) => {}
+            FromDaemon::Lan(lan) => {
+                if let Some(daemon) = &mut self.daemon {
+                    daemon.lan = Some(lan);
+                }
+            }
+            FromDaemon::PeerDown { .. } | FromDaemon::Status(_) | FromDaemon::Answer { .. } => {}
         }
     }
 
     /// Takes up the peer of a cable, and keeps the session where it is the same peer.
-    fn assign(&mut self, now: LocalTime, (cable, name): (String, String), address: &str, bind: Option<&str>) {
+    fn assign(
+        &mut self,
+        now: LocalTime,
+        (cable, name): (String, String),
+        address: &str,
+        (bind, key): (Option<&str>, Option<&str>),
+    ) {
         let bind = bind.map(str::parse).transpose();
         let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
             let line = format_args!("peer has no usable address cable={cable} address={address}");
             return self.log.warn(line);
         };
+        let is_same_key = self.take_key(key);
         let port = self.port.as_ref();
-        let is_known = port.is_some_and(|port| port.is_for(&address, &bind));
+        let is_known = is_same_key && port.is_some_and(|port| port.is_for(&address, &bind));
         self.log.info(format_args!(
             "peer discovered name={name} cable={cable} address={address}"
         ));
@@ -167,6 +193,24 @@ impl Hub {
             bind,
             open_at,
         });
+    }
+
+    /// Takes the key of an assigned link, unless the player has set one. True if it is the one in use.
+    fn take_key(&mut self, key: Option<&str>) -> bool {
+        if !self.daemon.as_ref().is_some_and(|daemon| daemon.gives_keys) {
+            return true;
+        }
+        let key: Option<Key> = match key.map(str::parse).transpose() {
+            Ok(key) => key,
+            Err(_) => {
+                self.log
+                    .warn(format_args!("the daemon's key of this link is none"));
+                None
+            }
+        };
+        let is_same = self.bridge.key() == key.as_ref();
+        self.bridge.set_key(key);
+        is_same
     }
 
     /// When the port of the assigned peer is to be opened again.

@@ -28,7 +28,7 @@ fn a_slow_load_makes_one_link_and_loses_none() {
         until("the peer's calls", || calls() > before + 3);
     };
     let shim = Shim::load_by(&[], |game| {
-        session().load(|core| {
+        session().load(gamelink_driver::Cartridge::default(), |core| {
             meanwhile();
             // SAFETY: a game as libretro.h wants it.
             unsafe { core.load_game(game) }

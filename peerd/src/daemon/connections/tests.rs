@@ -128,6 +128,7 @@ fn a_cable_is_given_to_one_game_and_back() {
         name: "den".into(),
         address: "127.0.0.1:1".into(),
         bind: None,
+        key: None,
     };
     let (mut first, _) = room.client(&[hello(Role::Game)]);
     room.clients.assign(&[(cable, up.clone())], None);

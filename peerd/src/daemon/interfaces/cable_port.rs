@@ -207,7 +207,7 @@ impl CablePort {
                     shared
                         .firewall
                         .order(Order::Open(self.link.index, name.as_str().into()));
-                    shared.events.push(Event::Changed);
+                    shared.events.extend([Event::Changed, Event::Plugged(peer)]);
                 }
                 Output::PeerDown(peer, loss) => {
                     self.link_up_since = None;
@@ -321,7 +321,7 @@ impl CablePort {
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let &(peer, plan) = self.cable.assignment()?;
         let at = |ip| SocketAddr::new(ip, BRIDGE_PORT);
-        let message = peer_up(self.link.name, peer, at(plan.peer), Some(at(plan.local)));
+        let message = peer_up(self.link.name, peer, at(plan.peer), (Some(at(plan.local)), None));
         Some((self.id(), message))
     }
 

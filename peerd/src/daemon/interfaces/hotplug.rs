@@ -218,8 +218,10 @@ impl Interfaces {
         if !is_asked || self.lans.contains_key(&link.index) {
             return;
         }
-        let Ok(identity) = identity(self.me) else { return };
-        let lan = Lan::new(now, identity);
+        let (Ok(identity), Ok(seed)) = (identity(self.me), environment::random()) else {
+            return;
+        };
+        let lan = Lan::new(now, identity, self.keys.trust.clone(), seed);
         let port = LanPort::open(link.name, link.index, lan, &mut self.shared);
         log::info!("LAN discovery started lan={}", link.name);
         self.shared.events.push(Event::Changed);

@@ -3,12 +3,14 @@
 use super::shared::Shared;
 use crate::daemon::assignment::{Event, LinkId, peer_up};
 use crate::identity::{IfIndex, Name};
-use crate::machine::lan::{Lan, Output};
+use crate::machine::lan::{Lan, Output, Playing};
 use crate::sys::multicast::LanSocket;
-use crate::wire::beacon::Beacon;
-use gamelink_core::control::{FromDaemon, LanStatus, MachineStatus};
+use crate::wire::beacon::{Beacon, Game};
+use crate::wire::meeting::Datagram;
+use gamelink_core::control::{self, Code, FromDaemon, LanStatus, MachineStatus};
 use gamelink_core::time::LocalTime;
 use mio::Token;
+use std::net::SocketAddr;
 
 /// Beacons read at once.
 const BATCH: usize = 32;
@@ -50,12 +52,15 @@ impl LanPort {
         let Some((_, socket)) = self.sockets.iter().find(|(of, _)| *of == token) else {
             return false;
         };
-        let mut bytes = [0; 256];
+        let mut bytes = [0; 512];
         for _ in 0..BATCH {
             match socket.receive(&mut bytes) {
                 Ok(Some((len, from))) => {
-                    if let Ok(beacon) = Beacon::decode(bytes.get(..len).unwrap_or_default()) {
+                    let bytes = bytes.get(..len).unwrap_or_default();
+                    if let Ok(beacon) = Beacon::decode(bytes) {
                         self.lan.handle_beacon(now, from, &beacon);
+                    } else if let Ok(datagram) = Datagram::decode(bytes) {
+                        self.lan.handle_meeting(now, from, &datagram);
                     }
                 }
                 Ok(None) => {}
@@ -75,12 +80,9 @@ impl LanPort {
                         let _ = socket.announce(&beacon.encode());
                     }
                 }
-                Output::Tell(to, beacon) => {
-                    if let Some((_, socket)) = self.sockets.iter().find(|(_, of)| of.is_v6() == to.is_ipv6())
-                    {
-                        let _ = socket.send(to, &beacon.encode());
-                    }
-                }
+                Output::Tell(to, beacon) => self.send(to, &beacon.encode()),
+                Output::Meet(to, datagram) => self.send(to, &datagram.encode()),
+                Output::Met(pairing) => events.push(Event::Met(pairing)),
                 Output::PeerUp(peer, address) => {
                     log::info!("link up lan={} peer={peer} address={address}", self.name);
                     events.push(Event::Changed);
@@ -93,25 +95,56 @@ impl LanPort {
         }
     }
 
+    fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        let socket = self.sockets.iter().find(|(_, of)| of.is_v6() == to.is_ipv6());
+        if let Some((_, socket)) = socket {
+            let _ = socket.send(to, bytes);
+        }
+    }
+
+    /// Tells the LAN of the game that waits here; `is_open`: by the operator's word, whatever the game says.
+    pub(super) fn set_game(&mut self, now: LocalTime, playing: Option<&control::Playing>, is_open: bool) {
+        let playing = playing.map(|playing| Playing {
+            game: Game {
+                title: Name::new(&playing.cartridge.title),
+                family: playing.cartridge.family,
+                digest: playing.cartridge.digest,
+                is_open: is_open || playing.is_open,
+            },
+            partner: playing.partner.as_deref().map(Name::new),
+            code: playing.code.as_deref().and_then(Code::parse),
+        });
+        self.lan.set_game(now, playing);
+    }
+
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
-        let (peer, address) = self.lan.linked_address()?;
-        Some((self.id(), peer_up(self.name, peer, address, None)))
+        let (peer, address, key) = self.lan.assignment()?;
+        Some((self.id(), peer_up(self.name, peer, address, (None, Some(key)))))
     }
 
     pub(super) fn status(&self) -> LanStatus {
         let linked = self.lan.linked().map(|machine| machine.instance);
         let known = self.lan.machines().into_iter().take(12);
+        let me = self.lan.instance();
         let machines = known.map(|machine| MachineStatus {
             name: machine.name.to_string(),
             instance: machine.instance.to_string(),
             address: machine.address,
-            has_game: machine.has_game,
+            has_game: machine.game.is_some(),
+            title: machine.game.unwrap_or_default().title.as_str().to_owned(),
+            is_same_game: self.lan.is_same_game(&machine),
+            is_paired: machine.met.is_some(),
+            is_open: machine.game.unwrap_or_default().is_open,
+            is_taken: machine.plays_with_other_than(me),
             round_trip_us: machine.round_trip.map(|trip| trip.as_micros() as u64),
             is_linked: Some(machine.instance) == linked,
         });
         LanStatus {
             interface: self.name.to_string(),
             machines: machines.collect(),
+            waits_for: self.lan.waits_for().map(|name| name.to_string()),
+            is_open: self.lan.is_open(),
+            pairing: self.lan.pairing(),
         }
     }
 }

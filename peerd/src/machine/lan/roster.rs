@@ -6,11 +6,12 @@
 //! either family, takes its place only when the old one is silent and leaves questions unanswered, and the
 //! new one answers. Two partners must know each other by one family, or neither game hears the other: the one
 //! with the lower number says by which it knows its partner, and the partner takes that address of it which
-//! answers by the same. Who can receive traffic to a machine's address can still speak for it: only keys would
-//! change that.
+//! answers by the same. Who can receive traffic to a machine's address can speak for it, but for one that this
+//! machine has met: its answers bear a tag (see [`trust`](crate::machine::trust)).
 
 use crate::identity::{Instance, Name, hash64};
-use crate::wire::beacon::Beacon;
+use crate::machine::trust::{MachineId, Public, Trust};
+use crate::wire::beacon::{Beacon, Game};
 use gamelink_core::time::LocalTime;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,6 +38,8 @@ const MEASURE_INTERVAL: Duration = Duration::from_secs(4);
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
 /// Repetitions of a question to a machine that has answered before.
 const MAX_RETRIES: u8 = 3;
+/// Time for which answers without a tag do not count for a machine that last answered with one.
+const TAGGED_FOR: Duration = Duration::from_secs(10);
 /// Questions to, and answers for, one machine in a second: forged beacons must not cause a flood.
 const MAX_PER_SECOND: u32 = 20;
 
@@ -46,7 +49,14 @@ pub(crate) struct Machine {
     pub(crate) name: Name,
     /// Its address, the only one that speaks for it.
     pub(crate) address: SocketAddr,
-    pub(crate) has_game: bool,
+    /// The game that waits there.
+    pub(crate) game: Option<Game>,
+    /// The machine, where this one has met it.
+    pub(crate) met: Option<MachineId>,
+    /// Key of its process.
+    pub(super) public: Public,
+    /// Machine to which it shows a code.
+    pub(super) invites: Instance,
     /// The shortest round trip so far.
     pub(crate) round_trip: Option<Duration>,
     pub(super) chosen: Instance,
@@ -116,7 +126,10 @@ impl Machine {
             instance: beacon.sender,
             name: beacon.name,
             address: from,
-            has_game: false,
+            game: None,
+            met: None,
+            public: beacon.public,
+            invites: Instance::NONE,
             round_trip: None,
             chosen: Instance::NONE,
             leads_by_v6: None,
@@ -136,7 +149,7 @@ impl Machine {
     fn is_gone(&self, now: LocalTime) -> bool {
         // One that is heard elsewhere may be about to answer from there.
         let may_move = self.heard_elsewhere.is_some_and(|at| now.since(at) < MOVE_WINDOW);
-        let is_kept_longer = self.confirmed.is_some() && (may_move || !self.has_game);
+        let is_kept_longer = self.confirmed.is_some() && (may_move || self.game.is_none());
         now.since(self.heard)
             >= if is_kept_longer {
                 IDLE_GONE_AFTER
@@ -160,7 +173,7 @@ impl Machine {
 
     /// Order of eviction: unconfirmed machines, those without a game, the longest silent.
     fn worth(&self) -> (bool, bool, LocalTime) {
-        (self.confirmed.is_some(), self.has_game, self.heard)
+        (self.confirmed.is_some(), self.game.is_some(), self.heard)
     }
 
     /// Time to repeat a lost question.
@@ -172,16 +185,31 @@ impl Machine {
 
     /// Takes the answer to the last question; false for anything else. The sender's clock is never compared:
     /// the answer to the newest question is newest.
-    fn handle_answer(&mut self, now: LocalTime, me: Instance, from: SocketAddr, beacon: &Beacon) -> bool {
+    fn handle_answer(
+        &mut self,
+        now: LocalTime,
+        (me, trust): (Instance, &Trust),
+        from: SocketAddr,
+        beacon: &Beacon,
+    ) -> bool {
         let is_answer = |of: &mut Question| (of.to, of.stamp, me) == (from, beacon.echo, beacon.echo_to);
         let Some(question) = self.question.take_if(is_answer) else {
             return false;
         };
         let trip = now.since(question.sent);
+        let met = trust.recognise(&beacon.body(), &beacon.tags);
+        let is_tagged = |of: &Machine| of.confirmed.is_some_and(|at| now.since(at) < TAGGED_FOR);
+        if met.is_none() && self.met.is_some_and(|of| trust.find(of).is_some()) && is_tagged(self) {
+            return false;
+        }
         if self.confirmed.is_none() {
             self.name = beacon.name;
             self.box_id = beacon.box_id;
         }
+        if self.confirmed.is_none() || met.is_some() {
+            self.public = beacon.public;
+        }
+        self.met = met;
         if self.address != from {
             self.address = from;
             self.round_trip = None;
@@ -190,11 +218,22 @@ impl Machine {
         self.unanswered = 0;
         self.confirmed = Some(now);
         self.round_trip = Some(self.round_trip.map_or(trip, |best| best.min(trip)));
-        self.has_game = beacon.has_game;
+        self.game = beacon.game;
         self.chosen = beacon.chosen;
+        self.invites = beacon.invites;
         let leads = beacon.chosen == me && self.instance < me;
         self.leads_by_v6 = leads.then_some(beacon.is_by_v6);
         true
+    }
+
+    /// True if it has chosen another machine than this one.
+    pub(crate) fn plays_with_other_than(&self, me: Instance) -> bool {
+        self.chosen != Instance::NONE && self.chosen != me
+    }
+
+    /// True once it has answered.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.confirmed.is_some()
     }
 
     /// True if it has answered since this moment.
@@ -207,7 +246,8 @@ impl Machine {
         let is_asked = self
             .question
             .is_some_and(|of| now.since(of.sent) < ANSWER_TIMEOUT);
-        let is_known = (self.has_game, self.chosen) == (beacon.has_game, beacon.chosen);
+        let known = (self.game, self.chosen, self.invites);
+        let is_known = known == (beacon.game, beacon.chosen, beacon.invites);
         let is_due = self.confirmed.is_none_or(|at| now.since(at) >= MEASURE_INTERVAL);
         !is_asked && (from != self.address || !is_known || is_due || !self.has_answered(renewed))
     }
@@ -263,7 +303,7 @@ impl Roster {
 
     /// Candidates for a game, by answers that are up to date.
     pub(super) fn players(&self) -> impl Iterator<Item = &Machine> {
-        let is_player = |of: &&Machine| of.has_game && of.has_answered(self.renewed);
+        let is_player = |of: &&Machine| of.game.is_some() && of.has_answered(self.renewed);
         self.machines.iter().filter(is_player)
     }
 
@@ -274,6 +314,13 @@ impl Roster {
         known
             .filter_map(|machine| machine.ask(now, secret, machine.address))
             .collect()
+    }
+
+    /// Takes machines for strangers that are known no more.
+    pub(super) fn forget_met(&mut self, is_known: impl Fn(&MachineId) -> bool) {
+        for machine in &mut self.machines {
+            machine.met = machine.met.filter(&is_known);
+        }
     }
 
     /// Ranks a machine last for a while.
@@ -289,6 +336,7 @@ impl Roster {
         now: LocalTime,
         from: SocketAddr,
         beacon: &Beacon,
+        trust: &Trust,
         kept: [Option<Instance>; 2],
     ) -> Outcome {
         let known = self.machines.iter().position(|of| of.instance == beacon.sender);
@@ -302,7 +350,7 @@ impl Roster {
             return Outcome::default();
         };
         let was_confirmed = machine.confirmed.is_some();
-        if machine.handle_answer(now, me, from, beacon) {
+        if machine.handle_answer(now, (me, trust), from, beacon) {
             if !was_confirmed {
                 outcome.has_replaced = self.replace(beacon.sender, from, beacon.box_id);
             }

@@ -5,6 +5,7 @@ use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::LinkState;
 use crate::machine::mac_repair::Seed;
+use crate::machine::trust::{MachineId, Public};
 use crate::wire::ethernet_frame::{Flags, Frame, Kind, LEN, MacMessage, VERSION};
 use crate::wire::reader::WireError;
 use gamelink_core::time::LocalTime;
@@ -19,6 +20,8 @@ fn identity(n: u8) -> Identity {
         box_id: n.into(),
         started_ms: 5,
         name: Name::new("peer"),
+        machine: MachineId::default(),
+        public: Public::default(),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::world::Random;
 use crate::identity::{Identity, Instance, Name, Nonce};
-use crate::machine::lan::{Lan, Output};
-use crate::wire::beacon::Beacon;
+use crate::machine::lan::{Lan, Output, Playing};
+use crate::machine::trust::{MachineId, Pairing, Public, Trust};
+use crate::wire::beacon::{Beacon, Game};
+use crate::wire::meeting::Datagram;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::time::LocalTime;
 use std::collections::BTreeMap;
@@ -15,7 +17,9 @@ pub(super) fn identity(n: u8) -> Identity {
         nonce: Nonce(u64::from(n) * 7_919),
         box_id: n.into(),
         started_ms: 0,
-        name: Name::new("lan"),
+        name: Name::new(&format!("lan{n}")),
+        machine: MachineId::default(),
+        public: Public::default(),
     }
 }
 
@@ -27,20 +31,42 @@ pub(super) fn v6(host: u8) -> SocketAddr {
     SocketAddr::from(([0xfe80, 0, 0, 0, 0, 0, 0, host.into()], 56_401))
 }
 
+/// A game that is linked with any other, if there is one.
+pub(super) fn played(is_there: bool) -> Option<Playing> {
+    is_there.then_some(Playing {
+        game: Game {
+            title: Name::new("GAME"),
+            family: 1,
+            digest: 1,
+            is_open: true,
+        },
+        partner: None,
+        code: None,
+    })
+}
+
+/// The trust of machine `n`, which has met nobody.
+pub(super) fn trust(n: u8) -> Trust {
+    Trust::new(MachineId([n; 16]), [n.wrapping_add(1); 32], vec![])
+}
+
 /// A beacon as `identity(n)` would send it.
 pub(super) fn beacon(n: u8, now: LocalTime, has_game: bool, chosen: Instance) -> Beacon {
     Beacon {
         sender: identity(n).instance,
-        name: Name::new("lan"),
+        name: identity(n).name,
         box_id: n.into(),
-        has_game,
+        game: played(has_game).map(|of| of.game),
         asks: false,
         port: BRIDGE_PORT,
         chosen,
+        invites: Instance::NONE,
         is_by_v6: false,
         stamp: now.0,
         echo: 0,
         echo_to: Instance::NONE,
+        public: trust(n).public(),
+        tags: Default::default(),
     }
 }
 
@@ -50,13 +76,20 @@ pub(super) struct Host {
     pub(super) addresses: Vec<SocketAddr>,
 }
 
+/// What a datagram holds.
+#[derive(Clone)]
+enum Content {
+    Beacon(Box<Beacon>),
+    Meeting(Datagram),
+}
+
 /// A LAN with a delay of 1 ms one way.
 #[derive(Default)]
 pub(super) struct World {
     now_ms: u64,
     pub(super) hosts: BTreeMap<u8, Host>,
     /// Datagrams in flight: time, sender, receiver, content.
-    flying: Vec<(u64, SocketAddr, SocketAddr, Beacon)>,
+    flying: Vec<(u64, SocketAddr, SocketAddr, Content)>,
     sent: usize,
     /// IPv6 carries multicast only.
     has_half_v6: bool,
@@ -73,10 +106,22 @@ impl World {
     }
 
     pub(super) fn add(&mut self, n: u8, has_game: bool) {
-        let mut lan = Lan::new(self.now(), identity(n));
-        lan.set_game(self.now(), has_game);
+        let mut lan = Lan::new(self.now(), identity(n), trust(n), [n; 32]);
+        lan.set_game(self.now(), played(has_game));
         let addresses = vec![v4(n)];
         self.hosts.insert(n, Host { lan, addresses });
+    }
+
+    /// A machine without a game that knows others.
+    pub(super) fn add_known(&mut self, n: u8, trust: Trust) {
+        let lan = Lan::new(self.now(), identity(n), trust, [n; 32]);
+        let addresses = vec![v4(n)];
+        self.hosts.insert(n, Host { lan, addresses });
+    }
+
+    /// Loses this part of all datagrams from now on.
+    pub(super) fn lose(&mut self, percent: u64, seed: u64) {
+        (self.loss_percent, self.random) = (percent, seed);
     }
 
     /// A world of machines with games, numbered from 1.
@@ -101,7 +146,8 @@ impl World {
             host.addresses.iter().find(same).copied()
         });
         let at = self.now_ms + 1;
-        let copies: Vec<_> = to.map(|to| (at, from, to, *beacon)).collect();
+        let content = Content::Beacon(Box::new(*beacon));
+        let copies: Vec<_> = to.map(|to| (at, from, to, content.clone())).collect();
         self.flying.extend(copies);
         self.sent += 1;
     }
@@ -114,14 +160,17 @@ impl World {
                 .partition(|(when, ..)| *when <= at);
             self.flying = rest;
             let now = self.now();
-            for (_, from, to, beacon) in arrived {
+            for (_, from, to, content) in arrived {
                 self.random += 1;
                 if Random(self.random).below(100) < self.loss_percent {
                     continue;
                 }
                 let at_home = |host: &&mut Host| host.addresses.contains(&to);
                 if let Some(host) = self.hosts.values_mut().find(at_home) {
-                    host.lan.handle_beacon(now, from, &beacon);
+                    match content {
+                        Content::Beacon(beacon) => host.lan.handle_beacon(now, from, &beacon),
+                        Content::Meeting(datagram) => host.lan.handle_meeting(now, from, &datagram),
+                    }
                 }
             }
             for n in self.hosts.keys().copied().collect::<Vec<_>>() {
@@ -140,17 +189,24 @@ impl World {
         while let Some(output) = self.hosts.get_mut(&n).unwrap().lan.poll_output() {
             match output {
                 Output::Announce(beacon) => self.announce(n, &beacon),
-                Output::Tell(to, beacon) => {
-                    let same = |from: &&SocketAddr| from.is_ipv4() == to.is_ipv4();
-                    let is_lost = self.has_half_v6 && to.is_ipv6();
-                    if let Some(from) = self.hosts[&n].addresses.iter().find(same).filter(|_| !is_lost) {
-                        self.flying.push((self.now_ms + 1, *from, to, beacon));
-                    }
-                    self.sent += 1;
-                }
+                Output::Tell(to, beacon) => self.tell(n, to, Content::Beacon(beacon)),
+                Output::Meet(to, datagram) => self.tell(n, to, Content::Meeting(datagram)),
                 told => self.told.push((n, told)),
             }
         }
+    }
+
+    fn tell(&mut self, n: u8, to: SocketAddr, content: Content) {
+        let same = |from: &&SocketAddr| from.is_ipv4() == to.is_ipv4();
+        let is_lost = self.has_half_v6 && to.is_ipv6();
+        if let Some(from) = self.hosts[&n].addresses.iter().find(same).filter(|_| !is_lost) {
+            self.flying.push((self.now_ms + 1, *from, to, content));
+        }
+        self.sent += 1;
+    }
+
+    pub(super) fn lan_mut(&mut self, n: u8) -> &mut Lan {
+        &mut self.hosts.get_mut(&n).unwrap().lan
     }
 
     pub(super) fn lan(&self, n: u8) -> &Lan {
@@ -179,6 +235,14 @@ impl World {
         linked / 2
     }
 
+    /// The key that `n` was last given to keep.
+    pub(super) fn met(&self, n: u8) -> Option<Pairing> {
+        self.told.iter().rev().find_map(|told| match told {
+            (of, Output::Met(pairing)) if *of == n => Some(pairing.clone()),
+            _ => None,
+        })
+    }
+
     /// Outputs of `n` since the last call.
     pub(super) fn news(&mut self, n: u8) -> Vec<Output> {
         let told = std::mem::take(&mut self.told);
@@ -200,7 +264,7 @@ fn machines_with_games_pair_up_and_those_without_are_left_alone() {
         world
             .hosts
             .values_mut()
-            .for_each(|host| host.lan.set_game(now, true));
+            .for_each(|host| host.lan.set_game(now, played(true)));
         world.run(37_000);
         assert_eq!(world.pairs(), usize::from(count / 2), "{count} machines");
     }
@@ -225,7 +289,7 @@ fn a_game_that_comes_back_at_once_is_told_of_one_link() {
         world.run(5000);
         assert_eq!(world.pairs(), 1);
         let now = world.now();
-        world.hosts.get_mut(&2).unwrap().lan.set_game(now, false);
+        world.hosts.get_mut(&2).unwrap().lan.set_game(now, played(false));
         // Until the other side has been told.
         while world.linked(1).is_some() {
             world.run(1);
@@ -233,7 +297,7 @@ fn a_game_that_comes_back_at_once_is_told_of_one_link() {
         world.run(pause);
         world.news(2);
         let now = world.now();
-        world.hosts.get_mut(&2).unwrap().lan.set_game(now, true);
+        world.hosts.get_mut(&2).unwrap().lan.set_game(now, played(true));
         world.run(1000);
         let news = world.news(2);
         assert!(matches!(news[..], [Output::PeerUp(..)]), "{pause} {news:?}");
@@ -300,7 +364,12 @@ fn a_player_who_loads_the_game_anew_waits_for_nobody() {
     world.run(10_000);
     let now = world.now();
     for has_game in [false, true] {
-        world.hosts.get_mut(&partner).unwrap().lan.set_game(now, has_game);
+        world
+            .hosts
+            .get_mut(&partner)
+            .unwrap()
+            .lan
+            .set_game(now, played(has_game));
     }
     // The third may have chosen it in vain, and avoid it for a while.
     world.run(15_000);
@@ -342,13 +411,13 @@ fn a_new_address_of_the_friend_is_told_to_the_game() {
             world.hosts.get_mut(&1).unwrap().addresses.push(v6(1));
             world.run(10_000);
         }
-        let before = world.lan(1).linked_address().unwrap().1;
+        let before = world.lan(1).assignment().unwrap().1;
         assert_eq!(before.ip(), v4(2).ip());
         world.news(1);
         // DHCP gives it another one.
         world.hosts.get_mut(&2).unwrap().addresses[0] = v4(22);
         world.run(6000);
-        let (_, after) = world.lan(1).linked_address().unwrap();
+        let (_, after, _) = world.lan(1).assignment().unwrap();
         assert_ne!(after.ip(), before.ip());
         assert_eq!(after.port(), BRIDGE_PORT);
         let news = world.news(1);
@@ -404,7 +473,7 @@ fn partners_who_first_heard_each_other_by_different_families_come_to_one() {
                 .handle_beacon(now, address, &heard);
         }
         world.run(6_000);
-        let families = [1, 2].map(|n| world.lan(n).linked_address().unwrap().1.is_ipv6());
+        let families = [1, 2].map(|n| world.lan(n).assignment().unwrap().1.is_ipv6());
         assert_eq!(families[0], families[1], "first {first}");
         let told = world
             .told
@@ -440,8 +509,8 @@ fn a_daemon_that_is_started_again_takes_its_own_place() {
         instance: Instance([0x42; 16]),
         ..identity(2)
     };
-    let mut lan = Lan::new(world.now(), again);
-    lan.set_game(world.now(), true);
+    let mut lan = Lan::new(world.now(), again, trust(2), [0x42; 32]);
+    lan.set_game(world.now(), played(true));
     let addresses = host.addresses;
     world.hosts.insert(2, Host { lan, addresses });
     world.run(1000);

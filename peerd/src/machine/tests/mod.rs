@@ -3,6 +3,7 @@
 mod faults;
 mod hostile;
 mod lan_hostile;
+mod lan_meetings;
 mod lan_world;
 mod uncertain;
 mod world;

@@ -7,6 +7,7 @@ use crate::machine::carrier::LinkState;
 use crate::machine::custody::Usage;
 use crate::machine::diagnostic::Diagnostic;
 use crate::machine::mac_repair::Seed;
+use crate::machine::trust::{MachineId, Public};
 use gamelink_core::time::LocalTime;
 
 fn cable(n: u8) -> Cable {
@@ -17,6 +18,8 @@ fn cable(n: u8) -> Cable {
             box_id: n.into(),
             started_ms: 5,
             name: Name::new("peer"),
+            machine: MachineId::default(),
+            public: Public::default(),
         },
         seed: Seed::default(),
         is_certain: false,

@@ -6,6 +6,7 @@ use crate::machine::address_plan::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
 use crate::machine::mac_repair::Seed;
+use crate::machine::trust::{MachineId, Public};
 use crate::wire::ethernet_frame::Frame;
 use gamelink_core::time::LocalTime;
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,6 +125,8 @@ impl World {
             box_id: self.ends[end].box_id,
             started_ms: self.now.0 / 1_000_000,
             name: Name::new(["ann", "bob"][end]),
+            machine: MachineId::default(),
+            public: Public::default(),
         }
     }
 
