@@ -107,6 +107,18 @@ impl fmt::Display for LinkState {
     }
 }
 
+/// Transports of a link's datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Packets of the frontend's netplay.
+    Netplay,
+    /// A UDP port, over a cable or a network; also what another version may say.
+    #[default]
+    #[serde(other)]
+    Udp,
+}
+
 /// State of a link, as its own side sees it; times in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinkReport {
@@ -115,6 +127,10 @@ pub struct LinkReport {
     /// Interface of the link, as a daemon named it: a restarted daemon leaves the game there.
     #[serde(deserialize_with = "Option::deserialize")]
     pub cable: Option<String>,
+    /// Transport of the link's datagrams; only [`Transport::Udp`] goes over a cable. An older game does not
+    /// say it.
+    #[serde(default)]
+    pub transport: Transport,
     /// Frames emulated.
     pub frames: u64,
     /// Transfers that this side's game clocked and the peer's game answered.

@@ -1,7 +1,7 @@
 //! A client of the daemon, which assigns the peer.
 
 use super::deferred_log::DeferredLog;
-use super::report::link_report;
+use super::report::{Route, link_report};
 use super::thread;
 use gamelink_core::bridge::Bridge;
 use gamelink_core::control::{self, FromDaemon, LanStatus, Lines, Playing, Role, ToDaemon};
@@ -80,18 +80,18 @@ impl DaemonClient {
         }
     }
 
-    /// Connects, or reports the state of the link, where that is due; `cable` is its interface. Returns the
+    /// Connects, or reports the state of the link, which goes by this `route`, where that is due. Returns the
     /// messages that have arrived.
     pub(super) fn service(
         &mut self,
         now: LocalTime,
         bridge: &Bridge,
-        cable: Option<&str>,
+        route: Route<'_>,
         registry: &Registry,
         log: &mut DeferredLog,
     ) -> Vec<FromDaemon> {
         let mut messages = Vec::new();
-        let result = self.handle_timeout(now, bridge, cable, registry, log);
+        let result = self.handle_timeout(now, bridge, route, registry, log);
         if let Err(error) = result.and_then(|()| self.read(registry, log, &mut messages)) {
             log.warn(format_args!("daemon connection lost reason={error}"));
             self.stream = None;
@@ -106,14 +106,14 @@ impl DaemonClient {
         &mut self,
         now: LocalTime,
         bridge: &Bridge,
-        cable: Option<&str>,
+        route: Route<'_>,
         registry: &Registry,
         log: &mut DeferredLog,
     ) -> io::Result<()> {
         if now < self.due {
             return Ok(());
         }
-        let report = ToDaemon::Report(link_report(bridge, cable));
+        let report = ToDaemon::Report(link_report(bridge, route));
         let playing = ToDaemon::Playing(self.playing.clone());
         if self.stream.is_some() {
             self.due = now.after(REPORT_INTERVAL);
@@ -122,7 +122,10 @@ impl DaemonClient {
                 false => self.send(&[playing, report]),
             };
         }
-        let longest = cable.map_or(REPORT_INTERVAL, |_| PLAYING_RETRY);
+        let longest = match route {
+            Route::Cable(Some(_)) => PLAYING_RETRY,
+            Route::Cable(None) | Route::Netplay => REPORT_INTERVAL,
+        };
         self.due = now.after(self.pause.min(longest));
         self.pause = (self.pause * 2).min(REPORT_INTERVAL);
         // Most players have no daemon running most of the time: its absence is not worth a line.

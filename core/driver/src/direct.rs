@@ -7,8 +7,9 @@
 //! as in a menu, it serves the peer again.
 
 use super::hub::Hub;
+use super::packets::EXCHANGE_EVERY;
 use super::poll_gate::CLOSED;
-use super::{HubGuard, Link, Shared, time};
+use super::{HubGuard, Link, Transport, time};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Rollback, SaveToken, Step};
 use gamelink_core::bridge::{Cost, Input, Mode, STATES};
 use gamelink_core::serial::{GameMessage, Look, UNPLUGGED};
@@ -58,6 +59,7 @@ impl Link {
         // one that waits.
         let is_strict = hub.bridge().mode() == Mode::Strict && look != Look::Access;
         if is_strict && (hub.bridge().is_offer_waiting() || since >= hub.direct.look_at()) {
+            hub = self.exchange(hub, since);
             hub.look(since);
         }
         hub.input(Input::Poll { look, time: time() });
@@ -67,7 +69,7 @@ impl Link {
             && let Some(until) = hub.bridge().rendezvous()
             && until > now
         {
-            hub = wait(&self.shared, hub, until, now);
+            hub = wait(self, hub, until, now);
             now = time::now();
             hub.look(now);
             hub.input(Input::PollAgain);
@@ -75,7 +77,9 @@ impl Link {
         if now > since {
             hub.bridge_mut().handle_rendezvous(now.since(since));
         }
-        hub.direct.has_delivery()
+        let has_delivery = hub.direct.has_delivery();
+        self.flush(hub, now);
+        has_delivery
     }
 
     /// The core reads two bytes; after a request this waits for the peer's answer, as long as the bridge
@@ -91,7 +95,7 @@ impl Link {
                 return GameMessage::Reply { byte: UNPLUGGED }.encode();
             }
             let now = time::now();
-            hub = wait(&self.shared, hub, now.after(LONGEST_NAP), now);
+            hub = wait(self, hub, now.after(LONGEST_NAP), now);
             hub.look(time::now());
         }
     }
@@ -103,10 +107,35 @@ impl Link {
         let message = GameMessage::decode(bytes);
         // In rollback the history of the port tells where a shift is under way.
         let is_strict = hub.bridge().mode() == Mode::Strict;
-        if is_strict && matches!(message, GameMessage::Reply { .. }) {
-            hub.direct.set_shifting(true);
+        let now = time::now();
+        match message {
+            GameMessage::Reply { .. } if is_strict => hub.direct.set_shifting(true),
+            // The hub looks whether the peer has withdrawn it.
+            GameMessage::Request { .. } if hub.bridge().is_offer_waiting() => hub = self.exchange(hub, now),
+            _ => {}
         }
         hub.handle_game(message, time);
+        self.flush(hub, now);
+    }
+
+    /// Exchanges packets with the frontend, without the lock, where its netplay is the transport and that is
+    /// due.
+    fn exchange<'a>(&'a self, mut hub: HubGuard<'a>, now: LocalTime) -> HubGuard<'a> {
+        let Some(exchange) = hub.poll_exchange(now) else {
+            return hub;
+        };
+        drop(hub);
+        exchange(self);
+        self.shared.lock()
+    }
+
+    /// Gives the lock back, and the frontend what waits for it.
+    fn flush(&self, mut hub: HubGuard<'_>, now: LocalTime) {
+        let exchange = hub.poll_flush(now);
+        drop(hub);
+        if let Some(exchange) = exchange {
+            exchange(self);
+        }
     }
 }
 
@@ -197,10 +226,13 @@ pub(super) fn finds_nothing_until(hub: &Hub) -> LocalTime {
 }
 
 /// Waits without the lock until the peer says something, or anything is due, at the latest until `until`.
-fn wait<'a>(shared: &'a Shared, mut hub: HubGuard<'a>, until: LocalTime, now: LocalTime) -> HubGuard<'a> {
+fn wait<'a>(link: &'a Link, mut hub: HubGuard<'a>, until: LocalTime, now: LocalTime) -> HubGuard<'a> {
     hub.attend(now);
     let due = hub.bridge().poll_timeout().map_or(until, |due| due.min(until));
     let nap = due.since(now).min(LONGEST_NAP);
+    if hub.transport() == Transport::Netplay {
+        return wait_for_packet(link, hub, now.after(nap));
+    }
     let socket = hub.peer_socket();
     drop(hub);
     if !nap.is_zero() {
@@ -211,5 +243,20 @@ fn wait<'a>(shared: &'a Shared, mut hub: HubGuard<'a>, until: LocalTime, now: Lo
             std::thread::yield_now();
         }
     }
-    shared.lock()
+    link.shared.lock()
+}
+
+/// Waits until the frontend has a packet of the peer, at the latest until then. A frontend tells of none by
+/// itself, so it is asked again and again; it may also end netplay when asked.
+fn wait_for_packet<'a>(link: &'a Link, mut hub: HubGuard<'a>, until: LocalTime) -> HubGuard<'a> {
+    loop {
+        let now = time::now();
+        hub = link.exchange(hub, now);
+        if hub.has_packet() || now >= until {
+            return hub;
+        }
+        drop(hub);
+        std::thread::sleep(EXCHANGE_EVERY.min(until.since(now)));
+        hub = link.shared.lock();
+    }
 }

@@ -1,12 +1,13 @@
 //! The bridge and its two ports, as both threads use them.
 
 mod assignment;
+mod netplay;
 
 use super::daemon_client::DaemonClient;
 use super::deferred_log::DeferredLog;
 use super::direct_port::Direct;
 use super::game_socket::GameSocket;
-use super::peer_port::{Buffer, PeerPort, Received};
+use super::peer_port::{Buffer, Received};
 use super::report::Report;
 use super::{Notice, SerialProbe, Status, time};
 use assignment::Assignment;
@@ -18,6 +19,7 @@ use gamelink_core::serial::{GameMessage, GamePort, SerialControl, UNPLUGGED};
 use gamelink_core::time::{FrameTime, LocalTime};
 use mio::Registry;
 use mio::net::UdpSocket;
+use netplay::PeerTransport;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -38,12 +40,9 @@ pub(super) struct Hub {
     registry: Registry,
     game: GameSocket,
     pub(super) direct: Direct,
-    /// The UDP port to the peer, where there is one.
-    port: Option<PeerPort>,
+    transport: PeerTransport,
     daemon: Option<DaemonClient>,
     assignment: Option<Assignment>,
-    /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
-    is_on_its_own: bool,
     is_enabled: bool,
     /// The game waits in a read until it is answered.
     is_owed: bool,
@@ -65,10 +64,9 @@ impl Hub {
             registry,
             game,
             direct: Direct::default(),
-            port: None,
+            transport: PeerTransport::default(),
             daemon: None,
             assignment: None,
-            is_on_its_own: false,
             is_enabled: true,
             is_owed: false,
             notices: (sender, receiver.clone()),
@@ -144,7 +142,8 @@ impl Hub {
     }
 
     pub(super) fn report(&self) -> Report {
-        Report::new(&self.bridge, self.game_port(), self.hooks.summary())
+        let (port, transport) = (self.game_port(), self.transport());
+        Report::new(&self.bridge, port, transport, self.hooks.summary())
     }
 
     pub(super) fn set_serial_probe(&mut self, probe: Option<SerialProbe>) {
@@ -184,7 +183,7 @@ impl Hub {
         if !is_attended {
             self.handle_timeout(now);
         }
-        if self.is_on_its_own && !self.bridge.is_linked() {
+        if self.is_on_its_own() && !self.bridge.is_linked() {
             self.log
                 .info(format_args!("the two games do not hear each other either"));
             self.unplug_assigned(now);
@@ -207,14 +206,14 @@ impl Hub {
 
     /// Sets whether the helper thread is woken for the peer.
     fn set_watched(&mut self, is_watched: bool) {
-        if let Some(port) = &mut self.port {
+        if let Some(port) = self.transport.port() {
             port.set_watched(is_watched, &self.registry, &mut self.log);
         }
     }
 
     /// The peer's socket, to wait on without the lock.
-    pub(super) fn peer_socket(&self) -> Option<Arc<UdpSocket>> {
-        self.port.as_ref().map(PeerPort::socket)
+    pub(super) fn peer_socket(&mut self) -> Option<Arc<UdpSocket>> {
+        self.transport.port().map(|port| port.socket())
     }
 
     /// Serves the peer on the emulation thread.
@@ -228,7 +227,7 @@ impl Hub {
         let used = self.bridge.stats().counters.received;
         let read = self.read_peer();
         let useless = read.saturating_sub(self.bridge.stats().counters.received - used);
-        let Some(port) = &mut self.port else { return };
+        let Some(port) = self.transport.port() else { return };
         port.handle_look(time::now, useless, self.bridge.session_numbers(), &mut self.log);
         if read == BATCH {
             port.poll_again(&self.registry, &mut self.log);
@@ -239,14 +238,13 @@ impl Hub {
     fn read_peer(&mut self) -> u64 {
         let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
         for read in 0..BATCH {
-            let Some(port) = &mut self.port else { return read };
-            match port.receive(&mut buffer) {
+            match self.transport.receive(&mut buffer) {
                 Received::Nothing => return read,
                 Received::Foreign => self.bridge.counters_mut().dropped.foreign += 1,
                 Received::Datagram(len, received, from) => {
                     let bytes = buffer.get(..len).unwrap_or_default();
                     self.input(Input::Datagram { bytes, received });
-                    if let Some(echo) = self.bridge.take_authentic() {
+                    if let (Some(echo), Some(from)) = (self.bridge.take_authentic(), from) {
                         self.handle_authentic(from, len, echo);
                     }
                 }
@@ -257,7 +255,7 @@ impl Hub {
 
     /// The peer was heard at this address, beyond doubt.
     fn handle_authentic(&mut self, from: SocketAddr, len: usize, echo: LocalTime) {
-        let port = self.port.as_mut();
+        let port = self.transport.port();
         if let Some(moved) = port.and_then(|port| port.handle_authentic(from, len, echo)) {
             self.log
                 .info(format_args!("the other machine has moved address={moved}"));
@@ -329,11 +327,8 @@ impl Hub {
                 }
                 Output::Transmit { len } => {
                     let bytes = self.buffer.get(..len).unwrap_or_default();
-                    let Some(port) = &mut self.port else { continue };
-                    if !self.bridge.is_linked() {
-                        port.refresh();
-                    }
-                    if !port.send(bytes, now) {
+                    let is_lost = !self.bridge.is_linked();
+                    if !self.transport.send(bytes, now, is_lost) {
                         self.bridge.counters_mut().send_errors += 1;
                     }
                 }
@@ -363,6 +358,7 @@ impl Hub {
     pub(super) fn fail(&mut self) {
         self.bridge = self.bridge.restarted();
         self.close_port();
+        self.transport = PeerTransport::default();
         // Nor is a port opened that could not be before.
         self.assignment = None;
         self.daemon = None;

@@ -13,6 +13,7 @@ mod direct_port;
 mod flood_guard;
 mod game_socket;
 mod hub;
+mod packets;
 mod peer_path;
 mod peer_port;
 mod poll_gate;
@@ -23,8 +24,9 @@ mod time;
 pub use address::{BindAddress, ParseAddressError, PeerAddress};
 pub use gamelink_core::bridge::conversation;
 pub use gamelink_core::bridge::{Cost, Mode, Notice, Slowness};
-pub use gamelink_core::control::{Cartridge, LanStatus, MachineStatus, PairingStatus, Playing};
-pub use gamelink_core::protocol::{Key, KeyError};
+pub use gamelink_core::control::{Cartridge, LanStatus, MachineStatus, PairingStatus, Playing, Transport};
+pub use gamelink_core::protocol::{Key, KeyError, MAX_DATAGRAM};
+pub use packets::PacketExchange;
 pub use report::{ClockReport, Report};
 
 use conversation_file::ConversationFile;
@@ -262,6 +264,7 @@ impl Link {
     /// Tells the link that the core is about to run, with FF02 as the game left it, where the core's memory
     /// map shows it; hands a waiting byte to an armed game.
     pub fn frame_start(&self, serial_control: Option<SerialControl>) {
+        self.exchange_packets();
         self.shared.lock().frame_start(serial_control);
     }
 
@@ -269,6 +272,7 @@ impl Link {
     /// only repeats its last picture, and the time spent outside the core in this call.
     pub fn frame_end(&self, has_advanced: bool, hook_time: Duration) {
         self.shared.lock().frame_end(has_advanced, hook_time);
+        self.exchange_packets();
     }
 
     /// Sleeps where that moves this side's frames to a better place in the peer's; nearly always not at all.

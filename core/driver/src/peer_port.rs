@@ -42,8 +42,8 @@ pub(super) struct PeerPort {
 
 /// Outcome of one attempt to receive.
 pub(super) enum Received {
-    /// Length of the peer's datagram in the buffer, when it arrived, and from where.
-    Datagram(usize, LocalTime, SocketAddr),
+    /// Length of the peer's datagram in the buffer, when it arrived, and from where, if that is an address.
+    Datagram(usize, LocalTime, Option<SocketAddr>),
     /// A datagram of somebody else.
     Foreign,
     /// Nothing more now.
@@ -207,7 +207,7 @@ impl PeerPort {
             let is_heard = |from: &SockaddrStorage| self.moves || is_from(from, &self.peer, self.scope);
             let from = message.address.filter(is_heard);
             return match from.as_ref().and_then(sender) {
-                Some(from) => Received::Datagram(message.bytes, time::received_at(stamp), from),
+                from @ Some(_) => Received::Datagram(message.bytes, time::received_at(stamp), from),
                 None => Received::Foreign,
             };
         }

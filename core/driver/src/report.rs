@@ -1,7 +1,7 @@
 //! Reports on a link: the statistics file, and the report to the daemon.
 
 use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Speed, Summary, rollback};
-use gamelink_core::control::{LinkReport, LinkState};
+use gamelink_core::control::{LinkReport, LinkState, Transport};
 use gamelink_core::serial::GamePort;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
@@ -17,6 +17,8 @@ pub struct Report {
     pub state: LinkState,
     /// Way of the game's bytes to the bridge.
     pub port: GamePort,
+    /// Transport of the link's datagrams.
+    pub transport: Transport,
     /// Setting of this side, linked or not.
     pub mode: Mode,
     /// Policy for a game that clocks just now.
@@ -64,12 +66,13 @@ pub struct ClockReport {
 }
 
 impl Report {
-    pub(super) fn new(bridge: &Bridge, port: GamePort, hooks_us: Summary) -> Report {
+    pub(super) fn new(bridge: &Bridge, port: GamePort, transport: Transport, hooks_us: Summary) -> Report {
         let (stats, clock) = (bridge.stats(), bridge.clock());
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: bridge.state(),
             port,
+            transport,
             mode: bridge.setting(),
             policy: bridge.policy(),
             speed: bridge.speed(),
@@ -116,12 +119,26 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     result.inspect_err(|_| drop(remove()))
 }
 
-/// Report to the daemon, once a second; `cable` is the one that the link goes over.
-pub(super) fn link_report(bridge: &Bridge, cable: Option<&str>) -> LinkReport {
+/// Route of a link, as the daemon is to know it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Route<'a> {
+    /// The interface that a daemon named, or an address that the player did.
+    Cable(Option<&'a str>),
+    /// Netplay of the frontend; a cable may be set aside.
+    Netplay,
+}
+
+/// Report to the daemon, once a second.
+pub(super) fn link_report(bridge: &Bridge, route: Route<'_>) -> LinkReport {
+    let (cable, transport) = match route {
+        Route::Cable(cable) => (cable, Transport::Udp),
+        Route::Netplay => (None, Transport::Netplay),
+    };
     let (stats, counters, traffic) = (bridge.stats(), &bridge.stats().counters, bridge.traffic());
     LinkReport {
         state: bridge.state(),
         cable: cable.filter(|_| bridge.is_linked()).map(str::to_owned),
+        transport,
         frames: bridge.frames(),
         taken: traffic.taken,
         peer_taken: traffic.peer_taken,

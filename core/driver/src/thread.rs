@@ -34,7 +34,9 @@ pub(super) fn run(mut poll: Poll, shared: &Shared, mut files: Files) {
     files.write_stats(shared);
     files.write_conversation(time::now(), shared);
     // The peer hears the goodbye; nothing can be mended if the port cannot be closed now.
-    let _ = shared.lock().set_peer(None, None);
+    let mut hub = shared.lock();
+    let _ = hub.set_peer(None, None);
+    hub.leave_netplay();
 }
 
 fn serve(poll: &mut Poll, shared: &Shared, files: &mut Files) {

@@ -4,7 +4,7 @@ use super::Failure;
 use super::status_query::Client;
 use crate::escape;
 use gamelink_core::bridge::Speed;
-use gamelink_core::control::{LinkReport, Status};
+use gamelink_core::control::{GameStatus, LinkReport, Status, Transport};
 use ratatui::crossterm::event::{self, Event, KeyCode};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
@@ -180,7 +180,7 @@ fn games(status: &Status) -> Table<'static> {
             |value: &dyn Fn(&LinkReport) -> String| game.report.as_ref().map(value).unwrap_or_default();
         [
             game.pid.to_string(),
-            game.cable.clone().unwrap_or_default(),
+            way(game),
             says(&|report| report.state.to_string()),
             says(&|report| ms(report.round_trip_us.p50)),
             says(&|report| ms(report.round_trip_us.p99)),
@@ -196,6 +196,14 @@ fn games(status: &Status) -> Table<'static> {
     table(" games ".to_owned(), header, [Constraint::Fill(1); 11], rows)
 }
 
+/// Interface of the game's cable, or what its link goes over instead.
+fn way(game: &GameStatus) -> String {
+    match game.report.as_ref().map(|report| report.transport) {
+        Some(Transport::Netplay) => "netplay".to_owned(),
+        Some(Transport::Udp) | None => game.cable.clone().unwrap_or_default(),
+    }
+}
+
 /// Speed in percent, and what holds the game up.
 fn speed(speed: &Speed) -> String {
     let cause = speed.slow.map(|cause| format!(", slow {cause}"));
@@ -206,7 +214,6 @@ fn speed(speed: &Speed) -> String {
 mod tests {
     use super::*;
     use gamelink_core::bridge::Slowness;
-    use gamelink_core::control::GameStatus;
 
     #[test]
     fn a_slow_game_says_why() {

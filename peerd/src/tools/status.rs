@@ -3,7 +3,9 @@
 use super::status_query::Client;
 use super::{EXIT_FAULT, Failure};
 use crate::escape;
-use gamelink_core::control::{CableState, CableStatus, GameStatus, LanStatus, PairingStatus, Status};
+use gamelink_core::control::{
+    CableState, CableStatus, GameStatus, LanStatus, PairingStatus, Status, Transport,
+};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -130,7 +132,11 @@ fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
         write!(text, "{command}, ")?;
     }
     let cable = game.cable.as_deref().unwrap_or("no cable yet");
-    write!(text, "user {}): on {cable}", game.uid)?;
+    let way = match game.report.as_ref().map(|report| report.transport) {
+        Some(Transport::Netplay) => "over netplay".to_owned(),
+        Some(Transport::Udp) | None => format!("on {cable}"),
+    };
+    write!(text, "user {}): {way}", game.uid)?;
     if let Some(report) = &game.report {
         let (state, bytes) = (report.state, report.exchanged());
         let ms = report.round_trip_us.p50 / 1e3;

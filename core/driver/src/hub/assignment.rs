@@ -5,9 +5,10 @@ use crate::StartError;
 use crate::address::{BindAddress, PeerAddress};
 use crate::daemon_client::DaemonClient;
 use crate::peer_port::PeerPort;
+use crate::report::Route;
 use crate::time;
 use gamelink_core::bridge::{Input, Notice};
-use gamelink_core::control::{DownCause, FromDaemon, LanStatus, Playing};
+use gamelink_core::control::{DownCause, FromDaemon, LanStatus, Playing, Transport};
 use gamelink_core::protocol::{Key, Nonce};
 use gamelink_core::time::LocalTime;
 use log::Level;
@@ -29,37 +30,54 @@ pub(super) struct Assignment {
     bind: Option<BindAddress>,
     /// Next attempt to open the port, where the last one failed.
     open_at: Option<LocalTime>,
+    /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
+    is_on_its_own: bool,
 }
 
 impl Hub {
+    /// The player plugs in a cable, or pulls it out; netplay is set aside by the one, and used again after
+    /// the other.
     pub(crate) fn set_peer(
         &mut self,
         peer: Option<PeerAddress>,
         bind: Option<BindAddress>,
     ) -> Result<(), StartError> {
-        self.input(Input::Unplug);
+        if !self.transport.is_netplay() {
+            self.input(Input::Unplug);
+        }
         self.close_port();
-        let Some(peer) = peer else { return Ok(()) };
+        let Some(peer) = peer else {
+            self.resume_netplay();
+            return Ok(());
+        };
         self.open_port(peer, bind)?;
+        self.prefer_cable();
         self.plug_in();
         Ok(())
     }
 
+    /// Closes the port, used or set aside.
     pub(super) fn close_port(&mut self) {
-        self.set_watched(false);
-        self.port = None;
+        if let Some(mut port) = self.transport.any_port().take() {
+            port.set_watched(false, &self.registry, &mut self.log);
+        }
     }
 
     fn open_port(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
         // The old one first: both may want the same port.
         self.close_port();
         let moves = self.bridge.key().is_some();
-        self.port = Some(PeerPort::open(peer, bind, moves, &self.registry, &mut self.log)?);
+        let mut port = PeerPort::open(peer, bind, moves, &self.registry, &mut self.log)?;
+        port.set_watched(!self.transport.is_netplay(), &self.registry, &mut self.log);
+        *self.transport.any_port() = Some(port);
         Ok(())
     }
 
     /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
     fn move_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
+        if self.transport.is_netplay() {
+            return self.open_port(peer, bind);
+        }
         self.service_peer();
         let result = self.open_port(peer, bind);
         result.inspect_err(|_| self.input(Input::Unplug))
@@ -77,14 +95,16 @@ impl Hub {
     }
 
     pub(super) fn plug_in(&mut self) {
-        if self.port.is_some() && self.is_enabled {
+        if self.transport.is_open() && self.is_enabled {
             let nonce = Nonce(rand::random::<u64>().max(1));
             self.input(Input::Plug { nonce });
         }
     }
 
+    /// Name of the peer, where its daemon tells it; netplay gives none.
     pub(crate) fn peer_name(&self) -> Option<String> {
-        self.assignment.as_ref().map(|assignment| assignment.name.clone())
+        let assignment = self.assignment.as_ref().filter(|_| !self.transport.is_netplay());
+        assignment.map(|assignment| assignment.name.clone())
     }
 
     pub(crate) fn follow_daemon(&mut self, path: PathBuf) {
@@ -107,11 +127,12 @@ impl Hub {
     pub(super) fn service_daemon(&mut self, now: LocalTime) {
         let Some(daemon) = &mut self.daemon else { return };
         // The peer outlives the daemon: its silence is noticed without it.
-        let cable = self
-            .assignment
-            .as_ref()
-            .map(|assignment| assignment.cable.as_str());
-        for message in daemon.service(now, &self.bridge, cable, &self.registry, &mut self.log) {
+        let assignment = self.assignment.as_ref();
+        let route = match self.transport.kind() {
+            Transport::Netplay => Route::Netplay,
+            Transport::Udp => Route::Cable(assignment.map(|assignment| assignment.cable.as_str())),
+        };
+        for message in daemon.service(now, &self.bridge, route, &self.registry, &mut self.log) {
             self.handle_daemon(now, message);
         }
     }
@@ -167,15 +188,16 @@ impl Hub {
             return self.log.warn(line);
         };
         let is_same_key = self.take_key(key);
-        let port = self.port.as_ref();
+        let port = self.transport.any_port().as_ref();
         let is_known = is_same_key && port.is_some_and(|port| port.is_for(&address, &bind));
+        let is_same_address = port.is_some_and(|port| port.ip() == address.ip);
         self.log.info(format_args!(
             "peer discovered name={name} cable={cable} address={address}"
         ));
         // The same cable under a new address or name: the bridges recognise their session by its numbers.
-        let is_same = self.cable() == Some(&cable) || port.is_some_and(|port| port.ip() == address.ip);
-        let may_move = is_same && self.bridge.is_linked();
-        self.is_on_its_own = false;
+        let is_same = self.cable() == Some(&cable) || is_same_address;
+        // While netplay is used, it is no act of the player either.
+        let may_move = is_same && (self.bridge.is_linked() || self.transport.is_netplay());
         // A restarted daemon assigns the same peer again: the session goes on.
         let result = match (is_known, may_move) {
             (true, _) => Ok(()),
@@ -192,6 +214,7 @@ impl Hub {
             address,
             bind,
             open_at,
+            is_on_its_own: false,
         });
     }
 
@@ -236,27 +259,39 @@ impl Hub {
             assignment.open_at = None;
         }
         self.log.info(format_args!("the port to the peer is open now"));
-        self.plug_in();
+        if !self.transport.is_netplay() {
+            self.plug_in();
+        }
+    }
+
+    /// True where the link lasts only as long as the two games hear each other over the cable.
+    pub(super) fn is_on_its_own(&self) -> bool {
+        let is_told = |assignment: &Assignment| assignment.is_on_its_own;
+        self.assignment.as_ref().is_some_and(is_told) && !self.transport.is_netplay()
     }
 
     fn handle_loss(&mut self, now: LocalTime, cause: DownCause) {
-        if cause.may_be_daemon_only() && self.bridge.is_linked() {
-            self.is_on_its_own = true;
-        } else {
-            // The player is told before the link is unplugged, which ends it.
-            match cause {
-                DownCause::Unplugged | DownCause::Stopped => self.notify(Notice::Unplugged),
-                _ if self.bridge.is_linked() => self.notify(Notice::PeerGone),
-                _ => {}
-            }
-            self.unplug_assigned(now);
+        let is_netplay = self.transport.is_netplay();
+        let is_linked = self.bridge.is_linked() && !is_netplay;
+        if let Some(assignment) = &mut self.assignment
+            && cause.may_be_daemon_only()
+            && is_linked
+        {
+            assignment.is_on_its_own = true;
+            return;
         }
+        // The player is told before the link is unplugged, which ends it.
+        match cause {
+            DownCause::Unplugged | DownCause::Stopped if !is_netplay => self.notify(Notice::Unplugged),
+            _ if is_linked => self.notify(Notice::PeerGone),
+            _ => {}
+        }
+        self.unplug_assigned(now);
     }
 
     /// Unplugs the assigned cable.
     pub(super) fn unplug_assigned(&mut self, now: LocalTime) {
         self.assignment = None;
-        self.is_on_its_own = false;
         let _ = self.set_peer(None, None);
         if let Some(daemon) = &mut self.daemon {
             daemon.report_soon(now);

@@ -154,11 +154,17 @@ impl Pair {
     }
 
     fn reports(&self) -> [LinkReport; 2] {
-        [0, 1].map(|side| link_report(&self.bridges[side], Some("usb0")))
+        [0, 1].map(|side| link_report(&self.bridges[side], Route::Cable(Some("usb0"))))
     }
 
     fn mode(&self, side: usize) -> Mode {
-        Report::new(&self.bridges[side], GamePort::Direct, Summary::default()).mode
+        Report::new(
+            &self.bridges[side],
+            GamePort::Direct,
+            Transport::Udp,
+            Summary::default(),
+        )
+        .mode
     }
 }
 

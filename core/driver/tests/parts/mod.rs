@@ -1,4 +1,5 @@
-//! Addresses, frames and waits that both test programs need.
+//! Addresses, frames and waits of the test programs.
+#![allow(dead_code, reason = "each test program uses its own part of this")]
 
 use gamelink_core::control::LinkState;
 use gamelink_core::serial::SerialControl;
