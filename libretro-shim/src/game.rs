@@ -99,6 +99,10 @@ impl Game {
         }
         // Only now: the first datagram says how this side exchanges bytes.
         cable.set_unplugged(Reason::Loading, false);
+        // Over the loopback port nobody would exchange packets while the core waits for a byte.
+        if link.is_direct() && ffi::netpacket::offer() {
+            log::info!("link cable: the frontend's netplay can be the cable");
+        }
     }
 
     /// Decides whether the call of `retro_run` that begins is a frame of the game; `has_reconnected` where
@@ -139,6 +143,7 @@ impl Game {
             if number.is_multiple_of(LAN_PERIOD) {
                 self.display.show_lan(cable, shows_messages);
             }
+            self.display.show_netplay(shows_messages);
             self.display.show_notice(cable, shows_messages);
             let serial_control = REGISTERS.serial_control();
             let status = cable.link().status();

@@ -21,6 +21,7 @@ mod lifecycle;
 mod locate_core;
 mod messages;
 mod mid_transfer;
+mod netplay;
 mod option_updates;
 mod options;
 mod partners;

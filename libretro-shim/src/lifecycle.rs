@@ -334,8 +334,9 @@ fn option_wishes() -> Wishes {
     }
 }
 
-/// Stops reading the core's memory, which is about to go.
+/// Stops reading the core's memory, which is about to go, and calling netplay, which goes with the game.
 fn release_memory() {
+    ffi::netpacket::forget();
     ffi::with_cable((), |cable| cable.link().set_serial_probe(None));
     REGISTERS.forget();
     ffi::work_ram::forget();

@@ -1,6 +1,6 @@
 //! Texts on screen.
 
-use gamelink_driver::{Notice, PairingStatus, Slowness};
+use gamelink_driver::{Notice, Slowness};
 
 /// Importance of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,23 @@ pub(crate) enum Severity {
 /// Shown for a stock core without the link, behind the name of its file.
 pub(crate) const NO_LINK: &str = "was built without a link cable.";
 
-/// Shown where `RetroArch`'s netplay starts.
+/// Shown where netplay starts in a `RetroArch` that cannot carry our packets, as before 1.17.
 pub(crate) const NETPLAY: &str = "Link cable unplugged: RetroArch's own netplay is active";
+
+/// Shown where this side hosts netplay, which is the cable.
+pub(crate) const HOSTING: &str = "Link cable: waiting for the other player to join by netplay";
+
+/// Shown to a host whose partner has left netplay.
+pub(crate) const PARTNER_LEFT: &str = "Link cable: the other player has left netplay";
+
+/// Shown where netplay, which was the cable, is over.
+pub(crate) const NETPLAY_ENDED: &str = "Link cable: netplay has ended";
+
+/// Shown to a host to whom one more player has come.
+pub(crate) const TURNED_AWAY: &str = "Link cable: a third player was turned away";
+
+/// Shown where netplay starts and the option keeps the cable out.
+pub(crate) const NETPLAY_OFF: &str = "Link cable: Link mode is Off; set it to Automatic to play over netplay";
 
 /// Shown where run-ahead is switched on in a linked game.
 pub(crate) const RUN_AHEAD: &str = "Run-ahead is off while linked: it would send every byte twice";
@@ -48,75 +63,29 @@ pub(crate) const GARBLED: &str = "Link cable: this game looks at each byte while
 /// Shown after a panic.
 pub(crate) const BROKEN: &str = "Gamelink failed and unplugged the link cable; the game continues without it";
 
-/// Machines of which is told what keeps them apart: more than any room has.
-pub(crate) const MAX_TOLD: usize = 16;
-
-/// Text about a first meeting; `None` where there is nothing to say.
-pub(crate) fn pairing(status: &PairingStatus) -> Option<(Severity, String)> {
-    use Severity::{Info, Warning};
-    Some(match status {
-        PairingStatus::ShowsCode {
-            name,
-            code,
-            was_wrong,
-        } => {
-            let wrong = if *was_wrong { "That code was wrong. " } else { "" };
-            (
-                Warning,
-                format!("{wrong}Code for {name}: {code}. Choose it there: Core Options, Link cable, Code"),
-            )
-        }
-        PairingStatus::WantsCode { name, was_wrong } => {
-            let wrong = if *was_wrong { "That code was wrong. " } else { "" };
-            (
-                Warning,
-                format!(
-                    "{wrong}{name} wants to play and shows a code. Choose it here: Core Options, Link cable, Code"
-                ),
-            )
-        }
-        PairingStatus::Paired { name } => (
-            Info,
-            format!("Link cable: {name} and this machine know each other now"),
-        ),
-        PairingStatus::Unanswered { name } => (Warning, format!("Link cable: {name} does not answer")),
-        PairingStatus::TooMany { name } => (
-            Warning,
-            format!("Too many wrong codes of {name}: choose it again in a minute"),
-        ),
-        PairingStatus::Idle | PairingStatus::Trying { .. } | PairingStatus::Unknown => return None,
-    })
+/// The other side, as the player knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Other {
+    /// A machine at a cable or in a network, by its name, where known.
+    Cable(Option<String>),
+    /// A partner in the frontend's netplay.
+    Netplay,
 }
 
-/// Text about the machine that is waited for.
-pub(crate) fn waits_for(name: &str) -> (Severity, String) {
-    (Severity::Info, format!("Link cable: waiting for {name}"))
-}
-
-/// Text about a machine with the same game that this one has not met.
-pub(crate) fn stranger(name: &str, title: &str) -> (Severity, String) {
-    let text = format!("{name} plays {title} too. To link: Core Options, Link cable, Play with");
-    (Severity::Info, text)
-}
-
-/// Text about a machine with another game.
-pub(crate) fn other_game(name: &str, title: &str) -> (Severity, String) {
-    let game = if title.is_empty() { "another game" } else { title };
-    let text = format!("{name} is here with {game}. Machines with the same game are linked");
-    (Severity::Info, text)
-}
-
-/// Shown with a link that anybody could have made.
-pub(crate) const IS_OPEN: &str = "Link cable: open, anybody on this network can join. For a key, choose a partner \
-    under Core Options, Link cable, Play with, and no strangers";
-
-/// Text of a notice; `peer` is the name of the other machine, where known.
-pub(crate) fn notice(notice: &Notice, peer: Option<&str>) -> (Severity, String) {
+/// Text of a notice about the other side.
+pub(crate) fn notice(notice: &Notice, other_side: &Other) -> (Severity, String) {
     use Severity::{Error, Info, Warning};
-    let other = peer.unwrap_or("the other player");
+    let other = match other_side {
+        Other::Cable(Some(name)) => name,
+        Other::Cable(None) | Other::Netplay => "the other player",
+    };
     match notice {
         Notice::Linked => {
-            let to = peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
+            let to = match other_side {
+                Other::Cable(Some(name)) => format!(" to {name}"),
+                Other::Cable(None) => String::new(),
+                Other::Netplay => " by netplay".to_owned(),
+            };
             (Info, format!("Link cable connected{to}"))
         }
         Notice::PeerPaused { is_waited_for: false } => (Info, format!("Link cable: {other} has paused")),
@@ -227,6 +196,11 @@ mod tests {
         let constants = [
             NO_LINK,
             NETPLAY,
+            HOSTING,
+            PARTNER_LEFT,
+            NETPLAY_ENDED,
+            TURNED_AWAY,
+            NETPLAY_OFF,
             RUN_AHEAD,
             WINDOWS,
             JUMP,
@@ -235,7 +209,8 @@ mod tests {
             GARBLED,
         ]
         .map(str::to_owned);
-        let notices = notices.iter().map(|of| notice(of, None).1);
+        let notices = notices.iter().map(|of| notice(of, &Other::Cable(None)).1);
+        let notices = notices.chain([notice(&Notice::Linked, &Other::Netplay).1]);
         notices.chain(constants).chain([port.to_string()]).collect()
     }
 
@@ -253,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_older_side_is_the_one_to_update() {
-        let text = |ours, theirs| notice(&Notice::VersionMismatch { ours, theirs }, None).1;
+        let text = |ours, theirs| notice(&Notice::VersionMismatch { ours, theirs }, &Other::Netplay).1;
         assert!(text(1, 2).contains("update this machine"));
         assert!(text(2, 1).contains("update the other machine"));
     }

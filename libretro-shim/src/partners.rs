@@ -1,7 +1,9 @@
 //! Whom the game is to be linked with on a LAN: the player's wishes, what the daemon says of the machines there,
 //! and what of it is shown.
 
-use crate::messages::{self, Severity};
+pub(crate) mod messages;
+
+use crate::messages::Severity;
 use gamelink_driver::{Cartridge, LanStatus, Link, MachineStatus, PairingStatus, Playing};
 use std::collections::BTreeSet;
 use std::ffi::CString;

@@ -25,6 +25,8 @@ pub(super) const SET_CORE_OPTIONS_V2_INTL: c_uint = 68;
 pub(super) const SET_VARIABLE: c_uint = 70;
 pub(super) const GET_SAVESTATE_CONTEXT: c_uint = 72 | libretro_sys::ENVIRONMENT_EXPERIMENTAL;
 
+pub(super) const SET_NETPACKET_INTERFACE: c_uint = 78;
+
 /// `RETRO_MEMDESC_SYSTEM_RAM`: work RAM of the game.
 pub(super) const MEMDESC_SYSTEM_RAM: u64 = 1 << 2;
 
@@ -108,4 +110,30 @@ pub(super) type LogPrintfFn = unsafe extern "C" fn(level: c_int, format: *const 
 #[repr(C)]
 pub(super) struct LogCallback {
     pub(super) log: Option<LogPrintfFn>,
+}
+
+/// `retro_netpacket_send_t`.
+pub(super) type NetpacketSendFn =
+    unsafe extern "C" fn(flags: c_int, bytes: *const c_void, len: usize, client_id: u16);
+
+/// `retro_netpacket_poll_receive_t`.
+pub(super) type NetpacketPollReceiveFn = unsafe extern "C" fn();
+
+/// `retro_netpacket_start_t`.
+pub(super) type NetpacketStartFn = unsafe extern "C" fn(
+    client_id: u16,
+    send: Option<NetpacketSendFn>,
+    poll_receive: Option<NetpacketPollReceiveFn>,
+);
+
+/// `retro_netpacket_callback`.
+#[repr(C)]
+pub(super) struct NetpacketCallback {
+    pub(super) start: Option<NetpacketStartFn>,
+    pub(super) receive: Option<unsafe extern "C" fn(bytes: *const c_void, len: usize, client_id: u16)>,
+    pub(super) stop: Option<unsafe extern "C" fn()>,
+    pub(super) poll: Option<unsafe extern "C" fn()>,
+    pub(super) connected: Option<unsafe extern "C" fn(client_id: u16) -> bool>,
+    pub(super) disconnected: Option<unsafe extern "C" fn(client_id: u16)>,
+    pub(super) protocol_version: *const c_char,
 }

@@ -4,6 +4,7 @@ use super::abi::*;
 use super::c_strings::{c_string, owned};
 use super::frontend_callbacks::call;
 use crate::messages::Severity;
+use crate::netplay::NETPLAY;
 use crate::options::DISABLED;
 use libc::{c_int, c_uint};
 use std::ffi::{CStr, CString, OsString};
@@ -80,12 +81,13 @@ pub(crate) enum SavestateContext {
     Netplay,
 }
 
-/// Purpose of savestates at the moment; [`SavestateContext::Normal`] where the frontend does not tell.
+/// Purpose of savestates at the moment; [`SavestateContext::Normal`] where the frontend does not tell, and
+/// while its netplay is the cable: no state is sent then, whatever it says.
 pub(crate) fn savestate_context() -> SavestateContext {
     // SAFETY: the command takes an `int`.
     match unsafe { ask(GET_SAVESTATE_CONTEXT, 0 as c_int) } {
         Some(1 | 2) => SavestateContext::RunAhead,
-        Some(3) => SavestateContext::Netplay,
+        Some(3) if !NETPLAY.is_active() => SavestateContext::Netplay,
         _ => SavestateContext::Normal,
     }
 }

@@ -18,6 +18,7 @@ mod frontend_callbacks;
 mod imports;
 mod loaded_cable;
 mod log;
+pub(crate) mod netpacket;
 mod option_arrays;
 mod panic_guard;
 mod poll_origin;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Runs from its start.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(quanta::Instant);
 
 impl Stopwatch {

@@ -3,10 +3,11 @@
 use crate::cable_state::Cable;
 use crate::ffi::{self, Stopwatch};
 use crate::focus_pauses::FocusPauses;
-use crate::messages::{self, Severity};
+use crate::messages::{self, Other, Severity};
+use crate::netplay::NETPLAY;
 use crate::options;
-use crate::partners::Partners;
-use gamelink_driver::Notice;
+use crate::partners::{self, Partners};
+use gamelink_driver::{Notice, Transport};
 
 /// Messages of one game.
 pub(super) struct MessageDisplay {
@@ -69,22 +70,36 @@ impl MessageDisplay {
         }
     }
 
+    /// Shows the oldest message about netplay; unless `shows_all`, only an error.
+    pub(super) fn show_netplay(&self, shows_all: bool) {
+        if let Some((severity, text)) = NETPLAY.poll_message()
+            && (shows_all || severity == Severity::Error)
+        {
+            ffi::show(severity, text);
+        }
+    }
+
     /// Shows the link's oldest notice; unless `shows_all`, only an error.
     pub(super) fn show_notice(&mut self, cable: &Cable, shows_all: bool) {
         let link = cable.link();
         let Some(notice) = link.poll_notice() else { return };
-        let peer = link.peer_name();
-        let (severity, mut text) = messages::notice(&notice, peer.as_deref());
-        if let (Notice::Linked, Some(peer)) = (&notice, &peer) {
+        let other = match link.transport() {
+            Transport::Netplay => Other::Netplay,
+            Transport::Udp => Other::Cable(link.peer_name()),
+        };
+        let (severity, mut text) = messages::notice(&notice, &other);
+        if let (Notice::Linked, Other::Cable(Some(peer))) = (&notice, &other) {
             let (title, is_stranger) = cable.with_partners(|partners, _| {
                 let title = partners.title_of(peer).map(|title| format!(", playing {title}"));
                 (title.unwrap_or_default(), partners.is_stranger(peer))
             });
             text += &title;
             if is_stranger {
-                self.waiting.push((Severity::Info, messages::IS_OPEN.to_owned()));
+                self.waiting
+                    .push((Severity::Info, partners::messages::IS_OPEN.to_owned()));
             }
         }
+        log::info!("{text}");
         if shows_all || severity == Severity::Error {
             ffi::show(severity, &text);
         }
