@@ -99,10 +99,6 @@ impl Game {
         }
         // Only now: the first datagram says how this side exchanges bytes.
         cable.set_unplugged(Reason::Loading, false);
-        // Over the loopback port nobody would exchange packets while the core waits for a byte.
-        if link.is_direct() && ffi::netpacket::offer() {
-            log::info!("link cable: the frontend's netplay can be the cable");
-        }
     }
 
     /// Decides whether the call of `retro_run` that begins is a frame of the game; `has_reconnected` where

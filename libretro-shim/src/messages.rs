@@ -31,6 +31,9 @@ pub(crate) const NETPLAY_ENDED: &str = "Link cable: netplay has ended";
 /// Shown to a host to whom one more player has come.
 pub(crate) const TURNED_AWAY: &str = "Link cable: a third player was turned away";
 
+/// Shown where netplay starts and there is no cable that it could be.
+pub(crate) const NETPLAY_IMPOSSIBLE: &str = "Link cable: netplay cannot link this game";
+
 /// Shown where netplay starts and the option keeps the cable out.
 pub(crate) const NETPLAY_OFF: &str = "Link cable: Link mode is Off; set it to Automatic to play over netplay";
 
@@ -201,6 +204,7 @@ mod tests {
             NETPLAY_ENDED,
             TURNED_AWAY,
             NETPLAY_OFF,
+            NETPLAY_IMPOSSIBLE,
             RUN_AHEAD,
             WINDOWS,
             JUMP,

@@ -66,8 +66,12 @@ pub(crate) struct Netplay(Mutex<State>);
 impl Netplay {
     /// Netplay begins here: as host without anybody yet, or as a client that is connected.
     pub(crate) fn start(&self, own_id: u16) {
-        let is_off = settings::link_mode() == LinkMode::Off;
-        let act = self.with(|state| state.start(own_id, is_off));
+        let trouble = match ffi::with_cable(false, |cable| cable.link().is_direct()) {
+            true if settings::link_mode() == LinkMode::Off => Some(messages::NETPLAY_OFF),
+            true => None,
+            false => Some(messages::NETPLAY_IMPOSSIBLE),
+        };
+        let act = self.with(|state| state.start(own_id, trouble));
         act.carry_out();
     }
 
@@ -125,7 +129,11 @@ impl Act {
         match self {
             Act::Join => {
                 let exchange = Arc::new(netpacket::exchange);
-                ffi::with_cable((), |cable| cable.link().join_netplay(exchange));
+                // Without a direct port the player has been told.
+                ffi::with_cable((), |cable| match cable.link().is_direct() {
+                    true => cable.link().join_netplay(exchange),
+                    false => {}
+                });
             }
             Act::Leave => ffi::with_cable((), |cable| cable.link().leave_netplay()),
             Act::Nothing => {}
@@ -148,9 +156,9 @@ impl State {
         log::info!("{text}");
     }
 
-    fn start(&mut self, own_id: u16, is_off: bool) -> Act {
-        if is_off {
-            self.tell(Severity::Warning, messages::NETPLAY_OFF);
+    fn start(&mut self, own_id: u16, trouble: Option<&'static str>) -> Act {
+        if let Some(trouble) = trouble {
+            self.tell(Severity::Error, trouble);
         }
         if own_id == HOST {
             self.part = Part::Host { partner: None };
@@ -228,7 +236,7 @@ mod tests {
     fn host() -> State {
         Stopwatch::calibrate();
         let mut state = State::new();
-        assert_eq!(state.start(HOST, false), Act::Nothing);
+        assert_eq!(state.start(HOST, None), Act::Nothing);
         state
     }
 
@@ -249,7 +257,7 @@ mod tests {
     #[test]
     fn a_clients_partner_is_the_host() {
         let mut state = State::new();
-        assert_eq!(state.start(3, false), Act::Join);
+        assert_eq!(state.start(3, None), Act::Join);
         assert!(state.hears(HOST) && !state.hears(1) && !state.hears(3));
         assert_eq!(
             state.connected(1),

@@ -222,6 +222,11 @@ impl Core {
         Ok(())
     }
 
+    /// True if the core's next connection ends in our link.
+    pub(crate) fn has_direct_port(&self) -> bool {
+        self.replaced.is_some()
+    }
+
     /// Gives the core our callbacks, which reach the frontend's as those are at each call.
     pub(crate) fn attach(&self, environment: EnvironmentFn) {
         self.set_environment(environment);
