@@ -40,6 +40,11 @@ impl Emulation {
         }
     }
 
+    /// Counts frames and turns on from this number.
+    pub(super) fn count_from(&mut self, first: u64) {
+        (self.frames, self.turns) = (first, first);
+    }
+
     pub(super) fn frames(&self) -> u64 {
         self.frames
     }

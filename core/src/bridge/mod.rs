@@ -13,6 +13,7 @@ pub mod conversation;
 mod datagrams;
 mod emulation;
 pub mod exchange;
+mod first_numbers;
 mod frame_budget;
 mod frame_lead;
 mod game;
@@ -36,6 +37,7 @@ mod wait_policy;
 mod tests;
 
 pub use exchange::{Mode, STATES, rollback};
+pub use first_numbers::FirstNumbers;
 pub use io::{Input, Output};
 pub use liveness::{Liveness, WAIT_LIMIT};
 pub use notice::Notice;

@@ -46,6 +46,11 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// Counts the datagrams on from this number.
+    pub(super) fn count_from(&mut self, first: Sequence) {
+        self.sequence = first;
+    }
+
     /// A session begins: the peer is looked for at once.
     pub(super) fn plug(&mut self, now: LocalTime) {
         self.goodbye = None;

@@ -130,7 +130,7 @@ pub struct Position {
     pub incarnation: u32,
     /// The receiver's number of the same kind as the sender knows it; 0 for none.
     pub peer_incarnation: u32,
-    /// The receiver's newest epoch that the sender has followed.
+    /// The receiver's newest epoch that the sender has followed, modulo 2^32.
     pub peer_epoch: u32,
     /// Number of the receiver's offers that the sender has, in that epoch.
     pub received: u64,

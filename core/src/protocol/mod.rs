@@ -136,7 +136,7 @@ pub struct Header {
     /// A frame in which the sender's game clocked is over, and the next begins in so many microseconds, as
     /// far as the sender knows: no byte comes before that. 0 where nothing is known.
     pub rest: u32,
-    /// Counts the sender's replaced histories; 0 in strict mode.
+    /// Counts the sender's replaced histories, modulo 2^32; 0 in strict mode.
     pub epoch: u32,
     /// The receiver's offers before this number have their verdicts at the sender.
     pub judged: u64,

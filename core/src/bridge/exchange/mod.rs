@@ -19,6 +19,7 @@ mod strict;
 
 pub use conversation::{ClockedBy, End, Entry, TRACE_PLACES, Transfer};
 
+use super::first_numbers::FirstNumbers;
 use super::liveness::Liveness;
 use super::stats::{Counters, Traffic};
 use crate::protocol::{Events, Flags, Header, Writer};
@@ -159,6 +160,14 @@ impl Exchange {
     pub(super) fn poll_conversation(&mut self) -> Option<Entry> {
         let strict = self.strict.conversation.poll();
         strict.or_else(|| self.rollback.as_mut()?.poll_conversation())
+    }
+
+    /// Counts on from these numbers.
+    pub(super) fn count_from(&mut self, first: FirstNumbers) {
+        self.strict.count_from(first.offers);
+        if let Some(rollback) = &mut self.rollback {
+            rollback.count_from(first);
+        }
     }
 
     /// The exchange that this side is set to, linked or not.

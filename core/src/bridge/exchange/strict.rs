@@ -29,6 +29,8 @@ const UNARMED_LIMIT: u8 = 3;
 /// One end of the strict exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Strict {
+    /// Number of each side's first offer.
+    first: u64,
     /// Number of this side's next offer.
     next: OwnOffer,
     /// This side's open offer; its game waits for the byte.
@@ -67,10 +69,18 @@ impl Strict {
     /// A state in which only what the core may still hold is kept: that cannot be taken back, and its answer
     /// is for nobody.
     pub(super) fn restarted(&self) -> Strict {
-        Strict {
+        let mut strict = Strict {
             has_orphan: !self.is_quiet(),
             ..Strict::default()
-        }
+        };
+        strict.count_from(self.first);
+        strict
+    }
+
+    /// Begins at this number, now and with each further peer.
+    pub(super) fn count_from(&mut self, first: u64) {
+        self.first = first;
+        (self.next, self.judged) = (OwnOffer::new(first), PeerOffer::new(first));
     }
 
     /// A session begins; calls that cross are ordered by our clock, or by the peer's.

@@ -9,10 +9,11 @@ use super::outbound::{Outbound, Own};
 use super::prediction_window::PredictionWindow;
 use super::snapshots::{Snapshot, Snapshots};
 use super::timeline::{self, Timeline};
+use crate::bridge::FirstNumbers;
 use crate::bridge::exchange::conversation::Conversation;
 use crate::bridge::exchange::pause::Made;
 use crate::protocol::Outcome;
-use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame};
+use crate::sequence_numbers::{Number, OwnChunk, OwnEpoch, OwnFrame, OwnOffer, PeerEpoch, PeerOffer};
 use crate::serial::{Request, Shift};
 use crate::time::Chunk;
 use std::hash::{Hash, Hasher};
@@ -96,6 +97,21 @@ impl History {
             snapshots: Snapshots::new(slots),
             ..History::default()
         }
+    }
+
+    /// Counts on from these numbers.
+    pub(super) fn count_from(&mut self, first: FirstNumbers) {
+        let FirstNumbers {
+            frames,
+            offers,
+            epochs,
+            ..
+        } = first;
+        let frame = OwnFrame::new(frames);
+        (self.frame, self.newest, self.confirmed) = (frame, frame, frame);
+        let (own, peer) = (OwnOffer::new(offers), PeerOffer::new(offers));
+        self.outbound.count_from((own, OwnEpoch::new(epochs)));
+        self.inbound.count_from((peer, PeerEpoch::new(epochs)));
     }
 
     /// The frame that comes next, or runs.

@@ -70,6 +70,8 @@ pub(super) struct Inbound {
     paired: PeerOffer,
     /// The game's answer to the next offer, announced before that has come: number of the offer, byte.
     announced: Option<(PeerOffer, u8)>,
+    /// Where the numbers of each incarnation begin.
+    first: (PeerOffer, PeerEpoch),
 }
 
 impl Inbound {
@@ -83,8 +85,18 @@ impl Inbound {
 
     pub(super) fn reset(&mut self) {
         let before = std::mem::take(self);
-        self.list = before.list.emptied();
-        self.judgements = before.judgements.emptied();
+        let (offer, epoch) = before.first;
+        self.first = before.first;
+        self.list = before.list.emptied(offer);
+        self.judgements = before.judgements.emptied(offer);
+        (self.next, self.epoch) = (offer, epoch);
+        (self.settled, self.sent, self.paired) = (offer, offer, offer);
+    }
+
+    /// Begins at these numbers, now and in each further incarnation.
+    pub(super) fn count_from(&mut self, first: (PeerOffer, PeerEpoch)) {
+        self.first = first;
+        self.reset();
     }
 
     pub(super) fn next(&self) -> PeerOffer {

@@ -111,6 +111,7 @@ mod tests;
 pub use core_requests::{Boundary, Confirmed, SaveToken, Step};
 pub use counters::{Counters, Frames, Predictions, Transfers};
 
+use super::FirstNumbers;
 use super::conversation::{Conversation, Entry};
 use crate::protocol::{Events, Header, Writer};
 use crate::sequence_numbers::Number;
@@ -153,6 +154,11 @@ impl Rollback {
             scheduler: Scheduler::default(),
             peer_sync: PeerSync::new(),
         }
+    }
+
+    /// Counts on from these numbers.
+    pub(in crate::bridge) fn count_from(&mut self, first: FirstNumbers) {
+        self.history.count_from(first);
     }
 
     /// Begins a session with a peer that rolls back too. `is_new_peer`: not the one of the last session, or

@@ -99,6 +99,8 @@ pub(super) struct Outbound {
     replaces: SequenceBuffer<OwnEpoch, OwnOffer>,
     /// Offers before this one have reached the peer as they are now.
     acknowledged: OwnOffer,
+    /// Where the numbers of each incarnation begin.
+    first: (OwnOffer, OwnEpoch),
 }
 
 impl Outbound {
@@ -113,10 +115,20 @@ impl Outbound {
 
     pub(super) fn reset(&mut self) {
         let before = std::mem::take(self);
-        self.list = before.list.emptied();
-        self.replaces = before.replaces.emptied();
+        let (offer, epoch) = before.first;
+        self.first = before.first;
+        self.list = before.list.emptied(offer);
+        self.replaces = before.replaces.emptied(epoch);
         self.predictions = before.predictions;
         self.predictions.fill(None);
+        (self.next, self.answered) = (offer, offer);
+        (self.settled, self.acknowledged) = (offer, offer);
+    }
+
+    /// Begins at these numbers, now and in each further incarnation.
+    pub(super) fn count_from(&mut self, first: (OwnOffer, OwnEpoch)) {
+        self.first = first;
+        self.reset();
     }
 
     pub(super) fn next(&self) -> OwnOffer {

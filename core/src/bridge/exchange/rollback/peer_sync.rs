@@ -197,9 +197,17 @@ pub(super) fn write_header(header: &mut Header, history: &History) {
     }
 }
 
-/// An epoch for the wire.
+/// An epoch as a datagram has it: its lower half.
 fn wire(epoch: impl Number) -> u32 {
-    u32::try_from(epoch.raw()).unwrap_or(u32::MAX)
+    let [a, b, c, d, ..] = epoch.raw().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// The epoch with this lower half that is nearest to one that is known (RFC 9000, appendix A.3): a peer knows
+/// all but the last few.
+fn epoch<E: Number>(lower: u32, known: E) -> E {
+    let away = lower.wrapping_sub(wire(known)).cast_signed();
+    E::new(known.raw().saturating_add_signed(away.into()))
 }
 
 fn position(history: &History) -> Position {
@@ -219,17 +227,17 @@ fn position(history: &History) -> Position {
 
 /// True if a datagram that comes while a live frame runs can be followed at once.
 fn takes_nothing_back(header: &Header, events: &Events<'_>, history: &History) -> bool {
-    let epoch = wire(history.inbound.epoch());
+    let known = history.inbound.epoch();
     let is_followed = |event| match event {
         Event::Position(position) => {
             (position.peer_incarnation, position.incarnation) == history.link.numbers()
         }
-        Event::Replaces(mut run) => run.all(|(replaced, _)| replaced <= epoch),
+        Event::Replaces(mut run) => run.all(|(replaced, _)| epoch(replaced, known) <= known),
         _ => true,
     };
     history.link.is_linked()
         && history.back_to().is_none()
-        && header.epoch == epoch
+        && header.epoch == wire(known)
         && events.clone().all(is_followed)
 }
 
@@ -242,13 +250,14 @@ fn follow(
 ) -> Result<(), Nonsense> {
     for event in events.clone() {
         if let Event::Replaces(mut run) = event {
-            run.try_for_each(|(epoch, from)| {
-                follow_replace(PeerEpoch::new(epoch.into()), PeerOffer::new(from), history)
+            run.try_for_each(|(lower, from)| {
+                let epoch = epoch(lower, history.inbound.epoch());
+                follow_replace(epoch, PeerOffer::new(from), history)
             })?;
         }
     }
-    let epoch = OwnEpoch::new(position.peer_epoch.into());
-    if PeerEpoch::new(header.epoch.into()) != history.inbound.epoch() || epoch > history.outbound.epoch() {
+    let epoch = epoch(position.peer_epoch, history.outbound.epoch());
+    if header.epoch != wire(history.inbound.epoch()) || epoch > history.outbound.epoch() {
         return Err(Nonsense);
     }
     history

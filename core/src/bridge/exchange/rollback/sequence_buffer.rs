@@ -25,10 +25,10 @@ impl<N: Number, T> SequenceBuffer<N, T> {
         }
     }
 
-    /// This window, emptied: numbers begin at 0 again.
-    pub(super) fn emptied(mut self) -> SequenceBuffer<N, T> {
+    /// This window, emptied, for numbers from `first` on.
+    pub(super) fn emptied(mut self, first: N) -> SequenceBuffer<N, T> {
         self.values.clear();
-        self.start = N::default();
+        self.start = first;
         self
     }
 
