@@ -91,3 +91,37 @@ impl Peering {
         Admission::Foreign(self.assigned.map(|_| Diagnostic::Claimant { name, peer }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Identity, Mac, Nonce};
+    use crate::wire::ethernet_frame::MacMessage;
+
+    #[test]
+    fn the_sequence_goes_on_behind_its_last_number() {
+        let frame = |sequence| Frame {
+            kind: Kind::Hello,
+            flags: Flags::default(),
+            sender: Identity {
+                instance: Instance([1; 16]),
+                nonce: Nonce(1),
+                box_id: 1,
+                started_ms: 1,
+                name: Name::default(),
+            },
+            heard: Instance([2; 16]),
+            sequence,
+            mac: Mac::default(),
+            mac_message: MacMessage::None,
+        };
+        let mut peering = Peering::default();
+        for n in 0..20_u32 {
+            let next = frame((u32::MAX - 10).wrapping_add(n));
+            let judge = |peering: &Peering| peering.judge(Instance([2; 16]), &next, false);
+            assert_eq!(judge(&peering), Admission::Admitted, "{n}");
+            peering.peer = Some(next);
+            assert_eq!(judge(&peering), Admission::Stale, "{n}, again");
+        }
+    }
+}
