@@ -46,6 +46,10 @@ pub enum Role {
 /// From a client to the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one message at a time, and all but the first are reports"
+)]
 pub enum ToDaemon {
     /// The first message of every client.
     Hello {
@@ -143,6 +147,9 @@ pub struct LinkReport {
     // Its name on the wire in this version of the protocol.
     #[serde(rename = "holds")]
     pub stalls: u64,
+    /// Corrections: times that the game was taken back to emulate frames again; another version may not say it.
+    #[serde(default)]
+    pub corrections: u64,
     /// Speed of the game, and what its frames cost.
     pub speed: Speed,
     /// Time this side's game waited for each byte.

@@ -144,6 +144,7 @@ pub(super) fn link_report(bridge: &Bridge, route: Route<'_>) -> LinkReport {
         peer_taken: traffic.peer_taken,
         timeouts: counters.timeouts.sum(),
         stalls: traffic.stalls,
+        corrections: traffic.corrections,
         speed: bridge.speed(),
         wait_us: stats.wait.summary(),
         round_trip_us: stats.round_trip.summary(),

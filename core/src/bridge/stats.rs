@@ -137,6 +137,8 @@ pub struct Traffic {
     pub peer_taken: u64,
     /// Slots in which the game stood still for its peer.
     pub stalls: u64,
+    /// Times that the game was taken back to emulate frames again.
+    pub corrections: u64,
 }
 
 /// Time that a piece of work took.

@@ -164,6 +164,9 @@ pub struct FrameCounts {
 pub struct LanStatus {
     /// Its name.
     pub interface: String,
+    /// Milliseconds since the link came up, while there is one; another version may not say it.
+    #[serde(default)]
+    pub up_ms: Option<u64>,
     /// The machines known there, those with a game first.
     pub machines: Vec<MachineStatus>,
     /// Name of the one that is waited for: the player's choice, or the last partner.
@@ -282,10 +285,13 @@ mod tests {
         match value {
             Value::Object(map) => {
                 let keys: Vec<String> = map.keys().cloned().collect();
-                // The statistics' own summaries may lack these, and an older game's report its transport.
-                let mut keys = keys
-                    .iter()
-                    .filter(|key| !["p999", "mean", "transport"].contains(&key.as_str()));
+                // Another version may lack these, and a LAN its time.
+                let is_optional = |key: &str| {
+                    ["p999", "mean", "corrections", "transport"].contains(&key)
+                        || (key == "up_ms" && map.contains_key("machines"))
+                };
+                let keys: Vec<_> = keys.into_iter().filter(|key| !is_optional(key)).collect();
+                let mut keys = keys.iter();
                 keys.any(|key| {
                     *n -= 1;
                     (*n == 0 && map.remove(key).is_some()) || (*n > 0 && remove(&mut map[key], n))
@@ -324,6 +330,7 @@ mod tests {
             cables: vec![cable],
             lans: vec![LanStatus {
                 interface: "eth0".into(),
+                up_ms: Some(1),
                 machines: vec![machine],
                 waits_for: Some("den".into()),
                 is_open: false,

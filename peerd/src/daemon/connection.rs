@@ -205,9 +205,12 @@ impl Connection {
         self.send(message);
     }
 
-    /// Tells it of the LAN where that has changed; round trips change all the time.
+    /// Tells it of the LAN where that has changed; round trips and ages change all the time.
     pub(super) fn tell_lan(&mut self, lan: &LanStatus) {
-        let mut lan = lan.clone();
+        let mut lan = LanStatus {
+            up_ms: None,
+            ..lan.clone()
+        };
         lan.machines.iter_mut().for_each(|of| of.round_trip_us = None);
         if self.lan.as_ref() != Some(&lan) {
             self.send(&FromDaemon::Lan(lan.clone()));

@@ -155,7 +155,7 @@ impl Interfaces {
             port.drain(now, &mut self.shared);
         }
         for port in self.lans.values_mut() {
-            port.drain(&mut self.shared.events);
+            port.drain(now, &mut self.shared.events);
         }
         let events = std::mem::take(&mut self.shared.events);
         for event in &events {
@@ -234,10 +234,10 @@ impl Interfaces {
     }
 
     /// The LANs as their games are to know them.
-    pub(super) fn lans(&self) -> Vec<(LinkId, LanStatus)> {
+    pub(super) fn lans(&self, now: LocalTime) -> Vec<(LinkId, LanStatus)> {
         self.lans
             .values()
-            .map(|port| (port.id(), port.status()))
+            .map(|port| (port.id(), port.status(now)))
             .collect()
     }
 
@@ -301,7 +301,7 @@ impl Interfaces {
             uptime_s: uptime.as_secs(),
             resyncs: self.resyncs,
             cables: self.ports.values().take(8).map(|port| port.status(now)).collect(),
-            lans: self.lans.values().take(2).map(LanPort::status).collect(),
+            lans: self.lans.values().take(2).map(|port| port.status(now)).collect(),
             ..Status::default()
         }
     }

@@ -6,11 +6,11 @@ use crate::escape;
 use gamelink_core::bridge::Speed;
 use gamelink_core::control::{GameStatus, LinkReport, Status, Transport};
 use ratatui::crossterm::event::{self, Event, KeyCode};
-use ratatui::layout::{Constraint, Layout};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table};
 use ratatui::{DefaultTerminal, Frame};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,54 +21,125 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Bars kept: more than a terminal has columns.
 const HISTORY: usize = 512;
 
-/// Bytes exchanged, a bar for each second's reports. A game reports once a second; the status is requested
-/// more often.
+/// Counts that a game reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    /// Bytes exchanged.
+    bytes: u64,
+    stalls: u64,
+    corrections: u64,
+}
+
+impl Counts {
+    fn of(report: &LinkReport) -> Counts {
+        Counts {
+            bytes: report.exchanged(),
+            stalls: report.stalls,
+            corrections: report.corrections,
+        }
+    }
+
+    /// Applies `f` to each count and the same one of another. Saturating ones only: a game may send any numbers.
+    fn with(self, other: Counts, f: impl Fn(u64, u64) -> u64) -> Counts {
+        Counts {
+            bytes: f(self.bytes, other.bytes),
+            stalls: f(self.stalls, other.stalls),
+            corrections: f(self.corrections, other.corrections),
+        }
+    }
+
+    /// What came between an earlier report and this one, in the `n`th of so many equal parts.
+    fn part(self, before: Counts, n: u64, parts: u64) -> Counts {
+        let upto = |all: u64, n: u64| {
+            let part = u128::from(all) * u128::from(n) / u128::from(parts.max(1));
+            u64::try_from(part).unwrap_or(u64::MAX)
+        };
+        self.with(before, |now, before| {
+            let all = now.saturating_sub(before);
+            upto(all, n + 1).saturating_sub(upto(all, n))
+        })
+    }
+}
+
+/// A game as it was last seen.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    reports: u64,
+    counts: Counts,
+    /// What came with its last report; `None` where it is the first one seen.
+    newest: Option<Counts>,
+    /// Number of the bar behind that of its last report.
+    next_bar: u64,
+}
+
+/// What is exchanged, a bar for each report: a game sends one a second. The status is requested more often, but
+/// several may have come in between, or none. Games that report in the same second share a bar.
 #[derive(Debug, Default)]
 struct Bars {
-    bars: VecDeque<u64>,
-    /// Reports seen of each process, and its bytes by then.
-    seen: BTreeMap<i32, (u64, u64)>,
-    /// Processes with a report in the newest bar.
-    in_newest: BTreeSet<i32>,
+    bars: VecDeque<Counts>,
+    /// Number of the bar behind the newest.
+    end: u64,
+    /// By process.
+    seen: BTreeMap<i32, Seen>,
 }
 
 impl Bars {
     fn handle_status(&mut self, status: &Status) {
-        let mut seen = BTreeMap::new();
+        let before = std::mem::take(&mut self.seen);
         for game in &status.games {
             let Some(report) = &game.report else { continue };
-            let now = (game.reports, report.exchanged());
-            seen.insert(game.pid, now);
-            // Bytes before the first status belong to no bar.
-            let Some((reports, exchanged)) = self.seen.get(&game.pid) else {
-                continue;
+            let (reports, counts) = (game.reports, Counts::of(report));
+            let mut seen = Seen {
+                reports,
+                counts,
+                newest: None,
+                next_bar: 0,
             };
-            if game.reports != *reports {
-                self.add(game.pid, now.1.saturating_sub(*exchanged));
+            // What came before the first status belongs to no bar.
+            if let Some(before) = before.get(&game.pid) {
+                (seen.newest, seen.next_bar) = (before.newest, before.next_bar);
+                if before.reports != reports {
+                    // Fewer are of a new connection.
+                    let parts = reports.saturating_sub(before.reports).clamp(1, HISTORY as u64);
+                    self.add(&mut seen, before.counts, parts);
+                }
             }
-        }
-        self.seen = seen;
-    }
-
-    fn add(&mut self, pid: i32, bytes: u64) {
-        if self.bars.is_empty() || self.in_newest.contains(&pid) {
-            self.in_newest.clear();
-            self.bars.push_back(0);
-            if self.bars.len() > HISTORY {
-                self.bars.pop_front();
-            }
-        }
-        self.in_newest.insert(pid);
-        if let Some(newest) = self.bars.back_mut() {
-            *newest = newest.saturating_add(bytes);
+            self.seen.insert(game.pid, seen);
         }
     }
 
-    /// The newest bars, aligned to the right.
-    fn newest(&self, width: usize) -> Vec<u64> {
+    /// Adds so many reports of a game: those that came since the counts were `before`.
+    fn add(&mut self, seen: &mut Seen, before: Counts, parts: u64) {
+        let first = self.end.saturating_sub(parts).max(seen.next_bar);
+        for n in 0..parts {
+            let part = seen.counts.part(before, n, parts);
+            let place = first.saturating_add(n);
+            while self.end <= place {
+                self.end += 1;
+                self.bars.push_back(Counts::default());
+                if self.bars.len() > HISTORY {
+                    self.bars.pop_front();
+                }
+            }
+            let from_end = usize::try_from(self.end - place).unwrap_or(usize::MAX);
+            let bar = self.bars.len().checked_sub(from_end);
+            if let Some(bar) = bar.and_then(|bar| self.bars.get_mut(bar)) {
+                *bar = bar.with(part, u64::saturating_add);
+            }
+            (seen.newest, seen.next_bar) = (Some(part), place + 1);
+        }
+    }
+
+    /// What came with the last report of a game: a second's.
+    fn newest_of(&self, pid: i32) -> Option<Counts> {
+        self.seen.get(&pid)?.newest
+    }
+
+    /// One count of the newest bars, aligned to the right.
+    fn newest(&self, width: usize, count: impl Fn(&Counts) -> u64) -> Vec<u64> {
         let empty = width.saturating_sub(self.bars.len());
         let bars = self.bars.iter().skip(self.bars.len().saturating_sub(width));
-        std::iter::repeat_n(0, empty).chain(bars.copied()).collect()
+        std::iter::repeat_n(0, empty).chain(bars.map(count)).collect()
     }
 }
 
@@ -102,22 +173,39 @@ fn no_terminal(error: &io::Error) -> Failure {
     format!("cannot draw on this terminal: {error}; `peerd status` needs none").into()
 }
 
+/// Lines of a chart that is less important, with its frame.
+const LOW_CHART: u16 = 4;
+
 fn draw(frame: &mut Frame<'_>, status: &Status, bars: &Bars) {
     let rows = |count: usize| Constraint::Length(u16::try_from(count.max(1)).unwrap_or(8) + 3);
-    let [top, middle, bottom, foot] = Layout::vertical([
+    let [top, middle, bytes, stalls, corrections, foot] = Layout::vertical([
         rows(links(status).count()),
         rows(status.games.len()),
-        Constraint::Min(5),
+        Constraint::Min(LOW_CHART),
+        Constraint::Length(LOW_CHART),
+        Constraint::Length(LOW_CHART),
         Constraint::Length(1),
     ])
     .areas(frame.area());
     frame.render_widget(cables(status), top);
-    frame.render_widget(games(status), middle);
-    let width = usize::from(bottom.width.saturating_sub(2));
-    let line = Sparkline::default()
-        .data(bars.newest(width))
-        .block(Block::bordered().title(" bytes exchanged each second "));
-    frame.render_widget(line, bottom);
+    frame.render_widget(games(status, bars), middle);
+    let mut chart = |area: Rect, title: &str, count: fn(&Counts) -> u64| {
+        let width = usize::from(area.width.saturating_sub(2));
+        let data = bars.newest(width, count);
+        let (last, most) = (data.last().copied(), data.iter().max().copied());
+        let title = format!(
+            " {title} each second: {}, at most {} ",
+            last.unwrap_or_default(),
+            most.unwrap_or_default()
+        );
+        let line = Sparkline::default()
+            .data(data)
+            .block(Block::bordered().title(title));
+        frame.render_widget(line, area);
+    };
+    chart(bytes, "bytes exchanged", |counts| counts.bytes);
+    chart(stalls, "stalls", |counts| counts.stalls);
+    chart(corrections, "corrections", |counts| counts.corrections);
     frame.render_widget(Paragraph::new("q: quit"), foot);
 }
 
@@ -152,12 +240,11 @@ fn links(status: &Status) -> impl Iterator<Item = [String; 6]> {
             (false, true) => "blocked here: firewall?",
             (false, false) => "blocked both ways: firewall?",
         };
-        let up = cable.up_ms.map(|ms| format!("{} s", ms / 1000));
         [
             cable.device.interface.clone(),
             cable.state.to_string(),
             peer.map(|peer| peer.name.clone()).unwrap_or_default(),
-            up.unwrap_or_default(),
+            up(cable.up_ms),
             layers.to_owned(),
             cable.diagnostics.first().cloned().unwrap_or_default(),
         ]
@@ -165,17 +252,38 @@ fn links(status: &Status) -> impl Iterator<Item = [String; 6]> {
     let lans = status.lans.iter().map(|lan| {
         let partner = lan.machines.iter().find(|machine| machine.is_linked);
         let state = if partner.is_some() { "linked" } else { "searching" };
-        let heard = format!("LAN, {} heard", lan.machines.len());
         let name = partner.map(|machine| machine.name.clone()).unwrap_or_default();
-        let [interface, state] = [&lan.interface, state].map(str::to_owned);
-        [interface, state, name, String::new(), heard, String::new()]
+        // Two partners have answered each other.
+        let layers = match partner.map(|machine| machine.round_trip_us) {
+            Some(Some(us)) => format!("both ways, {:.1} ms", us as f64 / 1e3),
+            Some(None) => "both ways".to_owned(),
+            None if lan.machines.is_empty() => "nobody heard".to_owned(),
+            None => format!("{} heard", lan.machines.len()),
+        };
+        let remedy = match lan.machines.is_empty() {
+            true => "see `peerd doctor`",
+            false => "",
+        };
+        let [interface, state, remedy] = [&lan.interface, state, remedy].map(str::to_owned);
+        [interface, state, name, up(lan.up_ms), layers, remedy]
     });
     cables.chain(lans)
 }
 
-fn games(status: &Status) -> Table<'static> {
+/// Time for which a link has been up.
+fn up(ms: Option<u64>) -> String {
+    let seconds = ms.map(|ms| ms / 1000);
+    seconds.map_or(String::new(), |seconds| match seconds {
+        0..600 => format!("{seconds} s"),
+        600..36_000 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    })
+}
+
+fn games(status: &Status, bars: &Bars) -> Table<'static> {
     let ms = |us: f64| format!("{:.2}", us / 1e3);
     let rows = status.games.iter().map(|game| {
+        let newest = bars.newest_of(game.pid);
         let says =
             |value: &dyn Fn(&LinkReport) -> String| game.report.as_ref().map(value).unwrap_or_default();
         [
@@ -187,13 +295,14 @@ fn games(status: &Status) -> Table<'static> {
             says(&|report| report.offset_us.map(ms).unwrap_or_default()),
             says(&|report| ms(report.wait_us.p99)),
             says(&|report| report.timeouts.to_string()),
-            says(&|report| report.stalls.to_string()),
+            newest.map_or(String::new(), |counts| counts.stalls.to_string()),
+            newest.map_or(String::new(), |counts| counts.corrections.to_string()),
             says(&|report| speed(&report.speed)),
             says(&|report| report.exchanged().to_string()),
         ]
     });
-    let header = "game|cable|state|rtt ms|rtt p99|offset ms|wait p99|timeouts|stalls|speed|bytes";
-    table(" games ".to_owned(), header, [Constraint::Fill(1); 11], rows)
+    let header = "game|cable|state|rtt ms|rtt p99|offset ms|wait p99|timeouts|stalls/s|corr/s|speed|bytes";
+    table(" games ".to_owned(), header, [Constraint::Fill(1); 12], rows)
 }
 
 /// Interface of the game's cable, or what its link goes over instead.
@@ -214,6 +323,9 @@ fn speed(speed: &Speed) -> String {
 mod tests {
     use super::*;
     use gamelink_core::bridge::Slowness;
+    use gamelink_core::control::{CableState, CableStatus, DeviceStatus, LanStatus, MachineStatus};
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
 
     #[test]
     fn a_slow_game_says_why() {
@@ -233,6 +345,8 @@ mod tests {
             reports,
             report: Some(LinkReport {
                 taken,
+                stalls: taken / 10,
+                corrections: taken / 5,
                 ..LinkReport::default()
             }),
             ..GameStatus::default()
@@ -241,6 +355,10 @@ mod tests {
             games: games.iter().map(game).collect(),
             ..Status::default()
         }
+    }
+
+    fn bytes(bars: &Bars, width: usize) -> Vec<u64> {
+        bars.newest(width, |counts| counts.bytes)
     }
 
     #[test]
@@ -256,8 +374,21 @@ mod tests {
         ] {
             bars.handle_status(&status(&[(7, reports, taken)]));
         }
-        assert_eq!(bars.newest(5), [0, 0, 60, 70, 0]);
-        assert_eq!(bars.newest(2), [70, 0]);
+        assert_eq!(bytes(&bars, 5), [0, 0, 60, 70, 0]);
+        assert_eq!(bytes(&bars, 2), [70, 0]);
+        assert_eq!(bars.newest(3, |counts| counts.stalls), [6, 7, 0]);
+        assert_eq!(bars.newest(3, |counts| counts.corrections), [12, 14, 0]);
+        assert_eq!(bars.newest_of(7), Some(Counts::default()));
+    }
+
+    #[test]
+    fn reports_between_two_looks_are_a_bar_each() {
+        let mut bars = Bars::default();
+        for (reports, taken) in [(1, 100), (2, 110), (5, 141), (5, 141)] {
+            bars.handle_status(&status(&[(7, reports, taken)]));
+        }
+        assert_eq!(bytes(&bars, 5), [0, 10, 10, 10, 11]);
+        assert_eq!(bars.newest_of(7).unwrap().bytes, 11, "a second's, not three");
     }
 
     #[test]
@@ -268,10 +399,20 @@ mod tests {
             [(7, 2, 10), (8, 5, 0)],
             [(7, 2, 10), (8, 6, 3)],
             [(7, 3, 20), (8, 7, 6)],
+            [(7, 5, 40), (8, 9, 12)],
         ] {
             bars.handle_status(&status(&looks));
         }
-        assert_eq!(bars.newest(2), [13, 13]);
+        assert_eq!(bytes(&bars, 5), [0, 13, 13, 13, 13]);
+    }
+
+    #[test]
+    fn a_game_that_reports_no_more_adds_nothing_and_takes_nothing_from_the_other() {
+        let mut bars = Bars::default();
+        for n in 0..6 {
+            bars.handle_status(&status(&[(7, 1 + n, 10 * n), (8, 1 + n.min(2), 3 * n.min(2))]));
+        }
+        assert_eq!(bytes(&bars, 6), [0, 13, 13, 10, 10, 10]);
     }
 
     #[test]
@@ -280,6 +421,90 @@ mod tests {
         for (reports, taken) in [(1, 100), (2, 5), (3, u64::MAX), (4, 0)] {
             bars.handle_status(&status(&[(7, reports, taken), (8, reports, u64::MAX)]));
         }
-        assert_eq!(bars.newest(3), [0, u64::MAX - 5, 0]);
+        assert_eq!(bytes(&bars, 3), [0, u64::MAX - 5, 0]);
+        for reports in [u64::MAX, 0, u64::MAX, 3, 2] {
+            bars.handle_status(&status(&[(7, reports, u64::MAX), (8, 5, 1)]));
+        }
+        assert_eq!(bytes(&bars, 2 * HISTORY).len(), 2 * HISTORY);
+        assert!(bars.bars.len() == HISTORY);
+    }
+
+    #[test]
+    fn the_screen_shows_links_games_and_what_came_with_the_last_report() {
+        let mut bars = Bars::default();
+        let of = |n: u64| Status {
+            cables: vec![CableStatus {
+                device: DeviceStatus {
+                    interface: "usb0".into(),
+                    ..DeviceStatus::default()
+                },
+                state: CableState::Linked,
+                up_ms: Some(7_000),
+                ..CableStatus::default()
+            }],
+            lans: vec![LanStatus {
+                interface: "wlan0".into(),
+                ..LanStatus::default()
+            }],
+            ..status(&[(7, n, 50 * n)])
+        };
+        for n in 1..=3 {
+            bars.handle_status(&of(n));
+        }
+        let mut terminal = Terminal::new(TestBackend::new(120, 28)).unwrap();
+        terminal.draw(|frame| draw(frame, &of(3), &bars)).unwrap();
+        let screen = terminal.backend().to_string();
+        for words in [
+            "usb0            linked",
+            "wlan0           searching",
+            "nobody heard",
+            "7 s",
+            "bytes exchanged each second: 50, at most 50",
+            "stalls each second: 5, at most 5",
+            "corrections each second: 10, at most 10",
+        ] {
+            assert!(screen.contains(words), "{words}: {screen}");
+        }
+        assert!(
+            screen.matches("██").count() >= 3,
+            "two bars in each chart: {screen}"
+        );
+    }
+
+    #[test]
+    fn a_lan_shows_its_state_as_a_cable_does() {
+        let machine = |is_linked| MachineStatus {
+            name: "ada".into(),
+            instance: "12345678".into(),
+            address: ([192, 168, 1, 7], 56401).into(),
+            has_game: true,
+            title: "TETRIS".into(),
+            is_same_game: true,
+            is_paired: true,
+            is_open: false,
+            is_taken: false,
+            round_trip_us: Some(1234),
+            is_linked,
+        };
+        let row = |up_ms, machines| {
+            let lan = LanStatus {
+                interface: "wlan0".into(),
+                up_ms,
+                machines,
+                ..LanStatus::default()
+            };
+            let status = Status {
+                lans: vec![lan],
+                ..Status::default()
+            };
+            links(&status).next().unwrap().join("|")
+        };
+        assert_eq!(
+            row(Some(61_500), vec![machine(true)]),
+            "wlan0|linked|ada|61 s|both ways, 1.2 ms|"
+        );
+        assert_eq!(row(None, vec![machine(false)]), "wlan0|searching|||1 heard|");
+        assert!(row(None, vec![]).starts_with("wlan0|searching|||nobody heard|see `peerd doctor`"));
+        assert_eq!([Some(3_600_000), Some(360_000_000)].map(up), ["60 min", "100 h"]);
     }
 }

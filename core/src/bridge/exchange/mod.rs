@@ -400,6 +400,7 @@ impl Exchange {
             taken: strict.taken + strict.paired + transfers.exchanged,
             peer_taken: strict.peer_taken + strict.peer_paired + taken + transfers.paired,
             stalls: frames.stalls,
+            corrections: frames.corrections,
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct LanPort {
     index: IfIndex,
     pub(super) lan: Lan,
     sockets: Vec<(Token, LanSocket)>,
+    link_up_since: Option<LocalTime>,
 }
 
 impl LanPort {
@@ -40,6 +41,7 @@ impl LanPort {
             index,
             lan,
             sockets,
+            link_up_since: None,
         }
     }
 
@@ -71,7 +73,7 @@ impl LanPort {
         true
     }
 
-    pub(super) fn drain(&mut self, events: &mut Vec<Event>) {
+    pub(super) fn drain(&mut self, now: LocalTime, events: &mut Vec<Event>) {
         while let Some(output) = self.lan.poll_output() {
             match output {
                 Output::Announce(beacon) => {
@@ -84,10 +86,13 @@ impl LanPort {
                 Output::Meet(to, datagram) => self.send(to, &datagram.encode()),
                 Output::Met(pairing) => events.push(Event::Met(pairing)),
                 Output::PeerUp(peer, address) => {
+                    // It is repeated when the peer moves.
+                    self.link_up_since.get_or_insert(now);
                     log::info!("link up lan={} peer={peer} address={address}", self.name);
                     events.push(Event::Changed);
                 }
                 Output::PeerDown(loss) => {
+                    self.link_up_since = None;
                     log::info!("link down lan={} reason={loss}", self.name);
                     events.push(Event::Down(self.id(), self.name, loss));
                 }
@@ -122,7 +127,7 @@ impl LanPort {
         Some((self.id(), peer_up(self.name, peer, address, (None, Some(key)))))
     }
 
-    pub(super) fn status(&self) -> LanStatus {
+    pub(super) fn status(&self, now: LocalTime) -> LanStatus {
         let linked = self.lan.linked().map(|machine| machine.instance);
         let known = self.lan.machines().into_iter().take(12);
         let me = self.lan.instance();
@@ -141,6 +146,7 @@ impl LanPort {
         });
         LanStatus {
             interface: self.name.to_string(),
+            up_ms: self.link_up_since.map(|at| now.since(at).as_millis() as u64),
             machines: machines.collect(),
             waits_for: self.lan.waits_for().map(|name| name.to_string()),
             is_open: self.lan.is_open(),

@@ -96,6 +96,7 @@ impl Peering {
 mod tests {
     use super::*;
     use crate::identity::{Identity, Mac, Nonce};
+    use crate::machine::trust::{MachineId, Public};
     use crate::wire::ethernet_frame::MacMessage;
 
     #[test]
@@ -109,6 +110,8 @@ mod tests {
                 box_id: 1,
                 started_ms: 1,
                 name: Name::default(),
+                machine: MachineId::default(),
+                public: Public::default(),
             },
             heard: Instance([2; 16]),
             sequence,
