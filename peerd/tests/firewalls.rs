@@ -155,6 +155,99 @@ fn firewalld_is_opened() {
     is_opened_when_asked_to(&lab, list, &["interfaces: usb0", "ports: 56400-56401/udp"]);
 }
 
+/// Two machines on a LAN, of which the first one's firewall drops what comes in.
+fn walled_lan(name: &str) -> Lab {
+    let script = "nft add table inet mine; \
+                  nft add chain inet mine in '{ type filter hook input priority 0; policy drop; }'; \
+                  nft add rule inet mine in iif lo accept";
+    let lab = walled(name, &["nft"], &[], script).expect("the tests need nftables");
+    for end in 0..2 {
+        let address = format!(
+            "ip addr add 10.77.0.{}/24 dev usb0 && ip link set usb0 up",
+            end + 1
+        );
+        lab.sh(end, &address);
+    }
+    lab
+}
+
+const ON_LAN: [&str; 4] = ["--interface", "none", "--lan", "usb0"];
+const MANAGED: [&str; 5] = ["--interface", "none", "--lan", "usb0", "--manage-firewall"];
+
+#[test]
+#[ignore = "needs root"]
+fn a_lan_is_opened_while_it_is_served() {
+    let lab = walled_lan("lanfw");
+    let before = rules(&lab);
+    let b = lab.daemon(1, &ON_LAN);
+    let mut a = lab.daemon(0, &MANAGED);
+    let (mut first, mut second) = (a.game(), b.game());
+    assert_eq!(
+        (first.peer_up().name, second.peer_up().name),
+        ("player-1".into(), "player-0".into())
+    );
+    let open = rules(&lab);
+    assert_eq!(
+        open.matches("udp dport 56400-56401 accept comment \"gamelink\"")
+            .count(),
+        1,
+        "{open}"
+    );
+    assert!(
+        open.contains("iif \"usb0\""),
+        "bound to the interface itself: {open}"
+    );
+    // The interface goes, and comes back under the same name.
+    lab.sh(0, "ip link set usb0 name away0");
+    drop((first, second));
+    a.terminate();
+    assert_eq!(rules(&lab), before, "closed by its number, whatever its name");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_a_killed_daemon_left_open_on_a_lan_is_closed_by_the_next() {
+    let lab = walled_lan("lankill");
+    let before = rules(&lab);
+    let opened = |lab: &Lab| rules(lab).matches("gamelink").count();
+    let mut a = lab.daemon(0, &MANAGED);
+    eventually("the hole", || opened(&lab) == 1);
+    a.kill();
+    assert_eq!(opened(&lab), 1);
+    // One that serves the LAN again takes the rule over.
+    let mut a = lab.daemon(0, &MANAGED);
+    a.game();
+    eventually("one hole", || opened(&lab) == 1);
+    a.kill();
+    // One that does not closes it.
+    let mut a = lab.daemon(0, &["--interface", "none", "--manage-firewall"]);
+    eventually("no hole", || opened(&lab) == 0);
+    a.terminate();
+    assert_eq!(rules(&lab), before);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_lan_over_which_a_game_plays_stays_open_until_the_next_start() {
+    let lab = walled_lan("lanplay");
+    let before = rules(&lab);
+    let b = lab.daemon(1, &ON_LAN);
+    let mut a = lab.daemon(0, &MANAGED);
+    let (mut first, mut second) = (a.game(), b.game());
+    first.peer_up();
+    second.peer_up();
+    first.plays_on("usb0");
+    eventually("the daemon knows", || {
+        a.status().games.iter().any(|game| game.reports > 0)
+    });
+    a.terminate();
+    assert_ne!(rules(&lab), before);
+    drop((first, second));
+    let mut a = lab.daemon(0, &MANAGED);
+    a.terminate();
+    assert_eq!(rules(&lab), before);
+}
+
 /// The daemon runs as the shipped unit runs it: as nobody, with two rights. What nft is underneath can be
 /// changed so; for the rest a person is told the command.
 #[test]

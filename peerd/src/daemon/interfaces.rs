@@ -94,10 +94,12 @@ impl Interfaces {
             resyncs: 0,
         };
         interfaces.rescan(clock::now());
-        // Rules of a killed run; those of cables are taken over when these link.
+        // Rules of a killed run; those of cables are taken over when these link, those of LANs have been.
         let name = |port: &CablePort| port.cable.is_ours().then(|| port.name().to_owned());
-        let cables = interfaces.ports.values().filter_map(name).collect();
-        interfaces.shared.firewall.order(Order::Sweep(cables));
+        let cables = interfaces.ports.values().filter_map(name);
+        let lans = interfaces.lans.values().map(|lan| lan.name.to_string());
+        let kept = cables.chain(lans).collect();
+        interfaces.shared.firewall.order(Order::Sweep(kept));
         Ok(interfaces)
     }
 
@@ -267,8 +269,14 @@ impl Interfaces {
         }
     }
 
-    /// Stops all cables. Those over which a game is linked keep their addresses.
+    /// Stops all cables. Those over which a game is linked keep their addresses, and as a LAN does what is open
+    /// in the firewall.
     pub(super) fn stop(&mut self, now: LocalTime, clients: &Connections) {
+        for (&index, port) in &self.lans {
+            if clients.plays(port.id(), port.name.as_str()) {
+                self.shared.firewall.order(Order::Leave(index));
+            }
+        }
         for (&index, port) in &mut self.ports {
             port.stays = clients.plays(port.id(), port.name());
             if port.stays {

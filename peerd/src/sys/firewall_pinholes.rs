@@ -1,4 +1,5 @@
-//! Rules of `--manage-firewall`: opened, closed, left for a game, and cleaned up after a killed run.
+//! Rules of `--manage-firewall`, for cables and LANs: opened, closed, left for a game, and cleaned up after a
+//! killed run.
 
 use super::firewall::{
     FIRST, Firewall, LAST, TAG, ZONE, detect, iptables_rule, objects, run, ufw_rule, word,
@@ -11,17 +12,24 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+/// Kinds of interface: a cable has the zone of firewalld that is ours, a LAN stays in its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    Cable,
+    Lan,
+}
+
 /// Orders for the rules of one interface, or of all.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Open it, once.
-    Open(IfIndex, String),
+    Open(IfIndex, String, Network),
     /// Open it under the interface's new name, if it is open.
     Rename(IfIndex, String),
     Close(IfIndex),
     /// Leave it open for a game that is linked; the next start takes over.
     Leave(IfIndex),
-    /// Close rules of an earlier run on interfaces that are not these cables.
+    /// Close rules of an earlier run on interfaces that are not these cables and LANs.
     Sweep(Vec<String>),
 }
 
@@ -63,15 +71,16 @@ fn keep(orders: Receiver<Order>) {
     let mut pinholes: BTreeMap<IfIndex, Pinhole> = BTreeMap::new();
     for order in orders {
         match order {
-            Order::Open(index, interface) => {
+            Order::Open(index, interface, network) => {
                 pinholes
                     .entry(index)
-                    .or_insert_with(|| Pinhole::open(index, interface));
+                    .or_insert_with(|| Pinhole::open(index, interface, network));
             }
             Order::Rename(index, interface) => {
                 if let Some(old) = pinholes.remove(&index) {
+                    let network = old.network;
                     drop(old);
-                    pinholes.insert(index, Pinhole::open(index, interface));
+                    pinholes.insert(index, Pinhole::open(index, interface, network));
                 }
             }
             Order::Close(index) => drop(pinholes.remove(&index)),
@@ -94,30 +103,68 @@ fn keep(orders: Receiver<Order>) {
 struct Pinhole {
     interface: String,
     index: IfIndex,
+    network: Network,
     firewalls: Vec<Firewall>,
+    /// The zone of a LAN, in which firewalld has opened our ports for us.
+    zone: Option<String>,
 }
 
 impl Pinhole {
     /// Opens the firewalls of this machine for one interface.
-    fn open(index: IfIndex, interface: String) -> Pinhole {
-        let pinhole = Pinhole {
+    fn open(index: IfIndex, interface: String, network: Network) -> Pinhole {
+        let mut pinhole = Pinhole {
             interface,
             index,
+            network,
             firewalls: detect(),
+            zone: None,
         };
         // Rules of a killed daemon are removed first, so that there is only one set.
         pinhole.close();
-        let interface = &pinhole.interface;
-        let commands = |firewall: &Firewall| firewall.commands_by("iif", interface);
-        for command in pinhole.firewalls.iter().flat_map(commands) {
+        let zone = pinhole.lan_zone();
+        if zone.as_deref().is_some_and(is_open) {
+            // By its owner, who keeps it so.
+            return pinhole;
+        }
+        let commands = |firewall: &Firewall| pinhole.commands(firewall, zone.as_deref());
+        let commands: Vec<String> = pinhole.firewalls.iter().flat_map(commands).collect();
+        for command in commands {
             match run(&command) {
-                Ok(_) => log::info!("firewall opened command=`{command}`"),
+                Ok(_) => {
+                    pinhole.zone.clone_from(&zone);
+                    log::info!("firewall opened command=`{command}`");
+                }
                 Err(error) => log::warn!(
                     "cannot open this machine's firewall: run `{command}` as root, once after each plug, or open it for good; {error}"
                 ),
             }
         }
         pinhole
+    }
+
+    /// Zone of firewalld in which this LAN is, if there is a firewalld that tells us.
+    fn lan_zone(&self) -> Option<String> {
+        let is_asked = self.network == Network::Lan && matches!(self.firewalls[..], [Firewall::Firewalld]);
+        let of_interface = || {
+            run(&format!(
+                "firewall-cmd --get-zone-of-interface={}",
+                self.interface
+            ))
+        };
+        // An interface that nobody has put into a zone is in the default one.
+        let zone = is_asked.then(|| of_interface().or_else(|_| run("firewall-cmd --get-default-zone")));
+        Some(zone?.ok()?.trim().to_owned())
+    }
+
+    fn commands(&self, firewall: &Firewall, zone: Option<&str>) -> Vec<String> {
+        match (firewall, zone) {
+            (Firewall::Firewalld, Some(zone)) => vec![in_zone(zone, "add-port")],
+            // Not asked, or refused: for a person's shell, which finds the zone.
+            (Firewall::Firewalld, None) if self.network == Network::Lan => {
+                firewall.lan_commands(&self.interface)
+            }
+            _ => firewall.commands_by("iif", &self.interface),
+        }
     }
 
     /// Removes our rules.
@@ -130,7 +177,10 @@ impl Pinhole {
             close(firewall, |of| {
                 of == interface || of == number || name.to_str() == Ok(of)
             });
-            if let Firewall::Firewalld = firewall {
+            if let Some(zone) = &self.zone {
+                let _ = run(&in_zone(zone, "remove-port"));
+            }
+            if let (Firewall::Firewalld, Network::Cable) = (firewall, self.network) {
                 let zone = format!("firewall-cmd --zone={ZONE}");
                 let _ = run(&format!("{zone} --remove-interface={interface}"));
                 // Another cable may still be there.
@@ -151,8 +201,18 @@ impl Drop for Pinhole {
     }
 }
 
+/// The command that does this to our ports in a zone of firewalld.
+fn in_zone(zone: &str, what: &str) -> String {
+    format!("firewall-cmd --zone={zone} --{what}={FIRST}-{LAST}/udp")
+}
+
+/// True if our ports are open in a zone of firewalld.
+fn is_open(zone: &str) -> bool {
+    run(&in_zone(zone, "query-port")).is_ok()
+}
+
 /// Removes our rules, found by tag, on interfaces that satisfy `is_to_go`. firewalld is left alone: its zone
-/// does not mark rules as ours, and opens no more than our two ports until it is reloaded.
+/// does not mark rules as ours, and opens no more than our two ports until it is reloaded; nor does a LAN's.
 fn close(firewall: &Firewall, is_to_go: impl Fn(&str) -> bool) {
     let list = |command: &str| run(command).unwrap_or_default();
     match firewall {

@@ -12,7 +12,7 @@ use crate::machine::address_plan::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::{Action, LinkState};
 use crate::sys::environment;
-use crate::sys::firewall_pinholes::Order;
+use crate::sys::firewall_pinholes::{Network, Order};
 use crate::sys::netlink::Route;
 use crate::sys::sysfs::Device;
 use crate::sys::udp_probe::Prober;
@@ -204,9 +204,8 @@ impl CablePort {
                         plan.peer
                     );
                     self.socket.follow(name, Some(peer.instance));
-                    shared
-                        .firewall
-                        .order(Order::Open(self.link.index, name.as_str().into()));
+                    let (index, name) = (self.link.index, name.as_str().into());
+                    shared.firewall.order(Order::Open(index, name, Network::Cable));
                     shared.events.extend([Event::Changed, Event::Plugged(peer)]);
                 }
                 Output::PeerDown(peer, loss) => {

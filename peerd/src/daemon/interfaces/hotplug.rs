@@ -230,6 +230,7 @@ impl Interfaces {
 
     fn leave_lan(&mut self, index: IfIndex, loss: Loss) {
         if let Some(lan) = self.lans.remove(&index) {
+            self.shared.firewall.order(Order::Close(index));
             log::info!("LAN interface released lan={} reason={loss}", lan.name);
             self.shared.events.push(Event::Down(lan.id(), lan.name, loss));
         }

@@ -4,6 +4,7 @@ use super::shared::Shared;
 use crate::daemon::assignment::{Event, LinkId, peer_up};
 use crate::identity::{IfIndex, Name};
 use crate::machine::lan::{Lan, Output, Playing};
+use crate::sys::firewall_pinholes::{Network, Order};
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::{Beacon, Game};
 use crate::wire::meeting::Datagram;
@@ -36,6 +37,9 @@ impl LanPort {
                 }
             }
         }
+        // Beacons have to be let in before anybody is found.
+        let order = Order::Open(index, name.as_str().into(), Network::Lan);
+        shared.firewall.order(order);
         LanPort {
             name,
             index,
