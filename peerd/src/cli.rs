@@ -27,16 +27,28 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the cables of this machine until stopped.
+    ///
+    /// It needs the capabilities `CAP_NET_ADMIN` and `CAP_NET_RAW` and no other right.
     Run(Run),
     /// Show what is linked with whom.
+    ///
+    /// A daemon of another version is named, with both versions. Every user of this machine may ask, and is
+    /// shown the games of all users: process, program, user, and how much they have exchanged.
     Status {
         #[command(flatten)]
         control: Control,
         /// Print JSON, with everything that the daemon knows.
+        ///
+        /// Control characters and invisible ones are escaped.
         #[arg(long)]
         json: bool,
     },
     /// Find what is wrong, on which side, and the command that fixes it.
+    ///
+    /// It compares the layers, which tells a firewall that drops the link from a dead cable. A cable whose other
+    /// end is this machine's router, or may become it, is named too, and so are the managers that lay hands on a
+    /// cable, and why an interface that may be a cable is left alone. So are the folders that RetroArch lists
+    /// cores from, with the command that puts the Gamelink core there.
     Doctor {
         #[command(flatten)]
         control: Control,
@@ -47,7 +59,10 @@ enum Command {
         #[arg(long, conflicts_with = "json")]
         folders: bool,
     },
-    /// Show the link live.
+    /// Show the links live, with bars for each second.
+    ///
+    /// The bars are of the bytes exchanged, of the frames in which a game stood still for the other (stalls), and
+    /// of the times that it was taken back (corrections).
     Monitor(Control),
     /// List the machines on the LANs, with their games.
     Peers {
@@ -58,6 +73,10 @@ enum Command {
         json: bool,
     },
     /// Make a key with a machine on a LAN: shows a code to enter there, or tries the one shown there.
+    ///
+    /// Once is enough: later meetings of the two need no code. Machines that were linked by a cable have a key
+    /// already. Whoever listens learns nothing, and whoever sits in the middle has one guess a code. Only root and
+    /// the user at the screen may do this.
     Pair {
         #[command(flatten)]
         control: Control,
@@ -68,6 +87,8 @@ enum Command {
         code: Option<String>,
     },
     /// Forget the key of a machine: on a LAN it is a stranger again.
+    ///
+    /// Only root and the user at the screen may do this.
     Forget {
         #[command(flatten)]
         control: Control,
@@ -75,12 +96,22 @@ enum Command {
         name: String,
     },
     /// Make a key for two machines: set it as `GAMELINK_KEY` on both, and nobody else can join or listen.
+    ///
+    /// It is a variable of RetroArch's environment. What the two games say is then encrypted, nobody else can
+    /// change anything, and the link goes on where an address or a port changes.
     Key,
     /// Link a stock Gambatte core at this end, a "Network Client" of 127.0.0.1 (see `options`); run it as the
     /// player.
+    ///
+    /// Run it before the game is loaded.
     Relay(relay::Relay),
     /// Write the stock Gambatte core's link options into RetroArch's files; run it as the player, with
     /// RetroArch closed.
+    ///
+    /// They are for the relay, or with --direct for one side that is the server and the other its client, without
+    /// a relay: it says what to do on which side. The server's game has to be loaded first and then fast-forwarded
+    /// until the two are linked, as the stock core looks for its client only once in five seconds of its own
+    /// processor time. A file that is a symbolic link stays one: what it leads to is changed.
     Options(options::Request),
 }
 
@@ -93,7 +124,7 @@ struct Run {
     verbose: u8,
 }
 
-/// The command line as data, for a man page and shell completions.
+/// The command line as data: the man page and the shell completions in `dist` are made of it.
 #[must_use]
 pub fn command() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
@@ -147,147 +178,8 @@ fn level(verbose: u8) -> LevelFilter {
 mod tests {
     use super::*;
 
-    const MAN: &str = include_str!("../dist/man/peerd.8");
-    const BASH: &str = include_str!("../dist/completions/peerd.bash");
-    const ZSH: &str = include_str!("../dist/completions/_peerd");
-    const FISH: &str = include_str!("../dist/completions/peerd.fish");
-
     #[test]
     fn the_command_line_is_sound() {
         command().debug_assert();
-    }
-
-    /// Each command with its options, as clap has them; every command has `--help`.
-    fn commands() -> Vec<(String, Vec<String>)> {
-        let options = |of: &clap::Command| {
-            let long = of
-                .get_arguments()
-                .filter_map(|arg| Some(format!("--{}", arg.get_long()?)));
-            let short = of
-                .get_arguments()
-                .filter_map(|arg| Some(format!("-{}", arg.get_short()?)));
-            long.chain(short).collect()
-        };
-        let command = command();
-        let all = command.get_subcommands();
-        all.map(|of| (of.get_name().to_owned(), options(of))).collect()
-    }
-
-    /// The options that a text names.
-    fn options_in(text: &str) -> Vec<String> {
-        let is_end = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
-        let words = text.split(is_end).filter(|word| {
-            let name = word.trim_start_matches('-');
-            let dashes = word.len() - name.len();
-            (dashes == 2 && name.len() > 1) || (dashes == 1 && name.len() == 1)
-        });
-        let mut options: Vec<String> = words.map(str::to_owned).collect();
-        options.sort();
-        options.dedup();
-        options
-    }
-
-    fn assert_names_all(place: &str, command: &str, text: &str, options: &[String]) {
-        let mut expected = options.to_vec();
-        expected.sort();
-        let named: Vec<String> = options_in(text).into_iter().filter(|of| of != "--help").collect();
-        assert_eq!(named, expected, "{place}, peerd {command}");
-    }
-
-    #[test]
-    fn the_man_page_has_every_option_of_every_command_and_no_other() {
-        let man = MAN.replace("\\-", "-");
-        for (command, options) in commands() {
-            let start = man.split_once(&format!("\n.SS {command}\n"));
-            let (_, section) = start.unwrap_or_else(|| panic!("no section of `{command}`"));
-            let section = section.split("\n.S").next().unwrap_or_default();
-            let entries: Vec<&str> = section
-                .split("\n.TP\n")
-                .skip(1)
-                .filter_map(|of| of.lines().next())
-                .collect();
-            assert_names_all("man page", &command, &entries.join("\n"), &options);
-            // The synopsis has the short form of those that have one.
-            let (_, synopsis) = man.split_once(&format!("\n.B peerd {command}\n")).unwrap();
-            let synopsis = synopsis
-                .split(['\n'])
-                .take_while(|line| !matches!(*line, ".br" | ".SH DESCRIPTION"));
-            let synopsis = options_in(&synopsis.collect::<Vec<_>>().join("\n"));
-            let is_named = |option: &String| synopsis.contains(option) || option == "--verbose";
-            assert!(
-                options.iter().all(is_named),
-                "synopsis, peerd {command}: {synopsis:?}"
-            );
-        }
-    }
-
-    /// The branch of a `case` for this command.
-    fn branch<'a>(text: &'a str, command: &str) -> &'a str {
-        let is_of = |words: &str| words.split('|').any(|word| word.trim() == command);
-        let branches = text.split(";;").filter_map(|branch| branch.split_once(')'));
-        let mut found = branches.filter_map(|(head, body)| {
-            let head = head.rsplit('\n').next().unwrap_or_default();
-            is_of(head).then_some(body)
-        });
-        found.next().unwrap_or_else(|| panic!("no branch of `{command}`"))
-    }
-
-    #[test]
-    fn bash_and_zsh_complete_every_option_of_every_command_and_no_other() {
-        for (command, options) in commands() {
-            let (_, cases) = BASH.split_once("case ${COMP_WORDS[1]} in").unwrap();
-            assert_names_all("bash", &command, branch(cases, &command), &options);
-            let (shared, cases) = ZSH.split_once("case $words[2] in").unwrap();
-            let mut words = branch(cases, &command).to_owned();
-            for variable in ["control", "verbose"] {
-                let (_, value) = shared.split_once(&format!("{variable}=(")).unwrap();
-                words = words.replace(&format!("${variable}"), value.split(')').next().unwrap());
-            }
-            assert_names_all("zsh", &command, &words, &options);
-        }
-        for (command, _) in commands() {
-            let is_listed = |text: &str| {
-                text.split([' ', '\'', '"', ':', '\t'])
-                    .any(|word| word == command)
-            };
-            assert!(is_listed(BASH) && is_listed(ZSH) && is_listed(FISH), "{command}");
-        }
-    }
-
-    #[test]
-    fn fish_completes_every_option_of_every_command_and_no_other() {
-        let value = |name: &str| {
-            let line = FISH
-                .lines()
-                .find_map(|line| line.strip_prefix(&format!("set -l {name} ")));
-            line.unwrap_or_else(|| panic!("no variable {name}"))
-                .trim_matches('"')
-        };
-        for (command, options) in commands() {
-            let mut named = vec![];
-            for line in FISH.lines().filter(|line| line.starts_with("complete ")) {
-                let Some((_, rest)) = line.split_once("-n \"") else {
-                    continue;
-                };
-                let (condition, rest) = rest.split_once('"').unwrap();
-                let condition = match condition.strip_prefix('$') {
-                    Some(name) => value(name).to_owned(),
-                    None => condition.replace("$commands", value("commands")),
-                };
-                let mut words = condition.split_whitespace();
-                if words.next() != Some("__fish_seen_subcommand_from") || !words.any(|word| word == command) {
-                    continue;
-                }
-                let words: Vec<&str> = rest.split_whitespace().collect();
-                for pair in words.windows(2) {
-                    match pair[0] {
-                        "-l" => named.push(format!("--{}", pair[1])),
-                        "-s" => named.push(format!("-{}", pair[1])),
-                        _ => {}
-                    }
-                }
-            }
-            assert_names_all("fish", &command, &named.join(" "), &options);
-        }
     }
 }

@@ -67,7 +67,7 @@ pub(crate) struct Request {
     #[command(flatten)]
     control: Control,
     /// RetroArch's folder [default: found].
-    #[arg(long = "config", value_name = "FOLDER")]
+    #[arg(long = "config", value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
     folder: Option<PathBuf>,
     /// The TCP port of `peerd relay`, or of the server with --direct.
     #[arg(long, default_value_t = BRIDGE_PORT)]

@@ -32,7 +32,7 @@ const MAX_CATCH_UP: Duration = Duration::from_millis(50);
 pub(crate) struct Relay {
     #[command(flatten)]
     control: Control,
-    /// The TCP port that the stock core connects to.
+    /// The TCP port that the stock core connects to: 56400 to 56420.
     #[arg(long, default_value_t = BRIDGE_PORT)]
     port: u16,
     /// The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT.
