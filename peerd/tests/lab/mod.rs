@@ -5,7 +5,7 @@ mod network;
 
 pub(crate) use gamelink_core::control::CableState;
 pub(crate) use gamelink_core::control::FromDaemon as Message;
-use gamelink_core::control::{self, CableStatus, LinkReport, Role, Status, ToDaemon, VERSION};
+use gamelink_core::control::{self, CableStatus, LinkReport, Playing, Role, Status, ToDaemon, VERSION};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::cell::Cell;
@@ -249,15 +249,17 @@ impl Lab {
         daemon
     }
 
+    /// One of the tools in a machine.
+    pub(crate) fn tool_command(&self, end: usize, daemon: &Daemon, arguments: &[&str]) -> Command {
+        let mut command = self.program(end, env!("CARGO_BIN_EXE_peerd"));
+        command.args(arguments).arg("--control").arg(&daemon.socket);
+        command
+    }
+
     /// Runs one of the tools in a machine; its exit code and what it printed.
     pub(crate) fn tool(&self, end: usize, daemon: &Daemon, arguments: &[&str]) -> (i32, String) {
-        let output = self
-            .program(end, env!("CARGO_BIN_EXE_peerd"))
-            .args(arguments)
-            .arg("--control")
-            .arg(&daemon.socket)
-            .output()
-            .expect("ip runs");
+        let mut command = self.tool_command(end, daemon, arguments);
+        let output = command.output().expect("ip runs");
         (
             output.status.code().unwrap_or(-1),
             String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -328,6 +330,18 @@ impl Daemon {
     /// Connects as a game.
     pub(crate) fn game(&self) -> Client {
         self.client(Role::Game).expect("the daemon welcomes a game")
+    }
+
+    /// Connects as a game that says what it plays, in one write as our core does.
+    pub(crate) fn game_of(&self, playing: &Playing) -> Client {
+        let hello = ToDaemon::Hello {
+            version: VERSION,
+            role: Role::Game,
+        };
+        let lines = [hello, ToDaemon::Playing(playing.clone())].map(|line| control::encode(&line).unwrap());
+        let mut game = self.raw(&lines.concat());
+        assert!(matches!(game.next(), Message::Welcome { .. }));
+        game
     }
 
     /// Connects as a game that is linked over a cable already, as an earlier daemon named it.
@@ -450,6 +464,7 @@ pub(crate) struct PeerUp {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) bind: String,
+    pub(crate) key: Option<String>,
 }
 
 /// A client of the control socket.
@@ -511,12 +526,13 @@ impl Client {
                 name,
                 address,
                 bind,
-                ..
+                key,
             } => Some(PeerUp {
                 cable,
                 name,
                 address,
                 bind: bind.unwrap_or_default(),
+                key,
             }),
             other => panic!("{other:?}"),
         }
