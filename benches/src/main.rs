@@ -58,9 +58,15 @@ fn bench(arguments: Arguments) -> Result<ExitCode> {
         Some(lab) if !arguments.micro => lab,
         _ => {
             for cost in micro::run() {
+                let of_open = cost
+                    .of_open
+                    .map(|times| format!(", {times:.1} times an open one"));
                 println!(
-                    "{:>8.0} ns (least {:.0})  {}",
-                    cost.nanos, cost.least_nanos, cost.name
+                    "{:>8.0} ns (least {:.0})  {}{}",
+                    cost.nanos,
+                    cost.least_nanos,
+                    cost.name,
+                    of_open.unwrap_or_default()
                 );
             }
             return Ok(ExitCode::SUCCESS);

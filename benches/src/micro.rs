@@ -2,7 +2,7 @@
 //! bridges, in both modes.
 
 use gamelink_core::protocol::{
-    Header, MAX_DATAGRAM, Nonce, Offer, Outcome, Sequence, Verdict, Writer, decode,
+    Header, Key, MAX_DATAGRAM, Nonce, Offer, Outcome, Sequence, Verdict, Writer, decode,
 };
 use gamelink_core::serial::Speed;
 use gamelink_sim::sim::{Mode, Pair};
@@ -19,6 +19,8 @@ pub struct Cost {
     pub nanos: f64,
     /// The quickest batch.
     pub least_nanos: f64,
+    /// For a sealed datagram, the multiple of an open one's median.
+    pub of_open: Option<f64>,
     /// Operations measured.
     pub count: u64,
 }
@@ -51,6 +53,7 @@ fn of(name: &'static str, mut times: Vec<f64>) -> Cost {
         name,
         nanos: times.get(times.len() / 2).copied().unwrap_or_default(),
         least_nanos: times.first().copied().unwrap_or_default(),
+        of_open: None,
         count: times.len() as u64,
     }
 }
@@ -58,22 +61,50 @@ fn of(name: &'static str, mut times: Vec<f64>) -> Cost {
 /// Measures all operations; takes about a second.
 #[must_use]
 pub fn run() -> Vec<Cost> {
-    let mut buffer = [0; MAX_DATAGRAM];
-    let len = write(&mut buffer);
-    let datagram = buffer;
-    let datagram = datagram.get(..len).unwrap_or_default();
-    let mut costs = vec![
-        cost("write a datagram: header, one offer, one verdict", 2000, || {
-            black_box(write(black_box(&mut buffer)));
-        }),
-        cost("read and check the same", 2000, || {
-            let (header, events) = decode(black_box(datagram)).expect("what was just written");
-            black_box((header, events.count()));
-        }),
-    ];
+    let mut costs = datagrams();
     costs.extend(strict());
     costs.extend(rollback());
     costs
+}
+
+/// A datagram open, and sealed with a key.
+fn datagrams() -> Vec<Cost> {
+    let mut buffer = [0; MAX_DATAGRAM];
+    let len = write(&mut buffer);
+    let open = buffer;
+    let open = open.get(..len).unwrap_or_default();
+    let key = Key::new([7; 16]);
+    let mut sealed = open.to_vec();
+    key.seal(&mut sealed).expect("a whole datagram");
+    let read = |datagram: &[u8]| {
+        let (header, events) = decode(black_box(datagram)).expect("what was just written");
+        black_box((header, events.count()));
+    };
+    let plain = [
+        cost("write a datagram: header, one offer, one verdict", 2000, || {
+            black_box(write(black_box(&mut buffer)));
+        }),
+        cost("read and check the same", 2000, || read(open)),
+    ];
+    let with_key = [
+        cost("write and seal it with a key", 2000, || {
+            let len = write(black_box(&mut buffer));
+            black_box(key.seal(&mut buffer[..len]));
+        }),
+        cost("open it with the key, read and check it", 2000, || {
+            let mut opened = [0; MAX_DATAGRAM];
+            let opened = &mut opened[..len];
+            opened.copy_from_slice(black_box(&sealed));
+            key.open(opened).expect("what was sealed");
+            read(opened);
+        }),
+    ];
+    let of_open = |(cost, plain): (Cost, &Cost)| Cost {
+        of_open: Some(cost.nanos / plain.nanos),
+        ..cost
+    };
+    let with_key: Vec<_> = with_key.into_iter().zip(&plain).map(of_open).collect();
+    plain.into_iter().chain(with_key).collect()
 }
 
 fn strict() -> Vec<Cost> {
@@ -90,6 +121,7 @@ fn strict() -> Vec<Cost> {
         name: "one step of a strict bridge, the mean of those",
         nanos: whole.nanos / steps,
         least_nanos: whole.least_nanos / steps,
+        of_open: None,
         count: whole.count,
     };
     let idle = cost(
@@ -138,6 +170,7 @@ fn rollback() -> Vec<Cost> {
         name: "a rollback: load, two frames with 20 looks replayed, saves; the difference of those",
         nanos: wrong.nanos - right.nanos,
         least_nanos: wrong.least_nanos - right.least_nanos,
+        of_open: None,
         count: wrong.count,
     };
     vec![idle, exchange, right, wrong, one]

@@ -159,13 +159,18 @@ fn longest(a: &Figures, b: &Figures) -> String {
 
 fn costs(out: &mut String, results: &Results) {
     out.push_str(
-        "\n## The pure code alone\n\n| what | ns, median | ns, least | count |\n|---|---:|---:|---:|\n",
+        "\n## The pure code alone\n\n| what | ns, median | of an open one | ns, least | count |\n|---|---:|---:|---:|---:|\n",
     );
     for cost in &results.costs {
+        let of_open = cost.of_open.map(|times| format!("{times:.1}"));
         let _ = writeln!(
             out,
-            "| {} | {:.0} | {:.0} | {} |",
-            cost.name, cost.nanos, cost.least_nanos, cost.count
+            "| {} | {:.0} | {} | {:.0} | {} |",
+            cost.name,
+            cost.nanos,
+            of_open.unwrap_or_default(),
+            cost.least_nanos,
+            cost.count
         );
     }
     let Some(first) = results.instructions.first() else {

@@ -16,6 +16,15 @@ pub struct PeerAddress {
     pub interface: Option<String>,
 }
 
+/// Addresses of one peer that are tried; more than a machine has in two families, on two networks.
+pub const MOST_ADDRESSES: usize = 8;
+
+/// Where one peer may be: from one to [`MOST_ADDRESSES`] addresses, no two the same.
+///
+/// As text with commas between them: `192.0.2.1:56400,[2001:db8::1]:56400`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PeerAddresses(Vec<PeerAddress>);
+
 /// Where to receive: `127.0.0.2` or `127.0.0.2:56400`; the peer's port where none is given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BindAddress {
@@ -53,6 +62,59 @@ impl FromStr for PeerAddress {
     }
 }
 
+impl PeerAddresses {
+    /// The addresses, the first of them first.
+    pub fn iter(&self) -> std::slice::Iter<'_, PeerAddress> {
+        self.0.iter()
+    }
+
+    /// The first address.
+    #[must_use]
+    pub fn first(&self) -> &PeerAddress {
+        self.0.first().expect("there is at least one")
+    }
+
+    /// True if there is no other than the first.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.0.len() == 1
+    }
+}
+
+impl From<PeerAddress> for PeerAddresses {
+    fn from(address: PeerAddress) -> Self {
+        PeerAddresses(vec![address])
+    }
+}
+
+impl<'a> IntoIterator for &'a PeerAddresses {
+    type Item = &'a PeerAddress;
+    type IntoIter = std::slice::Iter<'a, PeerAddress>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl FromStr for PeerAddresses {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut addresses = Vec::new();
+        for part in text.split(',') {
+            let address = part.trim().parse()?;
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+            if addresses.len() > MOST_ADDRESSES {
+                let (text, reason) = (text.to_owned(), "a peer has at most eight");
+                return Err(ParseAddressError { text, reason });
+            }
+        }
+        Ok(PeerAddresses(addresses))
+    }
+}
+
 impl FromStr for BindAddress {
     type Err = ParseAddressError;
 
@@ -67,6 +129,17 @@ impl fmt::Display for PeerAddress {
             (IpAddr::V6(ip), Some(interface)) => write!(f, "[{ip}%{interface}]:{}", self.port),
             (ip, _) => SocketAddr::new(ip, self.port).fmt(f),
         }
+    }
+}
+
+impl fmt::Display for PeerAddresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut gap = "";
+        for address in self {
+            write!(f, "{gap}{address}")?;
+            gap = ",";
+        }
+        Ok(())
     }
 }
 
@@ -141,6 +214,31 @@ mod tests {
             let error = text.parse::<PeerAddress>().unwrap_err().to_string();
             assert!(error.contains(hint), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_peer_may_have_several_addresses() {
+        let text = "192.0.2.1:56400,[2001:db8::1]:56400";
+        let addresses: PeerAddresses = text.parse().unwrap();
+        assert_eq!(addresses.to_string(), text);
+        assert!(!addresses.is_single() && addresses.first().ip.is_ipv4());
+        let spaced: PeerAddresses = " 192.0.2.1:56400, [2001:db8::1]:56400,192.0.2.1:56400"
+            .parse()
+            .unwrap();
+        assert_eq!(spaced, addresses, "blanks do not count, nor what is there twice");
+        assert!("192.0.2.1:56400,".parse::<PeerAddresses>().is_err());
+        let many = |count| {
+            (1..=count)
+                .map(|port| format!("192.0.2.1:{port}"))
+                .collect::<Vec<_>>()
+        };
+        assert!(many(8).join(",").parse::<PeerAddresses>().is_ok());
+        let error = many(9)
+            .join(",")
+            .parse::<PeerAddresses>()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("at most eight"), "{error}");
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 mod assignment;
 mod netplay;
+mod peer;
 
 use super::daemon_client::DaemonClient;
 use super::deferred_log::DeferredLog;
 use super::direct_port::Direct;
 use super::game_socket::GameSocket;
-use super::peer_port::{Buffer, Received};
 use super::report::Report;
 use super::{Notice, SerialProbe, Status, time};
 use assignment::Assignment;
@@ -18,19 +18,13 @@ use gamelink_core::protocol::MAX_DATAGRAM;
 use gamelink_core::serial::{GameMessage, GamePort, SerialControl, UNPLUGGED};
 use gamelink_core::time::{FrameTime, LocalTime};
 use mio::Registry;
-use mio::net::UdpSocket;
 use netplay::PeerTransport;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
-use std::sync::Arc;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 /// Notices that wait for the emulation thread; more than anybody reads in a second.
 const NOTICES: usize = 16;
-
-/// Datagrams read in one go: a whole receive buffer of small ones, so that silence is judged on what has
-/// arrived, and no more, so that a flood cannot keep the lock.
-const BATCH: u64 = 512;
 
 /// A game that has just used the cable does so again within this time.
 const BUSY: Duration = Duration::from_secs(2);
@@ -204,64 +198,6 @@ impl Hub {
         self.set_watched(false);
     }
 
-    /// Sets whether the helper thread is woken for the peer.
-    fn set_watched(&mut self, is_watched: bool) {
-        if let Some(port) = self.transport.port() {
-            port.set_watched(is_watched, &self.registry, &mut self.log);
-        }
-    }
-
-    /// The peer's socket, to wait on without the lock.
-    pub(super) fn peer_socket(&mut self) -> Option<Arc<UdpSocket>> {
-        self.transport.port().map(|port| port.socket())
-    }
-
-    /// Serves the peer on the emulation thread.
-    pub(super) fn look(&mut self, now: LocalTime) {
-        self.attend(now);
-        self.service_peer();
-        self.handle_timeout(now);
-    }
-
-    fn service_peer(&mut self) {
-        let used = self.bridge.stats().counters.received;
-        let read = self.read_peer();
-        let useless = read.saturating_sub(self.bridge.stats().counters.received - used);
-        let Some(port) = self.transport.port() else { return };
-        port.handle_look(time::now, useless, self.bridge.session_numbers(), &mut self.log);
-        if read == BATCH {
-            port.poll_again(&self.registry, &mut self.log);
-        }
-    }
-
-    /// Takes what has arrived, up to a batch; says how many datagrams.
-    fn read_peer(&mut self) -> u64 {
-        let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
-        for read in 0..BATCH {
-            match self.transport.receive(&mut buffer) {
-                Received::Nothing => return read,
-                Received::Foreign => self.bridge.counters_mut().dropped.foreign += 1,
-                Received::Datagram(len, received, from) => {
-                    let bytes = buffer.get(..len).unwrap_or_default();
-                    self.input(Input::Datagram { bytes, received });
-                    if let (Some(echo), Some(from)) = (self.bridge.take_authentic(), from) {
-                        self.handle_authentic(from, len, echo);
-                    }
-                }
-            }
-        }
-        BATCH
-    }
-
-    /// The peer was heard at this address, beyond doubt.
-    fn handle_authentic(&mut self, from: SocketAddr, len: usize, echo: LocalTime) {
-        let port = self.transport.port();
-        if let Some(moved) = port.and_then(|port| port.handle_authentic(from, len, echo)) {
-            self.log
-                .info(format_args!("the other machine has moved address={moved}"));
-        }
-    }
-
     /// Takes what the core wrote, and its new connection if it opened one.
     pub(super) fn service_game(&mut self) {
         self.read_game();
@@ -330,6 +266,9 @@ impl Hub {
                     let is_lost = !self.bridge.is_linked();
                     if !self.transport.send(bytes, now, is_lost) {
                         self.bridge.counters_mut().send_errors += 1;
+                    }
+                    if self.transport.port().is_some_and(|port| port.handle_sent(now)) {
+                        self.probe(now);
                     }
                 }
                 Output::Notify(notice) => self.notify(notice),

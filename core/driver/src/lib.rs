@@ -20,8 +20,9 @@ mod poll_gate;
 mod report;
 mod thread;
 mod time;
+mod udp_socket;
 
-pub use address::{BindAddress, ParseAddressError, PeerAddress};
+pub use address::{BindAddress, MOST_ADDRESSES, ParseAddressError, PeerAddress, PeerAddresses};
 pub use gamelink_core::bridge::conversation;
 pub use gamelink_core::bridge::{Cost, Mode, Notice, Slowness};
 pub use gamelink_core::control::{Cartridge, LanStatus, MachineStatus, PairingStatus, Playing, Transport};
@@ -47,9 +48,11 @@ use thread::Files;
 /// Settings of a link.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// Where the peer is; without one the cable stays unplugged until [`Link::set_peer`].
-    pub peer: Option<PeerAddress>,
-    /// Where to receive; by default the wildcard of the peer's family and the peer's port.
+    /// Where the peer is; without one the cable stays unplugged until [`Link::set_peer`]. Where several
+    /// addresses are given, the peer is looked for at all of them.
+    pub peer: Option<PeerAddresses>,
+    /// Where to receive; by default the peer's (first) port, in the peer's family. With a key, or where the
+    /// peer has addresses of both families, in both.
     pub bind: Option<BindAddress>,
     /// The key that both sides have, if they have one: datagrams are sealed with it, and the peer may move to
     /// another address.
@@ -237,7 +240,7 @@ impl Link {
     ///
     /// # Errors
     /// When the UDP port cannot be opened; the cable is then unplugged.
-    pub fn set_peer(&self, peer: Option<PeerAddress>, bind: Option<BindAddress>) -> Result<(), StartError> {
+    pub fn set_peer(&self, peer: Option<PeerAddresses>, bind: Option<BindAddress>) -> Result<(), StartError> {
         let result = self.shared.lock().set_peer(peer, bind);
         self.wake();
         result

@@ -1,43 +1,37 @@
 //! The UDP port to the peer.
 
-use super::address::{BindAddress, PeerAddress};
+use super::address::{BindAddress, PeerAddresses};
 use super::deferred_log::DeferredLog;
 use super::flood_guard::FloodGuard;
-use super::peer_path::PeerPath;
-use super::{StartError, thread, time};
+use super::peer_path::{Heard, PeerPath};
+use super::udp_socket::PeerSocket;
+use super::{StartError, thread};
 use gamelink_core::protocol::{MAX_DATAGRAM, Nonce};
 use gamelink_core::time::LocalTime;
-use log::Level;
 use mio::net::UdpSocket;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
-use nix::cmsg_space;
-use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
-use nix::sys::time::TimeSpec;
-use socket2::SockRef;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-/// A socket that hears one peer: at its address, or, where datagrams are sealed, wherever it is.
+/// A socket that hears one peer: at its addresses, or, where datagrams are sealed, wherever it is.
 pub(super) struct PeerPort {
-    /// Shared with the emulation thread while that waits on it without the lock.
-    socket: Arc<UdpSocket>,
+    socket: PeerSocket,
     /// The helper thread's poll watches the socket.
     is_watched: bool,
-    peer: PeerAddress,
+    peer: PeerAddresses,
     bind: Option<BindAddress>,
-    /// Number of the peer's interface, once it is there; 0 for an address without one. The socket is
-    /// connected then.
-    scope: Option<u32>,
-    /// The peer may move: the socket is not connected, and hears everybody.
+    /// Where datagrams are sealed, what the peer sends can be told from all else, and it may move.
     moves: bool,
+    /// The socket is connected to the current address, and hears nobody else.
+    is_connected: bool,
+    /// The interfaces of the addresses are to be looked for before anything is sent.
+    is_stale: bool,
+    /// None as long as no address has its interface.
     path: Option<PeerPath>,
     guard: FloodGuard,
-    control: Vec<u8>,
 }
 
 /// Outcome of one attempt to receive.
@@ -57,34 +51,28 @@ impl PeerPort {
     /// Opens the port, for which the helper thread is woken; `moves`: what the peer sends can be told from all
     /// else, wherever it comes from.
     pub(super) fn open(
-        peer: PeerAddress,
+        peer: PeerAddresses,
         bind: Option<BindAddress>,
         moves: bool,
         registry: &Registry,
         log: &mut DeferredLog,
     ) -> Result<PeerPort, StartError> {
-        let local = match &bind {
-            Some(BindAddress { ip, port, interface }) => {
-                socket_address(*ip, port.unwrap_or(peer.port), scope(interface).unwrap_or(0))
-            }
-            None if peer.ip.is_ipv4() => (Ipv4Addr::UNSPECIFIED, peer.port).into(),
-            None => (Ipv6Addr::UNSPECIFIED, peer.port).into(),
-        };
-        let socket = UdpSocket::bind(local).map_err(|error| StartError::PeerPort(local, error))?;
-        // Without stamps, arrival is when we read: still right, only less exact.
-        if let Err(error) = setsockopt(&socket, sockopt::ReceiveTimestampns, &true) {
-            log.warn(format_args!("no kernel receive stamps error={error}"));
+        let socket = open_socket(&peer, bind.as_ref(), moves, log)?;
+        for address in peer.iter().filter(|address| !socket.reaches(address.ip)) {
+            log.warn(format_args!(
+                "the peer's address is not of the port's family address={address}"
+            ));
         }
         let mut port = PeerPort {
-            socket: Arc::new(socket),
+            socket,
             is_watched: true,
             peer,
             bind,
-            scope: None,
             moves,
+            is_connected: false,
+            is_stale: true,
             path: None,
             guard: FloodGuard::default(),
-            control: cmsg_space!(TimeSpec),
         };
         port.register(registry).map_err(StartError::Thread)?;
         port.resolve();
@@ -92,8 +80,7 @@ impl PeerPort {
     }
 
     fn register(&self, registry: &Registry) -> io::Result<()> {
-        let fd = self.socket.as_raw_fd();
-        registry.register(&mut SourceFd(&fd), thread::PEER, Interest::READABLE)
+        registry.register(&mut SourceFd(&self.socket.fd()), thread::PEER, Interest::READABLE)
     }
 
     /// Sets whether the helper thread is woken for this port. Call it before the port is dropped, too: while
@@ -105,8 +92,7 @@ impl PeerPort {
         let (result, failure) = if is_watched {
             (self.register(registry), "not")
         } else {
-            let fd = self.socket.as_raw_fd();
-            (registry.deregister(&mut SourceFd(&fd)), "still")
+            (registry.deregister(&mut SourceFd(&self.socket.fd())), "still")
         };
         self.is_watched = is_watched && result.is_ok();
         if let Err(error) = result {
@@ -116,7 +102,7 @@ impl PeerPort {
 
     /// More may be waiting on the socket, and an edge-triggered poll would not say so again.
     pub(super) fn poll_again(&self, registry: &Registry, log: &mut DeferredLog) {
-        let fd = self.socket.as_raw_fd();
+        let fd = self.socket.fd();
         if self.is_watched
             && let Err(error) = registry.reregister(&mut SourceFd(&fd), thread::PEER, Interest::READABLE)
         {
@@ -132,143 +118,184 @@ impl PeerPort {
         session: Option<(Nonce, Nonce)>,
         log: &mut DeferredLog,
     ) {
-        let filter = self.guard.handle_look(now, useless, session);
-        // Without a filter the queue is as it was: nothing else depends on it.
-        if let Some(filter) = filter
-            && let Err(error) = SockRef::from(&*self.socket).attach_filter(&filter)
-        {
-            let line = format_args!("no filter on the peer socket error={error}");
-            log.note(Level::Debug, line);
+        if let Some(filter) = self.guard.handle_look(now, useless, session) {
+            self.socket.filter(&filter, log);
         }
     }
 
-    /// The link is down: the peer's interface or our own address may have changed.
+    /// The link is down: the peer may be at any of its addresses, and its interface or our own address may have
+    /// changed.
     pub(super) fn refresh(&mut self) {
-        self.scope = None;
+        self.is_stale = true;
     }
 
     /// True if it was opened for this peer at this address of ours.
-    pub(super) fn is_for(&self, peer: &PeerAddress, bind: &Option<BindAddress>) -> bool {
+    pub(super) fn is_for(&self, peer: &PeerAddresses, bind: &Option<BindAddress>) -> bool {
         (&self.peer, &self.bind) == (peer, bind)
     }
 
-    pub(super) fn ip(&self) -> IpAddr {
-        self.peer.ip
+    /// True if these are other ports of a machine that it was opened for.
+    pub(super) fn is_for_machine(&self, peer: &PeerAddresses) -> bool {
+        peer.iter()
+            .any(|address| self.peer.iter().any(|own| own.ip == address.ip))
     }
 
     pub(super) fn socket(&self) -> Arc<UdpSocket> {
-        Arc::clone(&self.socket)
+        self.socket.share()
     }
 
-    /// Sends one datagram that bears this stamp; false where the system does not take it. An unplugged
-    /// interface is the common case, and nothing is lost that the next datagram would not repeat.
-    pub(super) fn send(&mut self, bytes: &[u8], stamp: LocalTime) -> bool {
-        if self.scope.is_none() {
+    /// Sends one datagram to where the peer is; false where the system does not take it. An unplugged interface is
+    /// the common case, and nothing is lost that the next datagram would not repeat.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
+        if self.is_stale {
             self.resolve();
         }
-        if let Some(path) = self.path.as_mut().filter(|_| self.moves) {
-            let is_sent = self.socket.send_to(bytes, path.current()).is_ok();
-            let is_probed = path
-                .probe(bytes.len(), stamp)
-                .is_some_and(|address| self.socket.send_to(bytes, address).is_ok());
-            return is_sent || is_probed;
+        if self.is_connected {
+            return self.send_connected(bytes);
         }
+        let Some(path) = &mut self.path else { return false };
+        let is_sent = self.socket.send_to(bytes, path.current()).is_ok();
+        if !is_sent {
+            path.handle_failure();
+        }
+        is_sent
+    }
+
+    /// A datagram has left; true where the peer is to be tried at other addresses as well.
+    pub(super) fn handle_sent(&mut self, now: LocalTime) -> bool {
+        let path = self.path.as_mut().filter(|_| !self.is_connected);
+        path.is_some_and(|path| path.handle_sent(now))
+    }
+
+    /// Where a probe of so many bytes is to be sent now, of the addresses by their numbers below [`PLACES`], and
+    /// its stamp: see [`PeerPath::probe`].
+    pub(super) fn probe(
+        &mut self,
+        number: usize,
+        len: usize,
+        now: LocalTime,
+    ) -> Option<(SocketAddr, LocalTime)> {
+        self.path.as_mut()?.probe(number, len, now)
+    }
+
+    /// Sends a probe, which may get lost.
+    pub(super) fn send_probe(&self, bytes: &[u8], address: SocketAddr) {
+        let _ = self.socket.send_to(bytes, address);
+    }
+
+    fn send_connected(&mut self, bytes: &[u8]) -> bool {
         let result = self.socket.send(bytes).or_else(|error| match error.kind() {
             // The answer to an earlier datagram: nothing listened there. This one has not been sent.
             io::ErrorKind::ConnectionRefused => self.socket.send(bytes),
             _ => Err(error),
         });
         // The interface may have gone and come back under another number, and our address may be another one.
-        self.scope = self.scope.filter(|_| result.is_ok());
-        self.scope.is_some()
+        self.is_stale = result.is_err();
+        result.is_ok()
     }
 
     /// Receives one datagram into `buffer`.
     pub(super) fn receive(&mut self, buffer: &mut Buffer) -> Received {
-        loop {
-            let fd = self.socket.as_raw_fd();
-            let mut slices = [IoSliceMut::new(buffer)];
-            let result =
-                recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut self.control), MsgFlags::empty());
-            let message = match result {
-                Ok(message) => message,
-                // An error that belongs to an earlier datagram, as port unreachable; the next read gives the
-                // next one.
-                Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EINTR) => {
-                    continue;
-                }
-                Err(_) => return Received::Nothing,
-            };
-            let mut controls = message.cmsgs().into_iter().flatten();
-            let stamp = controls.find_map(|control| match control {
-                ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
-                _ => None,
-            });
-            let is_heard = |from: &SockaddrStorage| self.moves || is_from(from, &self.peer, self.scope);
-            let from = message.address.filter(is_heard);
-            return match from.as_ref().and_then(sender) {
-                from @ Some(_) => Received::Datagram(message.bytes, time::received_at(stamp), from),
-                None => Received::Foreign,
-            };
+        let Some((len, received, from)) = self.socket.receive(buffer) else {
+            return Received::Nothing;
+        };
+        let is_given = |from| self.path.as_ref().is_some_and(|path| path.is_given(from));
+        match from.filter(|from| self.moves || is_given(*from)) {
+            from @ Some(_) => Received::Datagram(len, received, from),
+            None => Received::Foreign,
         }
     }
 
     /// A sealed datagram of so many bytes, the newest of the peer, came from this address; `echo` is our newest
-    /// stamp that the peer has seen. Gives the peer's new address, where it has moved.
+    /// stamp that the peer has seen; of two sides one `leads`.
     pub(super) fn handle_authentic(
         &mut self,
+        received: LocalTime,
         from: SocketAddr,
         len: usize,
         echo: LocalTime,
-    ) -> Option<SocketAddr> {
-        let path = self.path.as_mut().filter(|_| self.moves)?;
-        path.handle_authentic(from, len, echo).then_some(from)
+        leads: bool,
+    ) -> Heard {
+        let path = self.path.as_mut().filter(|_| self.moves);
+        path.map_or(Heard::There, |path| {
+            path.handle_authentic(received, from, len, echo, leads)
+        })
     }
 
-    /// Looks for the peer's interface and connects: the kernel then keeps what others send out of the receive
-    /// queue. Where the peer may move, looks for the interface alone.
-    fn resolve(&mut self) {
-        if self.moves {
-            self.scope = scope(&self.peer.interface);
-            let address = self
-                .scope
-                .map(|scope| socket_address(self.peer.ip, self.peer.port, scope));
-            match (&mut self.path, address) {
-                (Some(path), Some(address)) => path.go_home(address),
-                (path, address) => *path = path.take().or(address.map(PeerPath::new)),
-            }
+    /// The link stands, and the peer was heard at this address: without a key no other is heard from now on.
+    pub(super) fn handle_linked(&mut self, received: LocalTime, from: SocketAddr) {
+        if self.moves || self.is_connected {
             return;
         }
-        // A connected socket keeps the own address that it was given, also when the machine has another by
-        // now; one that is let go is given one anew. That fails only where there was nothing to let go.
-        let _ = rustix::net::connect_unspec(&*self.socket);
-        let address = |scope| socket_address(self.peer.ip, self.peer.port, scope);
-        self.scope = scope(&self.peer.interface).filter(|scope| self.socket.connect(address(*scope)).is_ok());
+        if let Some(path) = &mut self.path {
+            path.settle(received, from);
+            self.is_connected = self.socket.connect(from).is_ok();
+        }
+    }
+
+    /// Looks for the interfaces of the peer's addresses, which is looked for at all of them. The only address of
+    /// a peer that does not move is connected: the kernel then keeps what others send out of the receive queue.
+    fn resolve(&mut self) {
+        let given = self.peer.iter().filter(|peer| self.socket.reaches(peer.ip));
+        let given =
+            given.filter_map(|peer| Some(socket_address(peer.ip, peer.port, scope(&peer.interface)?)));
+        match &mut self.path {
+            Some(path) => path.look(given.clone()),
+            None => self.path = PeerPath::new(given.clone()),
+        }
+        self.is_stale = self.path.is_none();
+        if self.moves {
+            return;
+        }
+        let only = given.take(1).next().filter(|_| self.peer.is_single());
+        match only {
+            Some(address) => {
+                self.is_connected = self.socket.connect(address).is_ok();
+                self.is_stale = !self.is_connected;
+            }
+            None => {
+                self.socket.disconnect();
+                self.is_connected = false;
+            }
+        }
     }
 }
 
-fn is_from(from: &SockaddrStorage, peer: &PeerAddress, scope: Option<u32>) -> bool {
-    if let Some(from) = from.as_sockaddr_in() {
-        return (IpAddr::V4(from.ip()), from.port()) == (peer.ip, peer.port);
-    }
-    let is_there = |at| peer.interface.is_none() || scope.is_none_or(|scope| scope == at);
-    from.as_sockaddr_in6().is_some_and(|from| {
-        (IpAddr::V6(from.ip()), from.port()) == (peer.ip, peer.port) && is_there(from.scope_id())
-    })
-}
-
-/// The address as the standard library has it.
-fn sender(from: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = from.as_sockaddr_in().map(|from| (from.ip(), from.port()).into());
-    v4.or_else(|| {
-        let from = from.as_sockaddr_in6()?;
-        Some(SocketAddrV6::new(from.ip(), from.port(), 0, from.scope_id()).into())
-    })
+fn open_socket(
+    peer: &PeerAddresses,
+    bind: Option<&BindAddress>,
+    moves: bool,
+    log: &mut DeferredLog,
+) -> Result<PeerSocket, StartError> {
+    let first = peer.first();
+    let port = bind.and_then(|bind| bind.port).unwrap_or(first.port);
+    let local = match bind {
+        Some(BindAddress { ip, interface, .. }) => {
+            socket_address(*ip, port, scope(interface).unwrap_or_default())
+        }
+        None if first.ip.is_ipv4() => (Ipv4Addr::UNSPECIFIED, port).into(),
+        None => (Ipv6Addr::UNSPECIFIED, port).into(),
+    };
+    let is_mixed = peer
+        .iter()
+        .any(|address| address.ip.is_ipv4() != first.ip.is_ipv4());
+    let is_of_both = match bind {
+        Some(bind) => bind.ip == Ipv6Addr::UNSPECIFIED,
+        None => moves || is_mixed,
+    };
+    let socket = if is_of_both {
+        PeerSocket::bind_both(port, log)
+    } else {
+        PeerSocket::bind(local, log)
+    };
+    socket.map_err(|error| StartError::PeerPort(local, error))
 }
 
 fn socket_address(ip: IpAddr, port: u16, scope: u32) -> SocketAddr {
     match ip {
         IpAddr::V4(ip) => (ip, port).into(),
+        // As the kernel writes them: others have none.
+        IpAddr::V6(ip) if !ip.is_unicast_link_local() => (ip, port).into(),
         IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, scope).into(),
     }
 }
@@ -303,7 +330,7 @@ mod tests {
             &mut DeferredLog::default(),
         )
         .unwrap();
-        peer.connect(own.socket.local_addr().unwrap()).unwrap();
+        peer.connect(own.socket().local_addr().unwrap()).unwrap();
         (own, peer)
     }
 

@@ -8,9 +8,22 @@ use std::time::Duration;
 /// A kernel stamp older than this is not believed: the wall clock was set meanwhile.
 const OLDEST_STAMP: Duration = Duration::from_secs(30);
 
-/// The monotonic clock, the same for all processes of this machine.
+/// Marks that a moment has room for in its last digits: it is told to so many nanoseconds.
+pub(super) const MARKS: u64 = 16;
+
+/// The monotonic clock, the same for all processes of this machine; its mark is 0.
 pub(super) fn now() -> LocalTime {
-    LocalTime::default().after(read(ClockId::CLOCK_MONOTONIC))
+    marked(LocalTime::default().after(read(ClockId::CLOCK_MONOTONIC)), 0)
+}
+
+/// This moment with this mark, by which its owner knows it again.
+pub(super) fn marked(LocalTime(moment): LocalTime, mark: u64) -> LocalTime {
+    LocalTime(moment - moment % MARKS + mark % MARKS)
+}
+
+/// Mark of a moment.
+pub(super) fn mark(LocalTime(moment): LocalTime) -> u64 {
+    moment % MARKS
 }
 
 /// When a datagram arrived, on the monotonic clock, from the kernel's wall-clock stamp.

@@ -1,119 +1,18 @@
 //! Two links with a router between them that gives one of them another port in mid-play, as one does whose
 //! table was full or that was started anew.
 
-use gamelink_driver::{BindAddress, Config, Key, Link, PeerAddress};
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+mod path_parts;
 
-const FRAME: Duration = Duration::from_millis(16);
-
-/// A router: what A sends to `inside` reaches B from one of the outside ports, and what B sends to that one
-/// port reaches A. What B sends to any other is lost.
-struct Router {
-    inside: SocketAddr,
-    outside: Vec<SocketAddr>,
-    used: Arc<AtomicUsize>,
-    must_stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Router {
-    fn start(a: SocketAddr, b: SocketAddr, ports: usize) -> Router {
-        let open = || {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-            socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-            Arc::new(socket)
-        };
-        let inside = open();
-        let outside: Vec<_> = (0..ports).map(|_| open()).collect();
-        let (used, must_stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let mut router = Router {
-            inside: inside.local_addr().unwrap(),
-            outside: outside
-                .iter()
-                .map(|socket| socket.local_addr().unwrap())
-                .collect(),
-            used: Arc::clone(&used),
-            must_stop: Arc::clone(&must_stop),
-            threads: vec![],
-        };
-        let mut carry = |from: Arc<UdpSocket>, number: Option<usize>| {
-            let (inside, outside) = (Arc::clone(&inside), outside.clone());
-            let (used, must_stop) = (Arc::clone(&used), Arc::clone(&must_stop));
-            router.threads.push(std::thread::spawn(move || {
-                let mut buffer = [0; 2000];
-                while !must_stop.load(Ordering::Relaxed) {
-                    let Ok((len, _)) = from.recv_from(&mut buffer) else {
-                        continue;
-                    };
-                    let used = used.load(Ordering::Relaxed);
-                    let _ = match number {
-                        None => outside[used].send_to(&buffer[..len], b),
-                        Some(number) if number == used => inside.send_to(&buffer[..len], a),
-                        Some(_) => Ok(0),
-                    };
-                }
-            }));
-        };
-        carry(Arc::clone(&inside), None);
-        for (number, socket) in outside.iter().enumerate() {
-            carry(Arc::clone(socket), Some(number));
-        }
-        router
-    }
-}
-
-impl Drop for Router {
-    fn drop(&mut self) {
-        self.must_stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            thread.join().unwrap();
-        }
-    }
-}
-
-/// A free port, which whoever asks for it next gets.
-fn free() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-fn link(own: SocketAddr, peer: SocketAddr, key: Option<&Key>) -> Link {
-    Link::start(&Config {
-        peer: Some(peer.to_string().parse::<PeerAddress>().unwrap()),
-        bind: Some(own.to_string().parse::<BindAddress>().unwrap()),
-        key: key.cloned(),
-        ..Config::default()
-    })
-    .unwrap()
-}
-
-/// Plays until `condition`, or so long; the time that it took.
-fn play(links: &[Link; 2], limit: Duration, condition: impl Fn(&[Link; 2]) -> bool) -> Option<Duration> {
-    let start = Instant::now();
-    while start.elapsed() < limit {
-        if condition(links) {
-            return Some(start.elapsed());
-        }
-        for link in links {
-            link.frame_start(None);
-            link.frame_end(true, Duration::ZERO);
-        }
-        std::thread::sleep(FRAME);
-    }
-    None
-}
-
-fn received(link: &Link) -> u64 {
-    link.report().counters.received
-}
+use gamelink_driver::{Key, Link};
+use path_parts::{Router, free, link, play, received};
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 fn setup(ports: usize, key: Option<&Key>) -> ([Link; 2], Router, SocketAddr) {
     let (a, b) = (free(), free());
     let router = Router::start(a, b, ports);
-    let links = [link(a, router.inside, key), link(b, router.outside[0], key)];
+    let links = [link(a, &router.inside, key), link(b, &router.outside[0], key)];
     let is_linked = |links: &[Link; 2]| links.iter().all(Link::is_linked);
     play(&links, Duration::from_secs(10), is_linked).expect("a link");
     (links, router, b)
@@ -167,7 +66,7 @@ fn a_peer_that_comes_back_at_another_port_is_found() {
     let moved = Router::start(own, b, 1);
     drop(std::mem::replace(
         &mut links[0],
-        link(own, moved.inside, Some(&key)),
+        link(own, &moved.inside, Some(&key)),
     ));
     drop(router);
     let is_linked_anew = |links: &[Link; 2]| links[0].is_linked() && links[1].report().counters.links == 2;
@@ -181,7 +80,7 @@ fn a_side_with_an_address_that_is_out_of_date_is_found_by_the_other() {
     let (a, b) = (free(), free());
     let router = Router::start(a, b, 1);
     // Nobody is at the address that B was given.
-    let links = [link(a, router.inside, Some(&key)), link(b, free(), Some(&key))];
+    let links = [link(a, &router.inside, Some(&key)), link(b, &free(), Some(&key))];
     let is_linked = |links: &[Link; 2]| links.iter().all(Link::is_linked);
     let took = play(&links, Duration::from_secs(10), is_linked).expect("a link");
     println!("found after {took:?}");

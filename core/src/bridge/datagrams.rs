@@ -67,7 +67,10 @@ impl Bridge {
         let is_newest = header.sequence > self.liveness.newest() || !self.session.knows(header.from);
         let standing = self.session.handle_header(received, header);
         let is_alive = !matches!(standing, Standing::Foreign | Standing::Reflected);
-        self.authentic = (self.key.is_some() && is_alive && is_newest).then_some(LocalTime(header.echo));
+        // One of another session may have been kept for years, with any stamp.
+        let is_of_session = header.to == self.session.ours() && self.session.knows(header.from);
+        let echo = if is_of_session { header.echo } else { 0 };
+        self.authentic = (self.key.is_some() && is_alive && is_newest).then_some(LocalTime(echo));
         match standing {
             Standing::Current => {}
             Standing::Linked { is_new_peer } => {
@@ -136,11 +139,12 @@ impl Bridge {
         self.liveness.handle_header(received, header);
     }
 
-    /// Writes the next datagram to `recipient`; its length.
+    /// Writes the next datagram to `recipient`, with what the peer may lack unless it is a header alone; its length.
     pub(super) fn write_datagram(
         &mut self,
         now: LocalTime,
         recipient: Recipient,
+        has_events: bool,
         buffer: &mut [u8; MAX_DATAGRAM],
     ) -> Option<usize> {
         let to = match recipient {
@@ -177,7 +181,7 @@ impl Bridge {
         let mut writer = Writer::new(buffer, &header)?;
         // A hello is answered statelessly, and with no more bytes than it has: no amplification (RFC 9000,
         // section 8).
-        if !is_hello && self.game.exchange.write_events(&mut writer) {
+        if has_events && !is_hello && self.game.exchange.write_events(&mut writer) {
             // What does not fit goes into another datagram at once.
             self.outbox.transmit();
         }

@@ -75,8 +75,8 @@ pub struct Bridge {
     session: Session,
     /// Sealed datagrams of the session's peer.
     replays: ReplayWindow,
-    /// The datagram just handled was sealed, and the newest of its sender: the newest stamp of ours that it
-    /// had seen, 0 for none.
+    /// The datagram just handled was sealed, and the newest of its sender: the newest stamp of ours in this
+    /// session that it had seen, 0 for none.
     authentic: Option<LocalTime>,
     liveness: Liveness,
     clock: ClockSync,
@@ -179,10 +179,23 @@ impl Bridge {
         }
         if let Some(recipient) = self.outbox.next_recipient(self.is_plugged) {
             return self
-                .write_datagram(now, recipient, buffer)
+                .write_datagram(now, recipient, true, buffer)
                 .map(|len| Output::Transmit { len });
         }
         self.notices.pop().map(Output::Notify)
+    }
+
+    /// Makes a datagram leave now: the peer waits for one at an address that it may have come to.
+    pub fn transmit(&mut self) {
+        self.outbox.transmit();
+    }
+
+    /// Writes the datagram of the [`Output::Transmit`] before once more, for another address at which its receiver
+    /// may be: a header alone, of a number of its own and with this stamp, by which the owner of the socket knows
+    /// the answer.
+    pub fn write_probe(&mut self, stamp: LocalTime, buffer: &mut [u8; MAX_DATAGRAM]) -> Option<usize> {
+        let recipient = self.outbox.last_recipient()?;
+        self.write_datagram(stamp, recipient, false, buffer)
     }
 
     /// Sets whether this side keeps snapshots, and so rolls back where the peer does too. The owner of the
@@ -210,8 +223,9 @@ impl Bridge {
         self.key.as_ref()
     }
 
-    /// For the owner of the socket, who may follow a peer to another address: the newest of our stamps that the
-    /// sender of the datagram just handled has seen, 0 for none; where that was sealed, and its newest.
+    /// For the owner of the socket, who may follow a peer to another address: the newest of our stamps in this
+    /// session that the sender of the datagram just handled has seen, 0 for none; where that was sealed, and
+    /// its newest.
     pub fn take_authentic(&mut self) -> Option<LocalTime> {
         self.authentic.take()
     }

@@ -31,6 +31,8 @@ pub(super) struct Outbox {
     pub(super) deliver: Option<(u8, Speed)>,
     /// A datagram to the peer is due.
     is_due: bool,
+    /// The receiver of the newest datagram.
+    last: Option<Recipient>,
     /// The peer of a session that is over, which has not been told so.
     goodbye: Option<Nonce>,
     /// The sender of a hello that is to be answered beside the session.
@@ -82,6 +84,16 @@ impl Outbox {
 
     /// The receiver of the next datagram, if one is due; `is_plugged` while a peer may be there.
     pub(super) fn next_recipient(&mut self, is_plugged: bool) -> Option<Recipient> {
+        self.last = self.take_recipient(is_plugged);
+        self.last
+    }
+
+    /// The receiver of the newest datagram, if one has just left.
+    pub(super) fn last_recipient(&self) -> Option<Recipient> {
+        self.last
+    }
+
+    fn take_recipient(&mut self, is_plugged: bool) -> Option<Recipient> {
         if let Some(stranger) = self.greeting.take() {
             return Some(Recipient::Stranger(stranger));
         }

@@ -12,7 +12,7 @@ use clap::Args;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::serial::GameMessage;
 use gamelink_core::time::TCycles;
-use gamelink_driver::{Config, Link, PeerAddress};
+use gamelink_driver::{Config, Link, PeerAddresses};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -35,9 +35,9 @@ pub(crate) struct Relay {
     /// The TCP port that the stock core connects to: 56400 to 56420.
     #[arg(long, default_value_t = BRIDGE_PORT)]
     port: u16,
-    /// The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT.
+    /// The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT, several with commas.
     #[arg(long)]
-    peer: Option<PeerAddress>,
+    peer: Option<PeerAddresses>,
     /// Log more; twice for everything.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,

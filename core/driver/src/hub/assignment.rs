@@ -2,7 +2,7 @@
 
 use super::Hub;
 use crate::StartError;
-use crate::address::{BindAddress, PeerAddress};
+use crate::address::{BindAddress, PeerAddresses};
 use crate::daemon_client::DaemonClient;
 use crate::peer_port::PeerPort;
 use crate::report::Route;
@@ -26,7 +26,7 @@ pub(super) struct Assignment {
     cable: String,
     /// Name of the peer.
     name: String,
-    address: PeerAddress,
+    addresses: PeerAddresses,
     bind: Option<BindAddress>,
     /// Next attempt to open the port, where the last one failed.
     open_at: Option<LocalTime>,
@@ -39,7 +39,7 @@ impl Hub {
     /// the other.
     pub(crate) fn set_peer(
         &mut self,
-        peer: Option<PeerAddress>,
+        peer: Option<PeerAddresses>,
         bind: Option<BindAddress>,
     ) -> Result<(), StartError> {
         if !self.transport.is_netplay() {
@@ -63,7 +63,7 @@ impl Hub {
         }
     }
 
-    fn open_port(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
+    fn open_port(&mut self, peer: PeerAddresses, bind: Option<BindAddress>) -> Result<(), StartError> {
         // The old one first: both may want the same port.
         self.close_port();
         let moves = self.bridge.key().is_some();
@@ -74,7 +74,7 @@ impl Hub {
     }
 
     /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
-    fn move_peer(&mut self, peer: PeerAddress, bind: Option<BindAddress>) -> Result<(), StartError> {
+    fn move_peer(&mut self, peer: PeerAddresses, bind: Option<BindAddress>) -> Result<(), StartError> {
         if self.transport.is_netplay() {
             return self.open_port(peer, bind);
         }
@@ -183,26 +183,26 @@ impl Hub {
         (bind, key): (Option<&str>, Option<&str>),
     ) {
         let bind = bind.map(str::parse).transpose();
-        let (Ok(address), Ok(bind)) = (address.parse::<PeerAddress>(), bind) else {
+        let (Ok(addresses), Ok(bind)) = (address.parse::<PeerAddresses>(), bind) else {
             let line = format_args!("peer has no usable address cable={cable} address={address}");
             return self.log.warn(line);
         };
         let is_same_key = self.take_key(key);
         let port = self.transport.any_port().as_ref();
-        let is_known = is_same_key && port.is_some_and(|port| port.is_for(&address, &bind));
-        let is_same_address = port.is_some_and(|port| port.ip() == address.ip);
+        let is_known = is_same_key && port.is_some_and(|port| port.is_for(&addresses, &bind));
+        let is_same_machine = port.is_some_and(|port| port.is_for_machine(&addresses));
         self.log.info(format_args!(
             "peer discovered name={name} cable={cable} address={address}"
         ));
         // The same cable under a new address or name: the bridges recognise their session by its numbers.
-        let is_same = self.cable() == Some(&cable) || is_same_address;
+        let is_same = self.cable() == Some(&cable) || is_same_machine;
         // While netplay is used, it is no act of the player either.
         let may_move = is_same && (self.bridge.is_linked() || self.transport.is_netplay());
         // A restarted daemon assigns the same peer again: the session goes on.
         let result = match (is_known, may_move) {
             (true, _) => Ok(()),
-            (false, true) => self.move_peer(address.clone(), bind.clone()),
-            (false, false) => self.set_peer(Some(address.clone()), bind.clone()),
+            (false, true) => self.move_peer(addresses.clone(), bind.clone()),
+            (false, false) => self.set_peer(Some(addresses.clone()), bind.clone()),
         };
         let open_at = result.is_err().then(|| now.after(OPEN_RETRY));
         if let Err(error) = result {
@@ -211,7 +211,7 @@ impl Hub {
         self.assignment = Some(Assignment {
             cable,
             name,
-            address,
+            addresses,
             bind,
             open_at,
             is_on_its_own: false,
@@ -250,9 +250,9 @@ impl Hub {
             return;
         }
         assignment.open_at = Some(now.after(OPEN_RETRY));
-        let (address, bind) = (assignment.address.clone(), assignment.bind.clone());
+        let (addresses, bind) = (assignment.addresses.clone(), assignment.bind.clone());
         // Why it fails was said the first time.
-        if self.open_port(address, bind).is_err() {
+        if self.open_port(addresses, bind).is_err() {
             return;
         }
         if let Some(assignment) = &mut self.assignment {

@@ -112,7 +112,7 @@ impl PeerTransport {
                 if is_lost {
                     port.refresh();
                 }
-                port.send(bytes, stamp)
+                port.send(bytes)
             }
             PeerTransport::Udp { port: None, .. } => true,
             PeerTransport::Netplay { packets, .. } => {
