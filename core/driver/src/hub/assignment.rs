@@ -28,6 +28,8 @@ pub(super) struct Assignment {
     name: String,
     addresses: PeerAddresses,
     bind: Option<BindAddress>,
+    /// Key of the link.
+    key: Option<Key>,
     /// Next attempt to open the port, where the last one failed.
     open_at: Option<LocalTime>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
@@ -44,6 +46,7 @@ impl Hub {
     ) -> Result<(), StartError> {
         if !self.transport.is_netplay() {
             self.input(Input::Unplug);
+            self.use_key();
         }
         self.close_port();
         let Some(peer) = peer else {
@@ -66,7 +69,7 @@ impl Hub {
     fn open_port(&mut self, peer: PeerAddresses, bind: Option<BindAddress>) -> Result<(), StartError> {
         // The old one first: both may want the same port.
         self.close_port();
-        let moves = self.bridge.key().is_some();
+        let moves = self.cable_key().is_some();
         let mut port = PeerPort::open(peer, bind, moves, &self.registry, &mut self.log)?;
         port.set_watched(!self.transport.is_netplay(), &self.registry, &mut self.log);
         *self.transport.any_port() = Some(port);
@@ -79,6 +82,7 @@ impl Hub {
             return self.open_port(peer, bind);
         }
         self.service_peer();
+        self.use_key();
         let result = self.open_port(peer, bind);
         result.inspect_err(|_| self.input(Input::Unplug))
     }
@@ -182,12 +186,12 @@ impl Hub {
         address: &str,
         (bind, key): (Option<&str>, Option<&str>),
     ) {
-        let bind = bind.map(str::parse).transpose();
-        let (Ok(addresses), Ok(bind)) = (address.parse::<PeerAddresses>(), bind) else {
-            let line = format_args!("peer has no usable address cable={cable} address={address}");
+        let (bind, key) = (bind.map(str::parse).transpose(), key.map(str::parse).transpose());
+        let (Ok(addresses), Ok(bind), Ok(key)) = (address.parse::<PeerAddresses>(), bind, key) else {
+            let line = format_args!("peer has no usable address or key cable={cable} address={address}");
             return self.log.warn(line);
         };
-        let is_same_key = self.take_key(key);
+        let is_same_key = !self.gives_keys() || self.cable_key() == key.as_ref();
         let port = self.transport.any_port().as_ref();
         let is_known = is_same_key && port.is_some_and(|port| port.is_for(&addresses, &bind));
         let is_same_machine = port.is_some_and(|port| port.is_for_machine(&addresses));
@@ -198,42 +202,50 @@ impl Hub {
         let is_same = self.cable() == Some(&cable) || is_same_machine;
         // While netplay is used, it is no act of the player either.
         let may_move = is_same && (self.bridge.is_linked() || self.transport.is_netplay());
-        // A restarted daemon assigns the same peer again: the session goes on.
-        let result = match (is_known, may_move) {
-            (true, _) => Ok(()),
-            (false, true) => self.move_peer(addresses.clone(), bind.clone()),
-            (false, false) => self.set_peer(Some(addresses.clone()), bind.clone()),
-        };
-        let open_at = result.is_err().then(|| now.after(OPEN_RETRY));
-        if let Err(error) = result {
-            self.log.note(Level::Error, format_args!("{error}"));
-        }
         self.assignment = Some(Assignment {
             cable,
             name,
-            addresses,
-            bind,
-            open_at,
+            addresses: addresses.clone(),
+            bind: bind.clone(),
+            key,
+            open_at: None,
             is_on_its_own: false,
         });
+        // A restarted daemon assigns the same peer again: the session goes on.
+        let result = match (is_known, may_move) {
+            (true, _) => Ok(()),
+            (false, true) => self.move_peer(addresses, bind),
+            (false, false) => self.set_peer(Some(addresses), bind),
+        };
+        if let Err(error) = result {
+            self.log.note(Level::Error, format_args!("{error}"));
+            if let Some(assignment) = &mut self.assignment {
+                assignment.open_at = Some(now.after(OPEN_RETRY));
+            }
+        }
     }
 
-    /// Takes the key of an assigned link, unless the player has set one. True if it is the one in use.
-    fn take_key(&mut self, key: Option<&str>) -> bool {
-        if !self.daemon.as_ref().is_some_and(|daemon| daemon.gives_keys) {
-            return true;
+    /// True where the daemon gives the keys: the player has set none.
+    fn gives_keys(&self) -> bool {
+        self.daemon.as_ref().is_some_and(|daemon| daemon.gives_keys)
+    }
+
+    /// Key of the cable, used or set aside.
+    fn cable_key(&self) -> Option<&Key> {
+        match &self.assignment {
+            Some(assignment) if self.gives_keys() => assignment.key.as_ref(),
+            None if self.gives_keys() => None,
+            _ => self.bridge.key(),
         }
-        let key: Option<Key> = match key.map(str::parse).transpose() {
-            Ok(key) => key,
-            Err(_) => {
-                self.log
-                    .warn(format_args!("the daemon's key of this link is none"));
-                None
-            }
-        };
-        let is_same = self.bridge.key() == key.as_ref();
-        self.bridge.set_key(key);
-        is_same
+    }
+
+    /// Takes the key of the way to the peer that is used: netplay has none but the player's own.
+    pub(super) fn use_key(&mut self) {
+        if self.gives_keys() {
+            let key = self.cable_key().filter(|_| !self.transport.is_netplay());
+            let key = key.cloned();
+            self.bridge.set_key(key);
+        }
     }
 
     /// When the port of the assigned peer is to be opened again.

@@ -162,6 +162,7 @@ impl Hub {
             packets: Packets::new(exchange),
             aside,
         };
+        self.use_key();
         self.plug_in();
     }
 
@@ -179,6 +180,7 @@ impl Hub {
             discard(port);
         }
         self.transport = PeerTransport::Udp { port, aside: None };
+        self.use_key();
         self.set_watched(true);
         self.plug_in();
     }
@@ -188,6 +190,7 @@ impl Hub {
         if self.transport.is_netplay() {
             self.input(Input::Unplug);
             self.transport.use_port();
+            self.use_key();
             self.set_watched(true);
         }
     }
@@ -196,6 +199,7 @@ impl Hub {
     pub(super) fn resume_netplay(&mut self) {
         if !self.transport.is_netplay() {
             self.transport.use_packets();
+            self.use_key();
             self.plug_in();
         }
     }
