@@ -224,6 +224,13 @@ impl Followed {
         ));
     }
 
+    fn peer_up_with_key(&mut self, peer: SocketAddrV4, own: SocketAddrV4, key: &str) {
+        let own = own.ip();
+        self.say(&format!(
+            r#"{{"type":"peer_up","cable":"usb0","name":"den","address":"{peer}","bind":"{own}","key":"{key}"}}"#
+        ));
+    }
+
     fn peer_down(&mut self, cause: &str) {
         self.say(&format!(
             r#"{{"type":"peer_down","cable":"usb0","reason":"gone","cause":"{cause}"}}"#
@@ -324,6 +331,36 @@ fn two_games_of_which_one_is_given_a_new_address_play_on() {
     until_still_heard([&a.link, &b.link]);
     assert!(a.link.is_linked() && b.link.is_linked());
     assert_eq!((a.links_and_losses(), b.links_and_losses()), ((1, 0), (1, 0)));
+}
+
+#[test]
+fn a_key_of_the_daemons_seals_the_link_and_another_one_takes_its_place() {
+    let [own, peer, ..] = addresses();
+    let [mut a, mut b] = ["a", "b"].map(|end| Followed::new(&format!("key-{end}")));
+    let keys = [3, 5].map(|n| gamelink_driver::Key::new([n; 16]).reveal());
+    // One end alone has a key: no link.
+    a.peer_up_with_key(peer, own, &keys[0]);
+    b.peer_up(own, peer);
+    until("the end with the key has dropped something", || {
+        a.link.report().counters.dropped.unauthentic > 2
+    });
+    assert!(!a.link.is_linked() && !b.link.is_linked());
+    b.peer_up_with_key(own, peer, &keys[0]);
+    until("linked with the key", || a.link.is_linked() && b.link.is_linked());
+    let links = (a.links_and_losses(), b.links_and_losses());
+    // Both daemons were started again, one after the other.
+    a.peer_up_with_key(peer, own, &keys[1]);
+    std::thread::sleep(Duration::from_millis(300));
+    b.peer_up_with_key(own, peer, &keys[1]);
+    until_still_heard([&a.link, &b.link]);
+    assert_eq!(
+        (a.links_and_losses(), b.links_and_losses()),
+        links,
+        "the session goes on"
+    );
+    // What is no key is not taken for an open link.
+    a.peer_up_with_key(peer, own, "secret");
+    until_still_heard([&a.link, &b.link]);
 }
 
 #[test]
