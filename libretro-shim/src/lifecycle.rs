@@ -183,9 +183,9 @@ impl Session {
                 return false;
             }
         };
-        let (mut game, answers) = plug_in(no_link);
+        let (mut game, answers) = plug_in(no_link, &cartridge);
         ffi::with_cable((), |cable| {
-            cable.with_partners(|partners, link| partners.set_cartridge(cartridge, link));
+            cable.with_partners(|partners, _| partners.set_cartridge(cartridge));
         });
         let seat = Arc::new(Seat::default());
         let loaded = Loaded {
@@ -349,11 +349,12 @@ fn release_memory() {
 }
 
 /// Makes a new game with the cable that the environment asks for, and its answers to the core.
-fn plug_in(no_link: Option<String>) -> (Box<Game>, Answers) {
+fn plug_in(no_link: Option<String>, cartridge: &Cartridge) -> (Box<Game>, Answers) {
     ffi::forget_failure();
     let (mut cable, mut is_peer_here, mut errors) = (None, false, Vec::from_iter(no_link));
     if errors.is_empty() {
-        let Settings { config, problems } = Settings::read(|name| std::env::var_os(name));
+        let Settings { mut config, problems } = Settings::read(|name| std::env::var_os(name));
+        config.playing.cartridge = cartridge.clone();
         let unplugged = Config {
             stats: config.stats.clone(),
             ..Config::default()

@@ -44,15 +44,15 @@ pub(crate) struct Partners {
     lan: LanStatus,
     /// All names that were heard; one that is gone may be wished for.
     names: BTreeSet<String>,
-    /// Machines of which the player was told what keeps them apart.
+    /// What the player was told of machines that are kept apart.
     told: BTreeSet<String>,
     looks: u32,
 }
 
 impl Partners {
-    pub(crate) fn set_cartridge(&mut self, cartridge: Cartridge, link: &Link) {
+    /// Takes the cartridge of which the link knows already.
+    pub(crate) fn set_cartridge(&mut self, cartridge: Cartridge) {
         self.cartridge = cartridge;
-        self.tell(link);
     }
 
     /// Takes the options as they are now.
@@ -87,11 +87,8 @@ impl Partners {
 
     /// Title of the game that this machine plays.
     pub(crate) fn title_of(&self, name: &str) -> Option<&str> {
-        let machine = self
-            .lan
-            .machines
-            .iter()
-            .find(|of| of.is_linked && of.name == name)?;
+        let is_of = |of: &&MachineStatus| of.has_game && of.name == name;
+        let machine = self.lan.machines.iter().find(is_of)?;
         (!machine.title.is_empty()).then_some(&machine.title)
     }
 
@@ -169,7 +166,7 @@ impl Partners {
                 (true, false) => messages::stranger(&machine.name, &machine.title),
                 (false, _) => messages::other_game(&machine.name, &machine.title),
             };
-            if self.told.len() < messages::MAX_TOLD && self.told.insert(machine.name.clone()) {
+            if self.told.len() < messages::MAX_TOLD && self.told.insert(message.1.clone()) {
                 news.messages.push(message);
             }
         }

@@ -44,7 +44,7 @@ pub(super) struct DaemonClient {
 }
 
 impl DaemonClient {
-    pub(super) fn new(path: PathBuf, now: LocalTime, gives_keys: bool) -> DaemonClient {
+    pub(super) fn new(path: PathBuf, now: LocalTime, gives_keys: bool, playing: Playing) -> DaemonClient {
         DaemonClient {
             path,
             stream: None,
@@ -53,7 +53,7 @@ impl DaemonClient {
             pause: REPORT_INTERVAL,
             has_warned: false,
             gives_keys,
-            playing: Playing::default(),
+            playing,
             is_playing_told: false,
             lan: None,
         }

@@ -59,6 +59,8 @@ pub struct Config {
     pub key: Option<Key>,
     /// The daemon's control socket, which says where the peer is; not used together with `peer`.
     pub control: Option<PathBuf>,
+    /// The game, as the daemon is told of it in the first breath: see [`Link::set_playing`].
+    pub playing: Playing,
     /// Where to write statistics once a second and at the end, if anywhere.
     pub stats: Option<PathBuf>,
     /// Where to write what the two games say to each other, if anywhere: see [`conversation`].
@@ -214,7 +216,7 @@ impl Link {
         shared.lock().bridge_mut().set_key(config.key.clone());
         shared.lock().set_peer(config.peer.clone(), config.bind.clone())?;
         if let (None, Some(path)) = (&config.peer, &config.control) {
-            shared.lock().follow_daemon(path.clone());
+            shared.lock().follow_daemon(path.clone(), config.playing.clone());
         }
         let conversation = conversation_file(config.conversation.as_deref(), &shared);
         let files = Files::new(config.stats.clone(), conversation);

@@ -89,6 +89,8 @@ impl MessageDisplay {
         };
         let (severity, mut text) = messages::notice(&notice, &other);
         if let (Notice::Linked, Other::Cable(Some(peer))) = (&notice, &other) {
+            // Where there is a LAN, the daemon has told of it by now.
+            self.show_lan(cable, shows_all);
             let (title, is_stranger) = cable.with_partners(|partners, _| {
                 let title = partners.title_of(peer).map(|title| format!(", playing {title}"));
                 (title.unwrap_or_default(), partners.is_stranger(peer))

@@ -3,7 +3,7 @@
 use crate::messages::Severity;
 use gamelink_driver::PairingStatus;
 
-/// Machines of which is told what keeps them apart: more than any room has.
+/// Texts about machines that are kept apart: more than any room has machines.
 pub(crate) const MAX_TOLD: usize = 16;
 
 /// Text about a first meeting; `None` where there is nothing to say.

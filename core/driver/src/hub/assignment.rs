@@ -111,10 +111,10 @@ impl Hub {
         assignment.map(|assignment| assignment.name.clone())
     }
 
-    pub(crate) fn follow_daemon(&mut self, path: PathBuf) {
+    pub(crate) fn follow_daemon(&mut self, path: PathBuf, playing: Playing) {
         // A key that the player has set is not replaced.
         let gives_keys = self.bridge.key().is_none();
-        self.daemon = Some(DaemonClient::new(path, time::now(), gives_keys));
+        self.daemon = Some(DaemonClient::new(path, time::now(), gives_keys, playing));
     }
 
     pub(crate) fn set_playing(&mut self, playing: Playing) {
