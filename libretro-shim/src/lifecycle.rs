@@ -150,8 +150,8 @@ impl Session {
         });
         core.attach(environment);
         core.init();
-        // Not later: RetroArch decides where a client's save is before it loads the game. Over the loopback port
-        // nobody would exchange packets while the core waits for a byte.
+        // Not later: RetroArch decides where a client's save is before it loads the game. Over the loopback
+        // port nobody would exchange packets while the core waits for a byte.
         let has_link = self.with_started(|started| started.no_link.is_none());
         if has_link == Some(true) && core.has_direct_port() && ffi::netpacket::offer() {
             log::info!("link cable: the frontend's netplay can be the cable");

@@ -130,9 +130,10 @@ impl Act {
             Act::Join => {
                 let exchange = Arc::new(netpacket::exchange);
                 // Without a direct port the player has been told.
-                ffi::with_cable((), |cable| match cable.link().is_direct() {
-                    true => cable.link().join_netplay(exchange),
-                    false => {}
+                ffi::with_cable((), |cable| {
+                    if cable.link().is_direct() {
+                        cable.link().join_netplay(exchange);
+                    }
                 });
             }
             Act::Leave => ffi::with_cable((), |cable| cable.link().leave_netplay()),
