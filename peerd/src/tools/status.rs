@@ -190,6 +190,15 @@ mod tests {
     }
 
     #[test]
+    fn a_game_over_netplay_is_on_no_cable() {
+        let mut game = game("usb0", "retroarch", 3);
+        game.report.as_mut().unwrap().transport = Transport::Netplay;
+        let text = text(game);
+        assert!(text.contains("user 1000): over netplay, linked"), "{text}");
+        assert!(!text.contains("usb0"), "{text}");
+    }
+
+    #[test]
     fn a_lan_is_told_of_as_a_cable_is() {
         let machine = |name: &str, host, is_linked| MachineStatus {
             name: name.into(),
