@@ -25,9 +25,7 @@ pub(crate) fn pairing(status: &PairingStatus) -> Option<(Severity, String)> {
             let wrong = if *was_wrong { "That code was wrong. " } else { "" };
             (
                 Warning,
-                format!(
-                    "{wrong}{name} wants to play and shows a code. Choose it here: Core Options, Link cable, Code"
-                ),
+                format!("{wrong}{name} wants to play. Choose its code: Core Options, Link cable, Code"),
             )
         }
         PairingStatus::Paired { name } => (
@@ -62,5 +60,4 @@ pub(crate) fn other_game(name: &str, title: &str) -> (Severity, String) {
 }
 
 /// Shown with a link that anybody could have made.
-pub(crate) const IS_OPEN: &str = "Link cable: open, anybody on this network can join. For a key, choose a partner \
-    under Core Options, Link cable, Play with, and no strangers";
+pub(crate) const IS_OPEN: &str = "Link cable: open, anybody on this network can join";
