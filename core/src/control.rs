@@ -46,10 +46,6 @@ pub enum Role {
 /// From a client to the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one message at a time, and all but the first are reports"
-)]
 pub enum ToDaemon {
     /// The first message of every client.
     Hello {

@@ -215,7 +215,33 @@ mod tests {
         .map(str::to_owned);
         let notices = notices.iter().map(|of| notice(of, &Other::Cable(None)).1);
         let notices = notices.chain([notice(&Notice::Linked, &Other::Netplay).1]);
-        notices.chain(constants).chain([port.to_string()]).collect()
+        let rest = constants.into_iter().chain([port.to_string()]);
+        notices.chain(rest).chain(shown_on_a_lan()).collect()
+    }
+
+    /// Texts about a machine on a LAN.
+    fn shown_on_a_lan() -> Vec<String> {
+        use crate::partners::messages::{IS_OPEN, other_game, pairing, stranger, waits_for};
+        use gamelink_driver::PairingStatus;
+        let name = || "den".to_owned();
+        let shows = PairingStatus::ShowsCode {
+            name: name(),
+            code: "47 11".into(),
+            was_wrong: false,
+        };
+        let wants = |was_wrong| PairingStatus::WantsCode {
+            name: name(),
+            was_wrong,
+        };
+        let meetings = [shows, wants(false), wants(true)];
+        let meetings = meetings.iter().filter_map(pairing);
+        let others = [
+            waits_for("den"),
+            stranger("den", "TETRIS"),
+            other_game("den", "TETRIS"),
+        ];
+        let texts = meetings.chain(others).map(|(_, text)| text);
+        texts.chain([IS_OPEN.to_owned()]).collect()
     }
 
     #[test]
