@@ -39,7 +39,7 @@ const IS_OPEN: u8 = 8;
 pub(crate) struct Game {
     /// Its title; empty where it says none.
     pub(crate) title: Name,
-    /// The same for all editions that can be linked.
+    /// The same for all editions that can be linked; 0 where none is known.
     pub(crate) family: u32,
     /// Of this edition alone.
     pub(crate) digest: u32,
@@ -71,6 +71,14 @@ pub(crate) struct Beacon {
     pub(crate) echo_to: Instance,
     pub(crate) public: Public,
     pub(crate) tags: Tags,
+}
+
+impl Game {
+    /// True if the two can be linked without anybody's word: they are of one family, or one does not say what it is,
+    /// as a stock core behind the relay.
+    pub(crate) fn is_linked_with(&self, other: &Game) -> bool {
+        self.family == other.family || self.family == 0 || other.family == 0
+    }
 }
 
 impl Beacon {

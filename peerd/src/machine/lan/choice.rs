@@ -30,15 +30,18 @@ impl fmt::Debug for Link {
 }
 
 impl Lan {
-    /// Order among candidates: the same edition, the nearest, and a number that both ends compute alike.
-    pub(super) fn rank(&self, machine: &Machine) -> (bool, u32, [u8; 16]) {
+    /// True for another edition than that of this machine's game.
+    fn is_other_edition(&self, machine: &Machine) -> bool {
         let digest = self.playing.map(|playing| playing.game.digest);
-        let is_other = machine.game.map(|game| game.digest) != digest;
+        machine.game.map(|game| game.digest) != digest
+    }
+
+    /// Order among candidates: the nearest, and a number that both ends compute alike.
+    pub(super) fn rank(&self, machine: &Machine) -> (u32, [u8; 16]) {
         let trip = machine
             .round_trip
             .map_or(u64::MAX, |trip| trip.as_micros() as u64);
         (
-            is_other,
             trip.checked_ilog(4).unwrap_or(0),
             machine.instance.pair_key(self.me.instance),
         )
@@ -51,7 +54,7 @@ impl Lan {
         };
         let is_meant = match here.partner {
             Some(_) => self.is_named(machine),
-            None => here.game.family == there.family,
+            None => here.game.is_linked_with(&there),
         };
         is_meant && self.is_trusted(machine)
     }
@@ -75,8 +78,16 @@ impl Lan {
         let is_kept = |of: &&Machine| kept.is_none_or(|kept| kept.box_id == of.box_id);
         let candidates = self.roster.players();
         let candidates = candidates.filter(|of| may(of) && is_kept(of) && self.is_wanted(of));
-        // Machines that have chosen us come first, and a link is not left for a nearer one.
-        let order = |of: &&Machine| (Some(of.instance) != linked, of.chosen != me, self.rank(of));
+        // The same edition comes first, then machines that have chosen us, and a link is not left for a nearer one.
+        let order = |of: &&Machine| {
+            let edition = self.is_other_edition(of);
+            (
+                Some(of.instance) != linked,
+                edition,
+                of.chosen != me,
+                self.rank(of),
+            )
+        };
         let best = candidates.min_by_key(order).copied();
         let chosen = best.map(|machine| machine.instance);
         if self.chosen.map(|(chosen, _)| chosen) != chosen {

@@ -5,20 +5,19 @@
 //! it, and each side proves that it has it. Somebody between the two has one guess among ten thousand a code:
 //! a code serves one run, right or wrong, and a machine shows at most four in a minute.
 
+mod run;
+
 use super::Output;
 use crate::identity::{Instance, Name};
-use crate::machine::trust::{MachineId, Pairing, mac};
+use crate::machine::trust::{MachineId, Pairing};
 use crate::wire::meeting::{Datagram, Message, Proof, Step};
 use gamelink_core::control::{Code, PairingStatus};
 use gamelink_core::time::LocalTime;
-use hkdf::Hkdf;
 use hmac::Mac as _;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
-use sha2::Sha256;
-use spake2::{Ed25519Group, Identity, Password, Spake2};
+use run::{Entry, Keys, Run, Stage};
 use std::collections::VecDeque;
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -55,82 +54,6 @@ enum State {
     Refusing { name: Name, until: LocalTime },
     /// The other machine never answered.
     Unanswered { name: Name },
-}
-
-/// One try of a code that is shown here.
-#[derive(Debug)]
-struct Run {
-    asked: Message,
-    /// Our answer, repeated where the other side asks again.
-    offer: Step,
-    keys: Keys,
-    until: LocalTime,
-}
-
-/// One try of a code that was entered here.
-#[derive(Debug)]
-struct Entry {
-    asked: Message,
-    stage: Stage,
-    /// When the step is repeated.
-    retry: LocalTime,
-    until: LocalTime,
-}
-
-enum Stage {
-    /// Asked; the secret of the run.
-    Asked(Box<Spake2<Ed25519Group>>),
-    /// Our proof, until the other side has it.
-    Proved(Step),
-}
-
-impl fmt::Debug for Stage {
-    /// Without the secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stage::Asked(_) => "Asked",
-            Stage::Proved(_) => "Proved",
-        })
-    }
-}
-
-/// Keys that a run makes.
-struct Keys {
-    pairing: [u8; 32],
-    proof: [u8; 32],
-}
-
-impl fmt::Debug for Keys {
-    /// Without the keys.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys")
-    }
-}
-
-impl Keys {
-    fn new(shared: &[u8]) -> Keys {
-        let expand = |label: &[u8]| {
-            let mut key = [0; 32];
-            // 32 bytes are always to be had.
-            let _ = Hkdf::<Sha256>::new(None, shared).expand(label, &mut key);
-            key
-        };
-        Keys {
-            pairing: expand(b"gamelink pairing by code 1"),
-            proof: expand(b"gamelink proof 1"),
-        }
-    }
-
-    /// Mac by which `sender` proves to `receiver` that it has the key, and says who it is.
-    fn mac(
-        &self,
-        [sender, receiver]: [Instance; 2],
-        messages: [&Message; 2],
-        machine: MachineId,
-    ) -> hmac::Hmac<Sha256> {
-        let [asked, offered] = messages;
-        mac(&self.proof, &[&sender.0, &receiver.0, asked, offered, &machine.0])
-    }
 }
 
 /// Meetings of one LAN, one at a time.
@@ -217,7 +140,7 @@ impl Meeting {
 
     /// Tries a code that this machine shows.
     pub(super) fn enter(&mut self, now: LocalTime, at: Other, code: Code, outputs: &mut VecDeque<Output>) {
-        let (spake, asked) = self.start(code);
+        let (spake, asked) = run::start(code, &mut self.random);
         self.was_wrong = false;
         self.state = State::Entered {
             at,
@@ -229,17 +152,6 @@ impl Meeting {
             },
         };
         self.send(at, Step::Ask(asked), outputs);
-    }
-
-    fn start(&mut self, code: Code) -> (Spake2<Ed25519Group>, Message) {
-        let (spake, message) = Spake2::<Ed25519Group>::start_symmetric_with_rng(
-            &Password::new(code.to_string()),
-            &Identity::new(b"gamelink meeting 1"),
-            &mut self.random,
-        );
-        let mut fixed = [0; 33];
-        fixed.iter_mut().zip(message).for_each(|(to, from)| *to = from);
-        (spake, fixed)
     }
 
     fn send(&self, to: Other, step: Step, outputs: &mut VecDeque<Output>) {
@@ -310,7 +222,7 @@ impl Meeting {
             }
             return;
         }
-        let (spake, offered) = self.start(code);
+        let (spake, offered) = run::start(code, &mut self.random);
         // Anything but a point of the curve is no try.
         let Ok(shared) = spake.finish(&asked) else { return };
         let keys = Keys::new(&shared);

@@ -136,8 +136,8 @@ impl Lan {
 
     /// True if the game there can be linked with the one here.
     pub(crate) fn is_same_game(&self, machine: &Machine) -> bool {
-        let here = self.playing.map(|playing| playing.game.family);
-        here.is_some() && here == machine.game.map(|game| game.family)
+        let games = self.playing.map(|playing| playing.game).zip(machine.game);
+        games.is_some_and(|(here, there)| here.is_linked_with(&there))
     }
 }
 

@@ -159,6 +159,21 @@ fn different_games_are_linked_by_both_players_word_only() {
 }
 
 #[test]
+fn a_game_that_says_nothing_of_itself_is_linked_with_any_but_last() {
+    let mut world = World::default();
+    (1..=3).for_each(|n| world.add(n, false));
+    world.run(7000);
+    for (n, family) in [(1, 0), (2, 5), (3, 5)] {
+        play(&mut world, n, game(family, family, true));
+    }
+    world.run(15_000);
+    assert_eq!(world.linked(2), Some(identity(3).instance));
+    play(&mut world, 3, None);
+    world.run(15_000);
+    assert_eq!(world.linked(2), Some(identity(1).instance));
+}
+
+#[test]
 fn the_code_makes_a_key_that_lasts() {
     let (mut world, code) = invited();
     enter(&mut world, 2, Some(code));
@@ -320,6 +335,59 @@ fn a_stranger_in_a_friends_name_is_neither_linked_nor_shown_as_met() {
     play(&mut world, 2, game(1, 1, true));
     world.run(5000);
     assert_eq!(world.linked(1), Some(identity(2).instance));
+}
+
+/// A world of three in which two are linked: one of these, its partner, and the third.
+fn two_of_three() -> (World, [u8; 3]) {
+    let mut world = World::of(3);
+    world.run(20_000);
+    assert_eq!(world.pairs(), 1);
+    let mut linked = (1..=3).filter(|n| world.linked(*n).is_some());
+    let pair = [linked.next().unwrap(), linked.next().unwrap()];
+    (world, [pair[0], pair[1], 6 - pair[0] - pair[1]])
+}
+
+#[test]
+fn a_partner_that_is_away_for_a_moment_is_not_given_away() {
+    let (mut world, [away, partner, third]) = two_of_three();
+    let host = world.hosts.remove(&away).unwrap();
+    world.run(30_000);
+    assert_eq!(
+        [world.linked(partner), world.linked(third)],
+        [None; 2],
+        "it is waited for"
+    );
+    world.hosts.insert(away, host);
+    world.run(10_000);
+    assert_eq!(world.linked(partner), Some(identity(away).instance));
+    assert_eq!(world.linked(third), None);
+}
+
+#[test]
+fn a_machine_that_goes_for_good_is_replaced_after_a_minute() {
+    let (mut world, [gone, partner, third]) = two_of_three();
+    world.hosts.remove(&gone);
+    world.run(75_000);
+    assert_eq!(world.linked(partner), Some(identity(third).instance));
+}
+
+#[test]
+fn a_player_who_loads_the_game_anew_waits_for_nobody() {
+    let (mut world, [gone, partner, third]) = two_of_three();
+    world.hosts.remove(&gone);
+    world.run(10_000);
+    let now = world.now();
+    for has_game in [false, true] {
+        world
+            .hosts
+            .get_mut(&partner)
+            .unwrap()
+            .lan
+            .set_game(now, played(has_game));
+    }
+    // The third may have chosen it in vain, and avoid it for a while.
+    world.run(15_000);
+    assert_eq!(world.linked(partner), Some(identity(third).instance));
 }
 
 #[test]
