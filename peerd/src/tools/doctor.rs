@@ -1,5 +1,6 @@
 //! `peerd doctor`: finds faults, names the side, and prints the remedy.
 
+mod lans;
 mod managers;
 
 use super::retroarch;
@@ -8,7 +9,7 @@ use super::{EXIT_FAULT, EXIT_NO_DAEMON};
 use crate::escape;
 use crate::sys::firewall::{self, Firewall};
 use crate::sys::sysctl;
-use gamelink_core::control::{CableState, CableStatus, LanStatus, PeerStatus, Status};
+use gamelink_core::control::{CableState, CableStatus, PeerStatus, Status};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -98,29 +99,6 @@ impl Findings {
             {
                 self.judge_peer(cable, peer, firewalls);
             }
-        }
-    }
-
-    /// Judges a LAN by who is heard there.
-    fn judge_lan(&mut self, lan: &LanStatus, firewalls: &[Firewall]) {
-        let name = lan.interface.as_str();
-        if lan.machines.is_empty() {
-            let commands = firewalls.iter().flat_map(|firewall| firewall.lan_commands(name));
-            let mut remedy = vec![
-                format!("start Gamelink there: `peerd run --lan INTERFACE`, on the same network as {name}"),
-                "some routers keep the machines of a wireless network apart (\"AP isolation\", guest networks)".to_owned(),
-            ];
-            remedy
-                .extend(commands.map(|command| format!("let it through this machine's firewall: {command}")));
-            self.add(Some(name), true, "no other machine is heard on this LAN", remedy);
-        } else if !lan.machines.iter().any(|machine| machine.has_game) {
-            let what = "no game waits for the link on any other machine of this LAN";
-            self.add(
-                Some(name),
-                false,
-                what,
-                ["start RetroArch with the Gamelink core there"],
-            );
         }
     }
 
@@ -243,7 +221,7 @@ pub(crate) fn run(control: &Path, as_json: bool) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gamelink_core::control::{DeviceStatus, MachineStatus, UdpStatus};
+    use gamelink_core::control::{DeviceStatus, UdpStatus};
 
     fn device(is_certain: bool) -> DeviceStatus {
         DeviceStatus {
@@ -332,44 +310,6 @@ mod tests {
             faults.len() == 1 && faults[0].what.starts_with("no cable"),
             "{faults:?}"
         );
-    }
-
-    #[test]
-    fn a_lan_without_others_is_a_fault_of_the_lan_and_not_of_a_cable() {
-        let lan = |machines| Status {
-            lans: vec![LanStatus {
-                interface: "wlan0".into(),
-                machines,
-                ..LanStatus::default()
-            }],
-            ..Status::default()
-        };
-        let faults_alone = faults(&lan(vec![]), &[Firewall::Firewalld]);
-        assert_eq!(faults_alone.len(), 1, "{faults_alone:?}");
-        assert_eq!(faults_alone[0].interface.as_deref(), Some("wlan0"));
-        let remedy = faults_alone[0].remedy.join("\n");
-        assert!(
-            remedy.contains("--lan") && remedy.contains("--add-port=56400-56401/udp"),
-            "{remedy}"
-        );
-        assert!(
-            !remedy.contains("change-interface"),
-            "the network of its owner stays as it is: {remedy}"
-        );
-        let other = MachineStatus {
-            name: "ada".into(),
-            instance: "12345678".into(),
-            address: ([192, 168, 1, 7], 56401).into(),
-            has_game: true,
-            title: "TETRIS".into(),
-            is_same_game: true,
-            is_paired: true,
-            is_open: false,
-            is_taken: false,
-            round_trip_us: None,
-            is_linked: true,
-        };
-        assert!(faults(&lan(vec![other]), &[]).is_empty());
     }
 
     #[test]
