@@ -264,41 +264,46 @@ impl Declaration {
               when Wi-Fi holds everything up. Then the cable counts as unplugged.",
             &SILENCES,
         );
-        let anyone: (&CStr, &CStr) = (ANYONE, c"Anyone with the same game");
-        let names = partners
-            .iter()
-            .take(MAX_NAMES)
-            .map(|name| (name.as_c_str(), name.as_c_str()));
-        let partner = choose(
-            form,
-            PARTNER,
-            c"Play with",
-            c"On a local network: the other machine to play with. Choose it on both, or only on one where the other \
-              has \"anyone\". The first time, one of the two shows a code to be chosen on the other. Over a cable \
-              there is nothing to choose.",
-            &[anyone].into_iter().chain(names).collect::<Vec<_>>(),
-        );
-        let lan = choose(
-            form,
-            LAN,
-            c"Strangers on the network",
-            c"Whether machines on a local network may link that this one has not met, by a code or a cable. Open on \
-              both: no code is asked for, and anybody on the network can join.",
-            &[(c"met", c"Need a code, once"), (OPEN, c"May link")],
-        );
-        let digits: Vec<CString> = (0..100)
-            .filter_map(|n| CString::new(format!("{n:02}")).ok())
-            .collect();
-        let digits = digits.iter().map(|of| (of.as_c_str(), of.as_c_str()));
-        let digits: Vec<_> = [(NO_CODE, NO_CODE)].into_iter().chain(digits).collect();
-        let info = c"The code that the other machine shows, where it asks to play: first both digits of the first half, \
-                     then those of the second half, which tries it.";
-        let [first, second] = [c"Code, first half", c"Code, second half"];
-        let first = choose(form, CODE[0], first, info, &digits);
-        let second = choose(form, CODE[1], second, info, &digits);
-        self.definitions
-            .extend([mode, messages, silence, partner, lan, first, second]);
+        self.definitions.extend([mode, messages, silence]);
+        self.definitions.extend(lan_options(form, partners));
     }
+}
+
+/// Our own options about machines on a LAN, with these to play with.
+fn lan_options(form: Form, partners: &[CString]) -> [Definition; 4] {
+    let anyone: (&CStr, &CStr) = (ANYONE, c"Anyone with the same game");
+    let names = partners
+        .iter()
+        .take(MAX_NAMES)
+        .map(|name| (name.as_c_str(), name.as_c_str()));
+    let partner = choose(
+        form,
+        PARTNER,
+        c"Play with",
+        c"On a local network: the other machine to play with. Choose it on both, or only on one where the other \
+          has \"anyone\". The first time, one of the two shows a code to be chosen on the other. Over a cable \
+          there is nothing to choose.",
+        &[anyone].into_iter().chain(names).collect::<Vec<_>>(),
+    );
+    let lan = choose(
+        form,
+        LAN,
+        c"Strangers on the network",
+        c"Whether machines on a local network may link that this one has not met, by a code or a cable. Open on \
+          both: no code is asked for, and anybody on the network can join.",
+        &[(c"met", c"Need a code, once"), (OPEN, c"May link")],
+    );
+    let digits: Vec<CString> = (0..100)
+        .filter_map(|n| CString::new(format!("{n:02}")).ok())
+        .collect();
+    let digits = digits.iter().map(|of| (of.as_c_str(), of.as_c_str()));
+    let digits: Vec<_> = [(NO_CODE, NO_CODE)].into_iter().chain(digits).collect();
+    let info = c"The code that the other machine shows, where it asks to play: first both digits of the first half, \
+                 then those of the second half, which tries it.";
+    let [first, second] = [c"Code, first half", c"Code, second half"];
+    let first = choose(form, CODE[0], first, info, &digits);
+    let second = choose(form, CODE[1], second, info, &digits);
+    [partner, lan, first, second]
 }
 
 /// An option with these values and labels, the default first.

@@ -3,8 +3,8 @@
 //! A LAN has many machines and no cable that says who belongs together. Each sends beacons. A game is linked with
 //! one of the same family, or with the machine that its player names, and with none but machines that this one
 //! has met, unless both games are open. Of those that have chosen nobody else, the same edition is chosen first,
-//! then the nearest. Two that choose each other are linked. Distance is the round trip in steps of four, and within a step a number that both ends compute
-//! alike, so that choices do not run in circles.
+//! then the nearest. Two that choose each other are linked. Distance is the round trip in steps of four, and
+//! within a step a number that both ends compute alike, so that choices do not run in circles.
 //!
 //! [`Roster`] decides which statements count: a beacon is a hint, an answer is believed. [`meeting`] is how two
 //! machines come to know each other.
@@ -114,7 +114,7 @@ impl Lan {
     /// The known machines, those with a game first, the nearest first.
     pub(crate) fn machines(&self) -> Vec<Machine> {
         let mut machines: Vec<Machine> = self.roster.iter().copied().collect();
-        machines.sort_by_key(|machine| (machine.game.is_none(), self.rank(machine)));
+        machines.sort_by_key(|machine| (machine.said.game.is_none(), self.rank(machine)));
         machines
     }
 

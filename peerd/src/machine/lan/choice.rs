@@ -33,7 +33,7 @@ impl Lan {
     /// True for another edition than that of this machine's game.
     fn is_other_edition(&self, machine: &Machine) -> bool {
         let digest = self.playing.map(|playing| playing.game.digest);
-        machine.game.map(|game| game.digest) != digest
+        machine.said.game.map(|game| game.digest) != digest
     }
 
     /// Order among candidates: the nearest, and a number that both ends compute alike.
@@ -49,7 +49,7 @@ impl Lan {
 
     /// True if the game here may be linked with the one there, as far as this side is concerned.
     fn is_wanted(&self, machine: &Machine) -> bool {
-        let (Some(here), Some(there)) = (self.playing, machine.game) else {
+        let (Some(here), Some(there)) = (self.playing, machine.said.game) else {
             return false;
         };
         let is_meant = match here.partner {
@@ -62,7 +62,7 @@ impl Lan {
     /// True if the two have met, or neither game asks for that.
     pub(super) fn is_trusted(&self, machine: &Machine) -> bool {
         let is_open = |game: Option<super::Game>| game.is_some_and(|game| game.is_open);
-        machine.met.is_some() || is_open(self.playing.map(|of| of.game)) && is_open(machine.game)
+        machine.met.is_some() || is_open(self.playing.map(|of| of.game)) && is_open(machine.said.game)
     }
 
     /// Chooses a partner. `loss` is why the last one is unknown, if it is.
@@ -70,7 +70,7 @@ impl Lan {
         let me = self.me.instance;
         let linked = self.linked.as_ref().map(|link| link.instance);
         let may = |machine: &&Machine| {
-            machine.chosen == me || machine.chosen == Instance::NONE && now >= machine.avoided_until
+            machine.said.chosen == me || machine.said.chosen == Instance::NONE && now >= machine.avoided_until
         };
         // A partner that the player names goes before one that is kept.
         let is_named = self.playing.is_some_and(|playing| playing.partner.is_some());
@@ -84,7 +84,7 @@ impl Lan {
             (
                 Some(of.instance) != linked,
                 edition,
-                of.chosen != me,
+                of.said.chosen != me,
                 self.rank(of),
             )
         };
@@ -95,7 +95,7 @@ impl Lan {
             // The chosen machine is to learn of it soon.
             self.hurry(now);
         }
-        self.link_with(best.filter(|machine| machine.chosen == me), loss);
+        self.link_with(best.filter(|machine| machine.said.chosen == me), loss);
         self.invite();
     }
 

@@ -74,7 +74,7 @@ impl Roster {
 
     /// Candidates for a game, by answers that are up to date.
     pub(super) fn players(&self) -> impl Iterator<Item = &Machine> {
-        let is_player = |of: &&Machine| of.game.is_some() && of.has_answered(self.renewed);
+        let is_player = |of: &&Machine| of.said.game.is_some() && of.has_answered(self.renewed);
         self.machines.iter().filter(is_player)
     }
 
@@ -132,9 +132,9 @@ impl Roster {
             machine.heard = now;
             // It is in reach again.
             if was_confirmed {
-                machine.unanswered = 0;
+                machine.asking.unanswered = 0;
             }
-            machine.retries = 0;
+            machine.asking.retries = 0;
             let is_others_turn = machine.has_left(now) && machine.heard_elsewhere.is_some();
             // The sender may be forged: changes are questioned.
             if !is_others_turn && machine.wants_question(now, renewed, from, beacon) {
@@ -199,7 +199,7 @@ impl Roster {
         let (secret, known) = (self.secret, self.machines.iter_mut());
         let late = known.filter(|machine| machine.retry_due().is_some_and(|at| at <= now));
         late.filter_map(|machine| {
-            machine.retries += 1;
+            machine.asking.retries += 1;
             machine.ask(now, secret, machine.address)
         })
         .collect()

@@ -82,7 +82,8 @@ impl Lan {
 
     /// The machine that shows a code to this one: the one that is named, else the first.
     fn inviting(&self) -> Option<&Machine> {
-        let shows = |of: &&Machine| of.is_confirmed() && of.invites == self.me.instance && of.met.is_none();
+        let shows =
+            |of: &&Machine| of.is_confirmed() && of.said.invites == self.me.instance && of.met.is_none();
         let machines = self.roster.iter().filter(shows);
         machines.min_by_key(|of| !self.is_named(of))
     }
@@ -103,7 +104,7 @@ impl Lan {
             return Err(PairError::AlreadyMet);
         }
         match code {
-            Some(_) if machine.invites != self.me.instance => return Err(PairError::ShowsNoCode),
+            Some(_) if machine.said.invites != self.me.instance => return Err(PairError::ShowsNoCode),
             Some(code) => self.meeting.enter(now, other(&machine), code, &mut self.outputs),
             None => {
                 let until = now.after(INVITATION);
@@ -136,7 +137,7 @@ impl Lan {
 
     /// True if the game there can be linked with the one here.
     pub(crate) fn is_same_game(&self, machine: &Machine) -> bool {
-        let games = self.playing.map(|playing| playing.game).zip(machine.game);
+        let games = self.playing.map(|playing| playing.game).zip(machine.said.game);
         games.is_some_and(|(here, there)| here.is_linked_with(&there))
     }
 }

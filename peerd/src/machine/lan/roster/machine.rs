@@ -32,19 +32,14 @@ pub(crate) struct Machine {
     pub(crate) name: Name,
     /// Its address, the only one that speaks for it.
     pub(crate) address: SocketAddr,
-    /// The game that waits there.
-    pub(crate) game: Option<Game>,
+    /// What it said in its last answer.
+    pub(crate) said: Statement,
     /// The machine, where this one has met it.
     pub(crate) met: Option<MachineId>,
     /// Key of its process.
     pub(crate) public: Public,
-    /// Machine to which it shows a code.
-    pub(crate) invites: Instance,
     /// The shortest round trip so far.
     pub(crate) round_trip: Option<Duration>,
-    pub(crate) chosen: Instance,
-    /// It has chosen us, its number is the lower one, and it knows us by IPv6, or not.
-    leads_by_v6: Option<bool>,
     /// Ranked last until then: it did not return our choice.
     pub(crate) avoided_until: LocalTime,
     pub(crate) box_id: u64,
@@ -52,13 +47,33 @@ pub(crate) struct Machine {
     pub(super) heard: LocalTime,
     /// Time another address last used its name.
     pub(super) heard_elsewhere: Option<LocalTime>,
+    pub(super) asking: Asking,
+    /// Time of its last answer; `None` for a rumoured machine.
+    pub(super) confirmed: Option<LocalTime>,
+}
+
+/// What a machine says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statement {
+    /// The game that waits there.
+    pub(crate) game: Option<Game>,
+    /// The machine that it has chosen, or none.
+    pub(crate) chosen: Instance,
+    /// Machine to which it shows a code, or none.
+    pub(crate) invites: Instance,
+    /// It has chosen us, its number is the lower one, and it knows us by IPv6, or not.
+    leads_by_v6: Option<bool>,
+}
+
+/// Questions to a machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asking {
+    /// The last one, until it is answered.
     question: Option<Question>,
     pub(super) retries: u8,
     /// Questions to its address since that was last heard, or first seen where it never answers.
     pub(super) unanswered: u8,
     budgets: Budgets,
-    /// Time of its last answer; `None` for a rumoured machine.
-    pub(super) confirmed: Option<LocalTime>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,35 +113,29 @@ impl Machine {
             instance: beacon.sender,
             name: beacon.name,
             address: from,
-            game: None,
+            said: Statement::default(),
             met: None,
             public: beacon.public,
-            invites: Instance::NONE,
             round_trip: None,
-            chosen: Instance::NONE,
-            leads_by_v6: None,
             avoided_until: LocalTime(0),
             box_id: beacon.box_id,
             heard: now,
             heard_elsewhere: None,
-            question: None,
-            retries: 0,
-            unanswered: 0,
-            budgets: Budgets::default(),
+            asking: Asking::default(),
             confirmed: None,
         }
     }
 
     /// True if one more question of it may be answered in this second.
     pub(super) fn may_answer(&mut self, now: LocalTime) -> bool {
-        self.budgets.answers.take(now, MAX_PER_SECOND)
+        self.asking.budgets.answers.take(now, MAX_PER_SECOND)
     }
 
     /// True if it is to be forgotten.
     pub(super) fn is_gone(&self, now: LocalTime) -> bool {
         // One that is heard elsewhere may be about to answer from there.
         let may_move = self.heard_elsewhere.is_some_and(|at| now.since(at) < MOVE_WINDOW);
-        let is_kept_longer = self.confirmed.is_some() && (may_move || self.game.is_none());
+        let is_kept_longer = self.confirmed.is_some() && (may_move || self.said.game.is_none());
         now.since(self.heard)
             >= if is_kept_longer {
                 IDLE_GONE_AFTER
@@ -139,24 +148,25 @@ impl Machine {
     pub(super) fn has_left(&self, now: LocalTime) -> bool {
         // Before its first answer a machine may be out of reach by a family that only carries beacons.
         let is_out_of_reach = self.confirmed.is_none() || now.since(self.heard) >= GONE_AFTER;
-        is_out_of_reach && self.unanswered >= MAX_UNANSWERED
+        is_out_of_reach && self.asking.unanswered >= MAX_UNANSWERED
     }
 
     /// True if it knows us by the family of `from`, and we know it by the other one.
     pub(super) fn is_led_to(&self, from: SocketAddr) -> bool {
-        let by_v6 = self.leads_by_v6;
+        let by_v6 = self.said.leads_by_v6;
         by_v6 == Some(from.is_ipv6()) && by_v6 != Some(self.address.is_ipv6())
     }
 
     /// Order of eviction: unconfirmed machines, those without a game, the longest silent.
     pub(super) fn worth(&self) -> (bool, bool, LocalTime) {
-        (self.confirmed.is_some(), self.game.is_some(), self.heard)
+        (self.confirmed.is_some(), self.said.game.is_some(), self.heard)
     }
 
     /// Time to repeat a lost question.
     pub(super) fn retry_due(&self) -> Option<LocalTime> {
-        let question = self.question?;
-        let may_retry = self.confirmed.is_some() && question.to == self.address && self.retries < MAX_RETRIES;
+        let question = self.asking.question?;
+        let may_retry =
+            self.confirmed.is_some() && question.to == self.address && self.asking.retries < MAX_RETRIES;
         may_retry.then(|| question.sent.after(ANSWER_TIMEOUT))
     }
 
@@ -170,7 +180,7 @@ impl Machine {
         beacon: &Beacon,
     ) -> bool {
         let is_answer = |of: &mut Question| (of.to, of.stamp, me) == (from, beacon.echo, beacon.echo_to);
-        let Some(question) = self.question.take_if(is_answer) else {
+        let Some(question) = self.asking.question.take_if(is_answer) else {
             return false;
         };
         let trip = now.since(question.sent);
@@ -192,20 +202,22 @@ impl Machine {
             self.round_trip = None;
         }
         self.heard = now;
-        self.unanswered = 0;
+        self.asking.unanswered = 0;
         self.confirmed = Some(now);
         self.round_trip = Some(self.round_trip.map_or(trip, |best| best.min(trip)));
-        self.game = beacon.game;
-        self.chosen = beacon.chosen;
-        self.invites = beacon.invites;
         let leads = beacon.chosen == me && self.instance < me;
-        self.leads_by_v6 = leads.then_some(beacon.is_by_v6);
+        self.said = Statement {
+            game: beacon.game,
+            chosen: beacon.chosen,
+            invites: beacon.invites,
+            leads_by_v6: leads.then_some(beacon.is_by_v6),
+        };
         true
     }
 
     /// True if it has chosen another machine than this one.
     pub(crate) fn plays_with_other_than(&self, me: Instance) -> bool {
-        self.chosen != Instance::NONE && self.chosen != me
+        self.said.chosen != Instance::NONE && self.said.chosen != me
     }
 
     /// True once it has answered.
@@ -227,9 +239,10 @@ impl Machine {
         beacon: &Beacon,
     ) -> bool {
         let is_asked = self
+            .asking
             .question
             .is_some_and(|of| now.since(of.sent) < ANSWER_TIMEOUT);
-        let known = (self.game, self.chosen, self.invites);
+        let known = (self.said.game, self.said.chosen, self.said.invites);
         let is_known = known == (beacon.game, beacon.chosen, beacon.invites);
         let is_due = self.confirmed.is_none_or(|at| now.since(at) >= MEASURE_INTERVAL);
         !is_asked && (from != self.address || !is_known || is_due || !self.has_answered(renewed))
@@ -238,15 +251,15 @@ impl Machine {
     /// Sends a question; returns its address and stamp: a time whose lowest bits, a millisecond, are
     /// unguessable.
     pub(super) fn ask(&mut self, now: LocalTime, secret: u64, to: SocketAddr) -> Option<(SocketAddr, u64)> {
-        if !self.budgets.questions.take(now, MAX_PER_SECOND) {
+        if !self.asking.budgets.questions.take(now, MAX_PER_SECOND) {
             return None;
         }
         let parts = [&secret.to_be_bytes(), &self.instance.0[..], &now.0.to_be_bytes()];
         let stamp = now.0 & !0xF_FFFF | hash64("gamelink question", &parts) & 0xF_FFFF;
-        self.question = Some(Question { to, stamp, sent: now });
+        self.asking.question = Some(Question { to, stamp, sent: now });
         // A question to another address resets the count.
-        self.unanswered = match to == self.address {
-            true => self.unanswered.saturating_add(1),
+        self.asking.unanswered = match to == self.address {
+            true => self.asking.unanswered.saturating_add(1),
             false => 0,
         };
         Some((to, stamp))
