@@ -69,7 +69,7 @@ complete -c peerd -n "__fish_peerd_using_subcommand forget" -s h -l help -d 'Pri
 complete -c peerd -n "__fish_peerd_using_subcommand key" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c peerd -n "__fish_peerd_using_subcommand relay" -l control -d 'Where the daemon listens' -r -F
 complete -c peerd -n "__fish_peerd_using_subcommand relay" -l port -d 'The TCP port that the stock core connects to: 56400 to 56420' -r
-complete -c peerd -n "__fish_peerd_using_subcommand relay" -l peer -d 'The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT' -r
+complete -c peerd -n "__fish_peerd_using_subcommand relay" -l peer -d 'The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT, several with commas' -r
 complete -c peerd -n "__fish_peerd_using_subcommand relay" -s v -l verbose -d 'Log more; twice for everything'
 complete -c peerd -n "__fish_peerd_using_subcommand relay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c peerd -n "__fish_peerd_using_subcommand options" -l control -d 'Where the daemon listens' -r -F
