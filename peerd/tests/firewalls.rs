@@ -171,8 +171,15 @@ fn walled_lan(name: &str) -> Lab {
     lab
 }
 
-const ON_LAN: [&str; 4] = ["--interface", "none", "--lan", "usb0"];
-const MANAGED: [&str; 5] = ["--interface", "none", "--lan", "usb0", "--manage-firewall"];
+const ON_LAN: [&str; 5] = ["--interface", "none", "--lan", "usb0", "--open"];
+const MANAGED: [&str; 6] = [
+    "--interface",
+    "none",
+    "--lan",
+    "usb0",
+    "--open",
+    "--manage-firewall",
+];
 
 #[test]
 #[ignore = "needs root"]
