@@ -114,13 +114,13 @@ impl DaemonClient {
             return Ok(());
         }
         let report = ToDaemon::Report(link_report(bridge, route));
-        let playing = ToDaemon::Playing(self.playing.clone());
+        let playing = |client: &DaemonClient| ToDaemon::Playing(client.playing.clone());
         if self.stream.is_some() {
             self.due = now.after(REPORT_INTERVAL);
-            return match std::mem::replace(&mut self.is_playing_told, true) {
-                true => self.send(&[report]),
-                false => self.send(&[playing, report]),
-            };
+            if std::mem::replace(&mut self.is_playing_told, true) {
+                return self.send(&[report]);
+            }
+            return self.send(&[playing(self), report]);
         }
         let longest = match route {
             Route::Cable(Some(_)) => PLAYING_RETRY,
@@ -141,7 +141,7 @@ impl DaemonClient {
         };
         // In one write: the daemon must know the game's cable before it assigns another one.
         self.is_playing_told = true;
-        self.send(&[hello, playing, report])
+        self.send(&[hello, playing(self), report])
     }
 
     fn connect(&mut self, registry: &Registry) -> io::Result<()> {

@@ -83,7 +83,8 @@ impl Connections {
         self.games().map(game).collect()
     }
 
-    /// The game that has this link, or would be given it, as it describes itself.
+    /// The game that has this link, or would be given it, as it describes itself. Whom the machine trusts is the
+    /// word of the user at the screen, where one is known: another user's game has no wishes.
     pub(super) fn playing(&self, link: LinkId, player: Option<u32>) -> Option<Playing> {
         let holder = self.games().find(|game| game.link == Some(link));
         let waiting = || {
@@ -91,7 +92,16 @@ impl Connections {
                 .filter(|game| game.link.is_none())
                 .max_by_key(|game| game.rank(player))
         };
-        Some(holder.or_else(waiting)?.playing.clone())
+        let game = holder.or_else(waiting)?;
+        let has_wishes = player.is_none() || game.rank(player).is_players;
+        let own = game.playing.clone();
+        Some(match has_wishes {
+            true => own,
+            false => Playing {
+                cartridge: own.cartridge,
+                ..Playing::default()
+            },
+        })
     }
 
     /// Tells the games that play on a LAN, or wait, what is new there.

@@ -18,6 +18,7 @@ use super::settings::{RunError, Settings};
 use crate::identity::{Identity, IfIndex, Name, Nonce};
 use crate::machine::cable::Input;
 use crate::machine::lan::PairError;
+use crate::machine::trust::Pairing;
 use crate::sys::firewall_pinholes::{Keeper, Order};
 use crate::sys::interface_lock::Claims;
 use crate::sys::netlink::{Monitor, Route};
@@ -160,22 +161,22 @@ impl Interfaces {
             port.drain(now, &mut self.shared.events);
         }
         let events = std::mem::take(&mut self.shared.events);
+        // Once, however many links have noticed it.
+        if events.contains(&Event::Redraw) {
+            self.redraw(now);
+        }
         for event in &events {
             match event {
-                Event::Redraw => self.redraw(now),
-                Event::Met(pairing) => {
-                    self.keys.keep(pairing.clone());
-                    self.share_trust(now);
-                }
+                Event::Met(pairing) => self.keep(now, pairing.clone()),
                 Event::Plugged(peer) => {
                     let who = (peer.machine, peer.name);
                     let ends = [self.me.instance, peer.instance];
-                    if let Some(pairing) = self.keys.trust.meet_by_cable(&peer.public, who, ends) {
-                        self.keys.keep(pairing);
-                        self.share_trust(now);
+                    let pairing = self.keys.trust.meet_by_cable(&peer.public, who, ends);
+                    if let Some(pairing) = pairing {
+                        self.keep(now, pairing);
                     }
                 }
-                Event::Changed | Event::Down(..) => {}
+                Event::Changed | Event::Down(..) | Event::Redraw => {}
             }
         }
         events
@@ -193,6 +194,11 @@ impl Interfaces {
         ports
             .chain(self.lans.values().filter_map(LanPort::peer_up))
             .collect()
+    }
+
+    fn keep(&mut self, now: LocalTime, pairing: Pairing) {
+        self.keys.keep(pairing);
+        self.share_trust(now);
     }
 
     /// Tells all links what this machine knows of others.

@@ -239,7 +239,9 @@ impl Daemon {
             self.serve_games(now);
             notify::send(NotifyState::Status(&self.interfaces.line()));
         }
-        self.connections.tell_lans(&self.interfaces.lans(now));
+        if self.connections.len() > 0 {
+            self.connections.tell_lans(&self.interfaces.lans(now));
+        }
         let is_idle = self.interfaces.is_idle() && self.connections.len() == 0;
         self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
     }

@@ -232,10 +232,10 @@ impl Hub {
 
     /// Key of the cable, used or set aside.
     fn cable_key(&self) -> Option<&Key> {
-        match &self.assignment {
-            Some(assignment) if self.gives_keys() => assignment.key.as_ref(),
-            None if self.gives_keys() => None,
-            _ => self.bridge.key(),
+        if self.gives_keys() {
+            self.assignment.as_ref()?.key.as_ref()
+        } else {
+            self.bridge.key()
         }
     }
 

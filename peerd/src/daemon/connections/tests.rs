@@ -183,3 +183,25 @@ fn a_report_of_an_interface_that_cannot_be_is_not_kept() {
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].cable, None);
 }
+
+#[test]
+fn only_the_game_of_the_user_at_the_screen_says_whom_the_machine_trusts() {
+    let mut room = Room::new("trust");
+    let lan = LinkId::Lan(IfIndex(7));
+    let wish = Playing {
+        partner: Some("den".into()),
+        is_open: true,
+        code: Some("4711".into()),
+        ..Playing::default()
+    };
+    let (_game, token) = room.client(&[hello(Role::Game), ToDaemon::Playing(wish.clone())]);
+    let mut playing = |uid, player| {
+        room.clients.clients.get_mut(&token).unwrap().credentials.uid = uid;
+        room.clients.playing(lan, player).unwrap()
+    };
+    // Root's, the player's, and anybody's where nobody is known to be at the screen, as on a handheld.
+    for (uid, player) in [(0, Some(1000)), (1000, Some(1000)), (1001, None)] {
+        assert_eq!(playing(uid, player), wish, "{uid} {player:?}");
+    }
+    assert_eq!(playing(1001, Some(1000)), Playing::default());
+}
