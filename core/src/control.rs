@@ -11,8 +11,8 @@ mod status;
 pub use cartridge::Cartridge;
 pub use players::{Code, PairingStatus, Playing};
 pub use status::{
-    CableState, CableStatus, DeviceStatus, FrameCounts, GameStatus, LanStatus, MacRepair, MacStatus,
-    MachineStatus, PeerStatus, Status, UdpStatus,
+    Acquaintance, CableState, CableStatus, DeviceStatus, FrameCounts, GameStatus, LanStatus, MacRepair,
+    MacStatus, MachineStatus, PeerStatus, Status, UdpStatus,
 };
 
 use crate::bridge::{Speed, Summary};
@@ -208,7 +208,7 @@ pub enum FromDaemon {
     Answer {
         /// It was done.
         is_done: bool,
-        /// What was done, or why it was not, for a person.
+        /// Account of what was done, or of why it was not, for a person.
         text: String,
     },
     /// The daemon refuses the client, and closes.

@@ -327,7 +327,7 @@ impl Session {
     }
 }
 
-/// What the player wants of a LAN, by the options.
+/// The player's wishes about a LAN, by the options.
 fn option_wishes() -> Wishes {
     let chosen = |key, none: &CStr| {
         let value = ffi::option_value(key).filter(|value| value.as_c_str() != none);

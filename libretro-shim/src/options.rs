@@ -15,8 +15,8 @@ pub(crate) const MODE: &CStr = c"gamelink_mode";
 pub(crate) const MESSAGES: &CStr = c"gamelink_messages";
 /// Our own option: seconds of the other machine's silence that the game waits out.
 pub(crate) const SILENCE: &CStr = c"gamelink_silence";
-/// Our own option: the machine to play with on a LAN, by its name; [`ANYONE`] for any that the game may be linked
-/// with.
+/// Our own option: the machine to play with on a LAN, by its name; [`ANYONE`] for any that the game may be
+/// linked with.
 pub(crate) const PARTNER: &CStr = c"gamelink_partner";
 /// The value of [`PARTNER`] that names nobody.
 pub(crate) const ANYONE: &CStr = c"anyone";

@@ -1,17 +1,18 @@
-//! Whom the game is to be linked with on a LAN: the player's wishes, what the daemon says of the machines there,
-//! and what of it is shown.
+//! Partners of the game on a LAN: the player's wishes, what the daemon says of the machines there, and what of
+//! it is shown.
 
 pub(crate) mod messages;
 
 use crate::messages::Severity;
-use gamelink_driver::{Cartridge, LanStatus, Link, MachineStatus, PairingStatus, Playing};
+use gamelink_driver::{Acquaintance, Cartridge, LanStatus, Link, MachineStatus, PairingStatus, Playing};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 
-/// Time after which a code that waits to be entered is shown again, in looks: a message stands for some seconds.
+/// Time after which a code that waits to be entered is shown again, in looks: a message stands for some
+/// seconds.
 const REMINDER: u32 = 16;
 
-/// What the player has chosen in the options.
+/// The player's choices in the options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wishes {
     /// Name of the machine to play with; `None` for any.
@@ -22,7 +23,7 @@ pub(crate) struct Wishes {
     pub(crate) code: [Option<String>; 2],
 }
 
-/// What is new since the last look.
+/// News since the last look.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct News {
     /// To be shown.
@@ -44,7 +45,7 @@ pub(crate) struct Partners {
     lan: LanStatus,
     /// All names that were heard; one that is gone may be wished for.
     names: BTreeSet<String>,
-    /// What the player was told of machines that are kept apart.
+    /// Texts that the player was shown about machines that are kept apart.
     told: BTreeSet<String>,
     looks: u32,
 }
@@ -147,8 +148,8 @@ impl Partners {
         news
     }
 
-    /// Tells once of each machine what keeps it from being linked, where the player named none and nobody else is
-    /// there.
+    /// Tells once of each machine what keeps it from being linked, where the player named none and nobody
+    /// else is there.
     fn tell_apart(&mut self, lan: &LanStatus, news: &mut News) {
         let has_named = self
             .wishes
@@ -159,7 +160,7 @@ impl Partners {
             return;
         }
         let is_free = |of: &&MachineStatus| of.has_game && !of.is_taken;
-        let is_trusted = |of: &MachineStatus| of.is_paired || of.is_open && lan.is_open;
+        let is_trusted = |of: &MachineStatus| lan.acquaintance(of) != Acquaintance::Strangers;
         for machine in lan.machines.iter().filter(is_free) {
             let message = match (machine.is_same_game, is_trusted(machine)) {
                 (true, true) => continue,
@@ -180,16 +181,11 @@ mod tests {
     fn machine(name: &str, is_same_game: bool, is_paired: bool) -> MachineStatus {
         MachineStatus {
             name: name.into(),
-            instance: String::new(),
-            address: ([10, 0, 0, 1], 1).into(),
             has_game: true,
             title: "TETRIS".into(),
             is_same_game,
             is_paired,
-            is_open: false,
-            is_taken: false,
-            round_trip_us: None,
-            is_linked: false,
+            ..MachineStatus::default()
         }
     }
 

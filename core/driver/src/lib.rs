@@ -25,7 +25,9 @@ mod udp_socket;
 pub use address::{BindAddress, MOST_ADDRESSES, ParseAddressError, PeerAddress, PeerAddresses};
 pub use gamelink_core::bridge::conversation;
 pub use gamelink_core::bridge::{Cost, Mode, Notice, Slowness};
-pub use gamelink_core::control::{Cartridge, LanStatus, MachineStatus, PairingStatus, Playing, Transport};
+pub use gamelink_core::control::{
+    Acquaintance, Cartridge, LanStatus, MachineStatus, PairingStatus, Playing, Transport,
+};
 pub use gamelink_core::protocol::{Key, KeyError, MAX_DATAGRAM};
 pub use packets::PacketExchange;
 pub use report::{ClockReport, Report};

@@ -1,4 +1,4 @@
-//! What a game says of itself, and with whom it means to play.
+//! Description of a game by itself, and with whom it means to play.
 
 use super::Cartridge;
 use serde::{Deserialize, Serialize};

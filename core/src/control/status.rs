@@ -206,6 +206,48 @@ pub struct MachineStatus {
     pub is_linked: bool,
 }
 
+impl Default for MachineStatus {
+    /// A machine of which nothing is known.
+    fn default() -> MachineStatus {
+        MachineStatus {
+            name: String::new(),
+            instance: String::new(),
+            address: SocketAddr::from(([0; 4], 0)),
+            has_game: false,
+            title: String::new(),
+            is_same_game: false,
+            is_paired: false,
+            is_open: false,
+            is_taken: false,
+            round_trip_us: None,
+            is_linked: false,
+        }
+    }
+}
+
+/// Relations of this machine to another on a LAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acquaintance {
+    /// The two have a key.
+    Met,
+    /// They have none, and neither asks for one.
+    Open,
+    /// They have none, and one asks for it: their games are not linked.
+    Strangers,
+}
+
+impl LanStatus {
+    /// The relation of this machine to one of that LAN.
+    #[must_use]
+    pub fn acquaintance(&self, machine: &MachineStatus) -> Acquaintance {
+        match (machine.is_paired, self.is_open && machine.is_open) {
+            (true, _) => Acquaintance::Met,
+            (false, true) => Acquaintance::Open,
+            (false, false) => Acquaintance::Strangers,
+        }
+    }
+}
+
 /// One game of this machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GameStatus {

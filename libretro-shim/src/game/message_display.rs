@@ -91,12 +91,12 @@ impl MessageDisplay {
         if let (Notice::Linked, Other::Cable(Some(peer))) = (&notice, &other) {
             // Where there is a LAN, the daemon has told of it by now.
             self.show_lan(cable, shows_all);
-            let (title, is_stranger) = cable.with_partners(|partners, _| {
-                let title = partners.title_of(peer).map(|title| format!(", playing {title}"));
-                (title.unwrap_or_default(), partners.is_stranger(peer))
+            let (title, is_stranger) = cable.with_partners(|known, _| {
+                let title = known.title_of(peer).map(partners::messages::playing);
+                (title.unwrap_or_default(), known.is_stranger(peer))
             });
             text += &title;
-            if is_stranger {
+            if is_stranger && shows_all {
                 self.waiting
                     .push((Severity::Info, partners::messages::IS_OPEN.to_owned()));
             }

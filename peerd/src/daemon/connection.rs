@@ -40,7 +40,7 @@ pub(super) struct Connection {
     /// Time of the last message.
     pub(super) heard: LocalTime,
     pub(super) role: Option<Role>,
-    /// What it says of its game.
+    /// Description of its game.
     pub(super) playing: Playing,
     /// The LAN as it was told last.
     lan: Option<LanStatus>,

@@ -186,7 +186,7 @@ impl Daemon {
         has_more
     }
 
-    /// Whether this client may decide whom the machine trusts.
+    /// Refuses a client that may not decide whom the machine trusts.
     fn allowed(&self, token: Token) -> Result<(), String> {
         let is_allowed = self.connections.is_players(token, environment::player());
         is_allowed.then_some(()).ok_or_else(|| {

@@ -45,7 +45,7 @@ impl fmt::Debug for Pairing {
     }
 }
 
-/// What this machine knows of others, and proves to them.
+/// Knowledge of other machines, and the proof of this one to them.
 #[derive(Clone)]
 pub(crate) struct Trust {
     me: MachineId,
@@ -84,7 +84,7 @@ impl Trust {
         &self.pairings
     }
 
-    /// Keeps a pairing in place of an older one with the same machine; the oldest goes where there is no room.
+    /// Keeps a pairing in place of an older one with the same machine; the oldest goes where room is short.
     pub(crate) fn keep(&mut self, pairing: Pairing) {
         self.pairings.retain(|of| of.machine != pairing.machine);
         self.pairings.insert(0, pairing);

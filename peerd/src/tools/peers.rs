@@ -3,7 +3,7 @@
 use super::Failure;
 use super::status_query::Client;
 use crate::escape::visible;
-use gamelink_core::control::{LanStatus, MachineStatus};
+use gamelink_core::control::{Acquaintance, LanStatus, MachineStatus};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -48,10 +48,11 @@ fn describe(lans: &[LanStatus]) -> String {
 }
 
 fn row(lan: &LanStatus, machine: &MachineStatus) -> [String; 4] {
-    let key = match (machine.is_paired, machine.is_open && lan.is_open) {
-        (true, _) => "kept",
-        (false, true) => "open",
-        (false, false) => "none",
+    let acquaintance = lan.acquaintance(machine);
+    let key = match acquaintance {
+        Acquaintance::Met => "kept",
+        Acquaintance::Open => "open",
+        Acquaintance::Strangers => "none",
     };
     let state = match machine {
         MachineStatus { is_linked: true, .. } => "linked",
@@ -60,7 +61,7 @@ fn row(lan: &LanStatus, machine: &MachineStatus) -> [String; 4] {
         MachineStatus {
             is_same_game: false, ..
         } => "another game",
-        _ if key == "none" => "strange: `peerd pair` makes a key",
+        _ if acquaintance == Acquaintance::Strangers => "strange: `peerd pair` makes a key",
         _ => "waits",
     };
     let game = if machine.title.is_empty() {
@@ -79,16 +80,11 @@ mod tests {
     fn machines_are_listed_with_what_keeps_them_apart() {
         let machine = |name: &str, is_paired, is_same_game| MachineStatus {
             name: name.into(),
-            instance: String::new(),
-            address: ([10, 0, 0, 1], 1).into(),
             has_game: true,
             title: "TETRIS".into(),
             is_same_game,
             is_paired,
-            is_open: false,
-            is_taken: false,
-            round_trip_us: None,
-            is_linked: false,
+            ..MachineStatus::default()
         };
         let lan = LanStatus {
             machines: vec![

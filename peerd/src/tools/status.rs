@@ -4,7 +4,7 @@ use super::status_query::Client;
 use super::{EXIT_FAULT, Failure};
 use crate::escape;
 use gamelink_core::control::{
-    CableState, CableStatus, GameStatus, LanStatus, PairingStatus, Status, Transport,
+    Acquaintance, CableState, CableStatus, GameStatus, LanStatus, PairingStatus, Status, Transport,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -99,10 +99,10 @@ fn describe_lan(text: &mut String, lan: &LanStatus) -> std::fmt::Result {
             title if machine.is_taken => format!("{title} plays with another machine"),
             title => format!("{title} waits"),
         };
-        let met = match (machine.is_paired, machine.is_open && lan.is_open) {
-            (true, _) => "",
-            (false, true) => ", open",
-            (false, false) => ", not met (`peerd pair`)",
+        let met = match lan.acquaintance(machine) {
+            Acquaintance::Met => "",
+            Acquaintance::Open => ", open",
+            Acquaintance::Strangers => ", not met (`peerd pair`)",
         };
         let (name, address) = (&machine.name, machine.address.ip());
         let linked = if machine.is_linked { ", linked" } else { "" };
@@ -202,16 +202,14 @@ mod tests {
     fn a_lan_is_told_of_as_a_cable_is() {
         let machine = |name: &str, host, is_linked| MachineStatus {
             name: name.into(),
-            instance: "12345678".into(),
             address: ([192, 168, 1, host], 56401).into(),
             has_game: is_linked,
             title: if is_linked { "TETRIS".into() } else { String::new() },
             is_same_game: is_linked,
             is_paired: is_linked,
-            is_open: false,
-            is_taken: false,
             round_trip_us: is_linked.then_some(1234),
             is_linked,
+            ..MachineStatus::default()
         };
         let of = |machines| Status {
             lans: vec![LanStatus {

@@ -1,4 +1,4 @@
-//! What this machine knows of others, in memory and in its file.
+//! Knowledge of other machines, in memory and in its file.
 
 use crate::machine::trust::{Pairing, Trust};
 use crate::sys::environment;

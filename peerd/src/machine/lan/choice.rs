@@ -78,7 +78,7 @@ impl Lan {
         let is_kept = |of: &&Machine| kept.is_none_or(|kept| kept.box_id == of.box_id);
         let candidates = self.roster.players();
         let candidates = candidates.filter(|of| may(of) && is_kept(of) && self.is_wanted(of));
-        // The same edition comes first, then machines that have chosen us, and a link is not left for a nearer one.
+        // The same edition comes first, then machines that have chosen us; no link is left for a nearer one.
         let order = |of: &&Machine| {
             let edition = self.is_other_edition(of);
             (

@@ -81,7 +81,7 @@ impl Meeting {
         }
     }
 
-    /// Who is shown a code.
+    /// Machine that is shown a code.
     pub(super) fn shows_to(&self) -> Option<Instance> {
         match &self.state {
             State::Showing { to, .. } => Some(to.instance),

@@ -1,4 +1,4 @@
-//! Who is linked with whom on a LAN: games, wishes, and machines that meet by a code.
+//! Links between machines on a LAN: games, wishes, and machines that meet by a code.
 
 use super::lan_world::{World, identity, played, v4};
 use super::world::Random;

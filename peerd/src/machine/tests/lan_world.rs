@@ -76,7 +76,7 @@ pub(super) struct Host {
     pub(super) addresses: Vec<SocketAddr>,
 }
 
-/// What a datagram holds.
+/// Content of a datagram.
 #[derive(Clone)]
 enum Content {
     Beacon(Box<Beacon>),

@@ -2,7 +2,7 @@
 
 use super::Findings;
 use crate::sys::firewall::Firewall;
-use gamelink_core::control::{LanStatus, MachineStatus};
+use gamelink_core::control::{Acquaintance, LanStatus, MachineStatus};
 
 impl Findings {
     /// Judges a LAN by who is heard there.
@@ -32,9 +32,9 @@ impl Findings {
 
     /// Names the machines with the same game that are not linked because the two have not met.
     fn judge_strangers(&mut self, lan: &LanStatus) {
-        let is_trusted = |of: &MachineStatus| of.is_paired || of.is_open && lan.is_open;
+        let is_strange = |of: &&MachineStatus| lan.acquaintance(of) == Acquaintance::Strangers;
         let waits = |of: &&MachineStatus| of.has_game && of.is_same_game && !of.is_taken;
-        for machine in lan.machines.iter().filter(waits).filter(|of| !is_trusted(of)) {
+        for machine in lan.machines.iter().filter(waits).filter(is_strange) {
             let name = &machine.name;
             let what = format!("{name} has the same game, and this machine has not met it");
             let remedy = [
@@ -88,16 +88,13 @@ mod tests {
         );
         let other = MachineStatus {
             name: "ada".into(),
-            instance: "12345678".into(),
             address: ([192, 168, 1, 7], 56401).into(),
             has_game: true,
             title: "TETRIS".into(),
             is_same_game: true,
             is_paired: true,
-            is_open: false,
-            is_taken: false,
-            round_trip_us: None,
             is_linked: true,
+            ..MachineStatus::default()
         };
         assert!(faults(&lan(vec![other.clone()]), &[]).is_empty());
         // With one that this machine has not met nothing is wrong, and there is something to do.

@@ -152,16 +152,14 @@ fn the_screen_shows_links_games_and_what_came_with_the_last_report() {
 fn a_lan_shows_its_state_as_a_cable_does() {
     let machine = |is_linked| MachineStatus {
         name: "ada".into(),
-        instance: "12345678".into(),
         address: ([192, 168, 1, 7], 56401).into(),
         has_game: true,
         title: "TETRIS".into(),
         is_same_game: true,
         is_paired: true,
-        is_open: false,
-        is_taken: false,
         round_trip_us: Some(1234),
         is_linked,
+        ..MachineStatus::default()
     };
     let row = |up_ms, machines| {
         let lan = LanStatus {

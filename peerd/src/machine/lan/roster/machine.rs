@@ -32,7 +32,7 @@ pub(crate) struct Machine {
     pub(crate) name: Name,
     /// Its address, the only one that speaks for it.
     pub(crate) address: SocketAddr,
-    /// What it said in its last answer.
+    /// Content of its last answer.
     pub(crate) said: Statement,
     /// The machine, where this one has met it.
     pub(crate) met: Option<MachineId>,
@@ -52,7 +52,7 @@ pub(crate) struct Machine {
     pub(super) confirmed: Option<LocalTime>,
 }
 
-/// What a machine says of itself.
+/// Statement of a machine about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Statement {
     /// The game that waits there.
