@@ -53,7 +53,7 @@ mod tests {
     use gamelink_core::time::PeerTime;
 
     const HOUR: i64 = 3_600_000_000_000;
-    /// What the peer's clock and this machine's wall clock show beyond this machine's monotonic clock.
+    /// Offsets of the peer's clock and of this machine's wall clock from its monotonic clock.
     const PEER_AHEAD: u64 = 77_000_000_000;
     const WALL_AHEAD: u64 = 1_700_000_000_000_000_000;
     /// One way, and from the arrival of a datagram to its reading; in nanoseconds.

@@ -48,7 +48,7 @@ impl Counts {
         }
     }
 
-    /// What came between an earlier report and this one, in the `n`th of so many equal parts.
+    /// Counts between an earlier report and this one, in the `n`th of so many equal parts.
     fn part(self, before: Counts, n: u64, parts: u64) -> Counts {
         let upto = |all: u64, n: u64| {
             let part = u128::from(all) * u128::from(n) / u128::from(parts.max(1));
@@ -66,13 +66,13 @@ impl Counts {
 struct Seen {
     reports: u64,
     counts: Counts,
-    /// What came with its last report; `None` where it is the first one seen.
+    /// Counts of its last report; `None` where it is the first one seen.
     newest: Option<Counts>,
     /// Number of the bar behind that of its last report.
     next_bar: u64,
 }
 
-/// What is exchanged, a bar for each report: a game sends one a second. The status is requested more often, but
+/// Exchanges, a bar for each report: a game sends one a second. The status is requested more often, but
 /// several may have come in between, or none. Games that report in the same second share a bar.
 #[derive(Debug, Default)]
 struct Bars {
@@ -130,7 +130,7 @@ impl Bars {
         }
     }
 
-    /// What came with the last report of a game: a second's.
+    /// Counts of the last report of a game: a second's.
     fn newest_of(&self, pid: i32) -> Option<Counts> {
         self.seen.get(&pid)?.newest
     }

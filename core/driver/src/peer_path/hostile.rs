@@ -48,7 +48,7 @@ impl End {
         end
     }
 
-    /// What leaves now, and to whom.
+    /// Datagrams that leave now, and their receivers.
     fn drain(&mut self, now: LocalTime) -> Vec<(SocketAddr, Vec<u8>)> {
         let (mut buffer, mut sent) = ([0; MAX_DATAGRAM], Vec::new());
         while let Some(output) = self.bridge.poll_output(now, &mut buffer) {
