@@ -22,8 +22,10 @@ use crate::register_proof::{self, Proof};
 use crate::rollback::Rollback;
 use crate::run_ahead::{Run, RunAhead};
 use crate::settings;
+use crate::strict::{self, Call, LeavableFrame};
 use gamelink_core::serial::SerialControl;
 use gamelink_driver::Mode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Frames between two checks for netplay: about a second.
@@ -44,6 +46,10 @@ pub(crate) struct Game {
     safe_state: SafeState,
     /// `None` in strict mode; kept after a panic, for the frontend's view of battery RAM.
     rollback: Option<Rollback>,
+    /// `None` over the loopback port.
+    leavable: Option<LeavableFrame>,
+    /// Every byte is waited for in this session.
+    is_strict: bool,
     frames: u32,
     /// Frame of the last message about a jump.
     jump_told: Option<u32>,
@@ -67,6 +73,8 @@ impl Game {
             run_ahead: RunAhead::default(),
             safe_state: SafeState::default(),
             rollback: None,
+            leavable: None,
+            is_strict: false,
             frames: 0,
             jump_told: None,
             garbled: GarbledBytes::default(),
@@ -83,6 +91,10 @@ impl Game {
         let link = cable.link();
         let way = if link.is_direct() { "direct" } else { "loopback" };
         log::info!("link cable: the core's port is {way}");
+        if link.is_direct() {
+            presentation().reset(ffi::can_repeat());
+            self.leavable = LeavableFrame::new(link);
+        }
         let is_automatic = settings::link_mode() == LinkMode::Automatic && link.is_direct();
         let proof = register_proof::registers(core, state_size);
         // 7E: as after a reset, in a game that uses no link.
@@ -114,7 +126,10 @@ impl Game {
         }
         // A frontend that does not tell may look ahead as well.
         let is_hidden = ffi::is_frame_hidden().unwrap_or(true);
-        let run = self.run_ahead.handle_run(is_hidden, cable.link().is_linked());
+        let mut run = self.run_ahead.handle_run(is_hidden, cable.link().is_linked());
+        if run == Run::Ahead && self.is_waiting() {
+            run = Run::Own;
+        }
         if run == Run::Own {
             presentation().begin_own(is_hidden);
         }
@@ -143,26 +158,56 @@ impl Game {
             self.display.show_notice(cable, shows_messages);
             let serial_control = REGISTERS.serial_control();
             let status = cable.link().status();
-            let is_safe = status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
+            self.is_strict = status.mode == Mode::Strict;
+            let is_waiting = self.is_waiting();
+            let is_safe =
+                !is_waiting && status.is_quiet && !serial_control.is_some_and(SerialControl::is_clocking);
             let is_due = status.is_busy || number.is_multiple_of(IDLE_SNAPSHOT_PERIOD);
             if !status.is_linked {
                 self.safe_state.clear();
             } else if is_safe && is_due && status.mode == Mode::Strict {
                 self.safe_state.take(|state| core.serialize(state));
             }
-            cable.link().frame_start(serial_control);
+            match is_waiting {
+                true => cable.link().frame_resume(),
+                false => cable.link().frame_start(serial_control),
+            }
         }
         self.hook_time += watch.elapsed();
         presentation().progress()
     }
 
-    /// Runs one frame, with the corrections before it; true for a stall.
-    pub(crate) fn run(&mut self, core: &Core) -> bool {
-        let Some(rollback) = &mut self.rollback else {
-            core.run();
-            return false;
-        };
-        rollback.call(core, working(self.plug.as_ref()).map(Cable::link))
+    /// True while the game waits for a byte inside its frame, and the core must not be called.
+    fn is_waiting(&self) -> bool {
+        self.leavable.as_ref().is_some_and(LeavableFrame::is_open)
+    }
+
+    /// Runs one frame, with the corrections before it, or as much of it as can be run now.
+    pub(crate) fn run(&mut self, core: &Arc<Core>) -> Call {
+        let is_leavable = self.is_strict || self.is_waiting();
+        let link = working(self.plug.as_ref()).map(Cable::link);
+        match (&mut self.rollback, &mut self.leavable) {
+            (Some(rollback), leavable) => {
+                rollback.call(core, link, leavable.as_mut().filter(|_| is_leavable))
+            }
+            (None, Some(leavable)) => strict::call(leavable, core, link),
+            (None, None) => {
+                core.run();
+                Call::Frame
+            }
+        }
+    }
+
+    /// Ends a frame in which the game waits, on an unplugged cable: the core is about to be called, or goes.
+    pub(crate) fn finish_frame(&mut self, core: &Core) {
+        let link = working(self.plug.as_ref()).map(Cable::link);
+        match (&mut self.rollback, &mut self.leavable) {
+            (Some(rollback), Some(leavable)) => rollback.finish_frame(core, link, leavable),
+            (None, Some(leavable)) => {
+                leavable.finish();
+            }
+            (_, None) => {}
+        }
     }
 
     /// Does the work right after the core ran; `before` is its progress before that.
@@ -172,6 +217,10 @@ impl Game {
             return;
         };
         fail_points::place("after_run");
+        if self.is_waiting() {
+            self.hook_time += watch.elapsed();
+            return;
+        }
         let has_advanced = presentation().progress() != before;
         let control = REGISTERS.serial_control().filter(|control| control.0 & 0x80 == 0);
         let shown = control.and(REGISTERS.serial_byte());

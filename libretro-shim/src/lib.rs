@@ -32,5 +32,6 @@ mod run_ahead;
 mod settings;
 mod settled_memory;
 mod shared_blocks;
+mod strict;
 mod system_info;
 mod unpoisoned_lock;

@@ -16,6 +16,7 @@ use crate::partners::Wishes;
 use crate::presentation::Presentation;
 use crate::run_ahead::Run;
 use crate::settings::{self, Settings};
+use crate::strict::Call;
 use crate::unpoisoned_lock::lock;
 use crossbeam_utils::atomic::AtomicCell;
 use gamelink_driver::{Cartridge, Config, StartError};
@@ -94,7 +95,7 @@ impl Session {
         &self,
         otherwise: T,
         plan: impl FnOnce(&mut Loaded) -> P,
-        call: impl FnOnce(&Core, &mut Game, P) -> T,
+        call: impl FnOnce(&Arc<Core>, &mut Game, P) -> T,
     ) -> T {
         let out = self.with_started(|Started { core, loaded, .. }| {
             let loaded = loaded.as_mut()?;
@@ -214,6 +215,7 @@ impl Session {
     pub(crate) fn unload(&self) {
         if self.with_loaded(|_| ()).is_some() {
             // A panic of ours must not keep the player's game from being unloaded, and so saved.
+            self.with_game((), |_| (), |core, game, ()| game.finish_frame(core));
             ffi::guard((), release_memory);
             self.with_core((), Core::unload_game);
             self.drop_loaded();
@@ -233,9 +235,9 @@ impl Session {
                 Run::Again => return core_callbacks::show(Presentation::repeat),
             }
             let before = ffi::guard(None, || Some(game.before_run(core, shows_messages)));
-            let is_stalled = game.run(core);
+            let call = game.run(core);
             // The core asks for changes only while it runs, and the player may want to pull the plug now.
-            if is_stalled && ffi::is_variable_update() {
+            if call != Call::Frame && ffi::is_variable_update() {
                 ffi::guard((), || self.read_options());
             }
             if let Some(before) = before {

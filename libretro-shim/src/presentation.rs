@@ -121,6 +121,12 @@ impl<P: Picture> Presentation<P> {
         self.inputs.begin(frame);
     }
 
+    /// Goes on with the frame that [`wait`](Self::wait) has interrupted.
+    pub(crate) fn resume_live(&mut self) {
+        self.mode = Mode::Live;
+        self.sound.take_up();
+    }
+
     /// Begins a recorded frame again, unseen and unheard.
     pub(crate) fn begin_replay(&mut self, frame: u64) {
         self.mode = Mode::Replay;
@@ -211,6 +217,13 @@ impl<P: Picture> Presentation<P> {
     /// Shows the last picture again, with as much silence as its sound was long.
     pub(crate) fn stall(&mut self) -> Shown<P> {
         self.picture = None;
+        let sound = self.sound.take_silence();
+        self.show(self.last.map(|last| last.again(&self.pixels)), sound)
+    }
+
+    /// Shows the last picture again, with silence, while the live frame stands still in its midst.
+    pub(crate) fn wait(&mut self) -> Shown<P> {
+        self.sound.put_aside();
         let sound = self.sound.take_silence();
         self.show(self.last.map(|last| last.again(&self.pixels)), sound)
     }

@@ -6,14 +6,17 @@
 
 use crate::fail_points;
 use crate::ffi::core_callbacks::{self, presentation};
+use crate::ffi::frame_stack::Progress;
 use crate::ffi::work_ram::WorkRam;
 use crate::ffi::{self, Core, REGISTERS, Stopwatch};
 use crate::mid_transfer::{Layout, Saver, Snapshot};
 use crate::presentation::Presentation;
 use crate::settled_memory::SettledMemory;
+use crate::strict::{Call, LeavableFrame};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Step};
 use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_driver::{Cost, Link};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Limit on the steps of one call: eight corrections of forty frames, each with a snapshot, are about 700.
@@ -78,44 +81,100 @@ impl Rollback {
         }
     }
 
-    /// Runs one call of `retro_run`, without the link after a panic; true for a stall.
-    pub(crate) fn call(&mut self, core: &Core, link: Option<&Link>) -> bool {
+    /// Runs one call of `retro_run`, without the link after a panic; `leavable` where its game may wait in its
+    /// frame.
+    pub(crate) fn call(
+        &mut self,
+        core: &Arc<Core>,
+        link: Option<&Link>,
+        leavable: Option<&mut LeavableFrame>,
+    ) -> Call {
+        if leavable.as_ref().is_none_or(|leavable| !leavable.is_open()) {
+            self.take_over_writes(core);
+        }
+        let (call, confirmed) = self.emulate(core, link, leavable);
+        if call != Call::Wait {
+            self.publish(core, confirmed);
+        }
+        call
+    }
+
+    /// Ends the frame in which the game waits, if it does, on an unplugged cable: the core is about to be
+    /// called.
+    pub(crate) fn finish_frame(&mut self, core: &Core, link: Option<&Link>, leavable: &mut LeavableFrame) {
+        if leavable.finish()
+            && let Some(link) = link
+        {
+            self.handle_run(core, link, leavable.number(), leavable.has_advanced());
+            // The call that began the frame is over with it. No state is asked for: nothing is predicted here.
+            let step = link.step();
+            debug_assert_eq!(step, Step::Done);
+        }
+    }
+
+    /// Gives the core what the frontend has written to battery and work RAM.
+    fn take_over_writes(&mut self, core: &Core) {
         if let Some(save_ram) = &mut self.save_ram {
             ffi::guard((), || save_ram.take_over(|changes| core.write_save_ram(changes)));
         }
         if let Some((ram, settled)) = &mut self.work_ram {
             ffi::guard((), || settled.take_over(|changes| ram.write(changes)));
         }
-        let (is_stalled, confirmed) = self.emulate(core, link);
+    }
+
+    /// Shows the frontend battery and work RAM as they are committed.
+    fn publish(&mut self, core: &Core, confirmed: Option<u64>) {
         if let Some(save_ram) = &mut self.save_ram {
             ffi::guard((), || save_ram.publish(confirmed, |to| core.read_save_ram(to)));
         }
         if let Some((ram, settled)) = &mut self.work_ram {
             ffi::guard((), || settled.publish_next(confirmed, |to| ram.read(to)));
         }
-        is_stalled
     }
 
-    fn emulate(&mut self, core: &Core, link: Option<&Link>) -> (bool, Option<u64>) {
+    fn emulate(
+        &mut self,
+        core: &Arc<Core>,
+        link: Option<&Link>,
+        mut leavable: Option<&mut LeavableFrame>,
+    ) -> (Call, Option<u64>) {
         if let Some(link) = link {
-            if let Some(result) = ffi::guard(None, || Some(self.run_steps(core, link))) {
+            let run = || Some(self.run_steps(core, link, leavable.as_deref_mut()));
+            if let Some(result) = ffi::guard(None, run) {
                 return result;
             }
-            // Unplugged from here on; the bytes that the game was given so far stand.
+        }
+        // Unplugged from here on; the bytes that the game was given so far stand.
+        if let Some(leavable) = leavable {
+            leavable.finish();
+        }
+        if link.is_some() {
             ffi::guard((), || self.catch_up(core));
         }
         core.run();
-        (false, None)
+        (Call::Frame, None)
     }
 
-    /// Runs the steps of one call. Returns whether it was a stall, and the frame before which all is
-    /// committed, `None` where everything is.
-    fn run_steps(&mut self, core: &Core, link: &Link) -> (bool, Option<u64>) {
+    /// Runs the steps of one call. Returns what it did, and the frame before which all is committed, `None`
+    /// where everything is.
+    fn run_steps(
+        &mut self,
+        core: &Arc<Core>,
+        link: &Link,
+        mut leavable: Option<&mut LeavableFrame>,
+    ) -> (Call, Option<u64>) {
         if std::mem::replace(&mut self.has_clock, core.has_clock()) != core.has_clock() {
             link.set_clock(core.has_clock());
         }
         let watch = Stopwatch::start();
-        let (mut is_stalled, mut is_corrected, mut replayed, mut processor) = (None, false, 0, None);
+        let (mut call, mut is_corrected, mut replayed, mut processor) = (None, false, 0, None);
+        if let Some(leavable) = leavable.as_deref_mut().filter(|leavable| leavable.is_open()) {
+            if leavable.go_on() == Progress::Left {
+                return wait();
+            }
+            self.handle_run(core, link, leavable.number(), leavable.has_advanced());
+            call = Some(Call::Frame);
+        }
         for _ in 0..STEPS_MAX {
             match link.step() {
                 Step::Load { slot } => {
@@ -141,29 +200,36 @@ impl Rollback {
                 }
                 Step::Live { frame } => {
                     report_replays(link, std::mem::take(&mut replayed), &watch, processor);
-                    let begin = |presentation: &mut Presentation<_>| presentation.begin_live(frame);
-                    core_callbacks::frame(begin, || self.run(core, link, frame));
+                    if let Some(leavable) = leavable.as_deref_mut() {
+                        if leavable.run(core, frame) == Progress::Left {
+                            return wait();
+                        }
+                        self.handle_run(core, link, frame, leavable.has_advanced());
+                    } else {
+                        let begin = |presentation: &mut Presentation<_>| presentation.begin_live(frame);
+                        core_callbacks::frame(begin, || self.run(core, link, frame));
+                    }
                     fail_points::place("live");
-                    is_stalled = Some(false);
+                    call = Some(Call::Frame);
                 }
                 Step::Stall => {
                     report_replays(link, std::mem::take(&mut replayed), &watch, processor);
-                    is_stalled = Some(true);
+                    call = Some(Call::Stall);
                 }
                 Step::Done => break,
             }
         }
         fail_points::place("present");
-        match is_stalled {
-            Some(false) => core_callbacks::show(|presentation| presentation.present(is_corrected)),
-            Some(true) => core_callbacks::show(Presentation::stall),
+        match call {
+            Some(Call::Frame) => core_callbacks::show(|presentation| presentation.present(is_corrected)),
+            Some(Call::Stall | Call::Wait) => core_callbacks::show(Presentation::stall),
             // The link has failed: the game continues without a cable.
             None => core.run(),
         }
         let (confirmed, oldest) = link.confirmed();
         presentation().release(oldest);
         let confirmed = confirmed.map(|confirmed| confirmed.frame);
-        (is_stalled == Some(true), confirmed)
+        (call.unwrap_or(Call::Frame), confirmed)
     }
 
     fn load(&mut self, core: &Core, slot: usize) -> bool {
@@ -181,6 +247,12 @@ impl Rollback {
     fn run(&mut self, core: &Core, link: &Link, frame: u64) {
         let before = presentation().progress();
         core.run();
+        let has_advanced = presentation().progress() != before;
+        self.handle_run(core, link, frame, has_advanced);
+    }
+
+    /// The core has run this frame.
+    fn handle_run(&mut self, core: &Core, link: &Link, frame: u64, has_advanced: bool) {
         self.next = frame + 1;
         if let Some(save_ram) = &mut self.save_ram {
             save_ram.keep(frame, |to| core.read_save_ram(to));
@@ -188,7 +260,6 @@ impl Rollback {
         if let Some((ram, settled)) = &mut self.work_ram {
             settled.keep(frame, |to| ram.read(to));
         }
-        let has_advanced = presentation().progress() != before;
         fail_points::place("boundary");
         link.boundary(Boundary {
             has_advanced,
@@ -196,6 +267,12 @@ impl Rollback {
             serial_byte: REGISTERS.serial_byte().unwrap_or(0),
         });
     }
+}
+
+/// Ends a call in which the game waits in its frame.
+fn wait() -> (Call, Option<u64>) {
+    core_callbacks::show(Presentation::wait);
+    (Call::Wait, None)
 }
 
 /// Tells the link the cost of the frames that this call has replayed, if any, with their snapshots; `processor`

@@ -109,7 +109,7 @@ fn exchange(link: &Link, byte: u8) -> (u8, Duration) {
     let start = Instant::now();
     link.frame_start(Some(SerialControl(0)));
     link.game_write([byte, 0], None);
-    let [read, _] = link.game_read();
+    let [read, _] = link.game_read(|| gamelink_driver::Patience::GoesOn);
     let waited = start.elapsed();
     link.frame_end(true, Duration::ZERO);
     sleep(PERIOD.saturating_sub(start.elapsed()));

@@ -11,13 +11,24 @@ use super::packets::EXCHANGE_EVERY;
 use super::poll_gate::CLOSED;
 use super::{HubGuard, Link, Transport, time};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Rollback, SaveToken, Step};
-use gamelink_core::bridge::{Cost, Input, Mode, STATES};
+use gamelink_core::bridge::{Cost, Input, Mode, STATES, WAIT_LIMIT};
 use gamelink_core::serial::{GameMessage, Look, UNPLUGGED};
 use gamelink_core::time::{FrameTime, LocalTime};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
 use std::time::Duration;
+
+/// Whether the core goes on with its wait for a byte, where the frontend's call has lasted for nearly a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// The call was left, and a later one goes on.
+    GoesOn,
+    /// The call cannot be left: two seconds of it are the most.
+    IsShort,
+    /// It reads an unplugged cable at once: the game is about to be reset, loaded or unloaded.
+    IsOver,
+}
 
 /// No wait is longer before the state of things is looked at again: another thread may have unplugged the
 /// cable.
@@ -84,8 +95,12 @@ impl Link {
 
     /// The core reads two bytes; after a request this waits for the peer's answer, as long as the bridge
     /// says.
+    ///
+    /// In strict mode `leave` is called, without the lock, once the frontend's call has lasted for nearly a
+    /// frame, where [`set_patient`](Link::set_patient) says that it can end that call there: it then returns in
+    /// a later one, after [`frame_resume`](Link::frame_resume).
     #[must_use]
-    pub fn game_read(&self) -> [u8; 2] {
+    pub fn game_read(&self, leave: impl Fn() -> Patience) -> [u8; 2] {
         let mut hub = self.shared.lock();
         loop {
             if let Some(message) = hub.direct.take() {
@@ -94,10 +109,33 @@ impl Link {
             if !hub.is_owed() {
                 return GameMessage::Reply { byte: UNPLUGGED }.encode();
             }
-            let now = time::now();
-            hub = wait(self, hub, now.after(LONGEST_NAP), now);
+            let mut now = time::now();
+            let is_patient = hub.bridge().is_patient();
+            if is_patient && now >= hub.direct.leave_at() {
+                drop(hub);
+                let patience = leave();
+                hub = self.shared.lock();
+                now = time::now();
+                let is_over = match patience {
+                    Patience::GoesOn => false,
+                    Patience::IsShort => hub.direct.call_time(now) >= WAIT_LIMIT,
+                    Patience::IsOver => true,
+                };
+                if is_over {
+                    hub.input(Input::GiveUp);
+                    continue;
+                }
+            }
+            let leave_at = Some(hub.direct.leave_at()).filter(|at| is_patient && *at > now);
+            hub = wait(self, hub, leave_at.unwrap_or(now.after(LONGEST_NAP)), now);
             hub.look(time::now());
         }
+    }
+
+    /// Sets whether the owner of the core can end a call while the game waits, as in
+    /// [`game_read`](Link::game_read): silence and pauses of the peer are then waited out in strict mode too.
+    pub fn set_patient(&self, is_patient: bool) {
+        self.shared.lock().bridge_mut().set_patient(is_patient);
     }
 
     /// The core writes two bytes at this moment of its frame, where it tells that: a request, or the answer

@@ -8,6 +8,10 @@ use std::time::Duration;
 /// machine.
 const ATTENDED: Duration = Duration::from_millis(100);
 
+/// A call of the frontend may be left after so long: a little less than a frame, so that a frontend with a
+/// rhythm of its own calls again at once, and the wait costs no frame.
+const LONGEST_CALL: Duration = Duration::from_millis(15);
+
 /// A poll that finds nothing looks at the peer's socket at most so often: a dozen polls of one frame fall
 /// into this.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
@@ -22,6 +26,8 @@ pub(super) struct Direct {
     reply: Option<GameMessage>,
     /// The game took a byte and has not looked for another since: its shift may still run.
     is_shifting: bool,
+    /// The call of the frontend began.
+    called: LocalTime,
     /// When the emulation thread last served the peer; `None` while the helper thread does.
     attended: Option<LocalTime>,
 }
@@ -46,6 +52,21 @@ impl Direct {
     /// Notes whether a shift may run: one begins with the answer to a byte, and is over at the next look.
     pub(super) fn set_shifting(&mut self, is_shifting: bool) {
         self.is_shifting = is_shifting;
+    }
+
+    /// A call of the frontend begins.
+    pub(super) fn begin_call(&mut self, now: LocalTime) {
+        self.called = now;
+    }
+
+    /// Time that the call has lasted.
+    pub(super) fn call_time(&self, now: LocalTime) -> Duration {
+        now.since(self.called)
+    }
+
+    /// When the call may be left while the game waits.
+    pub(super) fn leave_at(&self) -> LocalTime {
+        self.called.after(LONGEST_CALL)
     }
 
     /// Takes what the core is to read.

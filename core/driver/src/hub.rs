@@ -148,13 +148,23 @@ impl Hub {
     pub(super) fn frame_start(&mut self, serial_control: Option<SerialControl>) {
         let port = self.game_port();
         if port == GamePort::Direct {
-            self.look(time::now());
+            let now = time::now();
+            self.direct.begin_call(now);
+            self.look(now);
         } else if self.bridge.is_offer_waiting() {
             // The peer may have withdrawn it: look before the game takes it for good.
             self.service_peer();
         }
         let is_armed = serial_control.map(SerialControl::is_armed);
         self.input(Input::FrameStart { is_armed, port });
+    }
+
+    /// Runs on the emulation thread: a further call goes on with the frame in which the game waits.
+    pub(super) fn frame_resume(&mut self) {
+        let now = time::now();
+        self.direct.begin_call(now);
+        self.look(now);
+        self.input(Input::Resumed);
     }
 
     /// Runs on the emulation thread.

@@ -23,6 +23,7 @@ mod time;
 mod udp_socket;
 
 pub use address::{BindAddress, MOST_ADDRESSES, ParseAddressError, PeerAddress, PeerAddresses};
+pub use direct::Patience;
 pub use gamelink_core::bridge::conversation;
 pub use gamelink_core::bridge::{Cost, Mode, Notice, Slowness};
 pub use gamelink_core::control::{
@@ -273,6 +274,13 @@ impl Link {
     pub fn frame_start(&self, serial_control: Option<SerialControl>) {
         self.exchange_packets();
         self.shared.lock().frame_start(serial_control);
+    }
+
+    /// Tells the link that a further call goes on with the frame in which the game waits, after the one before
+    /// was left in [`game_read`](Link::game_read).
+    pub fn frame_resume(&self) {
+        self.exchange_packets();
+        self.shared.lock().frame_resume();
     }
 
     /// Tells the link that the core has run: whether the call emulated anything, as a stock core sometimes

@@ -5,7 +5,7 @@ mod parts;
 use gamelink_core::control::LinkState;
 use gamelink_core::serial::Look;
 use gamelink_driver::conversation::{ClockedBy, End, Entry};
-use gamelink_driver::{Config, Link};
+use gamelink_driver::{Config, Link, Patience};
 use parts::{ARMED, IDLE, addresses, config, frame, link_up, until, until_still_heard};
 use std::net::SocketAddrV4;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn ask(link: &Link, byte: u8) -> u8 {
     let mut answer = 0xFF;
     until("an answer", || {
         link.game_write([byte, 0], None);
-        let [reply, kind] = link.game_read();
+        let [reply, kind] = link.game_read(|| Patience::GoesOn);
         assert_eq!(kind, 0x80, "a reply");
         answer = reply;
         // A game on an unplugged cable reads 0xFF.
@@ -50,7 +50,7 @@ fn take(link: &Link) -> Option<u8> {
     if !link.game_poll(Look::EventLoop, || None) {
         return None;
     }
-    let [byte, kind] = link.game_read();
+    let [byte, kind] = link.game_read(|| Patience::GoesOn);
     assert_eq!(kind, 0, "a request");
     link.game_write([!byte, 0x80], None);
     Some(byte)
@@ -132,12 +132,12 @@ fn a_game_that_is_called_in_the_frame_of_its_own_call_answers() {
         frame(&b, ARMED, || {
             assert!(!b.game_poll(Look::EventLoop, || None), "its own code comes first");
             b.game_write([0x29, 0], None);
-            assert_eq!(b.game_read(), [0xFF, 0x80]);
+            assert_eq!(b.game_read(|| Patience::GoesOn), [0xFF, 0x80]);
         });
         until("the answer has come", || {
             frame(&b, ARMED, || {
                 if b.game_poll(Look::EventLoop, || None) {
-                    assert_eq!(b.game_read(), [0x29, 0]);
+                    assert_eq!(b.game_read(|| Patience::GoesOn), [0x29, 0]);
                     b.game_write([0x55, 0x80], None);
                 }
             });
@@ -154,7 +154,7 @@ fn without_a_peer_a_request_reads_ff_at_once() {
     for byte in 0..100 {
         frame(&link, IDLE, || {
             link.game_write([byte, 0], None);
-            assert_eq!(link.game_read(), [0xFF, 0x80]);
+            assert_eq!(link.game_read(|| Patience::GoesOn), [0xFF, 0x80]);
         });
         frame(&link, ARMED, || {
             assert!(!link.game_poll(Look::EventLoop, || None));
@@ -170,7 +170,7 @@ fn a_game_that_is_asked_and_does_not_listen_refuses() {
             // A refusal may not come at once: a machine that does other things makes the peer look paused.
             until("a refusal", || {
                 a.game_write([7, 0], None);
-                assert_eq!(a.game_read(), [0xFF, 0x80]);
+                assert_eq!(a.game_read(|| Patience::GoesOn), [0xFF, 0x80]);
                 a.report().counters.transfers.refused == 1
             });
         });
@@ -195,7 +195,7 @@ fn a_cable_pulled_while_the_game_waits_ends_the_wait() {
         });
         until("the cable is pulled", || {
             a.game_write([7, 0], None);
-            assert_eq!(a.game_read(), [0xFF, 0x80]);
+            assert_eq!(a.game_read(|| Patience::GoesOn), [0xFF, 0x80]);
             !a.is_linked()
         });
     });

@@ -4,7 +4,7 @@ mod parts;
 
 use gamelink_core::control::LinkState;
 use gamelink_core::serial::Look;
-use gamelink_driver::{Config, Link, MAX_DATAGRAM, PacketExchange, Transport};
+use gamelink_driver::{Config, Link, MAX_DATAGRAM, PacketExchange, Patience, Transport};
 use parts::{ARMED, IDLE, addresses, config, frame, link_up, until};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,7 +81,7 @@ fn linked() -> (Link, Link, Wires) {
 /// Asks once: what the game reads.
 fn ask(link: &Link, byte: u8) -> u8 {
     link.game_write([byte, 0], None);
-    let [answer, kind] = link.game_read();
+    let [answer, kind] = link.game_read(|| Patience::GoesOn);
     assert_eq!(kind, 0x80, "a reply");
     answer
 }
@@ -89,7 +89,7 @@ fn ask(link: &Link, byte: u8) -> u8 {
 /// Takes whatever is there and answers with its complement.
 fn take(link: &Link) {
     if link.game_poll(Look::EventLoop, || None) {
-        let [byte, kind] = link.game_read();
+        let [byte, kind] = link.game_read(|| Patience::GoesOn);
         assert_eq!(kind, 0, "a request");
         link.game_write([!byte, 0x80], None);
     }
@@ -154,7 +154,7 @@ fn netplay_that_ends_while_the_game_waits_ends_the_wait() {
     frame(&a, IDLE, || {
         a.game_write([7, 0], None);
         is_over.store(true, Ordering::Relaxed);
-        assert_eq!(a.game_read(), [0xFF, 0x80]);
+        assert_eq!(a.game_read(|| Patience::GoesOn), [0xFF, 0x80]);
     });
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert_eq!(a.report().state, LinkState::Unplugged);

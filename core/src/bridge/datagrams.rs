@@ -64,6 +64,7 @@ impl Bridge {
             self.stats.counters.dropped.replayed += 1;
             return;
         }
+        let was_excused = self.is_peer_excused(now);
         let is_newest = header.sequence > self.liveness.newest() || !self.session.knows(header.from);
         let standing = self.session.handle_header(received, header);
         let is_alive = !matches!(standing, Standing::Foreign | Standing::Reflected);
@@ -108,6 +109,8 @@ impl Bridge {
             return;
         }
         let (game, mut link) = self.game(now);
+        // Until this datagram came no verdict could.
+        link.is_excused |= was_excused;
         game.handle_datagram(&mut link, header, events);
     }
 
@@ -125,7 +128,7 @@ impl Bridge {
             }
         }
         self.note_header(received, header);
-        let is_waited_for = self.mode() == Mode::Rollback;
+        let is_waited_for = self.mode() == Mode::Rollback || self.liveness.is_patient();
         let is_paused = self.liveness.is_paused();
         self.notices
             .handle_pause(received, is_paused, is_waited_for, &mut self.stats.counters);

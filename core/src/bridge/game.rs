@@ -26,7 +26,7 @@ const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
 
 /// A peer of which nothing has come for so long, more than two heartbeats, is not one that leaves the game
 /// without an answer.
-const SILENT: Duration = Duration::from_millis(250);
+pub(super) const SILENT: Duration = Duration::from_millis(250);
 
 /// Time of a round trip to the peer and back.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,8 @@ pub(super) struct Context<'a> {
     pub(super) now: LocalTime,
     pub(super) clock_offset: Option<Span>,
     pub(super) is_linked: bool,
+    /// The peer cannot answer: it says that it is paused, or the path is silent in either direction.
+    pub(super) is_excused: bool,
     pub(super) round_trip: RoundTrip,
     pub(super) liveness: &'a mut Liveness,
     pub(super) outbox: &'a mut Outbox,
@@ -71,7 +73,9 @@ impl Context<'_> {
 /// A game that waits, inside its read, for the byte that it asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
-    pub(super) since: LocalTime,
+    since: LocalTime,
+    /// The wait lasts since then for the table: while the peer is excused, a patient wait does not count.
+    pub(super) counted_from: LocalTime,
     pub(super) limit: Limit,
     /// When to repeat the offer, and the pause after that; in rollback the heartbeat is enough.
     retransmit: Option<(LocalTime, Duration)>,
@@ -84,6 +88,7 @@ impl Wait {
         let pause = (round_trip.mul_f32(1.5) + Duration::from_millis(8)).min(LONGEST_RETRANSMIT);
         Wait {
             since: now,
+            counted_from: now,
             limit,
             retransmit: (limit == Limit::Table).then(|| (now.after(pause), pause)),
         }
@@ -244,7 +249,11 @@ impl Game {
         let is_used = context.is_linked && self.policy.is_used() && !context.liveness.is_paused();
         let frames = (self.emulation.frames(), context.liveness.turns());
         // A peer that waits for this game's answers needs it in its poll.
-        let can_stall = self.exchange.mode() == Mode::Rollback && !context.liveness.awaits_verdicts();
+        let can_stall = match self.exchange.mode() {
+            Mode::Rollback => !context.liveness.awaits_verdicts(),
+            // A peer that is heard waits for this game's answers.
+            Mode::Strict => context.liveness.is_patient() && context.is_excused,
+        };
         let has_stalled = self.lead.is_stalled();
         self.lead
             .handle_frame_start(now, frames, context.round_trip.slow, is_used, can_stall);
@@ -293,12 +302,12 @@ impl Game {
     }
 
     /// A call begins. True once the peer, which is heard, has left the game standing for too long.
-    pub(super) fn check_stall(&mut self, now: LocalTime, peer: &Liveness, silence: Duration) -> bool {
+    pub(super) fn check_stall(&mut self, context: &Context<'_>) -> bool {
         let is_rollback = self.exchange.mode() == Mode::Rollback;
         let rollback = self.exchange.rollback().filter(|_| is_rollback);
         rollback.is_some_and(|rollback| {
             self.stall
-                .handle_frame(now, rollback.counters(), peer.is_paused() || silence >= SILENT)
+                .handle_frame(context.now, rollback.counters(), context.is_excused)
         })
     }
 
@@ -306,7 +315,13 @@ impl Game {
     pub(super) fn step(&mut self, round_trip: RoundTrip, outbox: &mut Outbox) -> Step {
         let policy = self.policy(round_trip);
         let Some(rollback) = self.exchange.rollback_mut() else {
-            return Step::Done;
+            return match self.lead.must_stall() && !self.lead.is_stalled() {
+                true => {
+                    self.lead.handle_stall();
+                    Step::Stall
+                }
+                false => Step::Done,
+            };
         };
         rollback.set_round_trip(round_trip.mean, round_trip.slow);
         rollback.set_rendezvous(policy == Policy::Rendezvous);
@@ -363,6 +378,14 @@ impl Game {
         }
     }
 
+    /// The game is not to wait any longer: it is about to be reset, loaded or unloaded.
+    pub(super) fn give_up(&mut self, context: &mut Context<'_>) {
+        if self.wait.is_some() {
+            context.stats.counters.timeouts.abandoned += 1;
+            self.end_wait(context);
+        }
+    }
+
     pub(super) fn interrupt(&mut self, outbox: &mut Outbox, stats: &mut Stats) {
         self.exchange.unplug();
         if let Some(wait) = self.wait.take() {
@@ -398,20 +421,22 @@ impl Game {
 
     /// Ends the game's wait where nothing better will come of it.
     pub(super) fn check_wait(&mut self, context: &mut Context<'_>) {
-        let Some(wait) = self.wait else { return };
+        let Some(wait) = &mut self.wait else { return };
         let now = context.now;
         match wait.limit {
+            Limit::Table if context.is_excused && context.liveness.is_patient() => {
+                wait.counted_from = now;
+                return;
+            }
             Limit::Table => {
                 let round_trip = context.round_trip.slow;
                 let timeouts = &mut context.stats.counters.timeouts;
                 if !context
                     .liveness
-                    .is_given_up(now, wait.since, round_trip, timeouts)
+                    .is_given_up(now, wait.counted_from, round_trip, timeouts)
                 {
                     return;
                 }
-                // The peer is told that the offer is withdrawn.
-                context.outbox.transmit();
             }
             Limit::Prediction(until) => {
                 let is_answered = self.exchange.is_answered();
@@ -421,6 +446,15 @@ impl Game {
                 self.policy.handle_wait(is_answered);
                 context.stats.counters.missed += u64::from(!is_answered);
             }
+        }
+        self.end_wait(context);
+    }
+
+    /// The game that waits reads what there is for it.
+    fn end_wait(&mut self, context: &mut Context<'_>) {
+        if self.wait.is_some_and(|wait| wait.limit == Limit::Table) {
+            // The peer is told that the offer is withdrawn.
+            context.outbox.transmit();
         }
         let byte = self.exchange.end_wait();
         self.finish(context, byte);

@@ -56,6 +56,10 @@ pub enum Input<'a> {
         /// poll.
         port: GamePort,
     },
+    /// A further call of the frontend goes on with the frame in which the game waits.
+    Resumed,
+    /// The game is not to wait any longer: it is about to be reset, loaded or unloaded.
+    GiveUp,
     /// The core has run.
     FrameEnd {
         /// True if it emulated anything.

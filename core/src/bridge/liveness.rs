@@ -4,6 +4,10 @@
 //! heard, up to two seconds; at most 250 to 500 ms, once, while it is heard and they do not; not at all when
 //! the peer is paused, or was not listening last time; and after a wait that ran out no longer than three
 //! frames, until the peer has judged an offer.
+//!
+//! Where the game's call can end while it waits, so that its player has menu and buttons meanwhile, the wait
+//! is patient: while the peer is silent or paused no time counts, as long as the session lasts, and frames
+//! that stand still are waited for as long as those that advance.
 //! Counting the peer's emulated frames is the hardware's own rule and survives a network spike that a
 //! deadline in wall time would turn into a lost byte.
 
@@ -45,9 +49,28 @@ pub struct Liveness {
     is_overdue: bool,
     /// Requests since the peer's game refused one, until it arms or clocks.
     refused: Option<u32>,
+    /// Silence and pauses of the peer are waited out.
+    is_patient: bool,
 }
 
 impl Liveness {
+    /// What is known of another peer: nothing.
+    pub(super) fn restarted(&self) -> Liveness {
+        Liveness {
+            is_patient: self.is_patient,
+            ..Liveness::default()
+        }
+    }
+
+    /// Sets whether silence and pauses of the peer are waited out.
+    pub(super) fn set_patient(&mut self, is_patient: bool) {
+        self.is_patient = is_patient;
+    }
+
+    pub(super) fn is_patient(&self) -> bool {
+        self.is_patient
+    }
+
     /// Takes the peer's states from the newest datagram; older ones that arrive late say nothing.
     pub(super) fn handle_header(&mut self, now: LocalTime, header: &Header) {
         if header.sequence <= self.newest {
@@ -117,7 +140,7 @@ impl Liveness {
 
     /// True if a request is worth offering now; the peer is linked.
     pub(super) fn may_offer(&mut self) -> bool {
-        if self.is_paused() || self.has_stalled {
+        if self.has_stalled || (self.is_paused() && !self.is_patient) {
             return false;
         }
         let Some(count) = &mut self.refused else {
@@ -133,7 +156,8 @@ impl Liveness {
     /// heard: on a radio channel silence mostly means that its datagrams are held up.
     pub(super) fn deadline(&self, since: LocalTime, round_trip: Duration) -> LocalTime {
         let last_sign = since.max(self.last_advance);
-        let patience = if self.last_heard >= last_sign.after(STANDING_AFTER) {
+        let is_standing = self.last_heard >= last_sign.after(STANDING_AFTER);
+        let patience = if is_standing && !self.is_patient {
             (2 * round_trip + Duration::from_millis(100)).clamp(Duration::from_millis(250), STANDING_WAIT)
         } else {
             WAIT_LIMIT
@@ -248,6 +272,19 @@ mod tests {
             !liveness.is_paused(),
             "an older datagram that arrives late says nothing"
         );
+    }
+
+    #[test]
+    fn a_patient_game_offers_to_a_paused_peer_and_waits_for_one_that_stands_still() {
+        let mut liveness = Liveness::default();
+        liveness.set_patient(true);
+        liveness.handle_header(T, &header(1, 1, Flags::PAUSED));
+        assert!(liveness.may_offer());
+        liveness.handle_header(at(100), &header(2, 1, Flags::default()));
+        assert_eq!(give_up(&mut liveness, at(1999)), None);
+        assert_eq!(give_up(&mut liveness, at(2000)).unwrap().stalled, 1);
+        let mut other = liveness.restarted();
+        assert!(other.may_offer() && other.is_patient());
     }
 
     #[test]

@@ -52,7 +52,7 @@ use crate::serial::Request;
 use crate::time::LocalTime;
 
 use exchange::Limit;
-use game::{Context, Game, RoundTrip};
+use game::{Context, Game, RoundTrip, SILENT};
 use notice::Notices;
 use outbox::Outbox;
 use replay_window::ReplayWindow;
@@ -104,16 +104,20 @@ impl Bridge {
             Input::PollAgain => link.outbox.deliver = game.exchange.poll_again(now),
             Input::Reply { byte } => game.reply(&mut link, byte),
             Input::FrameStart { is_armed, port } => {
-                let silence = self.session.silent_for(now);
-                self.notices.handle_silence(silence, &mut self.stats.counters);
+                self.note_silence(now);
                 let (game, link) = self.game(now);
-                if game.check_stall(now, link.liveness, silence) {
+                if game.check_stall(&link) {
                     self.session.back_off(now);
                     self.lose(now, Notice::PeerStalled);
                 }
                 let (game, mut link) = self.game(now);
                 game.frame_start(&mut link, is_armed, port);
             }
+            Input::Resumed => {
+                game.emulation.handle_activity(now);
+                self.note_silence(now);
+            }
+            Input::GiveUp => game.give_up(&mut link),
             Input::FrameEnd { has_advanced } => game.frame_end(&mut link, has_advanced),
             Input::CoreReconnected => game.handle_reconnect(&mut link),
         }
@@ -139,7 +143,7 @@ impl Bridge {
         match timer {
             Timer::Silence => self.session.silence_deadline(),
             Timer::Wait => self.game.wait().map(|wait| match wait.limit {
-                Limit::Table => self.liveness.deadline(wait.since, self.round_trip().slow),
+                Limit::Table => self.liveness.deadline(wait.counted_from, self.round_trip().slow),
                 Limit::Prediction(until) => until,
             }),
             Timer::Retransmit => self.game.wait().and_then(|wait| wait.retransmit_at()),
@@ -209,6 +213,19 @@ impl Bridge {
     pub fn set_silence_limit(&mut self, limit: Duration) {
         self.silence_limit = Some(limit);
         self.session.set_silence_limit(limit);
+    }
+
+    /// Sets whether the owner of the core can end a call of the frontend while the game waits for a byte, and
+    /// go on with it in the next one ([`Input::Resumed`]). In strict mode silence and pauses of the peer are
+    /// then waited out, as long as the session lasts.
+    pub fn set_patient(&mut self, is_patient: bool) {
+        self.liveness.set_patient(is_patient);
+    }
+
+    /// True while the owner of the core is to end its calls so: it can, and the session is strict.
+    #[must_use]
+    pub fn is_patient(&self) -> bool {
+        self.liveness.is_patient() && self.mode() == Mode::Strict
     }
 
     /// Sets the key that this side has in common with its peer: no datagram without it is used from here on. A
@@ -295,6 +312,7 @@ impl Bridge {
         Bridge {
             game: self.game.restarted(),
             key: self.key.clone(),
+            liveness: self.liveness.restarted(),
             silence_limit: self.silence_limit,
             ..Bridge::default()
         }
@@ -304,6 +322,7 @@ impl Bridge {
     fn game(&mut self, now: LocalTime) -> (&mut Game, Context<'_>) {
         let link = Context {
             now,
+            is_excused: self.is_peer_excused(now),
             clock_offset: self.clock.offset(),
             is_linked: self.session.is_linked(),
             round_trip: self.round_trip(),
@@ -313,6 +332,17 @@ impl Bridge {
             notices: &mut self.notices,
         };
         (&mut self.game, link)
+    }
+
+    /// True if the peer says that it is paused, or nothing is heard in one of the two directions.
+    fn is_peer_excused(&self, now: LocalTime) -> bool {
+        self.liveness.is_paused() || self.session.silent_for(now) >= SILENT
+    }
+
+    /// Tells the player for how long nothing has been heard.
+    fn note_silence(&mut self, now: LocalTime) {
+        let silence = self.session.silent_for(now);
+        self.notices.handle_silence(silence, &mut self.stats.counters);
     }
 
     fn plug(&mut self, now: LocalTime, nonce: Nonce) {
@@ -355,7 +385,7 @@ impl Bridge {
     fn forget_peer(&mut self) {
         self.replays = ReplayWindow::default();
         self.game.exchange.forget_peer();
-        self.liveness = Liveness::default();
+        self.liveness = self.liveness.restarted();
         self.clock.reset();
         self.outbox.forget_peer();
         self.notices.forget_peer();

@@ -92,13 +92,16 @@ pub struct Timeouts {
     /// No verdict within [`WAIT_LIMIT`](super::WAIT_LIMIT).
     #[serde(rename = "timeouts_overdue")]
     pub overdue: u64,
+    /// The game that waited was reset, loaded or unloaded.
+    #[serde(rename = "timeouts_abandoned", default)]
+    pub abandoned: u64,
 }
 
 impl Timeouts {
     /// All of them.
     #[must_use]
     pub fn sum(&self) -> u64 {
-        self.stalled + self.paused + self.silent + self.overdue
+        self.stalled + self.paused + self.silent + self.overdue + self.abandoned
     }
 }
 

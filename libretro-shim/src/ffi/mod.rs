@@ -13,6 +13,7 @@ mod dynamic_linker;
 mod emulated_clock;
 mod environment;
 mod exports;
+pub(crate) mod frame_stack;
 mod frontend;
 mod frontend_callbacks;
 mod imports;

@@ -14,7 +14,7 @@ use super::emulated_clock::CLOCK;
 use super::imports::{self, ReplaceError, Replaced, Replacement};
 use super::loaded_cable::with_cable;
 use super::poll_origin::DEPTHS;
-use super::{REGISTERS, core_callbacks, guard};
+use super::{REGISTERS, core_callbacks, frame_stack, guard};
 use crate::core_elf::Linking;
 use crate::fail_points;
 use gamelink_core::serial::{GameMessage, Shift};
@@ -157,7 +157,7 @@ unsafe extern "C" fn read(descriptor: c_int, buffer: *mut c_void, len: usize) ->
         let [.., first, second] = HANDED.swap(0, Ordering::Relaxed).to_be_bytes();
         [first, second]
     } else {
-        let bytes = with_link([0xFF, 0x80], Link::game_read);
+        let bytes = with_link([0xFF, 0x80], |link| link.game_read(frame_stack::leave));
         // Both messages, a request and a reply, begin with the byte.
         LAST_READ.store(u32::from(bytes[0]), Ordering::Relaxed);
         bytes

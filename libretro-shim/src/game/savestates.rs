@@ -12,9 +12,11 @@ impl Game {
     /// Saves the present state to `out` where that is safe, else the newest safe one.
     pub(crate) fn serialize(&mut self, core: &Core, out: &mut [u8]) -> bool {
         let Some(cable) = working(self.plug.as_ref()) else {
+            self.finish_frame(core);
             return core.serialize(out);
         };
         let link = cable.link();
+        let is_waiting = self.is_waiting();
         let context = ffi::savestate_context();
         if context == SavestateContext::Netplay {
             self.netplay.handle_save(self.frames);
@@ -22,7 +24,7 @@ impl Game {
         }
         if context == SavestateContext::RunAhead {
             if !self.run_ahead.handle_save(link.is_linked()) {
-                return core.serialize(out);
+                return !is_waiting && core.serialize(out);
             }
             if self.run_ahead.poll_first_rest() {
                 self.display.tell(Severity::Warning, messages::RUN_AHEAD);
@@ -36,7 +38,8 @@ impl Game {
             return rollback.is_some_and(|rollback| rollback.copy_confirmed(confirmed, out));
         }
         let is_netplay = context == SavestateContext::Netplay;
-        if is_netplay || !link.is_linked() || cable.is_safe(REGISTERS.serial_control()) {
+        let is_safe = is_netplay || !link.is_linked() || cable.is_safe(REGISTERS.serial_control());
+        if is_safe && !is_waiting {
             return core.serialize(out);
         }
         // Rather no state than one with a garbled byte: the frontend shows the failure, and the next frame is
@@ -55,6 +58,7 @@ impl Game {
             _ => Load::Jump,
         };
         if load == Load::Jump {
+            self.finish_frame(core);
             self.handle_jump();
         }
         load == Load::Nothing || core.unserialize(state)
@@ -62,6 +66,7 @@ impl Game {
 
     /// Presses the reset button.
     pub(crate) fn reset(&mut self, core: &Core) {
+        self.finish_frame(core);
         core.reset();
         self.handle_jump();
     }

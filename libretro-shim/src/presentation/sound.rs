@@ -10,6 +10,8 @@ const SOFTENED: i32 = 64;
 #[derive(Default)]
 pub(super) struct Sound {
     samples: Vec<i16>,
+    /// Sound of a live frame that stands still in its midst.
+    aside: Vec<i16>,
     /// Length of the last frame that was heard.
     last_len: usize,
     /// The last sample that was played, left and right.
@@ -42,6 +44,16 @@ impl Sound {
         // The sound after the silence does not continue from it either.
         self.is_broken = true;
         silence
+    }
+
+    /// Puts the frame's samples so far aside, for [`take_up`](Self::take_up).
+    pub(super) fn put_aside(&mut self) {
+        std::mem::swap(&mut self.samples, &mut self.aside);
+    }
+
+    /// Goes on after the samples that were put aside.
+    pub(super) fn take_up(&mut self) {
+        std::mem::swap(&mut self.samples, &mut self.aside);
     }
 
     fn hand_out(&mut self, is_broken: bool) -> Vec<i16> {

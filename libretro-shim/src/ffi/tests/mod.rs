@@ -256,7 +256,7 @@ impl Peer {
                 Step::Live { frame } | Step::Replay { frame } => {
                     for _ in 0..12 {
                         if self.link.game_poll(Look::EventLoop, || None) {
-                            let _ = self.link.game_read();
+                            let _ = self.link.game_read(|| gamelink_driver::Patience::GoesOn);
                             let answer = (frame / ANSWERED).to_le_bytes()[0] | 1;
                             self.link.game_write([answer, 0x80], None);
                         }
