@@ -20,6 +20,10 @@ const MOST: u64 = 12;
 /// verdicts for seconds.
 const MOST_DEBT: u64 = 12;
 
+/// Frames behind a stall that the peer is told of one by one: it may stand still for this side too, and where no byte
+/// crosses it would hear of them every tenth of a second only.
+const REPORTED: u32 = 60;
+
 /// Time that a call takes in which the game stands still: a little less than a frame, so that a frontend with
 /// a rhythm of its own is left alone.
 const STALLED_CALL: Duration = Duration::from_millis(15);
@@ -35,6 +39,8 @@ pub(super) struct FrameLead {
     started: LocalTime,
     /// The game stands still in this call.
     is_stalled: bool,
+    /// Frames that the peer is still told of.
+    reports: u32,
     /// When the next call may begin, where the game stands still in one after the other.
     due: LocalTime,
 }
@@ -81,6 +87,16 @@ impl FrameLead {
 
     pub(super) fn handle_stall(&mut self) {
         self.is_stalled = true;
+        if self.is_over {
+            self.reports = REPORTED;
+        }
+    }
+
+    /// True where the peer is to be told that the frame which ends has been emulated.
+    pub(super) fn take_report(&mut self) -> bool {
+        let is_due = self.reports > 0 && !self.is_stalled;
+        self.reports -= u32::from(is_due);
+        is_due
     }
 
     pub(super) fn is_stalled(&self) -> bool {

@@ -275,6 +275,9 @@ impl Game {
         // A call may emulate old frames again and then stand still.
         let has_frame = has_advanced && !self.lead.is_stalled();
         let has_clocked = self.emulation.handle_frame_end(has_frame);
+        if self.lead.take_report() {
+            context.outbox.transmit();
+        }
         self.pacing.handle_frame_end(context.now);
         self.budget.handle_frame_end(context.now, has_frame);
         let traffic = self.exchange.traffic(&context.stats.counters);
