@@ -245,7 +245,7 @@ fn hooks(results: &Results, pattern: Pattern) -> Panel {
         .map(|(name, color)| {
             let at = |value: fn(Summary) -> f64| {
                 points(results, pattern, name, move |report| {
-                    let hooks = telemetry::distribution(report.clocking(), |link| link.hooks_us)?;
+                    let hooks = telemetry::distribution(report.clocking(), |link| link.times.hooks_us)?;
                     Some(value(hooks) / 1e3)
                 })
             };

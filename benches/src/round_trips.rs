@@ -34,7 +34,7 @@ fn row(out: &mut String, results: &Results, run: &Run) {
     let waited = run
         .report
         .as_ref()
-        .and_then(|report| telemetry::distribution(report.clocking(), |link| link.wait_us));
+        .and_then(|report| telemetry::distribution(report.clocking(), |link| link.times.wait_us));
     let Some(waited) = waited else {
         return;
     };

@@ -103,7 +103,7 @@ fn figures(out: &mut String, report: &PairReport, plain_us: Option<f64>) {
         four(points.p50, points.p99, points.p999, points.max)
     };
     let hooks = |side| {
-        let hooks = telemetry::distribution(side, |link| link.hooks_us);
+        let hooks = telemetry::distribution(side, |link| link.times.hooks_us);
         hooks.map_or_else(
             || "-".to_owned(),
             |hooks| four(hooks.p50, hooks.p99, hooks.p999, hooks.max),

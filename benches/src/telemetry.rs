@@ -67,10 +67,10 @@ mod tests {
             mean: 1.0,
         };
         for (count, is_there) in [(0, false), (9, true)] {
-            report.hooks_us = hooks(count);
+            report.times.hooks_us = hooks(count);
             let side = SideReport::new("a", Figures::default(), None, Some(report.clone()));
             assert_eq!(
-                distribution(&side, |link| link.hooks_us),
+                distribution(&side, |link| link.times.hooks_us),
                 is_there.then(|| hooks(9))
             );
         }

@@ -40,8 +40,8 @@ fn side(role: &str, wrong: u32) -> SideReport {
     let link = |frames: u64, count: u64| {
         let mut report = of_nobody.clone();
         report.frames = frames;
-        report.hooks_us = summary(frames, 50.0);
-        report.wait_us = summary(frames, 500.0);
+        report.times.hooks_us = summary(frames, 50.0);
+        report.times.wait_us = summary(frames, 500.0);
         report.rollback = Some(Counters {
             frames: Frames {
                 live: frames,

@@ -31,7 +31,7 @@ pub use gamelink_core::control::{
 };
 pub use gamelink_core::protocol::{Key, KeyError, MAX_DATAGRAM};
 pub use packets::PacketExchange;
-pub use report::{ClockReport, Report};
+pub use report::{ClockReport, Report, TimesReport};
 
 use conversation_file::ConversationFile;
 use crossbeam_channel::Receiver;

@@ -32,6 +32,17 @@ pub struct Report {
     pub counters: Counters,
     /// Counts of the rollback exchange, where this side has one.
     pub rollback: Option<rollback::Counters>,
+    /// Times of the link's work.
+    #[serde(flatten)]
+    pub times: TimesReport,
+    /// The peer's clock.
+    #[serde(flatten)]
+    pub clock: ClockReport,
+}
+
+/// Times of the link's work, in microseconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TimesReport {
     /// Waits of the game for the bytes that it asked for.
     pub wait_us: Summary,
     /// Time of the corrections before a frame, where there were any.
@@ -40,9 +51,6 @@ pub struct Report {
     pub rendezvous_us: Summary,
     /// Round trips between the two bridges.
     pub round_trip_us: Summary,
-    /// The peer's clock.
-    #[serde(flatten)]
-    pub clock: ClockReport,
     /// Time in our own code per call of `retro_run`.
     pub hooks_us: Summary,
 }
@@ -79,10 +87,13 @@ impl Report {
             rollback: bridge.rollback().map(|rollback| *rollback.counters()),
             frames: bridge.frames(),
             counters: stats.counters.clone(),
-            wait_us: stats.wait.summary(),
-            replay_us: stats.replay.summary(),
-            rendezvous_us: stats.rendezvous.summary(),
-            round_trip_us: stats.round_trip.summary(),
+            times: TimesReport {
+                wait_us: stats.wait.summary(),
+                replay_us: stats.replay.summary(),
+                rendezvous_us: stats.rendezvous.summary(),
+                round_trip_us: stats.round_trip.summary(),
+                hooks_us,
+            },
             clock: ClockReport {
                 // A span in microseconds keeps its last nanosecond in an f64 for 285 years.
                 offset_us: clock.offset().map(|offset| offset.0 as f64 / 1e3),
@@ -92,7 +103,6 @@ impl Report {
                 clock_steps: clock.steps(),
                 rejected_samples: clock.rejected(),
             },
-            hooks_us,
         }
     }
 

@@ -95,7 +95,10 @@ fn bytes_cross_and_meet_in_the_poll() {
     assert_eq!(taken, (1..241).collect::<Vec<u8>>());
     let (a, b) = (a.report(), b.report());
     assert!(a.counters.transfers.taken == 240 && b.counters.transfers.peer_taken >= 240);
-    assert!(b.rendezvous_us.count > 0, "the game that answers waited: {b:?}");
+    assert!(
+        b.times.rendezvous_us.count > 0,
+        "the game that answers waited: {b:?}"
+    );
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn bytes_cross_and_the_clock_is_known() {
     // Both sides have one clock.
     let offset = report.clock.offset_us.unwrap();
     assert!(offset.abs() < 100_000.0, "{offset}");
-    let trip = report.round_trip_us.p50;
+    let trip = report.times.round_trip_us.p50;
     assert!(trip >= 2000.0, "{trip}");
 }
 
