@@ -83,14 +83,7 @@ pub(crate) fn notice(notice: &Notice, other_side: &Other) -> (Severity, String) 
         Other::Cable(None) | Other::Netplay => "the other player",
     };
     match notice {
-        Notice::Linked => {
-            let to = match other_side {
-                Other::Cable(Some(name)) => format!(" to {name}"),
-                Other::Cable(None) => String::new(),
-                Other::Netplay => " by netplay".to_owned(),
-            };
-            (Info, format!("Link cable connected{to}"))
-        }
+        Notice::Linked => (Info, linked(other_side)),
         Notice::PeerPaused { is_waited_for: false } => (Info, format!("Link cable: {other} has paused")),
         Notice::PeerPaused { is_waited_for: true } => (
             Info,
@@ -109,24 +102,7 @@ pub(crate) fn notice(notice: &Notice, other_side: &Other) -> (Severity, String) 
             Warning,
             "Link cable: a byte came too late. If the two games disagree, link them again".into(),
         ),
-        Notice::Slow {
-            cause: Slowness::Machine,
-            round_trip_ms,
-        } => (
-            Warning,
-            format!(
-                "Link cable: this machine is slow for a round trip of {round_trip_ms} ms, and the game stands still at times"
-            ),
-        ),
-        Notice::Slow {
-            cause: Slowness::Path,
-            round_trip_ms,
-        } => (
-            Warning,
-            format!(
-                "Link cable: the round trip of {round_trip_ms} ms is long, and the game stands still at times"
-            ),
-        ),
+        Notice::Slow { cause, round_trip_ms } => (Warning, slow(*cause, *round_trip_ms)),
         Notice::Failed => (Error, BROKEN.into()),
         Notice::KeyMismatch { is_ours_set: true } => (
             Error,
@@ -137,17 +113,37 @@ pub(crate) fn notice(notice: &Notice, other_side: &Other) -> (Severity, String) 
             Error,
             "Link cable: the other machine has a key: set its GAMELINK_KEY here too".into(),
         ),
-        Notice::VersionMismatch { ours, theirs } => {
-            let older = if ours < theirs {
-                "this machine"
-            } else {
-                "the other machine"
-            };
-            let text =
-                format!("Incompatible Gamelink versions: update {older} (here {ours}, there {theirs})");
-            (Error, text)
-        }
+        Notice::VersionMismatch { ours, theirs } => (Error, other_version(*ours, *theirs)),
     }
+}
+
+/// Shown once a link is there.
+fn linked(other_side: &Other) -> String {
+    let to = match other_side {
+        Other::Cable(Some(name)) => format!(" to {name}"),
+        Other::Cable(None) => String::new(),
+        Other::Netplay => " by netplay".to_owned(),
+    };
+    format!("Link cable connected{to}")
+}
+
+/// Shown where the game stands still at times.
+fn slow(cause: Slowness, round_trip_ms: u32) -> String {
+    let what = match cause {
+        Slowness::Machine => format!("this machine is slow for a round trip of {round_trip_ms} ms"),
+        Slowness::Path => format!("the round trip of {round_trip_ms} ms is long"),
+    };
+    format!("Link cable: {what}, and the game stands still at times")
+}
+
+/// Shown where the two sides do not understand each other.
+fn other_version(ours: u16, theirs: u16) -> String {
+    let older = if ours < theirs {
+        "this machine"
+    } else {
+        "the other machine"
+    };
+    format!("Incompatible Gamelink versions: update {older} (here {ours}, there {theirs})")
 }
 
 #[cfg(test)]
