@@ -4,7 +4,8 @@
 
 mod lab;
 
-use lab::{Client, Daemon, Lab, Message, PeerUp, eventually};
+use lab::client::PeerUp;
+use lab::{Client, Daemon, Lab, Message, eventually};
 use std::time::{Duration, Instant};
 
 /// Two games that play over the cable, as far as their daemons know; and the assignment of the first.

@@ -1,16 +1,18 @@
 //! Namespaces, cables, daemons and their clients for the tests.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod client;
 mod network;
 
+pub(crate) use client::Client;
+use client::plays_on;
 pub(crate) use gamelink_core::control::CableState;
 pub(crate) use gamelink_core::control::FromDaemon as Message;
-use gamelink_core::control::{self, CableStatus, LinkReport, Playing, Role, Status, ToDaemon, VERSION};
+use gamelink_core::control::{self, CableStatus, Playing, Role, Status, ToDaemon, VERSION};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
@@ -309,17 +311,14 @@ impl Daemon {
     }
 
     pub(crate) fn raw(&self, bytes: &[u8]) -> Client {
-        let mut stream = UnixStream::connect(&self.socket).expect("the daemon listens");
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // The daemon may have closed before it read all of it.
-        let _ = stream.write_all(bytes);
-        Client(BufReader::new(stream))
+        let stream = UnixStream::connect(&self.socket).expect("the daemon listens");
+        let mut client = Client::new(stream);
+        client.write(bytes);
+        client
     }
 
     fn client(&self, role: Role) -> Option<Client> {
-        let stream = UnixStream::connect(&self.socket).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let mut client = Client(BufReader::new(stream));
+        let mut client = Client::new(UnixStream::connect(&self.socket).ok()?);
         client.send(&ToDaemon::Hello {
             version: VERSION,
             role,
@@ -446,106 +445,5 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-fn plays_on(cable: &str) -> ToDaemon {
-    ToDaemon::Report(LinkReport {
-        state: gamelink_core::control::LinkState::Linked,
-        cable: Some(cable.into()),
-        ..LinkReport::default()
-    })
-}
-
-/// Assignment of a peer, as a game is told it.
-#[derive(Debug)]
-pub(crate) struct PeerUp {
-    pub(crate) cable: String,
-    pub(crate) name: String,
-    pub(crate) address: String,
-    pub(crate) bind: String,
-    pub(crate) key: Option<String>,
-}
-
-/// A client of the control socket.
-pub(crate) struct Client(BufReader<UnixStream>);
-
-impl Client {
-    fn send(&mut self, message: &ToDaemon) -> Option<()> {
-        self.0
-            .get_mut()
-            .write_all(&control::encode(message).unwrap())
-            .ok()
-    }
-
-    /// The next message that is no news of a LAN.
-    fn receive(&mut self) -> Option<Message> {
-        loop {
-            match self.receive_any()? {
-                Message::Lan(_) => {}
-                message => return Some(message),
-            }
-        }
-    }
-
-    fn receive_any(&mut self) -> Option<Message> {
-        let mut line = vec![];
-        self.0.read_until(b'\n', &mut line).ok()?;
-        control::decode(&line).ok()?
-    }
-
-    /// Says that it is linked over this cable.
-    pub(crate) fn plays_on(&mut self, cable: &str) {
-        self.send(&plays_on(cable)).expect("the daemon reads");
-    }
-
-    pub(crate) fn next(&mut self) -> Message {
-        self.receive().expect("a message")
-    }
-
-    /// Tells if the daemon is gone without another word.
-    pub(crate) fn is_closed(&mut self) -> bool {
-        self.0.fill_buf().is_ok_and(<[u8]>::is_empty)
-    }
-
-    pub(crate) fn first(&mut self) -> Option<Message> {
-        self.receive()
-    }
-
-    pub(crate) fn refused(mut self) -> String {
-        match self.receive() {
-            Some(Message::Refused { reason }) => reason,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(crate) fn try_peer_up(&mut self) -> Option<PeerUp> {
-        match self.receive()? {
-            Message::PeerUp {
-                cable,
-                name,
-                address,
-                bind,
-                key,
-            } => Some(PeerUp {
-                cable,
-                name,
-                address,
-                bind: bind.unwrap_or_default(),
-                key,
-            }),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(crate) fn peer_up(&mut self) -> PeerUp {
-        self.try_peer_up().expect("the daemon tells of a peer")
-    }
-
-    pub(crate) fn peer_down(&mut self) -> String {
-        match self.receive() {
-            Some(Message::PeerDown { reason, .. }) => reason,
-            other => panic!("{other:?}"),
-        }
     }
 }
