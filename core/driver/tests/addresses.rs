@@ -3,7 +3,7 @@
 mod path_parts;
 
 use gamelink_driver::{Key, Link};
-use path_parts::{Router, free, link, play, received};
+use path_parts::{Router, are_linked, assert_one_link, free, key, link, play, resumed};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -22,11 +22,7 @@ fn free_of_both() -> (SocketAddr, [SocketAddr; 2]) {
 }
 
 fn keys() -> [Option<Key>; 2] {
-    [Some(Key::new([8; 16])), None]
-}
-
-fn are_linked(links: &[Link; 2]) -> bool {
-    links.iter().all(Link::is_linked)
+    [Some(key()), None]
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
@@ -90,7 +86,7 @@ fn arrived(link: &Link) -> u64 {
 
 #[test]
 fn a_link_goes_on_in_the_other_family_when_the_path_of_one_falls_silent() {
-    let key = Key::new([8; 16]);
+    let key = key();
     let ((a, _), (b, own_b)) = (free_of_both(), free_of_both());
     let router = Router::start(SocketAddr::from(([127, 0, 0, 1], a.port())), own_b[0], 1);
     let links = [
@@ -101,17 +97,7 @@ fn a_link_goes_on_in_the_other_family_when_the_path_of_one_falls_silent() {
     play(&links, 5 * SECOND, are_linked).expect("a link");
     play(&links, SECOND / 2, |_| false);
     drop(router);
-    let before = [received(&links[0]), received(&links[1])];
-    let resumed = |links: &[Link; 2]| {
-        links
-            .iter()
-            .zip(before)
-            .all(|(link, before)| received(link) > before + 1)
-    };
-    let took = play(&links, 5 * SECOND, resumed).expect("datagrams both ways");
+    let took = resumed(&links, 5 * SECOND);
     println!("after {took:?}");
-    for link in &links {
-        let counters = link.report().counters;
-        assert_eq!((counters.links, counters.losses), (1, 0), "{counters:?}");
-    }
+    assert_one_link(&links);
 }

@@ -4,7 +4,7 @@
 mod path_parts;
 
 use gamelink_driver::{Key, Link};
-use path_parts::{Router, free, link, play, received};
+use path_parts::{Router, are_linked, assert_one_link, free, key, link, play, received, resumed};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,32 +13,20 @@ fn setup(ports: usize, key: Option<&Key>) -> ([Link; 2], Router, SocketAddr) {
     let (a, b) = (free(), free());
     let router = Router::start(a, b, ports);
     let links = [link(a, &router.inside, key), link(b, &router.outside[0], key)];
-    let is_linked = |links: &[Link; 2]| links.iter().all(Link::is_linked);
-    play(&links, Duration::from_secs(10), is_linked).expect("a link");
+    play(&links, Duration::from_secs(10), are_linked).expect("a link");
     (links, router, b)
 }
 
 #[test]
 fn a_link_with_a_key_follows_its_peer_to_another_port() {
-    let key = Key::new([8; 16]);
+    let key = key();
     let (links, router, _) = setup(8, Some(&key));
     for port in 1..8 {
         router.used.store(port, Ordering::Relaxed);
-        let before = [received(&links[0]), received(&links[1])];
-        let resumed = |links: &[Link; 2]| {
-            // One may have been under way.
-            links
-                .iter()
-                .zip(before)
-                .all(|(link, before)| received(link) > before + 1)
-        };
-        let took = play(&links, Duration::from_secs(5), resumed).expect("datagrams both ways");
+        let took = resumed(&links, Duration::from_secs(5));
         println!("port {port}: after {took:?}");
     }
-    for link in &links {
-        let counters = link.report().counters;
-        assert_eq!((counters.links, counters.losses), (1, 0), "{counters:?}");
-    }
+    assert_one_link(&links);
 }
 
 #[test]
@@ -59,7 +47,7 @@ fn a_link_without_a_key_hears_its_peer_at_its_address_alone() {
 
 #[test]
 fn a_peer_that_comes_back_at_another_port_is_found() {
-    let key = Key::new([8; 16]);
+    let key = key();
     let (mut links, router, b) = setup(1, Some(&key));
     let own = free();
     // The whole machine behind the router is started anew, and the router gives it another port.
@@ -76,16 +64,15 @@ fn a_peer_that_comes_back_at_another_port_is_found() {
 
 #[test]
 fn a_side_with_an_address_that_is_out_of_date_is_found_by_the_other() {
-    let key = Key::new([8; 16]);
+    let key = key();
     let (a, b) = (free(), free());
     let router = Router::start(a, b, 1);
     // Nobody is at the address that B was given.
     let links = [link(a, &router.inside, Some(&key)), link(b, &free(), Some(&key))];
-    let is_linked = |links: &[Link; 2]| links.iter().all(Link::is_linked);
-    let took = play(&links, Duration::from_secs(10), is_linked).expect("a link");
+    let took = play(&links, Duration::from_secs(10), are_linked).expect("a link");
     println!("found after {took:?}");
     // And again, when the link is over and it has moved back to where nobody is.
     links[1].set_enabled(false);
     links[1].set_enabled(true);
-    play(&links, Duration::from_secs(10), is_linked).expect("a link");
+    play(&links, Duration::from_secs(10), are_linked).expect("a link");
 }

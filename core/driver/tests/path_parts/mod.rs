@@ -113,3 +113,29 @@ pub(crate) fn play(
 pub(crate) fn received(link: &Link) -> u64 {
     link.report().counters.received
 }
+
+/// The key that two sides have in common.
+pub(crate) fn key() -> Key {
+    Key::new([8; 16])
+}
+
+pub(crate) fn are_linked(links: &[Link; 2]) -> bool {
+    links.iter().all(Link::is_linked)
+}
+
+/// Plays until both sides receive again; the time that it took.
+pub(crate) fn resumed(links: &[Link; 2], limit: Duration) -> Duration {
+    let before = links.each_ref().map(received);
+    // One datagram may have been under way.
+    let has_more = |(link, before): (&Link, u64)| received(link) > before + 1;
+    play(links, limit, |links| links.iter().zip(before).all(has_more)).expect("datagrams both ways")
+}
+
+/// Asserts that both sides have had one link all the time.
+#[track_caller]
+pub(crate) fn assert_one_link(links: &[Link; 2]) {
+    for link in links {
+        let counters = link.report().counters;
+        assert_eq!((counters.links, counters.losses), (1, 0), "{counters:?}");
+    }
+}
