@@ -98,7 +98,8 @@ impl Case {
     }
 
     /// Tells if this contestant takes part: the stock pair cannot without its relay, and nine bytes a frame
-    /// are far beyond the loopback port, whose row over the delays says so already, and which keeps no states.
+    /// are far beyond the loopback port, whose row over the delays says so already, and which keeps no
+    /// states.
     #[must_use]
     pub fn is_for(&self, contestant: &Contestant) -> bool {
         let is_beyond =

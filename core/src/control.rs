@@ -143,7 +143,8 @@ pub struct LinkReport {
     // Its name on the wire in this version of the protocol.
     #[serde(rename = "holds")]
     pub stalls: u64,
-    /// Corrections: times that the game was taken back to emulate frames again; another version may not say it.
+    /// Corrections: times that the game was taken back to emulate frames again; another version may not say
+    /// it.
     #[serde(default)]
     pub corrections: u64,
     /// Speed of the game, and what its frames cost.

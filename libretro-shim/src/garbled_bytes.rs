@@ -1,12 +1,12 @@
 //! Bytes that the stock core garbles, because the game reads SB or SC while they are shifted in.
 //!
-//! At such an access the core shifts what is due of the byte into SB, but goes on with the byte as it was: the
-//! bits still to come are taken from its top again (`gambatte-memory.cpp, Memory::updateSerial`). Nothing that
-//! is handed over can make up for that, for it would have to differ from one access to the next. So the player
-//! is told, once it is sure.
+//! At such an access the core shifts what is due of the byte into SB, but goes on with the byte as it was:
+//! the bits still to come are taken from its top again (`gambatte-memory.cpp, Memory::updateSerial`). Nothing
+//! that is handed over can make up for that, for it would have to differ from one access to the next. So the
+//! player is told, once it is sure.
 
-/// Garbled bytes, and different ones among them, without any other between them that the core cannot have made:
-/// a game that writes SB itself after each transfer hits one by chance, but not each time.
+/// Garbled bytes, and different ones among them, without any other between them that the core cannot have
+/// made: a game that writes SB itself after each transfer hits one by chance, but not each time.
 const BYTES: u32 = 6;
 const DIFFERENT: u32 = 4;
 
@@ -20,8 +20,8 @@ pub(crate) struct GarbledBytes {
 }
 
 impl GarbledBytes {
-    /// A frame ended: the byte that was handed over last in it, and SB where no transfer is under way. True once,
-    /// where the player is to be told.
+    /// A frame ended: the byte that was handed over last in it, and SB where no transfer is under way. True
+    /// once, where the player is to be told.
     pub(crate) fn handle_frame(&mut self, handed: Option<u8>, shown: Option<u8>) -> bool {
         let Some((handed, shown)) = handed.zip(shown) else {
             return false;
@@ -39,8 +39,8 @@ impl GarbledBytes {
     }
 }
 
-/// True if `shown` is what a core makes of a byte whose shift is looked at in between: pieces of eight bits in
-/// all, each the top of `handed`.
+/// True if `shown` is what a core makes of a byte whose shift is looked at in between: pieces of eight bits
+/// in all, each the top of `handed`.
 fn is_garbled(handed: u8, shown: u8) -> bool {
     // Bit n: the first n bits of `shown` are such pieces.
     let mut reached = 1_u16;

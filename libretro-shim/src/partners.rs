@@ -1,5 +1,5 @@
-//! Partners of the game on a LAN: the player's wishes, what the daemon says of the machines there, and what of
-//! it is shown.
+//! Partners of the game on a LAN: the player's wishes, what the daemon says of the machines there, and what
+//! of it is shown.
 
 pub(crate) mod messages;
 

@@ -28,8 +28,8 @@ impl SharedBlocks {
         copy
     }
 
-    /// Copies these bytes in the place of what was stored before. Shares with `newest`, the copy that was made
-    /// last, what is as it was then, and makes `newest` the same as this.
+    /// Copies these bytes in the place of what was stored before. Shares with `newest`, the copy that was
+    /// made last, what is as it was then, and makes `newest` the same as this.
     pub(crate) fn store(&mut self, bytes: &[u8], newest: &mut SharedBlocks) {
         let count = bytes.len().div_ceil(BLOCK);
         for copy in [&mut *self, &mut *newest] {

@@ -45,10 +45,10 @@ enum Command {
     },
     /// Find what is wrong, on which side, and the command that fixes it.
     ///
-    /// It compares the layers, which tells a firewall that drops the link from a dead cable. A cable whose other
-    /// end is this machine's router, or may become it, is named too, and so are the managers that lay hands on a
-    /// cable, and why an interface that may be a cable is left alone. So are the folders that RetroArch lists
-    /// cores from, with the command that puts the Gamelink core there.
+    /// It compares the layers, which tells a firewall that drops the link from a dead cable. A cable whose
+    /// other end is this machine's router, or may become it, is named too, and so are the managers that lay
+    /// hands on a cable, and why an interface that may be a cable is left alone. So are the folders that
+    /// RetroArch lists cores from, with the command that puts the Gamelink core there.
     Doctor {
         #[command(flatten)]
         control: Control,
@@ -61,8 +61,8 @@ enum Command {
     },
     /// Show the links live, with bars for each second.
     ///
-    /// The bars are of the bytes exchanged, of the frames in which a game stood still for the other (stalls), and
-    /// of the times that it was taken back (corrections).
+    /// The bars are of the bytes exchanged, of the frames in which a game stood still for the other (stalls),
+    /// and of the times that it was taken back (corrections).
     Monitor(Control),
     /// List the machines on the LANs, with their games.
     Peers {
@@ -74,9 +74,9 @@ enum Command {
     },
     /// Make a key with a machine on a LAN: shows a code to enter there, or tries the one shown there.
     ///
-    /// Once is enough: later meetings of the two need no code. Machines that were linked by a cable have a key
-    /// already. Whoever listens learns nothing, and whoever sits in the middle has one guess a code. Only root and
-    /// the user at the screen may do this.
+    /// Once is enough: later meetings of the two need no code. Machines that were linked by a cable have a
+    /// key already. Whoever listens learns nothing, and whoever sits in the middle has one guess a code. Only
+    /// root and the user at the screen may do this.
     Pair {
         #[command(flatten)]
         control: Control,
@@ -108,10 +108,11 @@ enum Command {
     /// Write the stock Gambatte core's link options into RetroArch's files; run it as the player, with
     /// RetroArch closed.
     ///
-    /// They are for the relay, or with --direct for one side that is the server and the other its client, without
-    /// a relay: it says what to do on which side. The server's game has to be loaded first and then fast-forwarded
-    /// until the two are linked, as the stock core looks for its client only once in five seconds of its own
-    /// processor time. A file that is a symbolic link stays one: what it leads to is changed.
+    /// They are for the relay, or with --direct for one side that is the server and the other its client,
+    /// without a relay: it says what to do on which side. The server's game has to be loaded first and then
+    /// fast-forwarded until the two are linked, as the stock core looks for its client only once in five
+    /// seconds of its own processor time. A file that is a symbolic link stays one: what it leads to is
+    /// changed.
     Options(options::Request),
 }
 

@@ -1,7 +1,8 @@
 //! The man page and the shell completions in `dist`: made of the command line's own definition.
 //!
 //! They are files of the tree, for packages are made of files alone and the daemon needs no generator. With
-//! `GAMELINK_WRITE=1` this test writes them anew; without it, it fails where they are not what it would write.
+//! `GAMELINK_WRITE=1` this test writes them anew; without it, it fails where they are not what it would
+//! write.
 
 use clap::Command;
 use clap_complete::Shell;

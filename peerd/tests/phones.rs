@@ -1,5 +1,5 @@
-//! An interface that may be a phone or a modem: its owner's to set up, left in peace, and taken only when a peer
-//! answers.
+//! An interface that may be a phone or a modem: its owner's to set up, left in peace, and taken only when a
+//! peer answers.
 //!
 //! Needs root. A veth is made one by a sysfs that says so.
 

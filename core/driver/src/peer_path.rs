@@ -1,13 +1,13 @@
-//! Paths to a peer of which several addresses may be known, and which may move: the address that is used, those
-//! that were given, and some that it may have come to.
+//! Paths to a peer of which several addresses may be known, and which may move: the address that is used,
+//! those that were given, and some that it may have come to.
 //!
 //! An address that was given is tried while the peer is looked for: as long as there is no link, and whenever
-//! it is not heard where it is thought to be (as in RFC 8305, but all of them at once: a datagram is small). Any
-//! other address is taken from a datagram that was sealed with the key and is the newest. Either is used only
-//! once the peer has shown, from there, that it hears what was sent there: else whoever sees a datagram could
-//! send it on under another's address, and turn this side's datagrams on that one (path validation: RFC 9000,
-//! sections 8 and 9). So what is sent to try an address, a *probe*, bears a stamp that nothing sent elsewhere
-//! bears.
+//! it is not heard where it is thought to be (as in RFC 8305, but all of them at once: a datagram is small).
+//! Any other address is taken from a datagram that was sealed with the key and is the newest. Either is used
+//! only once the peer has shown, from there, that it hears what was sent there: else whoever sees a datagram
+//! could send it on under another's address, and turn this side's datagrams on that one (path validation: RFC
+//! 9000, sections 8 and 9). So what is sent to try an address, a *probe*, bears a stamp that nothing sent
+//! elsewhere bears.
 
 use super::address::MOST_ADDRESSES;
 use super::time::{self, MARKS};
@@ -26,8 +26,8 @@ pub(super) const PLACES: usize = MOST_ADDRESSES + CANDIDATES;
 // A mark in the stamp tells the place, and 0 the current address.
 const _: () = assert!((PLACES as u64) < MARKS);
 
-/// Silence at the current address after which the peer is looked for at the others: of the datagrams that leave
-/// every tenth of a second at the least, five are missing.
+/// Silence at the current address after which the peer is looked for at the others: of the datagrams that
+/// leave every tenth of a second at the least, five are missing.
 const SILENCE: Duration = Duration::from_millis(500);
 
 /// Paths to one peer.
@@ -98,8 +98,8 @@ impl PeerPath {
         Some(path)
     }
 
-    /// Without a link: the peer is looked for at the addresses that were given, at the one where it was last, and
-    /// at those that it may have come to.
+    /// Without a link: the peer is looked for at the addresses that were given, at the one where it was last,
+    /// and at those that it may have come to.
     pub(super) fn look(&mut self, mut given: impl Iterator<Item = SocketAddr>) {
         for place in self.places.iter_mut().take(MOST_ADDRESSES) {
             let address = given.next();
@@ -125,11 +125,11 @@ impl PeerPath {
         self.standing = Standing::Looking;
     }
 
-    /// A datagram of so many bytes, authentic and not an old one, came from this address; `echo` is the newest
-    /// stamp of ours that its sender has seen.
+    /// A datagram of so many bytes, authentic and not an old one, came from this address; `echo` is the
+    /// newest stamp of ours that its sender has seen.
     ///
-    /// Two sides that reach each other in two ways could follow each other from one to the other for ever: the one
-    /// that `leads` stays where it is heard.
+    /// Two sides that reach each other in two ways could follow each other from one to the other for ever:
+    /// the one that `leads` stays where it is heard.
     pub(super) fn handle_authentic(
         &mut self,
         now: LocalTime,
@@ -194,8 +194,8 @@ impl PeerPath {
         self.standing == Standing::Looking || self.places.iter().flatten().any(is_waiting)
     }
 
-    /// The address of this place and the stamp of the probe of so many bytes that is to be sent there now, if any
-    /// is.
+    /// The address of this place and the stamp of the probe of so many bytes that is to be sent there now, if
+    /// any is.
     pub(super) fn probe(
         &mut self,
         number: usize,

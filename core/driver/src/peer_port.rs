@@ -48,8 +48,8 @@ pub(super) enum Received {
 pub(super) type Buffer = [u8; MAX_DATAGRAM + 1];
 
 impl PeerPort {
-    /// Opens the port, for which the helper thread is woken; `moves`: what the peer sends can be told from all
-    /// else, wherever it comes from.
+    /// Opens the port, for which the helper thread is woken; `moves`: what the peer sends can be told from
+    /// all else, wherever it comes from.
     pub(super) fn open(
         peer: PeerAddresses,
         bind: Option<BindAddress>,
@@ -123,8 +123,8 @@ impl PeerPort {
         }
     }
 
-    /// The link is down: the peer may be at any of its addresses, and its interface or our own address may have
-    /// changed.
+    /// The link is down: the peer may be at any of its addresses, and its interface or our own address may
+    /// have changed.
     pub(super) fn refresh(&mut self) {
         self.is_stale = true;
     }
@@ -144,8 +144,8 @@ impl PeerPort {
         self.socket.share()
     }
 
-    /// Sends one datagram to where the peer is; false where the system does not take it. An unplugged interface is
-    /// the common case, and nothing is lost that the next datagram would not repeat.
+    /// Sends one datagram to where the peer is; false where the system does not take it. An unplugged
+    /// interface is the common case, and nothing is lost that the next datagram would not repeat.
     pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
         if self.is_stale {
             self.resolve();
@@ -167,8 +167,8 @@ impl PeerPort {
         path.is_some_and(|path| path.handle_sent(now))
     }
 
-    /// Where a probe of so many bytes is to be sent now, of the addresses by their numbers below [`PLACES`], and
-    /// its stamp: see [`PeerPath::probe`].
+    /// Where a probe of so many bytes is to be sent now, of the addresses by their numbers below [`PLACES`],
+    /// and its stamp: see [`PeerPath::probe`].
     pub(super) fn probe(
         &mut self,
         number: usize,
@@ -206,8 +206,8 @@ impl PeerPort {
         }
     }
 
-    /// A sealed datagram of so many bytes, the newest of the peer, came from this address; `echo` is our newest
-    /// stamp that the peer has seen; of two sides one `leads`.
+    /// A sealed datagram of so many bytes, the newest of the peer, came from this address; `echo` is our
+    /// newest stamp that the peer has seen; of two sides one `leads`.
     pub(super) fn handle_authentic(
         &mut self,
         received: LocalTime,
@@ -233,8 +233,9 @@ impl PeerPort {
         }
     }
 
-    /// Looks for the interfaces of the peer's addresses, which is looked for at all of them. The only address of
-    /// a peer that does not move is connected: the kernel then keeps what others send out of the receive queue.
+    /// Looks for the interfaces of the peer's addresses, which is looked for at all of them. The only address
+    /// of a peer that does not move is connected: the kernel then keeps what others send out of the receive
+    /// queue.
     fn resolve(&mut self) {
         let given = self.peer.iter().filter(|peer| self.socket.reaches(peer.ip));
         let given =

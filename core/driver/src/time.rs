@@ -33,9 +33,9 @@ pub(super) fn received_at(stamp: Option<TimeSpec>) -> LocalTime {
     arrival(now, stamp.map(|stamp| (stamp.into(), wall())))
 }
 
-/// The same at a moment of the monotonic clock, from the stamp and the wall clock, where there is a stamp. One
-/// that the wall clock was set since, by whatever, moves arrival to now, or back by the limit at most: then the
-/// clock sample of this datagram is lost.
+/// The same at a moment of the monotonic clock, from the stamp and the wall clock, where there is a stamp.
+/// One that the wall clock was set since, by whatever, moves arrival to now, or back by the limit at most:
+/// then the clock sample of this datagram is lost.
 fn arrival(now: Duration, stamp: Option<(Duration, Duration)>) -> LocalTime {
     let age = stamp.map(|(stamp, wall)| wall.saturating_sub(stamp));
     let age = age.filter(|age| *age <= OLDEST_STAMP).unwrap_or_default();
@@ -60,8 +60,8 @@ mod tests {
     const WAY: u64 = 3_000_000;
     const READ_AFTER: u64 = 200_000;
 
-    /// Plays for two minutes, in the middle of which the wall clock is set by so much: between the arrival of a
-    /// datagram and its reading.
+    /// Plays for two minutes, in the middle of which the wall clock is set by so much: between the arrival of
+    /// a datagram and its reading.
     fn play(step: i64) -> ClockSync {
         let mut clock = ClockSync::default();
         for n in 0..7_200 {

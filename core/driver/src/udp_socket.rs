@@ -1,7 +1,7 @@
 //! A UDP socket of one address family, or of both.
 //!
-//! One of both is of IPv6 and has IPv4 addresses mapped into it (RFC 4291, section 2.5.5.2); no mapped address
-//! gets out of here.
+//! One of both is of IPv6 and has IPv4 addresses mapped into it (RFC 4291, section 2.5.5.2); no mapped
+//! address gets out of here.
 
 use super::deferred_log::DeferredLog;
 use super::peer_port::Buffer;
@@ -105,8 +105,8 @@ impl PeerSocket {
         self.socket.connect(self.outwards(address))
     }
 
-    /// Lets the peer go, and the own address: a connected socket keeps the one that it was given, also when the
-    /// machine has another by now.
+    /// Lets the peer go, and the own address: a connected socket keeps the one that it was given, also when
+    /// the machine has another by now.
     pub(super) fn disconnect(&self) {
         // It fails only where there is nothing to let go.
         let _ = rustix::net::connect_unspec(&*self.socket);
@@ -121,7 +121,8 @@ impl PeerSocket {
         }
     }
 
-    /// Receives one datagram into `buffer`: its length, when it arrived, and from where, where that can be told.
+    /// Receives one datagram into `buffer`: its length, when it arrived, and from where, where that can be
+    /// told.
     pub(super) fn receive(&mut self, buffer: &mut Buffer) -> Option<(usize, LocalTime, Option<SocketAddr>)> {
         loop {
             let fd = self.socket.as_raw_fd();

@@ -142,8 +142,8 @@ impl Bridge {
         self.liveness.handle_header(received, header);
     }
 
-    /// Writes the next datagram to `recipient`, with what the peer may lack unless it is a header alone; gives
-    /// its length.
+    /// Writes the next datagram to `recipient`, with what the peer may lack unless it is a header alone;
+    /// gives its length.
     pub(super) fn write_datagram(
         &mut self,
         now: LocalTime,

@@ -92,8 +92,8 @@ impl FrameBudget {
         }
     }
 
-    /// Time from the last call's start to this one's, at most a pause: what the call before took with all that
-    /// the frontend did.
+    /// Time from the last call's start to this one's, at most a pause: what the call before took with all
+    /// that the frontend did.
     pub(super) fn gap(&self) -> Duration {
         self.gap
     }
@@ -129,7 +129,8 @@ impl FrameBudget {
         (self.cost + wait).max(self.period)
     }
 
-    /// Moment until which the call that runs may wait for a peer that is slower: its frontend is slow then, too.
+    /// Moment until which the call that runs may wait for a peer that is slower: its frontend is slow then,
+    /// too.
     pub(super) fn slow_until(&self) -> Option<LocalTime> {
         let started = self.started.filter(|_| self.is_paced())?;
         Some(started.after(SLOWEST_FRAME))

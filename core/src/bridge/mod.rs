@@ -194,9 +194,9 @@ impl Bridge {
         self.outbox.transmit();
     }
 
-    /// Writes the datagram of the [`Output::Transmit`] before once more, for another address at which its receiver
-    /// may be: a header alone, of a number of its own and with this stamp, by which the owner of the socket knows
-    /// the answer.
+    /// Writes the datagram of the [`Output::Transmit`] before once more, for another address at which its
+    /// receiver may be: a header alone, of a number of its own and with this stamp, by which the owner of the
+    /// socket knows the answer.
     pub fn write_probe(&mut self, stamp: LocalTime, buffer: &mut [u8; MAX_DATAGRAM]) -> Option<usize> {
         let recipient = self.outbox.last_recipient()?;
         self.write_datagram(stamp, recipient, false, buffer)
@@ -228,8 +228,8 @@ impl Bridge {
         self.liveness.is_patient() && self.mode() == Mode::Strict
     }
 
-    /// Sets the key that this side has in common with its peer: no datagram without it is used from here on. A
-    /// session lasts where the peer changes its key within the limit of silence.
+    /// Sets the key that this side has in common with its peer: no datagram without it is used from here on.
+    /// A session lasts where the peer changes its key within the limit of silence.
     pub fn set_key(&mut self, key: Option<Key>) {
         self.key = key;
     }
@@ -240,9 +240,9 @@ impl Bridge {
         self.key.as_ref()
     }
 
-    /// For the owner of the socket, who may follow a peer to another address: the newest of our stamps in this
-    /// session that the sender of the datagram just handled has seen, 0 for none; where that was sealed, and
-    /// its newest.
+    /// For the owner of the socket, who may follow a peer to another address: the newest of our stamps in
+    /// this session that the sender of the datagram just handled has seen, 0 for none; where that was sealed,
+    /// and its newest.
     pub fn take_authentic(&mut self) -> Option<LocalTime> {
         self.authentic.take()
     }

@@ -238,8 +238,8 @@ impl Trial {
         self.has_clocked && self.has_taken
     }
 
-    /// True if this machine's slack held the game up. A replay that is given up for want of it shows in no stall
-    /// where roles change.
+    /// True if this machine's slack held the game up. A replay that is given up for want of it shows in no
+    /// stall where roles change.
     fn is_for_slack(&self, call: Call) -> bool {
         self.slack_stalls[1] > self.slack_stalls[0] + 1 || (self.has_turns() && call.is_cut_short)
     }
@@ -356,7 +356,8 @@ mod tests {
         let (mut now, mut transfers, mut blocks) = (LocalTime(1_000_000_000), 0, 0);
         for n in 0..1200_u64 {
             let is_block = trials.choice() == Choice::Wait && n > 400;
-            // A transfer a frame, with every other call a stall unless it waits; then nine with a round trip each.
+            // A transfer a frame, with every other call a stall unless it waits; then nine with a round trip
+            // each.
             let (has_frame, gap) = match (trials.choice(), is_block) {
                 (Choice::Predict, _) => (n % 2 == 0, PERIOD),
                 (Choice::Wait, false) => (true, PERIOD),

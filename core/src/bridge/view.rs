@@ -26,8 +26,8 @@ impl Bridge {
         self.game.exchange.is_offer_waiting()
     }
 
-    /// True if the next [`Input::Poll`](super::Input::Poll) might find a byte. Where it cannot, it may be left
-    /// out and counted: [`skip_polls`](Self::skip_polls).
+    /// True if the next [`Input::Poll`](super::Input::Poll) might find a byte. Where it cannot, it may be
+    /// left out and counted: [`skip_polls`](Self::skip_polls).
     #[must_use]
     pub fn may_find(&self) -> bool {
         self.game.exchange.may_find()

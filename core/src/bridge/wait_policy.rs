@@ -162,9 +162,9 @@ impl WaitPolicy {
         self.cooldown == 0 && (self.speed.choice() == Choice::Wait || has_turns)
     }
 
-    /// How long the verdict on the offer just made is worth a wait, if it is. `does_peer_wait`: the peer's game
-    /// clocks as well, and waits for this game's verdicts; where one predicts what the other waits for, both
-    /// are slow.
+    /// How long the verdict on the offer just made is worth a wait, if it is. `does_peer_wait`: the peer's
+    /// game clocks as well, and waits for this game's verdicts; where one predicts what the other waits for,
+    /// both are slow.
     pub(super) fn patience(&self, round_trip: RoundTrip, does_peer_wait: bool) -> Option<Patience> {
         if self.has_missed || self.cooldown > 0 {
             None

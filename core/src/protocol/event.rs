@@ -26,8 +26,8 @@ pub struct Offer {
     pub lead: i64,
     /// Number of the receiver's offers that the maker had judged by then.
     pub judged: u64,
-    /// In strict mode, parts of a chunk since the maker's game took the newest of these; `None` for a frame and
-    /// more, or not known.
+    /// In strict mode, parts of a chunk since the maker's game took the newest of these; `None` for a frame
+    /// and more, or not known.
     pub since_take: Option<u16>,
     /// In strict mode, when the maker's game called, no byte having crossed for a while: microseconds of the
     /// clock of the side with the greater session number. Two calls that cross are put in order by it.

@@ -1,6 +1,7 @@
 //! Sealed datagrams: encrypted and authenticated with a key that both sides have.
 //!
-//! XChaCha20-Poly1305 (RFC 8439, with the longer nonce of draft-irtf-cfrg-xchacha). The header stays readable:
+//! XChaCha20-Poly1305 (RFC 8439, with the longer nonce of draft-irtf-cfrg-xchacha). The header stays
+//! readable:
 //!
 //! | part | bytes of the datagram |
 //! |---|---|

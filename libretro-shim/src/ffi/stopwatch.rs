@@ -7,8 +7,8 @@ use std::time::Duration;
 pub(crate) struct Stopwatch(quanta::Instant);
 
 impl Stopwatch {
-    /// Calibrates the clock, once: up to a fifth of a second on machines whose counter tells no rate, which no
-    /// frame should pay. Called where a game is loaded.
+    /// Calibrates the clock, once: up to a fifth of a second on machines whose counter tells no rate, which
+    /// no frame should pay. Called where a game is loaded.
     pub(crate) fn calibrate() {
         quanta::Instant::now();
     }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Puts the Gamelink core into the folders that RetroArch lists cores from; `sh install.sh --undo` takes it away again.
-# Folders may be named behind it instead: `sh install.sh ~/.config/retroarch/cores`. Nothing else is changed.
+# Puts the Gamelink core into the folders that RetroArch lists cores from; `sh install.sh --undo` takes it
+# away again. Folders may be named behind it instead: `sh install.sh ~/.config/retroarch/cores`. Nothing else
+# is changed.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1

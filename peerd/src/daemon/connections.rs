@@ -83,8 +83,8 @@ impl Connections {
         self.games().map(game).collect()
     }
 
-    /// The game that has this link, or would be given it, as it describes itself. Whom the machine trusts is the
-    /// word of the user at the screen, where one is known: another user's game has no wishes.
+    /// The game that has this link, or would be given it, as it describes itself. Whom the machine trusts is
+    /// the word of the user at the screen, where one is known: another user's game has no wishes.
     pub(super) fn playing(&self, link: LinkId, player: Option<u32>) -> Option<Playing> {
         let holder = self.games().find(|game| game.link == Some(link));
         let waiting = || {

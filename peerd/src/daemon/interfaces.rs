@@ -275,8 +275,8 @@ impl Interfaces {
         }
     }
 
-    /// Stops all cables. Those over which a game is linked keep their addresses, and as a LAN does what is open
-    /// in the firewall.
+    /// Stops all cables. Those over which a game is linked keep their addresses, and as a LAN does what is
+    /// open in the firewall.
     pub(super) fn stop(&mut self, now: LocalTime, clients: &Connections) {
         for (&index, port) in &self.lans {
             if clients.plays(port.id(), port.name.as_str()) {

@@ -41,13 +41,13 @@ pub(crate) struct Settings {
     /// Use IPv4 on the cables, which a stock core without the relay needs.
     #[arg(long)]
     pub(crate) ipv4: bool,
-    /// Open two UDP ports on the cables and the LANs of `--lan` only, in the firewall of this machine; closed on
-    /// stop.
+    /// Open two UDP ports on the cables and the LANs of `--lan` only, in the firewall of this machine; closed
+    /// on stop.
     ///
-    /// Where a game was linked the next start closes them. Off otherwise: `peerd doctor` names the command that
-    /// does it. A LAN stays in its zone of firewalld, whose other interfaces then let the two ports in as well.
-    /// Without being root, as the service runs, this works with nft and with iptables over nft; for ufw, firewalld
-    /// and the older iptables the command is in the log.
+    /// Where a game was linked the next start closes them. Off otherwise: `peerd doctor` names the command
+    /// that does it. A LAN stays in its zone of firewalld, whose other interfaces then let the two ports in
+    /// as well. Without being root, as the service runs, this works with nft and with iptables over nft; for
+    /// ufw, firewalld and the older iptables the command is in the log.
     #[arg(long)]
     pub(crate) manage_firewall: bool,
     /// Stop after this many seconds without a cable and without a client, for socket activation.

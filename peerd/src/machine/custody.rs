@@ -1,5 +1,5 @@
-//! Ownership of an interface: a certain cable is ours from the start; one that may be a cable is looked at, and
-//! taken only when a peer answers on it while nobody else uses it. Without the peer it is given back.
+//! Ownership of an interface: a certain cable is ours from the start; one that may be a cable is looked at,
+//! and taken only when a peer answers on it while nobody else uses it. Without the peer it is given back.
 
 use super::carrier::LinkState;
 use gamelink_core::time::LocalTime;
@@ -14,7 +14,8 @@ pub(crate) enum Usage {
     Bridged,
     /// This machine's way to other networks.
     DefaultRoute,
-    /// An address by DHCP, by a router, or by hand. Link-local ones, which managers give unasked, do not count.
+    /// An address by DHCP, by a router, or by hand. Link-local ones, which managers give unasked, do not
+    /// count.
     Address(IpAddr),
     /// A TCP connection runs over it, such as ssh over link-local addresses.
     Connection,
@@ -36,8 +37,8 @@ impl fmt::Display for Usage {
 
 /// Interval at which the use of an interface is read.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// Time for which it must have been free before anything is sent: a manager that is at work on a new interface,
-/// or a script of the owner's, has its address by then.
+/// Time for which it must have been free before anything is sent: a manager that is at work on a new
+/// interface, or a script of the owner's, has its address by then.
 const FREE_TIME: Duration = Duration::from_secs(3);
 /// Time without a peer after which it is given back.
 const LONELY_TIME: Duration = Duration::from_secs(10);

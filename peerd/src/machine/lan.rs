@@ -1,13 +1,13 @@
 //! Discovery of machines on a LAN, and the choice of a partner.
 //!
-//! A LAN has many machines and no cable that says who belongs together. Each sends beacons. A game is linked with
-//! one of the same family, or with the machine that its player names, and with none but machines that this one
-//! has met, unless both games are open. Of those that have chosen nobody else, the same edition is chosen first,
-//! then the nearest. Two that choose each other are linked. Distance is the round trip in steps of four, and
-//! within a step a number that both ends compute alike, so that choices do not run in circles.
+//! A LAN has many machines and no cable that says who belongs together. Each sends beacons. A game is linked
+//! with one of the same family, or with the machine that its player names, and with none but machines that
+//! this one has met, unless both games are open. Of those that have chosen nobody else, the same edition is
+//! chosen first, then the nearest. Two that choose each other are linked. Distance is the round trip in steps
+//! of four, and within a step a number that both ends compute alike, so that choices do not run in circles.
 //!
-//! [`Roster`] decides which statements count: a beacon is a hint, an answer is believed. [`meeting`] is how two
-//! machines come to know each other.
+//! [`Roster`] decides which statements count: a beacon is a hint, an answer is believed. [`meeting`] is how
+//! two machines come to know each other.
 
 mod choice;
 mod meeting;
@@ -53,8 +53,8 @@ pub(crate) enum Output {
     PeerDown(Loss),
 }
 
-/// Time for which a partner that fell silent keeps its place: nobody plays on with a stranger because a radio was
-/// off for a moment.
+/// Time for which a partner that fell silent keeps its place: nobody plays on with a stranger because a radio
+/// was off for a moment.
 const KEPT: Duration = Duration::from_secs(60);
 
 /// The machines on one LAN.

@@ -1,13 +1,13 @@
-//! The list of devices that are cables, or may be one: by it the daemon decides, and from it the udev rules are
-//! made.
+//! The list of devices that are cables, or may be one: by it the daemon decides, and from it the udev rules
+//! are made.
 
 /// Kind of a device on the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A chip between two host ports: nothing but a cable.
     Bridge,
-    /// The port of a Linux machine that acts as a USB device: a cable, a phone that tethers, or a board that is
-    /// reached by ssh.
+    /// The port of a Linux machine that acts as a USB device: a cable, a phone that tethers, or a board that
+    /// is reached by ssh.
     Gadget,
 }
 
@@ -22,8 +22,8 @@ struct Group {
     makes: Makes,
 }
 
-/// Devices by number: `plusb.c`, `cdc_subset.c` and `net1080.c` of Linux's `drivers/net/usb`, and the defaults of
-/// its `drivers/usb/gadget/legacy`.
+/// Devices by number: `plusb.c`, `cdc_subset.c` and `net1080.c` of Linux's `drivers/net/usb`, and the
+/// defaults of its `drivers/usb/gadget/legacy`.
 #[rustfmt::skip]
 const GROUPS: [Group; 4] = [
     Group {
@@ -54,7 +54,8 @@ const GROUPS: [Group; 4] = [
     },
 ];
 
-/// Drivers of nothing but host-to-host cables, whatever the number. All others of `cdc_subset` are listed above.
+/// Drivers of nothing but host-to-host cables, whatever the number. All others of `cdc_subset` are listed
+/// above.
 const BRIDGE_DRIVERS: [&str; 3] = ["plusb", "cdc_subset", "net1080"];
 /// Drivers of gadgets, phones, modems and adapters.
 const SHARED_DRIVERS: [&str; 4] = ["cdc_ncm", "cdc_ether", "cdc_eem", "rndis_host"];

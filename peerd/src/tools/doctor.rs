@@ -180,7 +180,8 @@ impl Findings {
     }
 }
 
-/// Prints RetroArch's folders for a program: one line each, of cores and of their descriptions, a tab between.
+/// Prints RetroArch's folders for a program: one line each, of cores and of their descriptions, a tab
+/// between.
 pub(crate) fn print_folders() -> ExitCode {
     print!("{}", retroarch::Found::probe().for_programs());
     ExitCode::SUCCESS

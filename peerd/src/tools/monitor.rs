@@ -39,7 +39,8 @@ impl Counts {
         }
     }
 
-    /// Applies `f` to each count and the same one of another. Saturating ones only: a game may send any numbers.
+    /// Applies `f` to each count and the same one of another. Saturating ones only: a game may send any
+    /// numbers.
     fn with(self, other: Counts, f: impl Fn(u64, u64) -> u64) -> Counts {
         Counts {
             bytes: f(self.bytes, other.bytes),

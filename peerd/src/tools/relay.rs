@@ -35,7 +35,8 @@ pub(crate) struct Relay {
     /// The TCP port that the stock core connects to: 56400 to 56420.
     #[arg(long, default_value_t = BRIDGE_PORT)]
     port: u16,
-    /// The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT, several with commas.
+    /// The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT, several with
+    /// commas.
     #[arg(long)]
     peer: Option<PeerAddresses>,
     /// Log more; twice for everything.

@@ -1,5 +1,5 @@
-//! RetroArch's folders on this machine: found by its settings files, wherever systems keep them, and by what a
-//! running RetroArch says of itself. Nothing is guessed: a folder that is named here exists.
+//! RetroArch's folders on this machine: found by its settings files, wherever systems keep them, and by what
+//! a running RetroArch says of itself. Nothing is guessed: a folder that is named here exists.
 
 mod places;
 #[cfg(test)]
@@ -214,7 +214,8 @@ impl Found {
         folders.map(line).collect()
     }
 
-    /// Folders without our core, and the commands that put it there. Those of packages are filled by packages.
+    /// Folders without our core, and the commands that put it there. Those of packages are filled by
+    /// packages.
     pub(crate) fn gaps(&self) -> Vec<(String, Vec<String>)> {
         let is_installed = |folder: &&CoreFolder| folder.is_packaged() && folder.has_core && folder.has_info;
         let packaged = self.0.iter().find(is_installed);

@@ -74,8 +74,8 @@ pub(crate) struct Beacon {
 }
 
 impl Game {
-    /// True if the two can be linked without anybody's word: they are of one family, or one does not say what it is,
-    /// as a stock core behind the relay.
+    /// True if the two can be linked without anybody's word: they are of one family, or one does not say what
+    /// it is, as a stock core behind the relay.
     pub(crate) fn is_linked_with(&self, other: &Game) -> bool {
         self.family == other.family || self.family == 0 || other.family == 0
     }

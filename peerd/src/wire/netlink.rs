@@ -29,8 +29,8 @@ const TYPE_MASK: u16 = libc::NLA_TYPE_MASK as u16;
 const INET: u8 = libc::AF_INET as u8;
 const INET6: u8 = libc::AF_INET6 as u8;
 const UP: u32 = IFF_UP.cast_unsigned();
-/// Alias of an interface that was taken, before its former name: the kernel keeps it for a daemon that is started
-/// again.
+/// Alias of an interface that was taken, before its former name: the kernel keeps it for a daemon that is
+/// started again.
 const TAKEN: &str = "gamelink, was ";
 /// Adds an object, or changes it if it is there.
 const SET: c_int = NLM_F_CREATE | NLM_F_REPLACE;

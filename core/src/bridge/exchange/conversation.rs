@@ -44,8 +44,8 @@ pub enum End {
     Paired,
     /// The cable was pulled, or the wait for a verdict ran out.
     Unplugged,
-    /// The game read an unplugged cable at once, and the peer never heard of it: nobody plays there, or a byte
-    /// of the peer came first. Its number is that of the next offer. Strict only.
+    /// The game read an unplugged cable at once, and the peer never heard of it: nobody plays there, or a
+    /// byte of the peer came first. Its number is that of the next offer. Strict only.
     Unheard,
 }
 

@@ -238,8 +238,8 @@ impl Strict {
         let Incoming::Waiting { offer, .. } = self.incoming else {
             return None;
         };
-        // A game's own code of each frame comes right after the frame's first look, and at a title that writes SB
-        // and SC, or calls itself: a call is taken at the place in the frame at which it was made.
+        // A game's own code of each frame comes right after the frame's first look, and at a title that
+        // writes SB and SC, or calls itself: a call is taken at the place in the frame at which it was made.
         let is_call = self.calls.is_pause(now);
         let is_kept = self.has_orphan || (is_call && self.looks.passes(self.pauses.is_too_soon(&offer)));
         if is_kept || !self.pauses.may_take(&offer) {

@@ -1,10 +1,11 @@
 //! Time of a socket call in its frame, to the T-cycle, from the core's own stack.
 //!
-//! The core hands its cycle counter down from function to function (`gambatte-memory.cpp`, `cc`), so while one
-//! of them calls us it stands on the stack, and on one way through the core always at the same distance. Which
-//! words are it is found by behaviour, for each depth at which we are called: those that lie in the chunk that
-//! runs, by the count of samples, each time. A stale copy of an earlier moment of the chunk may be among them,
-//! so the latest counts. Some words between the caller of the core and ourselves are read, never written.
+//! The core hands its cycle counter down from function to function (`gambatte-memory.cpp`, `cc`), so while
+//! one of them calls us it stands on the stack, and on one way through the core always at the same distance.
+//! Which words are it is found by behaviour, for each depth at which we are called: those that lie in the
+//! chunk that runs, by the count of samples, each time. A stale copy of an earlier moment of the chunk may be
+//! among them, so the latest counts. Some words between the caller of the core and ourselves are read, never
+//! written.
 //!
 //! The counter at a frame's begin is what the last state that was saved or loaded has as its present time
 //! (field `cc`), and two cycles for each sample since (four at double speed, which is told by the next state:

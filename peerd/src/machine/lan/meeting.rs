@@ -1,5 +1,5 @@
-//! First meeting of two machines on a LAN: one shows a code, and where it is entered at the other, both have a
-//! key.
+//! First meeting of two machines on a LAN: one shows a code, and where it is entered at the other, both have
+//! a key.
 //!
 //! SPAKE2 (the crate `spake2`, symmetric, Ed25519) makes of the code a key that nobody has who does not know
 //! it, and each side proves that it has it. Somebody between the two has one guess among ten thousand a code:

@@ -6,8 +6,8 @@
 //! either family, takes its place only when the old one is silent and leaves questions unanswered, and the
 //! new one answers. Two partners must know each other by one family, or neither game hears the other: the one
 //! with the lower number says by which it knows its partner, and the partner takes that address of it which
-//! answers by the same. Who can receive traffic to a machine's address can speak for it, but for one that this
-//! machine has met: its answers bear a tag (see [`trust`](crate::machine::trust)).
+//! answers by the same. Who can receive traffic to a machine's address can speak for it, but for one that
+//! this machine has met: its answers bear a tag (see [`trust`](crate::machine::trust)).
 
 mod machine;
 

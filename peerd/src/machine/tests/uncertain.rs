@@ -1,5 +1,5 @@
-//! An interface that may be a phone or a modem: left alone until a game waits or a peer is heard, and taken only
-//! when a peer answers.
+//! An interface that may be a phone or a modem: left alone until a game waits or a peer is heard, and taken
+//! only when a peer answers.
 
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::cable::{Cable, Config, Input, Output};
@@ -37,8 +37,8 @@ fn set(cable: &mut Cable, now: LocalTime, is_up: bool) {
     cable.handle_input(now, Input::Link(LinkState { is_up, has_carrier }, Mac([2; 6])));
 }
 
-/// Runs a cable from one second to another while somebody uses the interface, or nobody; returns its outputs but
-/// looks.
+/// Runs a cable from one second to another while somebody uses the interface, or nobody; returns its outputs
+/// but looks.
 fn run(cable: &mut Cable, from_s: u64, to_s: u64, usage: Option<Usage>) -> Vec<Output> {
     let mut outputs = vec![];
     for ms in from_s * 1000..to_s * 1000 {

@@ -1,5 +1,5 @@
-//! Places of RetroArch's settings: the usual installation's, Flatpak's, Snap's and Steam's, and those of systems
-//! that are made round RetroArch.
+//! Places of RetroArch's settings: the usual installation's, Flatpak's, Snap's and Steam's, and those of
+//! systems that are made round RetroArch.
 
 use std::fs;
 use std::path::{Path, PathBuf};

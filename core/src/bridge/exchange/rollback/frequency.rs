@@ -1,11 +1,11 @@
 //! Frequency of corrections of one cause.
 //!
-//! A rare correction may be dear: one late frame in a hundred is not noticed, and a window as wide as the path
-//! asks for never holds the game up. Frequent ones must fit into each frame's slack. As a narrow window may
-//! itself make corrections rare, the wide one is tried again after a while, ever more seldom.
+//! A rare correction may be dear: one late frame in a hundred is not noticed, and a window as wide as the
+//! path asks for never holds the game up. Frequent ones must fit into each frame's slack. As a narrow window
+//! may itself make corrections rare, the wide one is tried again after a while, ever more seldom.
 
-/// Weight of a call with a correction, of [`WHOLE`], and the divisor by which the share falls in each call: it
-/// is that of the last second.
+/// Weight of a call with a correction, of [`WHOLE`], and the divisor by which the share falls in each call:
+/// it is that of the last second.
 const WEIGHT: u32 = WHOLE / DECAY_DIVISOR;
 const DECAY_DIVISOR: u32 = 64;
 const WHOLE: u32 = 1024;

@@ -191,8 +191,8 @@ impl Inbound {
     /// judged later, or not by a take, `None` where nothing more was judged.
     ///
     /// A core that was restored need not look as often before a poll as it did: where it tells its time, the
-    /// chunk and the place in that are compared. Nor need it look at the same moments; then it takes the byte at
-    /// the first chance after, which is recorded instead.
+    /// chunk and the place in that are compared. Nor need it look at the same moments; then it takes the byte
+    /// at the first chance after, which is recorded instead.
     pub(super) fn repeat_take(
         &mut self,
         frame: OwnFrame,

@@ -239,8 +239,8 @@ impl Rollback {
         self.history.settings.has_repairs = has_repairs;
     }
 
-    /// Sets whether the core tells the time inside its frames: then bytes are taken at the moment at which they
-    /// were made, where the peer's core does too.
+    /// Sets whether the core tells the time inside its frames: then bytes are taken at the moment at which
+    /// they were made, where the peer's core does too.
     pub fn set_clock(&mut self, has_clock: bool) {
         self.history.timeline.set_clock(has_clock);
     }

@@ -311,8 +311,8 @@ impl Frame {
         self.poll.in_frame == 1 && self.look == Some(Look::EventLoop)
     }
 
-    /// True if the peer's next offer may be taken now, by its moment where it has one. Where it has none, not at
-    /// the first look of a frame if it opens a conversation, and with pauses.
+    /// True if the peer's next offer may be taken now, by its moment where it has one. Where it has none, not
+    /// at the first look of a frame if it opens a conversation, and with pauses.
     fn is_moment(&self, history: &History) -> bool {
         match (self.time, history.inbound.window()) {
             (Some(now), Some(window)) => window.contains(now),

@@ -18,8 +18,8 @@ struct Toy {
     sequence: u64,
     /// The core tells the time inside its frames.
     has_clock: bool,
-    /// Looks for bytes so often in a frame, one a chunk where it tells that, and answers with the count of what
-    /// it has read.
+    /// Looks for bytes so often in a frame, one a chunk where it tells that, and answers with the count of
+    /// what it has read.
     polls: usize,
     /// Clocks these in a frame, by its memory.
     clocks: fn(u64, &[u8]) -> Vec<u8>,

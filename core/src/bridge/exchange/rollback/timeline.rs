@@ -168,8 +168,8 @@ impl Timeline {
         }
     }
 
-    /// The moments of an offer of the peer, made in this frame and at this moment of it, with the lead that it
-    /// says. `None` where either core does not tell its time.
+    /// The moments of an offer of the peer, made in this frame and at this moment of it, with the lead that
+    /// it says. `None` where either core does not tell its time.
     pub(super) fn due(&self, frame: PeerFrame, time: Option<FrameTime>, lead: i64) -> Option<Due> {
         let made: Made<PeerChunk> = Made::at(frame.raw(), time.filter(|_| self.has_clock)?);
         let lead = if self.is_keeper { -self.lead() } else { lead };

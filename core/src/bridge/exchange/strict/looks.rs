@@ -44,8 +44,8 @@ impl Looks {
             .is_some_and(|last| frame.saturating_sub(last) < LISTENER)
     }
 
-    /// True where the look that runs passes the peer's call over: while that comes too soon, or, where no clock
-    /// tells that, at one frame's first look.
+    /// True where the look that runs passes the peer's call over: while that comes too soon, or, where no
+    /// clock tells that, at one frame's first look.
     pub(super) fn passes(&mut self, is_too_soon: Option<bool>) -> bool {
         let passes = match is_too_soon {
             Some(is_too_soon) => is_too_soon && self.passed < MOST_PASSED,

@@ -90,8 +90,8 @@ fn made(offer: &Offer) -> Option<Made<PeerChunk>> {
     Some(Made::at(offer.frame, time))
 }
 
-/// True if a game has been left alone since this take for as long as its maker's game was: a frame at most, by
-/// which every game is ready.
+/// True if a game has been left alone since this take for as long as its maker's game was: a frame at most,
+/// by which every game is ready.
 fn is_over(pause: Pause, taken: Made<OwnChunk>, now: Made<OwnChunk>) -> bool {
     have_passed(pause.rounded().min(FRAME_PARTS), taken, now)
 }
