@@ -153,6 +153,7 @@ impl Game {
             }
             if number.is_multiple_of(LAN_PERIOD) {
                 self.display.show_lan(cable, shows_messages);
+                self.display.show_lookup(cable);
             }
             self.display.show_netplay(shows_messages);
             self.display.show_notice(cable, shows_messages);

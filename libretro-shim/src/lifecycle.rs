@@ -368,9 +368,8 @@ fn plug_in(no_link: Option<String>, cartridge: &Cartridge) -> (Box<Game>, Answer
         errors
             .iter_mut()
             .for_each(|error| error.insert_str(0, "Link cable unplugged: "));
-        is_peer_here = config
-            .peer
-            .is_some_and(|peer| peer.iter().any(|peer| focus_pauses::is_here(peer.ip)));
+        let addresses = config.peer.and_then(|peer| peer.addresses());
+        is_peer_here = addresses.is_some_and(|peer| peer.iter().any(|peer| focus_pauses::is_here(peer.ip)));
     }
     let answers = Answers::new(cable.as_ref().map(|cable| cable.link().game_address()));
     let game = Game::new(cable.map(Plug::new), is_peer_here, &errors);

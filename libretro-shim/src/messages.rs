@@ -1,6 +1,6 @@
 //! Texts on screen.
 
-use gamelink_driver::{Notice, Slowness};
+use gamelink_driver::{LookupError, Notice, Slowness};
 
 /// Importance of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,11 @@ pub(crate) const GARBLED: &str = "Link cable: this game looks at each byte while
 
 /// Shown after a panic.
 pub(crate) const BROKEN: &str = "Gamelink failed and unplugged the link cable; the game continues without it";
+
+/// Text about a name of the peer that cannot be resolved.
+pub(crate) fn unresolved(error: &LookupError) -> String {
+    format!("Link cable: {error}")
+}
 
 /// The other side, as the player knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,7 +216,11 @@ mod tests {
         .map(str::to_owned);
         let notices = notices.iter().map(|of| notice(of, &Other::Cable(None)).1);
         let notices = notices.chain([notice(&Notice::Linked, &Other::Netplay).1]);
-        let rest = constants.into_iter().chain([port.to_string()]);
+        let lookup = unresolved(&LookupError {
+            name: "raspi.local".to_owned(),
+            reason: "Name or service not known".to_owned(),
+        });
+        let rest = constants.into_iter().chain([port.to_string(), lookup]);
         notices.chain(rest).chain(shown_on_a_lan()).collect()
     }
 

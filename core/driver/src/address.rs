@@ -50,15 +50,23 @@ impl FromStr for PeerAddress {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse(text, |BindAddress { ip, port, interface }| {
             let port = port.ok_or("write ADDRESS:PORT, or [ADDRESS%INTERFACE]:PORT for IPv6")?;
-            let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-            if ip.is_unspecified() || ip.is_multicast() {
-                Err("the peer needs an address of its own")
-            } else if is_link_local && interface.is_none() {
-                Err("a link-local address needs its interface, as in [fe80::1%usb0]:56400")
-            } else {
-                Ok(PeerAddress { ip, port, interface })
-            }
+            let address = PeerAddress { ip, port, interface };
+            address.check().map(|()| address)
         })
+    }
+}
+
+impl PeerAddress {
+    /// Checks that one peer can have this address; else says why not.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let is_link_local = matches!(self.ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        if self.ip.is_unspecified() || self.ip.is_multicast() || self.port == 0 {
+            Err("the peer needs an address of its own")
+        } else if is_link_local && self.interface.is_none() {
+            Err("a link-local address needs its interface, as in [fe80::1%usb0]:56400")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -78,6 +86,24 @@ impl PeerAddresses {
     #[must_use]
     pub fn is_single(&self) -> bool {
         self.0.len() == 1
+    }
+
+    /// The first of each list, then the second of each, as many as there may be; `None` of nothing.
+    pub(super) fn interleaved(lists: &[Vec<PeerAddress>]) -> Option<PeerAddresses> {
+        let longest = lists.iter().map(Vec::len).max().unwrap_or_default();
+        let all = (0..longest).flat_map(|place| lists.iter().filter_map(move |list| list.get(place)));
+        let mut addresses = Vec::new();
+        for address in all {
+            if addresses.len() < MOST_ADDRESSES && !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        (!addresses.is_empty()).then_some(PeerAddresses(addresses))
+    }
+
+    /// True if both have the same addresses, in any order.
+    pub(super) fn has_same(&self, other: &PeerAddresses) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|address| other.0.contains(address))
     }
 }
 
@@ -100,18 +126,42 @@ impl FromStr for PeerAddresses {
     type Err = ParseAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut addresses = Vec::new();
-        for part in text.split(',') {
-            let address = part.trim().parse()?;
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-            if addresses.len() > MOST_ADDRESSES {
-                let (text, reason) = (text.to_owned(), "a peer has at most eight");
-                return Err(ParseAddressError { text, reason });
-            }
+        parse_list(text).map(PeerAddresses)
+    }
+}
+
+/// Reads a list with commas, in which nothing is there twice.
+pub(super) fn parse_list<T>(text: &str) -> Result<Vec<T>, ParseAddressError>
+where
+    T: FromStr<Err = ParseAddressError> + PartialEq,
+{
+    let mut list = Vec::new();
+    for part in text.split(',') {
+        let one = part.trim().parse()?;
+        if !list.contains(&one) {
+            list.push(one);
         }
-        Ok(PeerAddresses(addresses))
+        if list.len() > MOST_ADDRESSES {
+            return Err(ParseAddressError::new(text, "a peer has at most eight"));
+        }
+    }
+    Ok(list)
+}
+
+/// Writes a list with commas.
+pub(super) fn write_list<T: fmt::Display>(list: &[T], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut gap = "";
+    for one in list {
+        write!(f, "{gap}{one}")?;
+        gap = ",";
+    }
+    Ok(())
+}
+
+impl ParseAddressError {
+    pub(super) fn new(text: &str, reason: &'static str) -> ParseAddressError {
+        let text = text.to_owned();
+        ParseAddressError { text, reason }
     }
 }
 
@@ -134,28 +184,27 @@ impl fmt::Display for PeerAddress {
 
 impl fmt::Display for PeerAddresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut gap = "";
-        for address in self {
-            write!(f, "{gap}{address}")?;
-            gap = ",";
-        }
-        Ok(())
+        write_list(&self.0, f)
     }
 }
 
 /// Reads an address, of which `check` makes what is wanted.
-fn parse<T>(
+pub(super) fn parse<T>(
     text: &str,
     check: impl FnOnce(BindAddress) -> Result<T, &'static str>,
 ) -> Result<T, ParseAddressError> {
-    split(text).and_then(check).map_err(|reason| ParseAddressError {
-        text: text.to_owned(),
-        reason,
-    })
+    let read = split(text).and_then(check);
+    read.map_err(|reason| ParseAddressError::new(text, reason))
+}
+
+/// Reads a port that a peer can have.
+pub(super) fn parse_port(text: &str) -> Result<u16, &'static str> {
+    let port = text.parse().map(NonZeroU16::get);
+    port.map_err(|_| "the port is a number from 1 to 65535")
 }
 
 fn split(text: &str) -> Result<BindAddress, &'static str> {
-    const BAD_IP: &str = "this is neither an IPv4 nor an IPv6 address (names are not looked up)";
+    const BAD_IP: &str = "this is neither an IPv4 nor an IPv6 address";
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or("a `]` is missing")?;
         match after.strip_prefix(':') {
@@ -169,10 +218,7 @@ fn split(text: &str) -> Result<BindAddress, &'static str> {
     } else {
         (text, None)
     };
-    let port = port.map(str::parse::<NonZeroU16>).transpose();
-    let port = port
-        .map_err(|_| "the port is a number from 1 to 65535")?
-        .map(NonZeroU16::get);
+    let port = port.map(parse_port).transpose()?;
     let (ip, interface) = match host.split_once('%') {
         Some((_, "")) => return Err("after `%` comes the interface's name"),
         // IFNAMSIZ is 16 with its final zero.
@@ -202,7 +248,7 @@ mod tests {
     fn bad_addresses_say_what_to_write() {
         for (text, hint) in [
             ("", "neither"),
-            ("gameboy:56400", "names are not looked up"),
+            ("gameboy:56400", "neither"),
             ("10.0.0.1", "ADDRESS:PORT"),
             ("10.0.0.1:0", "1 to 65535"),
             ("10.0.0.1:99999", "1 to 65535"),
@@ -239,6 +285,24 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("at most eight"), "{error}");
+    }
+
+    #[test]
+    fn of_too_many_addresses_each_place_keeps_its_first() {
+        let list = |ip: &str, count: u16| -> Vec<PeerAddress> {
+            let one = |port| format!("{ip}:{port}").parse().unwrap();
+            (1..=count).map(one).collect()
+        };
+        let lists = [list("192.0.2.1", 20), list("198.51.100.1", 2)];
+        let found = PeerAddresses::interleaved(&lists).unwrap();
+        assert_eq!(found.iter().count(), MOST_ADDRESSES);
+        assert!(
+            lists[1]
+                .iter()
+                .all(|address| found.iter().any(|one| one == address))
+        );
+        assert_eq!(found.first(), &lists[0][0]);
+        assert_eq!(PeerAddresses::interleaved(&[vec![], vec![]]), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The bridge and its two ports, as both threads use them.
 
 mod assignment;
+mod lookup;
 mod netplay;
 mod peer;
 
@@ -17,6 +18,7 @@ use gamelink_core::bridge::{Bridge, Input, Latency, Output};
 use gamelink_core::protocol::MAX_DATAGRAM;
 use gamelink_core::serial::{GameMessage, GamePort, SerialControl, UNPLUGGED};
 use gamelink_core::time::{FrameTime, LocalTime};
+use lookup::NameLookup;
 use mio::Registry;
 use netplay::PeerTransport;
 use std::io;
@@ -37,6 +39,7 @@ pub(super) struct Hub {
     transport: PeerTransport,
     daemon: Option<DaemonClient>,
     assignment: Option<Assignment>,
+    names: Option<NameLookup>,
     is_enabled: bool,
     /// The game waits in a read until it is answered.
     is_owed: bool,
@@ -61,6 +64,7 @@ impl Hub {
             transport: PeerTransport::default(),
             daemon: None,
             assignment: None,
+            names: None,
             is_enabled: true,
             is_owed: false,
             notices: (sender, receiver.clone()),
@@ -94,7 +98,8 @@ impl Hub {
         let daemon = self.daemon.as_ref().map(DaemonClient::poll_timeout);
         let attended = self.direct.attended_until();
         let bridge = attended.or_else(|| self.bridge.poll_timeout());
-        bridge.into_iter().chain(daemon).chain(self.open_at()).min()
+        let rest = self.open_at().into_iter().chain(self.lookup_at());
+        bridge.into_iter().chain(daemon).chain(rest).min()
     }
 
     pub(super) fn bridge(&self) -> &Bridge {
@@ -194,6 +199,7 @@ impl Hub {
         }
         self.service_daemon(now);
         self.reopen(now);
+        self.service_names(now);
         std::mem::take(&mut self.log)
     }
 
@@ -310,6 +316,7 @@ impl Hub {
         self.transport = PeerTransport::default();
         // Nor is a port opened that could not be before.
         self.assignment = None;
+        self.names = None;
         self.daemon = None;
         self.probe = None;
         if std::mem::take(&mut self.is_owed) {

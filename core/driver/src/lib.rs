@@ -14,6 +14,7 @@ mod flood_guard;
 mod game_socket;
 mod hub;
 mod packets;
+mod peer_hosts;
 mod peer_path;
 mod peer_port;
 mod poll_gate;
@@ -31,6 +32,7 @@ pub use gamelink_core::control::{
 };
 pub use gamelink_core::protocol::{Key, KeyError, MAX_DATAGRAM};
 pub use packets::PacketExchange;
+pub use peer_hosts::{LookupError, PeerHosts};
 pub use report::{ClockReport, Report, TimesReport};
 
 use conversation_file::ConversationFile;
@@ -52,8 +54,9 @@ use thread::Files;
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Where the peer is; without one the cable stays unplugged until [`Link::set_peer`]. Where several
-    /// addresses are given, the peer is looked for at all of them.
-    pub peer: Option<PeerAddresses>,
+    /// addresses are given, the peer is looked for at all of them; names are looked up again and again while
+    /// there is no link.
+    pub peer: Option<PeerHosts>,
     /// Where to receive; by default the peer's (first) port, in the peer's family. With a key, or where the
     /// peer has addresses of both families, in both.
     pub bind: Option<BindAddress>,
@@ -217,7 +220,9 @@ impl Link {
             shared.lock().set_enabled(false);
         }
         shared.lock().bridge_mut().set_key(config.key.clone());
-        shared.lock().set_peer(config.peer.clone(), config.bind.clone())?;
+        shared
+            .lock()
+            .set_hosts(config.peer.clone(), config.bind.clone())?;
         if let (None, Some(path)) = (&config.peer, &config.control) {
             shared.lock().follow_daemon(path.clone(), config.playing.clone());
         }
@@ -245,8 +250,8 @@ impl Link {
     ///
     /// # Errors
     /// When the UDP port cannot be opened; the cable is then unplugged.
-    pub fn set_peer(&self, peer: Option<PeerAddresses>, bind: Option<BindAddress>) -> Result<(), StartError> {
-        let result = self.shared.lock().set_peer(peer, bind);
+    pub fn set_peer(&self, peer: Option<PeerHosts>, bind: Option<BindAddress>) -> Result<(), StartError> {
+        let result = self.shared.lock().set_hosts(peer, bind);
         self.wake();
         result
     }
@@ -328,6 +333,12 @@ impl Link {
     #[must_use]
     pub fn poll_notice(&self) -> Option<Notice> {
         self.notices.try_recv().ok()
+    }
+
+    /// A name of the peer that cannot be resolved, once for each time that this changes.
+    #[must_use]
+    pub fn take_lookup_error(&self) -> Option<LookupError> {
+        self.shared.lock().take_lookup_error()
     }
 
     /// Describes the game to the daemon, and whom its player wants to play with.

@@ -129,9 +129,9 @@ impl PeerPort {
         self.is_stale = true;
     }
 
-    /// True if it was opened for this peer at this address of ours.
+    /// True if it was opened for this peer, its addresses in any order, at this address of ours.
     pub(super) fn is_for(&self, peer: &PeerAddresses, bind: &Option<BindAddress>) -> bool {
-        (&self.peer, &self.bind) == (peer, bind)
+        self.peer.has_same(peer) && self.bind == *bind
     }
 
     /// True if these are other ports of a machine that it was opened for.

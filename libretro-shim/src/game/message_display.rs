@@ -70,6 +70,13 @@ impl MessageDisplay {
         }
     }
 
+    /// Shows which name of the peer cannot be resolved.
+    pub(super) fn show_lookup(&self, cable: &Cable) {
+        if let Some(error) = cable.link().take_lookup_error() {
+            self.tell(Severity::Warning, &messages::unresolved(&error));
+        }
+    }
+
     /// Shows the oldest message about netplay; unless `shows_all`, only an error.
     pub(super) fn show_netplay(&self, shows_all: bool) {
         if let Some((severity, text)) = NETPLAY.poll_message()

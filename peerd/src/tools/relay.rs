@@ -12,7 +12,7 @@ use clap::Args;
 use gamelink_core::control::BRIDGE_PORT;
 use gamelink_core::serial::GameMessage;
 use gamelink_core::time::TCycles;
-use gamelink_driver::{Config, Link, PeerAddresses};
+use gamelink_driver::{Config, Link, PeerHosts};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -38,7 +38,7 @@ pub(crate) struct Relay {
     /// The other end, where no daemon knows it: ADDRESS:PORT or [ADDRESS%INTERFACE]:PORT, several with
     /// commas.
     #[arg(long)]
-    peer: Option<PeerAddresses>,
+    peer: Option<PeerHosts>,
     /// Log more; twice for everything.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,

@@ -66,7 +66,11 @@ impl Hub {
         }
     }
 
-    fn open_port(&mut self, peer: PeerAddresses, bind: Option<BindAddress>) -> Result<(), StartError> {
+    pub(super) fn open_port(
+        &mut self,
+        peer: PeerAddresses,
+        bind: Option<BindAddress>,
+    ) -> Result<(), StartError> {
         // The old one first: both may want the same port.
         self.close_port();
         let moves = self.cable_key().is_some();

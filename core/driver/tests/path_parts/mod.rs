@@ -1,7 +1,7 @@
 //! Two links, a router between them, and frames.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
-use gamelink_driver::{BindAddress, Config, Key, Link, PeerAddresses};
+use gamelink_driver::{BindAddress, Config, Key, Link, PeerHosts};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -82,7 +82,7 @@ pub(crate) fn free() -> SocketAddr {
 
 pub(crate) fn link(own: SocketAddr, peer: &impl ToString, key: Option<&Key>) -> Link {
     Link::start(&Config {
-        peer: Some(peer.to_string().parse::<PeerAddresses>().unwrap()),
+        peer: Some(peer.to_string().parse::<PeerHosts>().unwrap()),
         bind: Some(own.to_string().parse::<BindAddress>().unwrap()),
         key: key.cloned(),
         ..Config::default()
