@@ -177,13 +177,13 @@ pub enum FromDaemon {
         /// The daemon's own version, for people.
         daemon: String,
     },
-    /// A peer can be reached, or its address has changed.
+    /// A peer can be reached, or its addresses have changed.
     PeerUp {
         /// The interface that leads to it.
         cable: String,
         /// Name of the peer.
         name: String,
-        /// Address of the peer, in the form of `GAMELINK_PEER`.
+        /// Addresses of the peer, with commas between them.
         address: String,
         /// Local address, in the form of `GAMELINK_BIND`.
         bind: Option<String>,

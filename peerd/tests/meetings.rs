@@ -3,6 +3,7 @@
 mod lab;
 
 use gamelink_core::control::{Cartridge, Playing};
+use gamelink_driver::PeerAddresses;
 use lab::{Client, Daemon, Lab, SAME_MAC, eventually, sh};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -113,6 +114,26 @@ fn machines_that_had_a_cable_between_them_know_each_other_on_a_lan() {
     let ups = games.each_mut().map(Client::peer_up);
     assert!(ups.iter().all(|up| up.cable == "usb0"));
     assert!(ups[0].key.is_some() && ups[0].key == ups[1].key);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_game_is_given_the_addresses_of_both_families() {
+    let lab = lan("both", 2);
+    let arguments = ["--interface", "none", "--lan", "usb0", "--open"];
+    let daemons = [0, 1].map(|end| lab.daemon(end, &arguments));
+    let mut games = daemons
+        .each_ref()
+        .map(|daemon| daemon.game_of(&playing("TETRIS")));
+    for (game, other) in games.iter_mut().zip(["10.77.0.2:56400", "10.77.0.1:56400"]) {
+        // That of IPv6 comes later: the kernel makes sure first that nobody else has it.
+        let mut up = game.peer_up();
+        while !(up.address.contains(other) && up.address.contains("%usb0]:56400")) {
+            up = game.peer_up();
+        }
+        let addresses: PeerAddresses = up.address.parse().expect("what a game reads");
+        assert_eq!(addresses.iter().count(), 2, "{addresses}");
+    }
 }
 
 #[test]

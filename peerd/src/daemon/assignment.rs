@@ -29,11 +29,12 @@ pub(super) enum Event {
     Met(Pairing),
 }
 
-/// The assignment of a peer on this interface; `bind` is our own address, `key` that of the link.
+/// The assignment of a peer on this interface, at one of these addresses; `bind` is our own address, `key` that of
+/// the link.
 pub(super) fn peer_up(
     interface: Name,
     peer: Name,
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     (bind, key): (Option<SocketAddr>, Option<&str>),
 ) -> FromDaemon {
     let scoped = |address: SocketAddr| {
@@ -45,10 +46,11 @@ pub(super) fn peer_up(
         };
         address.to_string()
     };
+    let addresses: Vec<String> = addresses.iter().copied().map(scoped).collect();
     FromDaemon::PeerUp {
         cable: interface.to_string(),
         name: peer.to_string(),
-        address: scoped(address),
+        address: addresses.join(","),
         bind: bind.map(scoped),
         key: key.map(str::to_owned),
     }

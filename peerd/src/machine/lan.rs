@@ -48,8 +48,9 @@ pub(crate) enum Output {
     Meet(SocketAddr, Datagram),
     /// The two machines have met: to be kept.
     Met(Pairing),
-    /// This machine and ours have chosen each other; its bridge is at this address. Repeated when it moves.
-    PeerUp(Name, SocketAddr),
+    /// This machine and ours have chosen each other; its bridge is at one of these addresses, probably the first.
+    /// Repeated when they change.
+    PeerUp(Name, Vec<SocketAddr>),
     PeerDown(Loss),
 }
 
@@ -122,10 +123,10 @@ impl Lan {
         self.roster.find(self.linked.as_ref()?.instance)
     }
 
-    /// Name and bridge address of the partner, and the key of the link.
-    pub(crate) fn assignment(&self) -> Option<(Name, SocketAddr, &str)> {
+    /// Name and bridge addresses of the partner, and the key of the link.
+    pub(crate) fn assignment(&self) -> Option<(Name, &[SocketAddr], &str)> {
         let link = self.linked.as_ref()?;
-        Some((self.roster.find(link.instance)?.name, link.address, &link.key))
+        Some((self.roster.find(link.instance)?.name, &link.addresses, &link.key))
     }
 
     /// Replaces what this machine knows of others.

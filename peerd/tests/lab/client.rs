@@ -109,10 +109,14 @@ impl Client {
         self.try_peer_up().expect("the daemon tells of a peer")
     }
 
+    /// The reason for which the peer is lost; it may have come by another address before.
     pub(crate) fn peer_down(&mut self) -> String {
-        match self.receive() {
-            Some(Message::PeerDown { reason, .. }) => reason,
-            other => panic!("{other:?}"),
+        loop {
+            match self.receive() {
+                Some(Message::PeerDown { reason, .. }) => return reason,
+                Some(Message::PeerUp { .. }) => {}
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

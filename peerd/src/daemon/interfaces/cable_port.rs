@@ -320,7 +320,12 @@ impl CablePort {
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let &(peer, plan) = self.cable.assignment()?;
         let at = |ip| SocketAddr::new(ip, BRIDGE_PORT);
-        let message = peer_up(self.link.name, peer, at(plan.peer), (Some(at(plan.local)), None));
+        let message = peer_up(
+            self.link.name,
+            peer,
+            &[at(plan.peer)],
+            (Some(at(plan.local)), None),
+        );
         Some((self.id(), message))
     }
 

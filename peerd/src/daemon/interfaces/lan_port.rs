@@ -89,10 +89,10 @@ impl LanPort {
                 Output::Tell(to, beacon) => self.send(to, &beacon.encode()),
                 Output::Meet(to, datagram) => self.send(to, &datagram.encode()),
                 Output::Met(pairing) => events.push(Event::Met(pairing)),
-                Output::PeerUp(peer, address) => {
+                Output::PeerUp(peer, addresses) => {
                     // It is repeated when the peer moves.
                     self.link_up_since.get_or_insert(now);
-                    log::info!("link up lan={} peer={peer} address={address}", self.name);
+                    log::info!("link up lan={} peer={peer} addresses={addresses:?}", self.name);
                     events.push(Event::Changed);
                 }
                 Output::PeerDown(loss) => {
@@ -127,8 +127,8 @@ impl LanPort {
     }
 
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
-        let (peer, address, key) = self.lan.assignment()?;
-        Some((self.id(), peer_up(self.name, peer, address, (None, Some(key)))))
+        let (peer, addresses, key) = self.lan.assignment()?;
+        Some((self.id(), peer_up(self.name, peer, addresses, (None, Some(key)))))
     }
 
     pub(super) fn status(&self, now: LocalTime) -> LanStatus {

@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) instance: Instance,
-    /// Its bridge.
-    pub(super) address: SocketAddr,
+    /// Where its bridge may be, first where its daemon is.
+    pub(super) addresses: Vec<SocketAddr>,
     /// Of what the key is made.
     met: Option<MachineId>,
     public: Public,
@@ -25,7 +25,7 @@ pub(super) struct Link {
 impl fmt::Debug for Link {
     /// Without the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Link({} {})", self.instance, self.address)
+        write!(f, "Link({} {:?})", self.instance, self.addresses)
     }
 }
 
@@ -95,13 +95,13 @@ impl Lan {
             // The chosen machine is to learn of it soon.
             self.hurry(now);
         }
-        self.link_with(best.filter(|machine| machine.said.chosen == me), loss);
+        self.link_with(now, best.filter(|machine| machine.said.chosen == me), loss);
         self.invite();
     }
 
     /// Links with this machine, which has chosen us, or with none.
-    fn link_with(&mut self, mutual: Option<Machine>, loss: Loss) {
-        let link = mutual.and_then(|machine| Some((self.link_to(&machine)?, machine.name)));
+    fn link_with(&mut self, now: LocalTime, mutual: Option<Machine>, loss: Loss) {
+        let link = mutual.and_then(|machine| Some((self.link_to(now, &machine)?, machine.name)));
         let now_linked = link.as_ref().map(|(link, _)| link);
         if now_linked == self.linked.as_ref() {
             return;
@@ -116,15 +116,18 @@ impl Lan {
         }
         self.kept = self.kept.filter(|_| now_linked.is_none());
         if let Some((link, name)) = &link {
-            self.outputs.push_back(Output::PeerUp(*name, link.address));
+            self.outputs
+                .push_back(Output::PeerUp(*name, link.addresses.clone()));
         }
         self.linked = link.map(|(link, _)| link);
     }
 
     /// The link to this machine; `None` for one whose public key is none.
-    fn link_to(&self, machine: &Machine) -> Option<Link> {
-        let mut address = machine.address;
-        address.set_port(BRIDGE_PORT);
+    fn link_to(&self, now: LocalTime, machine: &Machine) -> Option<Link> {
+        let to_bridge = |mut address: SocketAddr| {
+            address.set_port(BRIDGE_PORT);
+            address
+        };
         let (instance, met, public) = (machine.instance, machine.met, machine.public);
         let last = self.linked.as_ref();
         // Made anew only where it would be another.
@@ -138,7 +141,7 @@ impl Lan {
         };
         Some(Link {
             instance,
-            address,
+            addresses: machine.addresses(now).map(to_bridge).collect(),
             met,
             public,
             key,

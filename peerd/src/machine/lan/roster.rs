@@ -120,6 +120,7 @@ impl Roster {
         let Some(machine) = place.and_then(|place| self.machines.get_mut(place)) else {
             return Outcome::default();
         };
+        machine.handle_sighting(now, from);
         let was_confirmed = machine.confirmed.is_some();
         if machine.handle_answer(now, (me, trust), from, beacon) {
             if !was_confirmed {

@@ -1,13 +1,14 @@
 //! Links between machines on a LAN: games, wishes, and machines that meet by a code.
 
-use super::lan_world::{World, identity, played, v4};
+use super::lan_world::{World, beacon, identity, played, v4, v6};
 use super::world::Random;
 use crate::identity::{Instance, Name};
-use crate::machine::lan::{Lan, PairError, Playing};
+use crate::machine::lan::{Lan, Output, PairError, Playing};
 use crate::machine::trust::{MachineId, Trust};
 use crate::wire::meeting::{Datagram, Step};
-use gamelink_core::control::{Code, PairingStatus};
+use gamelink_core::control::{BRIDGE_PORT, Code, PairingStatus};
 use gamelink_core::time::LocalTime;
+use std::net::SocketAddr;
 
 /// A game of this family and edition that asks for a key, or not.
 fn game(family: u32, digest: u32, is_open: bool) -> Option<Playing> {
@@ -419,4 +420,45 @@ fn a_tool_shows_and_enters_codes_without_a_game() {
     assert!(is_met(1, identity(2).instance) && is_met(2, identity(1).instance));
     let now = world.now();
     assert_eq!(world.lan_mut(1).pair(now, two, None), Err(PairError::AlreadyMet));
+}
+
+#[test]
+fn a_game_is_given_the_addresses_of_its_partner_that_were_heard_lately() {
+    let mut world = World::of(2);
+    world.run(5000);
+    let bridge = |mut address: SocketAddr| {
+        address.set_port(BRIDGE_PORT);
+        address
+    };
+    let given = |world: &World| world.lan(1).assignment().unwrap().1.to_vec();
+    assert_eq!(given(&world), [bridge(v4(2))]);
+    world.news(1);
+    for n in [1, 2] {
+        world.hosts.get_mut(&n).unwrap().addresses.push(v6(n));
+    }
+    world.run(3000);
+    let both = [bridge(v4(2)), bridge(v6(2))];
+    assert_eq!(given(&world), both);
+    let news = world.news(1);
+    assert!(
+        matches!(&news[..], [Output::PeerUp(_, to)] if *to == both),
+        "{news:?}"
+    );
+    // Another address that uses the name replaces none that is heard.
+    for _ in 0..20 {
+        let forged = beacon(2, world.now(), true, Instance::NONE);
+        world.multicast(2, v6(66), &forged);
+        world.run(500);
+    }
+    assert_eq!(given(&world), both);
+    assert_eq!(world.news(1), []);
+    // The first family goes, and later is forgotten.
+    for n in [1, 2] {
+        world.hosts.get_mut(&n).unwrap().addresses.remove(0);
+    }
+    world.run(8000);
+    assert_eq!(given(&world), [bridge(v6(2)), bridge(v4(2))]);
+    world.run(20_000);
+    assert_eq!(given(&world), [bridge(v6(2))]);
+    assert_eq!(world.pairs(), 1);
 }

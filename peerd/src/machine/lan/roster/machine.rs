@@ -47,9 +47,18 @@ pub(crate) struct Machine {
     pub(super) heard: LocalTime,
     /// Time another address last used its name.
     pub(super) heard_elsewhere: Option<LocalTime>,
+    /// Where its name was last heard, by IPv4 and by IPv6.
+    sightings: [Option<Sighting>; 2],
     pub(super) asking: Asking,
     /// Time of its last answer; `None` for a rumoured machine.
     pub(super) confirmed: Option<LocalTime>,
+}
+
+/// An address that used a machine's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sighting {
+    address: SocketAddr,
+    heard: LocalTime,
 }
 
 /// Statement of a machine about itself.
@@ -121,9 +130,37 @@ impl Machine {
             box_id: beacon.box_id,
             heard: now,
             heard_elsewhere: None,
+            sightings: [None; 2],
             asking: Asking::default(),
             confirmed: None,
         }
+    }
+
+    /// Notes that this address uses its name; one that is still heard is not replaced by another of its family.
+    pub(super) fn handle_sighting(&mut self, now: LocalTime, from: SocketAddr) {
+        let [v4, v6] = &mut self.sightings;
+        let slot = if from.is_ipv6() { v6 } else { v4 };
+        let is_other = |of: &Sighting| of.address != from && now.since(of.heard) < GONE_AFTER;
+        if !slot.as_ref().is_some_and(is_other) {
+            *slot = Some(Sighting {
+                address: from,
+                heard: now,
+            });
+        }
+    }
+
+    /// Where its game may be reached: its address, and that of the other family at which its name was heard
+    /// lately.
+    ///
+    /// That one is a hint, as a beacon is. A game tries it only where it hears nothing from the first, and believes
+    /// nothing that is not sealed with the key of the link.
+    pub(crate) fn addresses(&self, now: LocalTime) -> impl Iterator<Item = SocketAddr> {
+        let is_lately = |of: &&Sighting| now.since(of.heard) < IDLE_GONE_AFTER;
+        let sightings = self.sightings.iter().flatten().filter(is_lately);
+        let other = sightings
+            .map(|of| of.address)
+            .find(|of| of.is_ipv6() != self.address.is_ipv6());
+        std::iter::once(self.address).chain(other)
     }
 
     /// True if one more question of it may be answered in this second.
