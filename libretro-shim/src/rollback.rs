@@ -81,8 +81,8 @@ impl Rollback {
         }
     }
 
-    /// Runs one call of `retro_run`, without the link after a panic; `leavable` where its game may wait in its
-    /// frame.
+    /// Runs one call of `retro_run`, without the link after a panic; `leavable` where its game may wait in
+    /// its frame.
     pub(crate) fn call(
         &mut self,
         core: &Arc<Core>,
@@ -106,7 +106,8 @@ impl Rollback {
             && let Some(link) = link
         {
             self.handle_run(core, link, leavable.number(), leavable.has_advanced());
-            // The call that began the frame is over with it. No state is asked for: nothing is predicted here.
+            // The call that began the frame is over with it. No state is asked for: nothing is predicted
+            // here.
             let step = link.step();
             debug_assert_eq!(step, Step::Done);
         }
@@ -275,8 +276,8 @@ fn wait() -> (Call, Option<u64>) {
     (Call::Wait, None)
 }
 
-/// Tells the link the cost of the frames that this call has replayed, if any, with their snapshots; `processor`
-/// is the time of the processor at the first of them.
+/// Tells the link the cost of the frames that this call has replayed, if any, with their snapshots;
+/// `processor` is the time of the processor at the first of them.
 fn report_replays(link: &Link, frames: u32, watch: &Stopwatch, processor: Option<Duration>) {
     if frames > 0 {
         let used = ffi::processor_time().zip(processor);

@@ -281,8 +281,8 @@ impl Link {
         self.shared.lock().frame_start(serial_control);
     }
 
-    /// Tells the link that a further call goes on with the frame in which the game waits, after the one before
-    /// was left in [`game_read`](Link::game_read).
+    /// Tells the link that a further call goes on with the frame in which the game waits, after the one
+    /// before was left in [`game_read`](Link::game_read).
     pub fn frame_resume(&self) {
         self.exchange_packets();
         self.shared.lock().frame_resume();

@@ -16,12 +16,12 @@ use std::time::Duration;
 const MOST: u64 = 12;
 
 /// Limit on the frames for which a side stands still at a stretch. A game that could not stall while its peer
-/// waited for each verdict may have come far ahead; to make that good at once would leave the peer without its
-/// verdicts for seconds.
+/// waited for each verdict may have come far ahead; to make that good at once would leave the peer without
+/// its verdicts for seconds.
 const MOST_DEBT: u64 = 12;
 
-/// Frames behind a stall that the peer is told of one by one: it may stand still for this side too, and where no byte
-/// crosses it would hear of them every tenth of a second only.
+/// Frames behind a stall that the peer is told of one by one: it may stand still for this side too, and where
+/// no byte crosses it would hear of them every tenth of a second only.
 const REPORTED: u32 = 60;
 
 /// Time that a call takes in which the game stands still: a little less than a frame, so that a frontend with

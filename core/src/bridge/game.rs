@@ -1,11 +1,11 @@
 //! The bridge's side towards the game: its requests, its answers, its frames, and how long it waits.
 
+use super::context::{Context, RoundTrip, Wait};
 use super::emulation::Emulation;
-use super::exchange::{self, Effects, Exchange, Limit, Mode};
+use super::exchange::{Effects, Exchange, Limit, Mode};
 use super::frame_budget::FrameBudget;
 use super::frame_lead::FrameLead;
 use super::liveness::Liveness;
-use super::notice::Notices;
 use super::outbox::Outbox;
 use super::pacing::Pacing;
 use super::rendezvous::Rendezvous;
@@ -17,88 +17,8 @@ use super::wait_policy::{Patience, Policy, Role, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
 use crate::serial::{GamePort, Request};
-use crate::time::{LocalTime, Span, TCycles};
+use crate::time::LocalTime;
 use std::time::Duration;
-
-/// An open offer is repeated at least so often: a dozen times in the shortest wait, so that at 20 % loss none
-/// is lost.
-const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
-
-/// A peer of which nothing has come for so long, more than two heartbeats, is not one that leaves the game
-/// without an answer.
-pub(super) const SILENT: Duration = Duration::from_millis(250);
-
-/// Time of a round trip to the peer and back.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RoundTrip {
-    /// The usual one.
-    pub(super) mean: Duration,
-    /// One on a busy path.
-    pub(super) slow: Duration,
-}
-
-impl RoundTrip {
-    /// True if nearly all take about as long as the usual one, to half a frame.
-    fn is_steady(self) -> bool {
-        self.slow.saturating_sub(self.mean) <= TCycles::FRAME.nominal_duration() / 2
-    }
-}
-
-/// The link at one moment, as the game's side uses it.
-pub(super) struct Context<'a> {
-    pub(super) now: LocalTime,
-    pub(super) clock_offset: Option<Span>,
-    pub(super) is_linked: bool,
-    /// The peer cannot answer: it says that it is paused, or the path is silent in either direction.
-    pub(super) is_excused: bool,
-    pub(super) round_trip: RoundTrip,
-    pub(super) liveness: &'a mut Liveness,
-    pub(super) outbox: &'a mut Outbox,
-    pub(super) stats: &'a mut Stats,
-    pub(super) notices: &'a mut Notices,
-}
-
-impl Context<'_> {
-    fn exchange(&mut self) -> exchange::Context<'_> {
-        exchange::Context {
-            now: self.now,
-            clock_offset: self.clock_offset,
-            is_linked: self.is_linked,
-            liveness: self.liveness,
-            counters: &mut self.stats.counters,
-        }
-    }
-}
-
-/// A game that waits, inside its read, for the byte that it asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wait {
-    since: LocalTime,
-    /// The wait lasts since then for the table: while the peer is excused, a patient wait does not count.
-    pub(super) counted_from: LocalTime,
-    pub(super) limit: Limit,
-    /// When to repeat the offer, and the pause after that; in rollback the heartbeat is enough.
-    retransmit: Option<(LocalTime, Duration)>,
-}
-
-impl Wait {
-    /// A wait that begins now.
-    fn new(now: LocalTime, limit: Limit, round_trip: Duration) -> Wait {
-        // Long enough for a verdict that needs no waiting for a frame, in either direction.
-        let pause = (round_trip.mul_f32(1.5) + Duration::from_millis(8)).min(LONGEST_RETRANSMIT);
-        Wait {
-            since: now,
-            counted_from: now,
-            limit,
-            retransmit: (limit == Limit::Table).then(|| (now.after(pause), pause)),
-        }
-    }
-
-    /// When the offer is to be repeated.
-    pub(super) fn retransmit_at(&self) -> Option<LocalTime> {
-        self.retransmit.map(|(at, _)| at)
-    }
-}
 
 /// One game, what it has exchanged with its peer's, and when it runs.
 #[derive(Clone, Debug, Default)]
@@ -176,7 +96,8 @@ impl Game {
     /// Moment until which a poll that found nothing should last; see [`super::Bridge::rendezvous`].
     pub(super) fn rendezvous(&self, is_linked: bool, peer: &Liveness) -> Option<LocalTime> {
         let comes = match self.exchange.mode() {
-            // One that has come and is not handed over waits for the game's time, which stands still in a poll.
+            // One that has come and is not handed over waits for the game's time, which stands still in a
+            // poll.
             Mode::Strict => !self.exchange.is_offer_waiting(),
             Mode::Rollback => peer.awaits_verdicts() && !self.exchange.may_find(),
         };
@@ -373,9 +294,11 @@ impl Game {
     }
 
     pub(super) fn retransmit(&mut self, context: &mut Context<'_>) {
-        if let Some((at, pause)) = self.wait.as_mut().and_then(|wait| wait.retransmit.as_mut()) {
-            *at = context.now.after(*pause);
-            *pause = pause.mul_f32(1.5).min(LONGEST_RETRANSMIT);
+        if self
+            .wait
+            .as_mut()
+            .is_some_and(|wait| wait.retransmit(context.now))
+        {
             context.stats.counters.retransmits += 1;
             context.outbox.transmit();
         }

@@ -9,6 +9,7 @@
 //! [`Input::Reply`]. Where this side keeps snapshots, the owner of the core also asks for [`Bridge::step`]s
 //! around each frame: the exchange may take the game back.
 
+mod context;
 pub mod conversation;
 mod datagrams;
 mod emulation;
@@ -51,8 +52,9 @@ use crate::protocol::{Key, MAX_DATAGRAM, Nonce};
 use crate::serial::Request;
 use crate::time::LocalTime;
 
+use context::{Context, RoundTrip, SILENT};
 use exchange::Limit;
-use game::{Context, Game, RoundTrip, SILENT};
+use game::Game;
 use notice::Notices;
 use outbox::Outbox;
 use replay_window::ReplayWindow;

@@ -13,8 +13,8 @@
 //! the next byte meanwhile (module `rendezvous`). A verdict that does not come in time is predicted like any
 //! other.
 
+use super::context::RoundTrip;
 use super::frame_budget::FrameBudget;
-use super::game::RoundTrip;
 use super::speed_trials::{Call, Choice, SpeedTrials};
 use crate::time::TCycles;
 use serde::{Deserialize, Serialize};

@@ -133,8 +133,8 @@ impl FrameStack {
 impl Drop for FrameStack {
     fn drop(&mut self) {
         if let Stage::Open { frame, .. } = &mut self.0 {
-            // SAFETY: the core's frames cannot be unwound, and what they own goes with the core; nothing points
-            // into this stack once nobody goes on with it.
+            // SAFETY: the core's frames cannot be unwound, and what they own goes with the core; nothing
+            // points into this stack once nobody goes on with it.
             unsafe { frame.force_reset() };
         }
     }

@@ -29,8 +29,8 @@ pub(super) enum Event {
     Met(Pairing),
 }
 
-/// The assignment of a peer on this interface, at one of these addresses; `bind` is our own address, `key` that of
-/// the link.
+/// The assignment of a peer on this interface, at one of these addresses; `bind` is our own address, `key`
+/// that of the link.
 pub(super) fn peer_up(
     interface: Name,
     peer: Name,

@@ -48,8 +48,8 @@ pub(crate) enum Output {
     Meet(SocketAddr, Datagram),
     /// The two machines have met: to be kept.
     Met(Pairing),
-    /// This machine and ours have chosen each other; its bridge is at one of these addresses, probably the first.
-    /// Repeated when they change.
+    /// This machine and ours have chosen each other; its bridge is at one of these addresses, probably the
+    /// first. Repeated when they change.
     PeerUp(Name, Vec<SocketAddr>),
     PeerDown(Loss),
 }

@@ -1,9 +1,9 @@
 //! The peer's names, looked up while there is no link: what they stand for may change.
 //!
-//! The resolver may block for many seconds, so each lookup has a thread of its own, for which nobody waits: not
-//! the helper thread, and not the end of the link. This library may be unloaded meanwhile; the loader keeps it
-//! until the thread has run the destructors of its thread-local values (`__cxa_thread_atexit_impl`), which is
-//! after the last code of ours.
+//! The resolver may block for many seconds, so each lookup has a thread of its own, for which nobody waits:
+//! not the helper thread, and not the end of the link. This library may be unloaded meanwhile; the loader
+//! keeps it until the thread has run the destructors of its thread-local values (`__cxa_thread_atexit_impl`),
+//! which is after the last code of ours.
 
 use super::Hub;
 use crate::StartError;
@@ -106,7 +106,8 @@ fn start(hosts: PeerHosts) -> io::Result<Receiver<Found>> {
 }
 
 impl Hub {
-    /// The player plugs in a cable, or pulls it out: as [`set_peer`](Hub::set_peer), once names are looked up.
+    /// The player plugs in a cable, or pulls it out: as [`set_peer`](Hub::set_peer), once names are looked
+    /// up.
     pub(crate) fn set_hosts(
         &mut self,
         hosts: Option<PeerHosts>,

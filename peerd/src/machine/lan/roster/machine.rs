@@ -136,7 +136,8 @@ impl Machine {
         }
     }
 
-    /// Notes that this address uses its name; one that is still heard is not replaced by another of its family.
+    /// Notes that this address uses its name; one that is still heard is not replaced by another of its
+    /// family.
     pub(super) fn handle_sighting(&mut self, now: LocalTime, from: SocketAddr) {
         let [v4, v6] = &mut self.sightings;
         let slot = if from.is_ipv6() { v6 } else { v4 };
@@ -152,8 +153,8 @@ impl Machine {
     /// Where its game may be reached: its address, and that of the other family at which its name was heard
     /// lately.
     ///
-    /// That one is a hint, as a beacon is. A game tries it only where it hears nothing from the first, and believes
-    /// nothing that is not sealed with the key of the link.
+    /// That one is a hint, as a beacon is. A game tries it only where it hears nothing from the first, and
+    /// believes nothing that is not sealed with the key of the link.
     pub(crate) fn addresses(&self, now: LocalTime) -> impl Iterator<Item = SocketAddr> {
         let is_lately = |of: &&Sighting| now.since(of.heard) < IDLE_GONE_AFTER;
         let sightings = self.sightings.iter().flatten().filter(is_lately);
