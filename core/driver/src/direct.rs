@@ -111,15 +111,14 @@ impl Link {
                 return GameMessage::Reply { byte: UNPLUGGED }.encode();
             }
             let mut now = time::now();
-            let is_patient = hub.bridge().is_patient();
-            if is_patient && now >= hub.direct.leave_at() {
+            if hub.leave_at().is_some_and(|at| now >= at) {
                 drop(hub);
                 let patience = leave();
                 hub = self.shared.lock();
                 now = time::now();
                 let is_over = match patience {
                     Patience::GoesOn => false,
-                    Patience::IsShort => hub.direct.call_time(now) >= WAIT_LIMIT,
+                    Patience::IsShort => now.since(hub.direct.called()) >= WAIT_LIMIT,
                     Patience::IsOver => true,
                 };
                 if is_over {
@@ -127,7 +126,7 @@ impl Link {
                     continue;
                 }
             }
-            let leave_at = Some(hub.direct.leave_at()).filter(|at| is_patient && *at > now);
+            let leave_at = hub.leave_at().filter(|at| *at > now);
             hub = wait(self, hub, leave_at.unwrap_or(now.after(LONGEST_NAP)), now);
             hub.look(time::now());
         }

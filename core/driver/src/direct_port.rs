@@ -8,10 +8,6 @@ use std::time::Duration;
 /// machine.
 const ATTENDED: Duration = Duration::from_millis(100);
 
-/// A call of the frontend may be left after so long: a little less than a frame, so that a frontend with a
-/// rhythm of its own calls again at once, and the wait costs no frame.
-const LONGEST_CALL: Duration = Duration::from_millis(15);
-
 /// A poll that finds nothing looks at the peer's socket at most so often: a dozen polls of one frame fall
 /// into this.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
@@ -59,14 +55,9 @@ impl Direct {
         self.called = now;
     }
 
-    /// Time that the call has lasted.
-    pub(super) fn call_time(&self, now: LocalTime) -> Duration {
-        now.since(self.called)
-    }
-
-    /// When the call may be left while the game waits.
-    pub(super) fn leave_at(&self) -> LocalTime {
-        self.called.after(LONGEST_CALL)
+    /// When the call began.
+    pub(super) fn called(&self) -> LocalTime {
+        self.called
     }
 
     /// Takes what the core is to read.

@@ -164,6 +164,11 @@ impl Hub {
         self.input(Input::FrameStart { is_armed, port });
     }
 
+    /// When the call in which the game waits should be left, if it can be.
+    pub(super) fn leave_at(&self) -> Option<LocalTime> {
+        self.bridge.leave_at(self.direct.called())
+    }
+
     /// Runs on the emulation thread: a further call goes on with the frame in which the game waits.
     pub(super) fn frame_resume(&mut self) {
         let now = time::now();

@@ -224,10 +224,13 @@ impl Bridge {
         self.liveness.set_patient(is_patient);
     }
 
-    /// True while the owner of the core is to end its calls so: it can, and the session is strict.
+    /// When the owner of the core should end the frontend's call that began at `called`, in which the game
+    /// waits; `None` where it cannot, or need not.
     #[must_use]
-    pub fn is_patient(&self) -> bool {
-        self.liveness.is_patient() && self.mode() == Mode::Strict
+    pub fn leave_at(&self, called: LocalTime) -> Option<LocalTime> {
+        let is_patient = self.liveness.is_patient() && self.mode() == Mode::Strict;
+        let wait = self.game.wait().filter(|_| is_patient)?;
+        Some(wait.leave_at(called, self.round_trip().mean))
     }
 
     /// Sets the key that this side has in common with its peer: no datagram without it is used from here on.
