@@ -19,8 +19,8 @@ use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Whether the core goes on with its wait for a byte, where the frontend's call has lasted for nearly a
-/// frame.
+/// Whether the core goes on with its wait for a byte of a peer that is not heard, where the frontend's call has
+/// lasted for nearly a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     /// The call was left, and a later one goes on.
@@ -98,8 +98,8 @@ impl Link {
     /// says.
     ///
     /// In strict mode `leave` is called, without the lock, once the frontend's call has lasted for nearly a
-    /// frame, where [`set_patient`](Link::set_patient) says that it can end that call there: it then returns
-    /// in a later one, after [`frame_resume`](Link::frame_resume).
+    /// frame and the peer is silent or paused, where [`set_patient`](Link::set_patient) says that it can end
+    /// that call there: it then returns in a later one, after [`frame_resume`](Link::frame_resume).
     #[must_use]
     pub fn game_read(&self, leave: impl Fn() -> Patience) -> [u8; 2] {
         let mut hub = self.shared.lock();

@@ -12,13 +12,6 @@ use std::time::Duration;
 /// is lost.
 const LONGEST_RETRANSMIT: Duration = Duration::from_millis(20);
 
-/// A call of the frontend lasts for so long before it is left: a little less than a frame, so that a frontend
-/// with a rhythm of its own calls again at once.
-const LONGEST_CALL: Duration = Duration::from_millis(15);
-
-/// A single wait lasts no longer before the call is left, however long the path.
-const LONGEST_WAIT: Duration = Duration::from_millis(20);
-
 /// A peer of which nothing has come for so long, more than two heartbeats, is not one that leaves the game
 /// without an answer.
 pub(super) const SILENT: Duration = Duration::from_millis(250);
@@ -87,16 +80,6 @@ impl Wait {
             limit,
             retransmit: (limit == Limit::Table).then(|| (now.after(pause), pause)),
         }
-    }
-
-    /// When a call that began at `called` should be left: it has lasted for nearly a frame, and the wait for
-    /// longer than the peer's next frame takes to begin. Frames of shorter waits stay whole, or two games that
-    /// exchange many bytes in each would miss each other's.
-    pub(super) fn leave_at(&self, called: LocalTime, round_trip: Duration) -> LocalTime {
-        let usual = TCycles::FRAME.nominal_duration() + round_trip.mul_f32(1.5);
-        called
-            .after(LONGEST_CALL)
-            .max(self.since.after(usual.min(LONGEST_WAIT)))
     }
 
     /// When the offer is to be repeated.

@@ -66,6 +66,13 @@ use timer::{TIMERS, Timer};
 /// A datagram is sent at least so often.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
+/// A call of the frontend lasts for so long before it is left: a little less than a frame, so that a frontend
+/// with a rhythm of its own calls again at once.
+const LONGEST_CALL: Duration = Duration::from_millis(15);
+
+/// Longest time between two datagrams of a peer whose game plays: a frame and some jitter.
+const LONGEST_GAP: Duration = Duration::from_millis(20);
+
 /// One end of the cable.
 #[derive(Clone, Debug, Default)]
 pub struct Bridge {
@@ -229,8 +236,14 @@ impl Bridge {
     #[must_use]
     pub fn leave_at(&self, called: LocalTime) -> Option<LocalTime> {
         let is_patient = self.liveness.is_patient() && self.mode() == Mode::Strict;
-        let wait = self.game.wait().filter(|_| is_patient)?;
-        Some(wait.leave_at(called, self.round_trip().mean))
+        self.game.wait().filter(|_| is_patient)?;
+        // A peer that is heard answers soon: two games that exchange many bytes a frame miss each other's
+        // where one of them goes by its frontend's rhythm.
+        let absent_since = match self.liveness.is_paused() {
+            true => called,
+            false => self.session.silent_since(),
+        };
+        Some(called.after(LONGEST_CALL).max(absent_since.after(LONGEST_GAP)))
     }
 
     /// Sets the key that this side has in common with its peer: no datagram without it is used from here on.

@@ -120,12 +120,14 @@ impl Session {
     /// Time for which nothing has been heard of the peer, or it has not heard us, while linked.
     #[must_use]
     pub fn silent_for(&self, now: LocalTime) -> Duration {
-        let deaf = self
-            .heard_of_us
-            .unheard_since
-            .map_or(Duration::ZERO, |since| now.since(since));
-        let silent = now.since(self.last_heard).max(deaf);
+        let silent = now.since(self.silent_since());
         if self.is_linked { silent } else { Duration::ZERO }
+    }
+
+    /// Since when nothing has been heard of the peer, or it has not heard us.
+    pub(super) fn silent_since(&self) -> LocalTime {
+        let deaf_since = self.heard_of_us.unheard_since.unwrap_or(self.last_heard);
+        self.last_heard.min(deaf_since)
     }
 
     /// This side's number.
