@@ -19,8 +19,8 @@ use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Whether the core goes on with its wait for a byte of a peer that is not heard, where the frontend's call has
-/// lasted for nearly a frame.
+/// Whether the core goes on with its wait for a byte of a peer that is not heard, where the frontend's call
+/// has lasted for nearly a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     /// The call was left, and a later one goes on.
