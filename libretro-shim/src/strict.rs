@@ -33,7 +33,7 @@ impl LeavableFrame {
     /// Makes the stack, and tells the link that calls can be left; `None` where there is no memory for one.
     pub(crate) fn new(link: &Link) -> Option<LeavableFrame> {
         let stack = FrameStack::new()
-            .inspect_err(|error| log::warn!("no stack for frames that wait error={error}"))
+            .inspect_err(|error| log::info!("a strict game waits inside its call error={error}"))
             .ok()?;
         link.set_patient(true);
         Some(LeavableFrame {

@@ -13,6 +13,7 @@ mod dynamic_linker;
 mod emulated_clock;
 mod environment;
 mod exports;
+#[cfg_attr(target_arch = "arm", path = "no_frame_stack.rs")]
 pub(crate) mod frame_stack;
 mod frontend;
 mod frontend_callbacks;
