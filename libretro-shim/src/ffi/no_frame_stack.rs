@@ -1,5 +1,5 @@
-//! No stack of its own for the core's frame, on ARM of 32 bits: the library that switches stacks cannot be built
-//! for all of them. A strict game waits inside the frontend's call there, for two seconds at most.
+//! No stack of its own for the core's frame, on ARM of 32 bits: the library that switches stacks cannot be
+//! built for all of them. A strict game waits inside the frontend's call there, for two seconds at most.
 
 use super::Core;
 use gamelink_driver::Patience;
