@@ -6,13 +6,12 @@
 
 use crate::fail_points;
 use crate::ffi::core_callbacks::{self, presentation};
-use crate::ffi::frame_stack::Progress;
 use crate::ffi::work_ram::WorkRam;
 use crate::ffi::{self, Core, REGISTERS, Stopwatch};
 use crate::mid_transfer::{Layout, Saver, Snapshot};
 use crate::presentation::Presentation;
 use crate::settled_memory::SettledMemory;
-use crate::strict::{Call, LeavableFrame};
+use crate::strict::{Call, LeavableFrame, Progress};
 use gamelink_core::bridge::rollback::{Boundary, Confirmed, Step};
 use gamelink_core::serial::{SerialControl, Shift};
 use gamelink_driver::{Cost, Link};
@@ -41,8 +40,6 @@ impl Rollback {
     /// Prepares for a core that has just loaded its game, with states of this layout and size, and tells the
     /// link.
     pub(crate) fn new(core: &Core, link: &Link, layout: Layout, state_size: usize) -> Rollback {
-        let can_repeat = ffi::can_repeat();
-        presentation().reset(can_repeat);
         let saver = Saver::new(core, layout, state_size);
         link.set_rollback(true);
         let has_repairs = saver.has_repairs();

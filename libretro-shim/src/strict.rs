@@ -3,14 +3,23 @@
 //! silence, as do the calls after it until the byte is there; meanwhile the player has menu and buttons.
 
 use crate::ffi::core_callbacks::{self, presentation};
-use crate::ffi::frame_stack::{FrameStack, Progress};
+use crate::ffi::frame_stack::FrameStack;
 use crate::ffi::{self, Core};
 use crate::presentation::{self, Presentation};
 use gamelink_core::bridge::rollback::Step;
 use gamelink_driver::Link;
 use std::sync::Arc;
 
-/// What a call of `retro_run` did.
+/// End of a frame, or of a call in its midst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(target_arch = "arm", allow(dead_code, reason = "no frame is left there"))]
+pub(crate) enum Progress {
+    Done,
+    /// The call ends; [`LeavableFrame::go_on`] goes on with the frame.
+    Left,
+}
+
+/// Outcome of a call of `retro_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// A frame is over.
@@ -88,13 +97,9 @@ impl LeavableFrame {
 
 /// Runs one call of `retro_run` of a game that is never taken back, without the link after a panic.
 pub(crate) fn call(frame: &mut LeavableFrame, core: &Arc<Core>, link: Option<&Link>) -> Call {
-    let step = link.map_or(Step::Done, |link| {
-        ffi::guard(
-            Step::Done,
-            || if frame.is_open() { Step::Done } else { link.step() },
-        )
-    });
-    if step == Step::Stall {
+    let between = link.filter(|_| !frame.is_open());
+    let step = between.map(|link| ffi::guard(Step::Done, || link.step()));
+    if step == Some(Step::Stall) {
         core_callbacks::show(Presentation::stall);
         return Call::Stall;
     }

@@ -19,7 +19,7 @@ use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Whether the core goes on with its wait for a byte of a peer that is not heard, where the frontend's call
+/// Decision on the core's wait for a byte of a peer that is not heard, where the frontend's call
 /// has lasted for nearly a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {

@@ -41,7 +41,7 @@ pub struct PeerHosts(Vec<PeerHost>);
 pub struct LookupError {
     /// The name.
     pub name: String,
-    /// What the resolver says.
+    /// Words of the resolver.
     pub reason: String,
 }
 
@@ -90,7 +90,7 @@ impl HostName {
     }
 }
 
-/// What the resolver says, without what the standard library puts before it.
+/// Words of the resolver, without what the standard library puts before it.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let bare = text.strip_prefix("failed to lookup address information: ");

@@ -54,7 +54,7 @@ pub struct Liveness {
 }
 
 impl Liveness {
-    /// What is known of another peer: nothing.
+    /// Knowledge of another peer: none.
     pub(super) fn restarted(&self) -> Liveness {
         Liveness {
             is_patient: self.is_patient,

@@ -5,6 +5,7 @@
 
 use super::Core;
 use super::replaced_sockets::{self, End};
+use crate::strict::Progress;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use gamelink_driver::Patience;
@@ -28,14 +29,6 @@ pub(super) fn leave() -> Patience {
         Some(way_out) => way_out.suspend(()),
         None => Patience::IsShort,
     }
-}
-
-/// Whether the frame that was begun is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Done,
-    /// The call ends; [`FrameStack::go_on`] goes on with the frame.
-    Left,
 }
 
 /// Where the frame stands.

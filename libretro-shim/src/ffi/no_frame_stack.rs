@@ -2,6 +2,7 @@
 //! built for all of them. A strict game waits inside the frontend's call there, for two seconds at most.
 
 use super::Core;
+use crate::strict::Progress;
 use gamelink_driver::Patience;
 use std::io;
 use std::sync::Arc;
@@ -9,14 +10,6 @@ use std::sync::Arc;
 /// Nothing can be left.
 pub(super) fn leave() -> Patience {
     Patience::IsShort
-}
-
-/// Whether the frame that was begun is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "no frame is left here")]
-pub(crate) enum Progress {
-    Done,
-    Left,
 }
 
 /// A stack that cannot be made.

@@ -22,7 +22,7 @@ const LOOKUP_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between two looks whether a lookup has ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a lookup has found at each place.
+/// Results of a lookup, one a place.
 type Found = Vec<Result<Vec<PeerAddress>, LookupError>>;
 
 /// A peer of which names are looked up.
