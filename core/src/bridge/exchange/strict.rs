@@ -22,8 +22,8 @@ use crate::sequence_numbers::{Number, OwnChunk, OwnOffer, PeerOffer};
 use crate::serial::{GamePort, Look, Request, Speed, UNPLUGGED};
 use crate::time::{FrameTime, LocalTime};
 
-/// Frame boundaries without an armed game after which an offer is refused: three of them enclose two whole
-/// frames.
+/// Frame boundaries without an armed game after which an offer is refused, where the game did not listen in
+/// between either: three of them enclose two whole frames.
 const UNARMED_LIMIT: u8 = 3;
 
 /// One end of the strict exchange.
@@ -274,7 +274,7 @@ impl Strict {
     pub(super) fn frame_start(&mut self, context: &mut Context<'_>, frame: Frame) -> Effects {
         self.frame = frame.number;
         self.conversation.handle_frame(frame.number);
-        self.looks.begin_frame();
+        let has_listened = self.looks.begin_frame();
         let mut effects = Effects::default();
         if frame.is_armed == Some(true) && !frame.was_armed && std::mem::take(&mut self.has_refused) {
             // The peer stopped offering: tell it at once that somebody listens.
@@ -301,8 +301,9 @@ impl Strict {
             effects.deliver = Some((offer.byte, offer.speed));
             return effects;
         }
-        // On the direct port a game that listens looks for the byte itself.
-        let unarmed = if is_armed == Some(false) { unarmed + 1 } else { 0 };
+        // On the direct port a game that listens looks for the byte itself, even if it no longer does by now.
+        let is_deaf = is_armed == Some(false) && !has_listened;
+        let unarmed = if is_deaf { unarmed + 1 } else { 0 };
         self.incoming = Incoming::Waiting { offer, unarmed };
         effects.transmit |= unarmed > 0;
         if unarmed >= UNARMED_LIMIT {

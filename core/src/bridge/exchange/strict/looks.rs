@@ -23,13 +23,15 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// A frame begins.
-    pub(super) fn begin_frame(&mut self) {
+    /// Begins a frame; true if the core looked for a byte in the frame before.
+    pub(super) fn begin_frame(&mut self) -> bool {
+        let has_looked = self.has_looked;
         *self = Looks {
             passed: if self.has_passed { self.passed + 1 } else { 0 },
             last: self.last,
             ..Looks::default()
         };
+        has_looked
     }
 
     /// The core's event loop looks for a byte, in this frame.

@@ -114,6 +114,22 @@ fn two_whole_frames_without_arming_refuse() {
 }
 
 #[test]
+fn a_game_that_listens_for_a_part_of_each_frame_refuses_nothing() {
+    let (mut a, mut b) = ends();
+    assert!(a.is_offered(1));
+    carry(&a, &mut b);
+    for _ in 0..5 {
+        b.strict.handle_look();
+        let _ = b.frame(Some(false));
+        assert!(b.strict.is_offer_waiting(), "unarmed where its frames end");
+    }
+    for refused in [0, 0, 1] {
+        let _ = b.frame(Some(false));
+        assert_eq!(b.counters.transfers.peer_refused, refused);
+    }
+}
+
+#[test]
 fn a_game_that_clocks_takes_the_waiting_offer_in_the_same_act() {
     let (mut a, mut b) = ends();
     assert!(a.is_offered(1));
