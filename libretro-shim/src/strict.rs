@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 /// End of a frame, or of a call in its midst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(target_arch = "arm", allow(dead_code, reason = "no frame is left there"))]
 pub(crate) enum Progress {
     Done,
     /// The call ends; [`LeavableFrame::go_on`] goes on with the frame.

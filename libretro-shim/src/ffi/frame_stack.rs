@@ -4,10 +4,12 @@
 //! call is left: the frame stays on its stack as it stands, and a later call goes on with it.
 
 use super::Core;
+#[cfg(target_arch = "arm")]
+use super::arm_coroutine::{CoroutineResult, DefaultStack, Frame, WayOut};
 use super::replaced_sockets::{self, End};
 use crate::strict::Progress;
-use corosensei::stack::DefaultStack;
-use corosensei::{Coroutine, CoroutineResult, Yielder};
+#[cfg(not(target_arch = "arm"))]
+use corosensei::{CoroutineResult, stack::DefaultStack};
 use gamelink_driver::Patience;
 use std::io;
 use std::sync::Arc;
@@ -17,10 +19,13 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// takes memory.
 const STACK: usize = 8 << 20;
 
-type Frame = Coroutine<Patience, (), (), DefaultStack>;
+#[cfg(not(target_arch = "arm"))]
+type Frame = corosensei::Coroutine<Patience, (), (), DefaultStack>;
+#[cfg(not(target_arch = "arm"))]
+type WayOut = corosensei::Yielder<Patience, ()>;
 
 /// Way out of the frame that runs on a stack of its own; null while none does.
-static WAY_OUT: AtomicPtr<Yielder<Patience, ()>> = AtomicPtr::new(std::ptr::null_mut());
+static WAY_OUT: AtomicPtr<WayOut> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Ends the frontend's call, if the core runs on a stack of its own; returns in a later one.
 pub(super) fn leave() -> Patience {
@@ -36,7 +41,7 @@ enum Stage {
     Between(DefaultStack),
     Open {
         frame: Frame,
-        way_out: *mut Yielder<Patience, ()>,
+        way_out: *mut WayOut,
     },
     /// Only inside a call.
     Taken,

@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 mod abi;
+#[cfg(target_arch = "arm")]
+mod arm_coroutine;
 mod c_strings;
 mod core;
 pub(crate) mod core_callbacks;
@@ -13,7 +15,6 @@ mod dynamic_linker;
 mod emulated_clock;
 mod environment;
 mod exports;
-#[cfg_attr(target_arch = "arm", path = "no_frame_stack.rs")]
 pub(crate) mod frame_stack;
 mod frontend;
 mod frontend_callbacks;
