@@ -2,14 +2,14 @@
 
 mod parts;
 
-use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon};
+use gamelink_core::control::LinkState;
 use gamelink_core::serial::SerialControl;
 use gamelink_driver::{Config, Link, Notice};
+use parts::followed::Followed;
 use parts::{ARMED, IDLE, addresses, config, link_up, until, until_still_heard};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpStream, UdpSocket};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -173,100 +173,6 @@ fn links_leave_nothing_alone() {
     assert_eq!(count("fd"), before.1);
 }
 
-/// A link that follows a daemon, and this test in the place of that daemon.
-struct Followed {
-    folder: PathBuf,
-    link: Link,
-    daemon: BufReader<UnixStream>,
-}
-
-impl Followed {
-    fn new(name: &str) -> Followed {
-        let folder = std::env::temp_dir().join(format!("gamelink-control-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let listener = UnixListener::bind(folder.join("control.sock")).unwrap();
-        let link = Link::start(&Config {
-            control: Some(folder.join("control.sock")),
-            ..Config::default()
-        })
-        .unwrap();
-        Followed {
-            folder,
-            link,
-            daemon: BufReader::new(listener.accept().unwrap().0),
-        }
-    }
-
-    /// Two that are linked by the first two of these addresses.
-    fn pair(name: &str) -> (Followed, Followed, [SocketAddrV4; 4]) {
-        let addresses = addresses();
-        let [mut a, mut b] = ["a", "b"].map(|end| Followed::new(&format!("{name}-{end}")));
-        a.peer_up(addresses[1], addresses[0]);
-        b.peer_up(addresses[0], addresses[1]);
-        until("linked through the daemons", || {
-            a.link.is_linked() && b.link.is_linked()
-        });
-        (a, b, addresses)
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.daemon.get_mut(), "{line}").unwrap();
-    }
-
-    fn peer_up(&mut self, peer: SocketAddrV4, own: SocketAddrV4) {
-        self.peer_up_on("usb0", peer, own);
-    }
-
-    fn peer_up_on(&mut self, cable: &str, peer: SocketAddrV4, own: SocketAddrV4) {
-        let own = own.ip();
-        self.say(&format!(
-            r#"{{"type":"peer_up","cable":"{cable}","name":"den","address":"{peer}","bind":"{own}"}}"#
-        ));
-    }
-
-    fn peer_up_with_key(&mut self, peer: SocketAddrV4, own: SocketAddrV4, key: &str) {
-        let own = own.ip();
-        self.say(&format!(
-            r#"{{"type":"peer_up","cable":"usb0","name":"den","address":"{peer}","bind":"{own}","key":"{key}"}}"#
-        ));
-    }
-
-    fn peer_down(&mut self, cause: &str) {
-        self.say(&format!(
-            r#"{{"type":"peer_down","cable":"usb0","reason":"gone","cause":"{cause}"}}"#
-        ));
-    }
-
-    /// Report that the link gives next.
-    fn report(&mut self) -> LinkReport {
-        loop {
-            let mut line = vec![];
-            assert!(
-                self.daemon.read_until(b'\n', &mut line).unwrap() > 0,
-                "the link hung up"
-            );
-            if let Some(ToDaemon::Report(report)) = control::decode(&line).unwrap() {
-                return report;
-            }
-        }
-    }
-
-    fn is_on_cable(&mut self) -> bool {
-        self.report().cable.as_deref() == Some("usb0")
-    }
-
-    fn links_and_losses(&self) -> (u64, u64) {
-        let counters = self.link.report().counters;
-        (counters.links, counters.losses)
-    }
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
 #[test]
 fn the_daemon_says_where_the_peer_is_and_may_come_and_go() {
     let (mut a, b, [own, peer, ..]) = Followed::pair("come");
@@ -339,19 +245,19 @@ fn a_key_of_the_daemons_seals_the_link_and_another_one_takes_its_place() {
     let [mut a, mut b] = ["a", "b"].map(|end| Followed::new(&format!("key-{end}")));
     let keys = [3, 5].map(|n| gamelink_driver::Key::new([n; 16]).reveal());
     // One end alone has a key: no link.
-    a.peer_up_with_key(peer, own, &keys[0]);
+    a.peer_up_with_key("usb0", peer, own, &keys[0]);
     b.peer_up(own, peer);
     until("the end with the key has dropped something", || {
         a.link.report().counters.dropped.unauthentic > 2
     });
     assert!(!a.link.is_linked() && !b.link.is_linked());
-    b.peer_up_with_key(own, peer, &keys[0]);
+    b.peer_up_with_key("usb0", own, peer, &keys[0]);
     until("linked with the key", || a.link.is_linked() && b.link.is_linked());
     let links = (a.links_and_losses(), b.links_and_losses());
     // Both daemons were started again, one after the other.
-    a.peer_up_with_key(peer, own, &keys[1]);
+    a.peer_up_with_key("usb0", peer, own, &keys[1]);
     std::thread::sleep(Duration::from_millis(300));
-    b.peer_up_with_key(own, peer, &keys[1]);
+    b.peer_up_with_key("usb0", own, peer, &keys[1]);
     until_still_heard([&a.link, &b.link]);
     assert_eq!(
         (a.links_and_losses(), b.links_and_losses()),
@@ -359,7 +265,7 @@ fn a_key_of_the_daemons_seals_the_link_and_another_one_takes_its_place() {
         "the session goes on"
     );
     // What is no key is not taken for an open link.
-    a.peer_up_with_key(peer, own, "secret");
+    a.peer_up_with_key("usb0", peer, own, "secret");
     until_still_heard([&a.link, &b.link]);
 }
 

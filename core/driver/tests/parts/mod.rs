@@ -1,6 +1,9 @@
 //! Addresses, frames and waits of the test programs.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod followed;
+pub(crate) mod wires;
+
 use gamelink_core::control::LinkState;
 use gamelink_core::serial::SerialControl;
 use gamelink_driver::{Config, Link};
