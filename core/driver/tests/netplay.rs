@@ -3,9 +3,10 @@
 mod parts;
 
 use gamelink_core::control::LinkState;
+use gamelink_core::protocol::VERSION;
 use gamelink_core::serial::Look;
-use gamelink_driver::{Config, Link, MAX_DATAGRAM, Patience, Transport};
-use parts::wires::{DELAY, Wires, frontend, until_linked_by};
+use gamelink_driver::{Config, Link, MAX_DATAGRAM, Notice, PacketExchange, Patience, Transport};
+use parts::wires::{DELAY, Wire, Wires, frontend, until_linked_by};
 use parts::{ARMED, IDLE, addresses, config, frame, link_up, until};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -191,4 +192,45 @@ fn datagrams_that_nobody_takes_do_not_grow() {
     let mut buffer = [0; MAX_DATAGRAM];
     let waiting = std::iter::from_fn(|| a.poll_packet(&mut buffer)).count();
     assert!((1..=64).contains(&waiting), "{waiting}");
+}
+
+/// A frontend whose core speaks this version, as far as its partner can tell.
+fn frontend_of(version: u16, out: &Wire, back: &Wire) -> PacketExchange {
+    let (out, back) = (out.clone(), back.clone());
+    Arc::new(move |link| {
+        let mut buffer = [0; MAX_DATAGRAM];
+        while let Some(len) = link.poll_packet(&mut buffer) {
+            buffer[4..6].copy_from_slice(&version.to_le_bytes());
+            out.send(&buffer[..len]);
+        }
+        while let Some(bytes) = back.receive() {
+            link.handle_packet(&bytes);
+        }
+    })
+}
+
+#[test]
+fn two_versions_are_told_apart_on_both_sides_with_a_key_and_without() {
+    for key in [None, Some(gamelink_driver::Key::new([3; 16]))] {
+        let config = Config {
+            key,
+            ..Config::default()
+        };
+        let (a, b) = (link(&config), link(&config));
+        let [there, back] = Wires::default().0;
+        a.join_netplay(frontend_of(VERSION - 1, &there, &back));
+        b.join_netplay(frontend_of(VERSION + 1, &back, &there));
+        for (link, theirs) in [(&a, VERSION + 1), (&b, VERSION - 1)] {
+            let mut notice = None;
+            until("word of the other version", || {
+                frame(&a, IDLE, || {});
+                frame(&b, IDLE, || {});
+                notice = link.poll_notice();
+                notice.is_some()
+            });
+            let ours = VERSION;
+            assert_eq!(notice, Some(Notice::VersionMismatch { ours, theirs }));
+        }
+        assert!(!a.is_linked() && !b.is_linked());
+    }
 }

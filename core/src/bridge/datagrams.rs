@@ -24,31 +24,43 @@ impl Bridge {
                 };
                 opened.copy_from_slice(bytes);
                 if key.open(opened).is_none() {
-                    return self.refuse();
+                    return self.refuse(bytes);
                 }
                 opened
             }
         };
         match protocol::decode(bytes) {
-            Ok((header, _)) if header.flags.contains(Flags::SEALED) && self.key.is_none() => self.refuse(),
+            Ok((header, _)) if header.flags.contains(Flags::SEALED) && self.key.is_none() => {
+                self.refuse(bytes)
+            }
             Ok((header, events)) => self.handle_decoded(now, received, &header, &events),
             Err(DecodeError::Malformed) => self.stats.counters.dropped.malformed += 1,
             Err(DecodeError::Version(theirs)) => {
                 self.stats.counters.dropped.version += 1;
-                if !self.is_linked() {
-                    self.notices.handle_version(theirs, &mut self.stats.counters);
-                }
+                self.tell_version(theirs);
             }
         }
     }
 
     /// Drops what this side has no key for.
-    fn refuse(&mut self) {
+    fn refuse(&mut self, bytes: &[u8]) {
         self.stats.counters.dropped.unauthentic += 1;
+        if self.is_linked() {
+            return;
+        }
+        // Another version may seal in another way: then the key is not what is wrong.
+        if let Err(DecodeError::Version(theirs)) = protocol::decode(bytes) {
+            return self.tell_version(theirs);
+        }
+        let is_ours_set = self.key.is_some();
+        self.notices
+            .handle_unauthentic(is_ours_set, &mut self.stats.counters);
+    }
+
+    /// Tells the player of another version, while there is no link.
+    fn tell_version(&mut self, theirs: u16) {
         if !self.is_linked() {
-            let is_ours_set = self.key.is_some();
-            self.notices
-                .handle_unauthentic(is_ours_set, &mut self.stats.counters);
+            self.notices.handle_version(theirs, &mut self.stats.counters);
         }
     }
 
