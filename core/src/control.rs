@@ -187,7 +187,8 @@ pub enum FromDaemon {
         address: String,
         /// Local address, in the form of `GAMELINK_BIND`.
         bind: Option<String>,
-        /// Key of this link, in the form of `GAMELINK_KEY`; none over a cable, which nobody else hears.
+        /// Key of this link, in the form of `GAMELINK_KEY`: one on a LAN, none over a cable, which nobody else
+        /// hears. A game tells the two apart by it.
         #[serde(default)]
         key: Option<String>,
     },

@@ -20,7 +20,17 @@ use std::time::Duration;
 /// hours.
 const OPEN_RETRY: Duration = Duration::from_millis(200);
 
+/// Next attempt to open the port to the peer, after one that failed.
+struct Retry {
+    at: LocalTime,
+    /// The player has plugged in the cable, which takes over from netplay once its port is open.
+    takes_over: bool,
+}
+
 /// The peer that the daemon has assigned.
+///
+/// While netplay is used, one that was lost without being unplugged stays here, without a port: its cable is
+/// known when it is back.
 pub(super) struct Assignment {
     /// Interface of its cable.
     cable: String,
@@ -30,8 +40,7 @@ pub(super) struct Assignment {
     bind: Option<BindAddress>,
     /// Key of the link.
     key: Option<Key>,
-    /// Next attempt to open the port, where the last one failed.
-    open_at: Option<LocalTime>,
+    retry: Option<Retry>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
     is_on_its_own: bool,
 }
@@ -53,7 +62,9 @@ impl Hub {
             self.resume_netplay();
             return Ok(());
         };
-        self.open_port(peer, bind)?;
+        // Without a port, netplay that was set aside is the way again.
+        self.open_port(peer, bind)
+            .inspect_err(|_| self.resume_netplay())?;
         self.prefer_cable();
         self.plug_in();
         Ok(())
@@ -87,8 +98,10 @@ impl Hub {
         }
         self.service_peer();
         self.use_key();
-        let result = self.open_port(peer, bind);
-        result.inspect_err(|_| self.input(Input::Unplug))
+        self.open_port(peer, bind).inspect_err(|_| {
+            self.input(Input::Unplug);
+            self.resume_netplay();
+        })
     }
 
     pub(crate) fn set_enabled(&mut self, is_enabled: bool) {
@@ -204,15 +217,17 @@ impl Hub {
         ));
         // The same cable under a new address or name: the bridges recognise their session by its numbers.
         let is_same = self.cable() == Some(&cable) || is_same_machine;
-        // While netplay is used, it is no act of the player either.
-        let may_move = is_same && (self.bridge.is_linked() || self.transport.is_netplay());
+        // While netplay is used, a cable that is plugged in takes over. The same one is no act of the player,
+        // nor is a machine that was found on a LAN, which has a key.
+        let is_set_aside = self.transport.is_netplay() && (is_same || key.is_some());
+        let may_move = is_set_aside || is_same && self.bridge.is_linked();
         self.assignment = Some(Assignment {
             cable,
             name,
             addresses: addresses.clone(),
             bind: bind.clone(),
             key,
-            open_at: None,
+            retry: None,
             is_on_its_own: false,
         });
         // A restarted daemon assigns the same peer again: the session goes on.
@@ -224,7 +239,10 @@ impl Hub {
         if let Err(error) = result {
             self.log.note(Level::Error, format_args!("{error}"));
             if let Some(assignment) = &mut self.assignment {
-                assignment.open_at = Some(now.after(OPEN_RETRY));
+                assignment.retry = Some(Retry {
+                    at: now.after(OPEN_RETRY),
+                    takes_over: !is_set_aside,
+                });
             }
         }
     }
@@ -254,30 +272,47 @@ impl Hub {
 
     /// When the port of the assigned peer is to be opened again.
     pub(super) fn open_at(&self) -> Option<LocalTime> {
-        self.assignment.as_ref()?.open_at
+        Some(self.assignment.as_ref()?.retry.as_ref()?.at)
     }
 
     /// Opens the port of the assigned peer where that failed before, and is due.
     pub(super) fn reopen(&mut self, now: LocalTime) {
+        if self.open_at().is_none_or(|at| now < at) {
+            return;
+        }
         let Some(assignment) = &mut self.assignment else {
             return;
         };
-        if assignment.open_at.is_none_or(|at| now < at) {
-            return;
-        }
-        assignment.open_at = Some(now.after(OPEN_RETRY));
+        let takes_over = assignment.retry.take().is_some_and(|retry| retry.takes_over);
         let (addresses, bind) = (assignment.addresses.clone(), assignment.bind.clone());
         // Why it fails was said the first time.
         if self.open_port(addresses, bind).is_err() {
+            if let Some(assignment) = &mut self.assignment {
+                let at = now.after(OPEN_RETRY);
+                assignment.retry = Some(Retry { at, takes_over });
+            }
             return;
         }
-        if let Some(assignment) = &mut self.assignment {
-            assignment.open_at = None;
-        }
         self.log.info(format_args!("the port to the peer is open now"));
+        if takes_over {
+            self.prefer_cable();
+        }
         if !self.transport.is_netplay() {
             self.plug_in();
         }
+    }
+
+    /// A partner has joined by netplay: what the player has plugged in before takes over no more.
+    pub(super) fn expect_no_takeover(&mut self) {
+        if let Some(retry) = self.assignment.as_mut().and_then(|of| of.retry.as_mut()) {
+            retry.takes_over = false;
+        }
+    }
+
+    /// Netplay has ended: a peer that was lost meanwhile is not there to be used.
+    pub(super) fn forget_lost(&mut self) {
+        let has_port = self.transport.any_port().is_some();
+        self.assignment.take_if(|of| !has_port && of.retry.is_none());
     }
 
     /// True where the link lasts only as long as the two games hear each other over the cable.
@@ -302,7 +337,22 @@ impl Hub {
             _ if is_linked => self.notify(Notice::PeerGone),
             _ => {}
         }
+        if is_netplay && cause != DownCause::Unplugged {
+            return self.lose_aside(now);
+        }
         self.unplug_assigned(now);
+    }
+
+    /// The peer that is set aside is lost, and may be back without any act of the player.
+    fn lose_aside(&mut self, now: LocalTime) {
+        self.close_port();
+        if let Some(assignment) = &mut self.assignment {
+            assignment.retry = None;
+            assignment.is_on_its_own = false;
+        }
+        if let Some(daemon) = &mut self.daemon {
+            daemon.report_soon(now);
+        }
     }
 
     /// Unplugs the assigned cable.

@@ -3,6 +3,9 @@
 //! The player's last act counts. A partner who joins by netplay sets the cable aside, and another cable that
 //! is plugged in sets netplay aside; when the one that is used ends, the other is used again. What is set
 //! aside hears nothing and says nothing.
+//!
+//! A partner whom the daemon finds on a LAN is no act, nor is a cable that was lost without being unplugged
+//! and is back, as when a daemon was restarted: they are set aside until netplay ends.
 
 use super::Hub;
 use crate::packets::{PacketExchange, Packets};
@@ -162,6 +165,7 @@ impl Hub {
             packets: Packets::new(exchange),
             aside,
         };
+        self.expect_no_takeover();
         self.use_key();
         self.plug_in();
     }
@@ -180,6 +184,7 @@ impl Hub {
             discard(port);
         }
         self.transport = PeerTransport::Udp { port, aside: None };
+        self.forget_lost();
         self.use_key();
         self.set_watched(true);
         self.plug_in();
