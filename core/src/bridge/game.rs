@@ -1,5 +1,7 @@
 //! The bridge's side towards the game: its requests, its answers, its frames, and how long it waits.
 
+mod waits;
+
 use super::context::{Context, RoundTrip, Wait};
 use super::emulation::Emulation;
 use super::exchange::{Effects, Exchange, Limit, Mode};
@@ -13,7 +15,7 @@ use super::speed::{Slowness, Speed};
 use super::speed_trials::Call;
 use super::stall::Stall;
 use super::stats::{Cost, Stats};
-use super::wait_policy::{Patience, Policy, Role, WaitPolicy};
+use super::wait_policy::{Policy, Role, WaitPolicy};
 use crate::bridge::rollback::{Rollback, Step};
 use crate::protocol::{Events, Header};
 use crate::serial::{GamePort, Request};
@@ -43,11 +45,6 @@ impl Game {
             emulation: self.emulation.restarted(),
             ..Game::default()
         }
-    }
-
-    /// The wait that is open.
-    pub(super) fn wait(&self) -> Option<Wait> {
-        self.wait
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -141,20 +138,6 @@ impl Game {
     fn flush(&mut self, context: &mut Context<'_>) {
         if self.exchange.mode() == Mode::Rollback && self.budget.must_flush(context.now) {
             context.outbox.transmit();
-        }
-    }
-
-    /// Moment until which a verdict is worth a wait in rollback, if it is.
-    fn verdict_until(&self, context: &Context<'_>) -> Option<LocalTime> {
-        let patience = self
-            .policy
-            .patience(context.round_trip, context.liveness.awaits_verdicts());
-        match patience.filter(|_| !context.liveness.is_paused())? {
-            Patience::Full(patience) => Some(context.now.after(patience)),
-            Patience::Slack(patience) => {
-                let until = self.budget.free_until()?.min(context.now.after(patience));
-                (until > context.now).then_some(until)
-            }
         }
     }
 
@@ -293,25 +276,6 @@ impl Game {
         self.emulation.handle_activity(context.now);
     }
 
-    pub(super) fn retransmit(&mut self, context: &mut Context<'_>) {
-        if self
-            .wait
-            .as_mut()
-            .is_some_and(|wait| wait.retransmit(context.now))
-        {
-            context.stats.counters.retransmits += 1;
-            context.outbox.transmit();
-        }
-    }
-
-    /// The game is not to wait any longer: it is about to be reset, loaded or unloaded.
-    pub(super) fn give_up(&mut self, context: &mut Context<'_>) {
-        if self.wait.is_some() {
-            context.stats.counters.timeouts.abandoned += 1;
-            self.end_wait(context);
-        }
-    }
-
     pub(super) fn interrupt(&mut self, outbox: &mut Outbox, stats: &mut Stats) {
         self.exchange.unplug();
         if let Some(wait) = self.wait.take() {
@@ -343,60 +307,5 @@ impl Game {
         if effects.is_out_of_step {
             context.notices.handle_out_of_step(&mut context.stats.counters);
         }
-    }
-
-    /// Ends the game's wait where nothing better will come of it.
-    pub(super) fn check_wait(&mut self, context: &mut Context<'_>) {
-        let Some(wait) = &mut self.wait else { return };
-        let now = context.now;
-        match wait.limit {
-            Limit::Table if context.is_excused && context.liveness.is_patient() => {
-                wait.counted_from = now;
-                return;
-            }
-            Limit::Table => {
-                let round_trip = context.round_trip.slow;
-                let timeouts = &mut context.stats.counters.timeouts;
-                if !context
-                    .liveness
-                    .is_given_up(now, wait.counted_from, round_trip, timeouts)
-                {
-                    return;
-                }
-            }
-            Limit::Prediction(until) => {
-                let is_answered = self.exchange.is_answered();
-                if !is_answered && now < until {
-                    return;
-                }
-                self.policy.handle_wait(is_answered);
-                context.stats.counters.missed += u64::from(!is_answered);
-            }
-        }
-        self.end_wait(context);
-    }
-
-    /// The game that waits reads what there is for it.
-    fn end_wait(&mut self, context: &mut Context<'_>) {
-        if self.wait.is_some_and(|wait| wait.limit == Limit::Table) {
-            // The peer is told that the offer is withdrawn.
-            context.outbox.transmit();
-        }
-        let byte = self.exchange.end_wait();
-        self.finish(context, byte);
-    }
-
-    /// The game reads this byte now.
-    fn finish(&mut self, context: &mut Context<'_>, byte: u8) {
-        if let Some(wait) = self.wait.take() {
-            let time = context.now.since(wait.since);
-            if wait.limit == Limit::Table || self.policy.is_slow() {
-                self.pacing.handle_wait(time);
-            }
-            self.budget.handle_wait(time);
-            context.stats.wait.record(time);
-        }
-        self.emulation.handle_activity(context.now);
-        context.outbox.complete = Some(byte);
     }
 }
