@@ -53,7 +53,6 @@ use crate::serial::Request;
 use crate::time::LocalTime;
 
 use context::{Context, RoundTrip, SILENT};
-use exchange::Limit;
 use game::Game;
 use notice::Notices;
 use outbox::Outbox;
@@ -61,7 +60,6 @@ use replay_window::ReplayWindow;
 use rollback::{Rollback, Step};
 use session::Session;
 use std::time::Duration;
-use timer::{TIMERS, Timer};
 
 /// A datagram is sent at least so often.
 const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -129,56 +127,6 @@ impl Bridge {
             Input::GiveUp => game.give_up(&mut link),
             Input::FrameEnd { has_advanced } => game.frame_end(&mut link, has_advanced),
             Input::CoreReconnected => game.handle_reconnect(&mut link),
-        }
-    }
-
-    /// Does what is due by `now`. Hand over what has arrived before calling this, or silence is found where
-    /// there is none.
-    pub fn handle_timeout(&mut self, now: LocalTime) {
-        for timer in TIMERS {
-            if self.deadline(timer).is_some_and(|deadline| now >= deadline) {
-                self.expire(now, timer);
-            }
-        }
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is due next; an input may move it.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<LocalTime> {
-        TIMERS.into_iter().filter_map(|timer| self.deadline(timer)).min()
-    }
-
-    fn deadline(&self, timer: Timer) -> Option<LocalTime> {
-        match timer {
-            Timer::Silence => self.session.silence_deadline(),
-            Timer::Wait => self.game.wait().map(|wait| match wait.limit {
-                Limit::Table => self.liveness.deadline(wait.counted_from, self.round_trip().slow),
-                Limit::Prediction(until) => until,
-            }),
-            Timer::Retransmit => self.game.wait().and_then(|wait| wait.retransmit_at()),
-            Timer::Pause => {
-                let may_pause = self.is_plugged && self.game.wait().is_none();
-                self.game.emulation.pause_at().filter(|_| may_pause)
-            }
-            Timer::Heartbeat => self.is_plugged.then(|| self.outbox.heartbeat()),
-        }
-    }
-
-    fn expire(&mut self, now: LocalTime, timer: Timer) {
-        let (game, mut link) = self.game(now);
-        match timer {
-            Timer::Silence => {
-                if self.session.handle_timeout(now) {
-                    self.lose(now, Notice::PeerGone);
-                }
-            }
-            Timer::Wait => game.check_wait(&mut link),
-            Timer::Retransmit => game.retransmit(&mut link),
-            Timer::Pause => {
-                game.emulation.pause();
-                link.outbox.transmit();
-            }
-            Timer::Heartbeat => link.outbox.transmit(),
         }
     }
 
