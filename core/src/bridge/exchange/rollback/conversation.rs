@@ -1,10 +1,35 @@
 //! Trace of the transfers that are final: what the maker's game has read and nothing takes back any more.
 
+use super::Rollback;
 use super::history::History;
 use super::timeline;
+use crate::bridge::exchange::conversation::{Conversation, Entry};
 use crate::protocol::Offer;
 use crate::sequence_numbers::{Number, OwnOffer, PeerOffer};
 use crate::serial::UNPLUGGED;
+
+impl Rollback {
+    /// Traces the transfers that are final from now on.
+    pub(in crate::bridge::exchange) fn trace(&mut self, conversation: Conversation) {
+        self.history.conversation = conversation;
+    }
+
+    /// The oldest entry of the trace that nobody has taken.
+    pub(in crate::bridge::exchange) fn poll_conversation(&mut self) -> Option<Entry> {
+        self.history.conversation.poll()
+    }
+
+    /// The trace as far as it has got.
+    pub(in crate::bridge::exchange) fn conversation(&self) -> &Conversation {
+        &self.history.conversation
+    }
+
+    /// Ends the trace with what was final.
+    pub(in crate::bridge::exchange) fn take_conversation(&mut self) -> Conversation {
+        trace(&mut self.history);
+        std::mem::take(&mut self.history.conversation)
+    }
+}
 
 /// Traces what has become final since the last call. Call it before transfers are released.
 pub(super) fn trace(history: &mut History) {

@@ -112,7 +112,6 @@ pub use core_requests::{Boundary, Confirmed, SaveToken, Step};
 pub use counters::{Counters, Frames, Predictions, Transfers};
 
 use super::FirstNumbers;
-use super::conversation::{Conversation, Entry};
 use crate::protocol::{Events, Header, Writer};
 use crate::sequence_numbers::Number;
 use crate::serial::{Look, Request, Speed};
@@ -379,27 +378,6 @@ impl Rollback {
     pub fn write_events(&mut self, writer: &mut Writer<'_>) -> bool {
         let moment = self.moment();
         self.peer_sync.write_events(writer, moment, &self.history)
-    }
-
-    /// Traces the transfers that are final from now on.
-    pub(super) fn trace(&mut self, conversation: Conversation) {
-        self.history.conversation = conversation;
-    }
-
-    /// The oldest entry of the trace that nobody has taken.
-    pub(super) fn poll_conversation(&mut self) -> Option<Entry> {
-        self.history.conversation.poll()
-    }
-
-    /// The trace as far as it has got.
-    pub(super) fn conversation(&self) -> &Conversation {
-        &self.history.conversation
-    }
-
-    /// Ends the trace with what was final.
-    pub(super) fn take_conversation(&mut self) -> Conversation {
-        conversation::trace(&mut self.history);
-        std::mem::take(&mut self.history.conversation)
     }
 
     fn moment(&self) -> Moment {

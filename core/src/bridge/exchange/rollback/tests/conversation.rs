@@ -3,6 +3,7 @@
 use super::*;
 use crate::bridge::conversation::{ClockedBy, End, Entry, Transfer};
 use crate::bridge::exchange::Mode;
+use crate::bridge::exchange::conversation::Conversation;
 
 fn traced(toy: &mut Toy) -> Vec<Transfer> {
     let entries = std::iter::from_fn(|| toy.rollback.poll_conversation());
