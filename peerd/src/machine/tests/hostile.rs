@@ -1,6 +1,6 @@
 //! Frames of strangers: a million random and mutated ones do not affect the peer, and cost no memory.
 
-use super::world::Random;
+use super::random::Random;
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::LinkState;

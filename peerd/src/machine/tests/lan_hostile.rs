@@ -1,7 +1,7 @@
 //! A LAN with a forger: beacons in any name and from any address neither move nor hide a machine.
 
 use super::lan_world::{World, beacon, identity, played, trust, v4, v6};
-use super::world::Random;
+use super::random::Random;
 use crate::identity::Instance;
 use crate::machine::lan::{Lan, Output};
 use crate::wire::beacon::Beacon;

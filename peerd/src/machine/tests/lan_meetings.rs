@@ -1,7 +1,7 @@
 //! Links between machines on a LAN: games, wishes, and machines that meet by a code.
 
 use super::lan_world::{World, beacon, identity, played, v4, v6};
-use super::world::Random;
+use super::random::Random;
 use crate::identity::{Instance, Name};
 use crate::machine::lan::{Lan, Output, PairError, Playing};
 use crate::machine::trust::{MachineId, Trust};

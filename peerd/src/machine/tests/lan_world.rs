@@ -1,6 +1,6 @@
 //! Machines on one LAN in virtual time.
 
-use super::world::Random;
+use super::random::Random;
 use crate::identity::{Identity, Instance, Name, Nonce};
 use crate::machine::lan::{Lan, Output, Playing};
 use crate::machine::trust::{MachineId, Pairing, Public, Trust};

@@ -5,5 +5,6 @@ mod hostile;
 mod lan_hostile;
 mod lan_meetings;
 mod lan_world;
+mod random;
 mod uncertain;
 mod world;

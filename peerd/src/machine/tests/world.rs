@@ -1,6 +1,7 @@
 //! Two ends, a wire and two kernels in virtual time, with random faults: the link always comes up, and
 //! nothing is left over.
 
+use super::random::Random;
 use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::address_plan::{Failure, Plan};
 use crate::machine::cable::{Cable, Config, Input, Output};
@@ -14,27 +15,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 const SAME: Mac = Mac([2, 0x11, 0x22, 0x33, 0x44, 0x55]);
-
-/// The generator `SplitMix64`.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// State of one end's kernel, and its faults.
 #[derive(Default)]
