@@ -31,7 +31,7 @@ impl Bridge {
         };
         match protocol::decode(bytes) {
             Ok((header, _)) if header.flags.contains(Flags::SEALED) && self.key.is_none() => {
-                self.refuse(bytes)
+                self.refuse(bytes);
             }
             Ok((header, events)) => self.handle_decoded(now, received, &header, &events),
             Err(DecodeError::Malformed) => self.stats.counters.dropped.malformed += 1,
