@@ -4,7 +4,7 @@ use super::assignment::LinkId;
 use super::user_precedence::Rank;
 use crate::sys::control_socket::Credentials;
 use gamelink_core::control::{
-    self, Code, FromDaemon, LanStatus, Lines, LinkReport, Playing, Role, ToDaemon, VERSION,
+    self, Code, FromDaemon, LanStatus, Lines, LinkReport, Playing, Role, ToDaemon, Transport, VERSION,
 };
 use gamelink_core::time::LocalTime;
 use mio::net::UnixStream;
@@ -102,6 +102,17 @@ impl Connection {
         self.report.as_ref()?.cable.as_deref()
     }
 
+    fn is_in_netplay(&self) -> bool {
+        let mut reports = self.report.iter();
+        reports.any(|report| report.transport == Transport::Netplay)
+    }
+
+    /// True for a game that could use this link now. One in netplay can use a cable, which its player plugs
+    /// in; on a LAN others would look for it in vain.
+    pub(super) fn can_use(&self, link: LinkId) -> bool {
+        matches!(link, LinkId::Cable(_)) || !self.is_in_netplay()
+    }
+
     pub(super) fn let_go(&mut self) {
         self.link = None;
         self.is_held = false;
@@ -175,11 +186,15 @@ impl Connection {
             ToDaemon::Report(mut report) => {
                 // A name no interface can have is dropped: the status must fit into a line.
                 report.cable = report.cable.filter(|cable| cable.len() < libc::IFNAMSIZ);
+                let was_in_netplay = self.is_in_netplay();
                 self.report = Some(report);
                 self.reports += 1;
                 self.reported = now;
-                if self.is_held && self.plays_on().is_none() {
+                let is_lost = self.is_held && self.plays_on().is_none();
+                if is_lost {
                     self.let_go();
+                }
+                if is_lost || was_in_netplay != self.is_in_netplay() {
                     requests.push(Request::Games);
                 }
             }

@@ -89,10 +89,10 @@ impl Connections {
         let holder = self.games().find(|game| game.link == Some(link));
         let waiting = || {
             self.games()
-                .filter(|game| game.link.is_none())
+                .filter(|game| game.link.is_none() && game.can_use(link))
                 .max_by_key(|game| game.rank(player))
         };
-        let game = holder.or_else(waiting)?;
+        let game = holder.or_else(waiting).filter(|game| game.can_use(link))?;
         let has_wishes = player.is_none() || game.rank(player).is_players;
         let own = game.playing.clone();
         Some(match has_wishes {
@@ -244,7 +244,9 @@ impl Connections {
                 let is_told = !client.is_held && client.assignment.as_ref() == Some(message);
                 (token, client.rank(player), is_told)
             });
-            let waits = |client: &Connection| client.role == Some(Role::Game) && client.link.is_none();
+            let waits = |client: &Connection| {
+                client.role == Some(Role::Game) && client.link.is_none() && client.can_use(*link)
+            };
             let waiting = self.clients.iter().filter(|(_, client)| waits(client));
             let waiting = waiting.map(|(&token, client)| (client.rank(player), token)).max();
             let token = match (holder, waiting) {

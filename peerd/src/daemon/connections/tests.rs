@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::IfIndex;
-use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon, VERSION};
+use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon, Transport, VERSION};
 use mio::Poll;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -74,6 +74,16 @@ impl Drop for Room {
     }
 }
 
+fn up(interface: &str) -> FromDaemon {
+    FromDaemon::PeerUp {
+        cable: interface.into(),
+        name: "den".into(),
+        address: "127.0.0.1:1".into(),
+        bind: None,
+        key: None,
+    }
+}
+
 fn hello(role: Role) -> ToDaemon {
     ToDaemon::Hello {
         version: VERSION,
@@ -123,13 +133,7 @@ fn a_client_that_says_nothing_leaves_its_place() {
 fn a_cable_is_given_to_one_game_and_back() {
     let mut room = Room::new("cable");
     let cable = LinkId::Cable(IfIndex(7));
-    let up = FromDaemon::PeerUp {
-        cable: "usb0".into(),
-        name: "den".into(),
-        address: "127.0.0.1:1".into(),
-        bind: None,
-        key: None,
-    };
+    let up = up("usb0");
     let (mut first, _) = room.client(&[hello(Role::Game)]);
     room.clients.assign(&[(cable, up.clone())], None);
     let (_second, _) = room.client(&[hello(Role::Game)]);
@@ -204,4 +208,30 @@ fn only_the_game_of_the_user_at_the_screen_says_whom_the_machine_trusts() {
         assert_eq!(playing(uid, player), wish, "{uid} {player:?}");
     }
     assert_eq!(playing(1001, Some(1000)), Playing::default());
+}
+
+#[test]
+fn a_game_in_netplay_is_offered_on_no_lan_and_can_be_given_a_cable() {
+    let mut room = Room::new("netplay");
+    let (lan, cable) = (LinkId::Lan(IfIndex(7)), LinkId::Cable(IfIndex(8)));
+    let report = |transport| {
+        ToDaemon::Report(LinkReport {
+            transport,
+            ..LinkReport::default()
+        })
+    };
+    let (mut stream, token) = room.client(&[hello(Role::Game), report(Transport::Netplay)]);
+    assert_eq!(room.clients.playing(lan, None), None);
+    assert!(room.clients.wants(cable));
+    room.clients.assign(&[(lan, up("wlan0"))], None);
+    assert!(!room.clients.has(lan), "not given away either");
+    room.say(&mut stream, token, &[report(Transport::Udp)]);
+    assert!(room.clients.playing(lan, None).is_some());
+    room.clients.assign(&[(lan, up("wlan0"))], None);
+    assert!(room.clients.has(lan));
+    // It holds the link, and joins netplay.
+    room.say(&mut stream, token, &[report(Transport::Netplay)]);
+    assert_eq!(room.clients.playing(lan, None), None);
+    let (_other, _) = room.client(&[hello(Role::Game)]);
+    assert_eq!(room.clients.playing(lan, None), None, "the link is still its");
 }
