@@ -74,6 +74,34 @@ fn a_new_address_of_a_lan_peer_is_told_to_the_game_that_plays_with_it() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_game_that_joins_netplay_leaves_its_lan_to_the_others_until_that_ends() {
+    let lab = Lab::hub("netplay", 3);
+    for end in 0..3 {
+        let address = format!("10.77.0.{}/24", end + 1);
+        lab.sh(
+            end,
+            &format!("ip addr add {address} dev usb0 && ip link set usb0 up"),
+        );
+    }
+    let daemons = [0, 1, 2].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0", "--open"]));
+    let (mut first, mut second) = (daemons[0].game(), daemons[1].game());
+    assert_eq!(first.peer_up().name, "player-1");
+    second.peer_up();
+    first.is_in_netplay(true);
+    first.peer_down();
+    second.peer_down();
+    let mut third = daemons[2].game();
+    assert_eq!(second.peer_up().name, "player-2");
+    assert_eq!(third.peer_up().name, "player-1");
+    drop(third);
+    second.peer_down();
+    first.is_in_netplay(false);
+    assert_eq!(first.peer_up().name, "player-1");
+    assert_eq!(second.peer_up().name, "player-0");
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_cable_comes_before_a_lan() {
     let lab = Lab::hub("both", 2);
     let (a, b) = (lab.namespace(0), lab.namespace(1));

@@ -1,7 +1,7 @@
 //! A client of the daemon's control socket, as a game or a tool is one.
 
 use super::{Message, PATIENCE};
-use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon};
+use gamelink_core::control::{self, LinkReport, LinkState, ToDaemon, Transport};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
@@ -64,6 +64,20 @@ impl Client {
     /// Says that it is linked over this cable.
     pub(crate) fn plays_on(&mut self, cable: &str) {
         self.send(&plays_on(cable)).expect("the daemon reads");
+    }
+
+    /// Says that it is linked by netplay, or is not any more.
+    pub(crate) fn is_in_netplay(&mut self, is_in_netplay: bool) {
+        let (state, transport) = match is_in_netplay {
+            true => (LinkState::Linked, Transport::Netplay),
+            false => (LinkState::Unplugged, Transport::Udp),
+        };
+        let report = ToDaemon::Report(LinkReport {
+            state,
+            transport,
+            ..LinkReport::default()
+        });
+        self.send(&report).expect("the daemon reads");
     }
 
     pub(crate) fn next(&mut self) -> Message {
