@@ -7,17 +7,21 @@ mod lab;
 use lab::{Client, Daemon, Lab, SAME_MAC, eventually, sh};
 use std::time::Instant;
 
+/// So many machines on a LAN, with the addresses 10.77.0.1 and so on.
+fn lan(name: &str, machines: usize) -> Lab {
+    let lab = Lab::hub(name, machines);
+    for end in 0..machines {
+        let address = format!("10.77.0.{}/24", end + 1);
+        let commands = format!("ip addr add {address} dev usb0 && ip link set usb0 up");
+        lab.sh(end, &commands);
+    }
+    lab
+}
+
 #[test]
 #[ignore = "needs root"]
 fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched() {
-    let lab = Lab::hub("lan", 3);
-    for end in 0..3 {
-        let ns = lab.namespace(end);
-        sh(&format!(
-            "ip -n {ns} addr add 10.77.0.{}/24 dev usb0 && ip -n {ns} link set usb0 up",
-            end + 1
-        ));
-    }
+    let lab = lan("lan", 3);
     let before = [0, 1, 2].map(|end| (lab.mac(end, "usb0"), lab.addresses(end, "usb0")));
     let daemons = [0, 1, 2].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0", "--open"]));
     let (mut first, mut last) = (daemons[0].game(), daemons[2].game());
@@ -51,16 +55,9 @@ fn machines_on_a_lan_with_games_find_each_other_and_nothing_of_theirs_is_touched
 #[test]
 #[ignore = "needs root"]
 fn a_new_address_of_a_lan_peer_is_told_to_the_game_that_plays_with_it() {
-    let lab = Lab::hub("move", 2);
+    let lab = lan("move", 2);
     for end in 0..2 {
         lab.sh(end, "sysctl -qw net.ipv6.conf.usb0.disable_ipv6=1");
-        lab.sh(
-            end,
-            &format!(
-                "ip addr add 10.77.0.{}/24 dev usb0 && ip link set usb0 up",
-                end + 1
-            ),
-        );
     }
     let daemons = [0, 1].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0", "--open"]));
     let (mut first, mut second) = (daemons[0].game(), daemons[1].game());
@@ -75,14 +72,7 @@ fn a_new_address_of_a_lan_peer_is_told_to_the_game_that_plays_with_it() {
 #[test]
 #[ignore = "needs root"]
 fn a_game_that_joins_netplay_leaves_its_lan_to_the_others_until_that_ends() {
-    let lab = Lab::hub("netplay", 3);
-    for end in 0..3 {
-        let address = format!("10.77.0.{}/24", end + 1);
-        lab.sh(
-            end,
-            &format!("ip addr add {address} dev usb0 && ip link set usb0 up"),
-        );
-    }
+    let lab = lan("netplay", 3);
     let daemons = [0, 1, 2].map(|end| lab.daemon(end, &["--interface", "none", "--lan", "usb0", "--open"]));
     let (mut first, mut second) = (daemons[0].game(), daemons[1].game());
     assert_eq!(first.peer_up().name, "player-1");

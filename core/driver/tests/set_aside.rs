@@ -1,4 +1,4 @@
-//! What a daemon finds while netplay is used: two links that follow daemons and are joined by packets.
+//! Finds of a daemon while netplay is used: two links that follow daemons and are joined by packets.
 
 mod parts;
 

@@ -103,8 +103,8 @@ impl Connection {
     }
 
     fn is_in_netplay(&self) -> bool {
-        let mut reports = self.report.iter();
-        reports.any(|report| report.transport == Transport::Netplay)
+        let report = self.report.as_ref();
+        report.is_some_and(|report| report.transport == Transport::Netplay)
     }
 
     /// True for a game that could use this link now. One in netplay can use a cable, which its player plugs
