@@ -3,8 +3,9 @@
 mod parts;
 
 use gamelink_core::control::LinkState;
+use gamelink_core::protocol::decode;
 use gamelink_core::serial::SerialControl;
-use gamelink_driver::{Config, Link, Notice};
+use gamelink_driver::{Config, Link, MAX_DATAGRAM, Notice};
 use parts::followed::Followed;
 use parts::{ARMED, IDLE, addresses, config, link_up, until, until_still_heard};
 use std::io::{BufReader, ErrorKind, Read, Write};
@@ -237,6 +238,28 @@ fn two_games_of_which_one_is_given_a_new_address_play_on() {
     until_still_heard([&a.link, &b.link]);
     assert!(a.link.is_linked() && b.link.is_linked());
     assert_eq!((a.links_and_losses(), b.links_and_losses()), ((1, 0), (1, 0)));
+}
+
+#[test]
+fn a_game_that_is_told_more_of_its_peer_before_they_are_linked_begins_no_other_session() {
+    let [own, peer, second, _] = addresses();
+    let sockets = [peer, second].map(|at| UdpSocket::bind(at).unwrap());
+    let mut a = Followed::new("more");
+    let sender = |socket: &UdpSocket| {
+        let mut buffer = [0; MAX_DATAGRAM];
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let len = socket.recv(&mut buffer).expect("a datagram");
+        decode(&buffer[..len]).unwrap().0.from
+    };
+    a.peer_up(peer, own);
+    let first = sender(&sockets[0]);
+    // The peer may have answered, and be linked, when the other address is found.
+    let ip = own.ip();
+    a.say(&format!(
+        r#"{{"type":"peer_up","cable":"usb0","name":"den","address":"{peer},{second}","bind":"{ip}"}}"#
+    ));
+    assert_eq!(sender(&sockets[1]), first);
+    assert_eq!(a.links_and_losses(), (0, 0));
 }
 
 #[test]

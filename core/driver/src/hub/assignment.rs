@@ -8,7 +8,7 @@ use crate::peer_port::PeerPort;
 use crate::report::Route;
 use crate::time;
 use gamelink_core::bridge::{Input, Notice};
-use gamelink_core::control::{DownCause, FromDaemon, LanStatus, Playing, Transport};
+use gamelink_core::control::{DownCause, FromDaemon, LanStatus, LinkState, Playing, Transport};
 use gamelink_core::protocol::{Key, Nonce};
 use gamelink_core::time::LocalTime;
 use log::Level;
@@ -91,8 +91,13 @@ impl Hub {
         Ok(())
     }
 
+    /// True where a session has begun: one side may be linked in it before the other is.
+    pub(super) fn is_plugged(&self) -> bool {
+        self.bridge.state() != LinkState::Unplugged
+    }
+
     /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
-    fn move_peer(&mut self, peer: PeerAddresses, bind: Option<BindAddress>) -> Result<(), StartError> {
+    pub(super) fn move_peer(&mut self, peer: PeerAddresses, bind: Option<BindAddress>) -> Result<(), StartError> {
         if self.transport.is_netplay() {
             return self.open_port(peer, bind);
         }
@@ -220,7 +225,7 @@ impl Hub {
         // While netplay is used, a cable that is plugged in takes over. The same one is no act of the player,
         // nor is a machine that was found on a LAN, which has a key.
         let is_set_aside = self.transport.is_netplay() && (is_same || key.is_some());
-        let may_move = is_set_aside || is_same && self.bridge.is_linked();
+        let may_move = is_set_aside || is_same && self.is_plugged();
         self.assignment = Some(Assignment {
             cable,
             name,

@@ -160,8 +160,8 @@ impl Hub {
             "the other machine is looked for addresses={addresses}"
         ));
         // What the resolver says is no act of the player, who may be using netplay.
-        let result = match self.transport.is_netplay() {
-            true => self.open_port(addresses, bind),
+        let result = match self.transport.is_netplay() || self.is_plugged() {
+            true => self.move_peer(addresses, bind),
             false => self.set_peer(Some(addresses), bind),
         };
         if let Err(error) = result {
