@@ -43,6 +43,7 @@ impl Relay {
             address: other.to_string(),
             bind: Some(own.ip().to_string()),
             key: None,
+            machine: None,
         };
         daemon.write_all(&control::encode(&up).unwrap()).unwrap();
         Relay {

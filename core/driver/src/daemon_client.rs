@@ -123,8 +123,10 @@ impl DaemonClient {
             return self.send(&[playing(self), report]);
         }
         let longest = match route {
-            Route::Cable(Some(_)) => PLAYING_RETRY,
-            Route::Cable(None) | Route::Netplay => REPORT_INTERVAL,
+            Route::Cable {
+                interface: Some(_), ..
+            } => PLAYING_RETRY,
+            Route::Cable { interface: None, .. } | Route::Netplay => REPORT_INTERVAL,
         };
         self.due = now.after(self.pause.min(longest));
         self.pause = (self.pause * 2).min(REPORT_INTERVAL);

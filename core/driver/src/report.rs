@@ -132,22 +132,27 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 /// Route of a link, as the daemon is to know it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Route<'a> {
-    /// The interface that a daemon named, or an address that the player did.
-    Cable(Option<&'a str>),
+    /// The interface that a daemon named, and the machine there; or an address that the player named.
+    Cable {
+        interface: Option<&'a str>,
+        machine: Option<&'a str>,
+    },
     /// Netplay of the frontend; a cable may be set aside.
     Netplay,
 }
 
 /// Report to the daemon, once a second.
 pub(super) fn link_report(bridge: &Bridge, route: Route<'_>) -> LinkReport {
-    let (cable, transport) = match route {
-        Route::Cable(cable) => (cable, Transport::Udp),
-        Route::Netplay => (None, Transport::Netplay),
+    let (cable, machine, transport) = match route {
+        Route::Cable { interface, machine } => (interface, machine, Transport::Udp),
+        Route::Netplay => (None, None, Transport::Netplay),
     };
+    let linked = |of: Option<&str>| of.filter(|_| bridge.is_linked()).map(str::to_owned);
     let (stats, counters, traffic) = (bridge.stats(), &bridge.stats().counters, bridge.traffic());
     LinkReport {
         state: bridge.state(),
-        cable: cable.filter(|_| bridge.is_linked()).map(str::to_owned),
+        cable: linked(cable),
+        machine: linked(machine),
         transport,
         frames: bridge.frames(),
         taken: traffic.taken,

@@ -29,14 +29,17 @@ pub(super) enum Event {
     Met(Pairing),
 }
 
-/// The assignment of a peer on this interface, at one of these addresses; `bind` is our own address, `key`
-/// that of the link.
-pub(super) fn peer_up(
-    interface: Name,
-    peer: Name,
-    addresses: &[SocketAddr],
-    (bind, key): (Option<SocketAddr>, Option<&str>),
-) -> FromDaemon {
+/// The way of a game to its peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way<'a> {
+    /// A cable, and our own address there.
+    Cable(SocketAddr),
+    /// A LAN: the key of the link, and the peer's machine.
+    Lan { key: &'a str, box_id: u64 },
+}
+
+/// The assignment of a peer on this interface, at one of these addresses.
+pub(super) fn peer_up(interface: Name, peer: Name, addresses: &[SocketAddr], way: Way<'_>) -> FromDaemon {
     let scoped = |address: SocketAddr| {
         let is_local = matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
         let address = PeerAddress {
@@ -47,13 +50,23 @@ pub(super) fn peer_up(
         address.to_string()
     };
     let addresses: Vec<String> = addresses.iter().copied().map(scoped).collect();
+    let (bind, key, machine) = match way {
+        Way::Cable(bind) => (Some(scoped(bind)), None, None),
+        Way::Lan { key, box_id } => (None, Some(key.to_owned()), Some(format!("{box_id:016x}"))),
+    };
     FromDaemon::PeerUp {
         cable: interface.to_string(),
         name: peer.to_string(),
         address: addresses.join(","),
-        bind: bind.map(scoped),
-        key: key.map(str::to_owned),
+        bind,
+        key,
+        machine,
     }
+}
+
+/// The machine that an assignment or a report names; `None` for a text that is no name of one.
+pub(super) fn box_id(machine: &str) -> Option<u64> {
+    (machine.len() <= 16).then(|| u64::from_str_radix(machine, 16).ok())?
 }
 
 /// The end of an assignment on this interface.

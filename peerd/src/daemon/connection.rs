@@ -1,6 +1,6 @@
 //! Connection of one client to the control socket, with its role and assignment.
 
-use super::assignment::LinkId;
+use super::assignment::{LinkId, box_id};
 use super::user_precedence::Rank;
 use crate::sys::control_socket::Credentials;
 use gamelink_core::control::{
@@ -102,6 +102,16 @@ impl Connection {
         self.report.as_ref()?.cable.as_deref()
     }
 
+    /// The machine with which this game is linked on a LAN, as it was told, by this daemon or the one before.
+    pub(super) fn linked_with(&self) -> Option<u64> {
+        let told = match &self.assignment {
+            Some(FromDaemon::PeerUp { machine, .. }) => machine.as_deref(),
+            _ => None,
+        };
+        let reported = || self.report.as_ref()?.machine.as_deref();
+        box_id(told.or_else(reported)?)
+    }
+
     fn is_in_netplay(&self) -> bool {
         let report = self.report.as_ref();
         report.is_some_and(|report| report.transport == Transport::Netplay)
@@ -115,6 +125,7 @@ impl Connection {
 
     pub(super) fn let_go(&mut self) {
         self.link = None;
+        self.assignment = None;
         self.is_held = false;
         // Its report of that cable is out of date.
         if let Some(report) = &mut self.report {
@@ -186,6 +197,7 @@ impl Connection {
             ToDaemon::Report(mut report) => {
                 // A name no interface can have is dropped: the status must fit into a line.
                 report.cable = report.cable.filter(|cable| cable.len() < libc::IFNAMSIZ);
+                report.machine = report.machine.filter(|machine| box_id(machine).is_some());
                 let was_in_netplay = self.is_in_netplay();
                 self.report = Some(report);
                 self.reports += 1;

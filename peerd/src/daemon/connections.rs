@@ -23,6 +23,14 @@ const MAX_ACCEPTS: usize = 8;
 /// Silence after which a game whose daemon link is lost gives up its cable: three reports.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A game as the machines on a LAN are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Offered {
+    pub(super) playing: Playing,
+    /// The machine with which it is linked, though the daemons have lost each other: no other may choose it.
+    pub(super) held_with: Option<u64>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     clients: BTreeMap<Token, Connection>,
@@ -85,7 +93,7 @@ impl Connections {
 
     /// The game that has this link, or would be given it, as it describes itself. Whom the machine trusts is
     /// the word of the user at the screen, where one is known: another user's game has no wishes.
-    pub(super) fn playing(&self, link: LinkId, player: Option<u32>) -> Option<Playing> {
+    pub(super) fn offered(&self, link: LinkId, player: Option<u32>) -> Option<Offered> {
         let holder = self.games().find(|game| game.link == Some(link));
         let waiting = || {
             self.games()
@@ -95,13 +103,19 @@ impl Connections {
         let game = holder.or_else(waiting).filter(|game| game.can_use(link))?;
         let has_wishes = player.is_none() || game.rank(player).is_players;
         let own = game.playing.clone();
-        Some(match has_wishes {
+        let playing = match has_wishes {
             true => own,
             false => Playing {
                 cartridge: own.cartridge,
                 ..Playing::default()
             },
-        })
+        };
+        let held_with = match game.is_held {
+            // One that cannot say with whom it is linked must be chosen by nobody.
+            true => Some(game.linked_with()?),
+            false => None,
+        };
+        Some(Offered { playing, held_with })
     }
 
     /// Tells the games that play on a LAN, or wait, what is new there.
@@ -120,12 +134,6 @@ impl Connections {
     /// True if a game waits for this link, or for any.
     pub(super) fn wants(&self, link: LinkId) -> bool {
         self.games().any(|game| game.link.is_none_or(|of| of == link))
-    }
-
-    /// True if a game keeps this link while its daemons have lost each other.
-    pub(super) fn holds(&self, link: LinkId) -> bool {
-        let mut clients = self.clients.values();
-        clients.any(|client| client.is_held && client.link == Some(link))
     }
 
     pub(super) fn has(&self, link: LinkId) -> bool {

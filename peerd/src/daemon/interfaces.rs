@@ -251,10 +251,8 @@ impl Interfaces {
 
     pub(super) fn tell_games(&mut self, now: LocalTime, clients: &Connections, player: Option<u32>) {
         for port in self.lans.values_mut() {
-            // A game that keeps its link without hearing the other daemon must not be chosen by others.
-            let playing = clients.playing(port.id(), player);
-            let playing = playing.filter(|_| !clients.holds(port.id()));
-            port.set_game(now, playing.as_ref(), self.settings.open);
+            let offered = clients.offered(port.id(), player);
+            port.set_game(now, offered.as_ref(), self.settings.open);
         }
         for port in self.ports.values_mut() {
             let (waits, holds) = (clients.wants(port.id()), clients.has(port.id()));

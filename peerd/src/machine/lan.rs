@@ -15,7 +15,7 @@ mod roster;
 mod wishes;
 
 pub(crate) use roster::Machine;
-pub(crate) use wishes::{PairError, Playing};
+pub(crate) use wishes::{PairError, Partner, Playing};
 
 use super::peer_loss::Loss;
 use crate::identity::{Identity, Instance, Name};
@@ -123,10 +123,10 @@ impl Lan {
         self.roster.find(self.linked.as_ref()?.instance)
     }
 
-    /// Name and bridge addresses of the partner, and the key of the link.
-    pub(crate) fn assignment(&self) -> Option<(Name, &[SocketAddr], &str)> {
+    /// The partner, its bridge's addresses, and the key of the link.
+    pub(crate) fn assignment(&self) -> Option<(&Machine, &[SocketAddr], &str)> {
         let link = self.linked.as_ref()?;
-        Some((self.roster.find(link.instance)?.name, &link.addresses, &link.key))
+        Some((self.roster.find(link.instance)?, &link.addresses, &link.key))
     }
 
     /// Replaces what this machine knows of others.

@@ -108,6 +108,7 @@ impl Client {
                 address,
                 bind,
                 key,
+                ..
             } => Some(PeerUp {
                 cable,
                 name,

@@ -36,6 +36,8 @@ pub(super) struct Assignment {
     cable: String,
     /// Name of the peer.
     name: String,
+    /// Machine of the peer, as the daemon names it.
+    machine: Option<String>,
     addresses: PeerAddresses,
     bind: Option<BindAddress>,
     /// Key of the link.
@@ -43,6 +45,25 @@ pub(super) struct Assignment {
     retry: Option<Retry>,
     /// The daemons have lost sight of each other: the link lasts as long as the two games hear each other.
     is_on_its_own: bool,
+}
+
+impl Assignment {
+    /// The peer of this cable, at these addresses, to be heard at `bind`; `None` where it cannot be used.
+    fn parse(
+        (cable, name, machine): (&str, &str, Option<String>),
+        (addresses, bind, key): (&str, Option<&str>, Option<&str>),
+    ) -> Option<Assignment> {
+        Some(Assignment {
+            cable: cable.to_owned(),
+            name: name.to_owned(),
+            machine,
+            addresses: addresses.parse().ok()?,
+            bind: bind.map(str::parse).transpose().ok()?,
+            key: key.map(str::parse).transpose().ok()?,
+            retry: None,
+            is_on_its_own: false,
+        })
+    }
 }
 
 impl Hub {
@@ -97,7 +118,11 @@ impl Hub {
     }
 
     /// The peer is at another address from now on; the session goes on, unless somebody else answers there.
-    pub(super) fn move_peer(&mut self, peer: PeerAddresses, bind: Option<BindAddress>) -> Result<(), StartError> {
+    pub(super) fn move_peer(
+        &mut self,
+        peer: PeerAddresses,
+        bind: Option<BindAddress>,
+    ) -> Result<(), StartError> {
         if self.transport.is_netplay() {
             return self.open_port(peer, bind);
         }
@@ -156,7 +181,10 @@ impl Hub {
         let assignment = self.assignment.as_ref();
         let route = match self.transport.kind() {
             Transport::Netplay => Route::Netplay,
-            Transport::Udp => Route::Cable(assignment.map(|assignment| assignment.cable.as_str())),
+            Transport::Udp => Route::Cable {
+                interface: assignment.map(|assignment| assignment.cable.as_str()),
+                machine: assignment.and_then(|assignment| assignment.machine.as_deref()),
+            },
         };
         for message in daemon.service(now, &self.bridge, route, &self.registry, &mut self.log) {
             self.handle_daemon(now, message);
@@ -181,7 +209,16 @@ impl Hub {
                 address,
                 bind,
                 key,
-            } => self.assign(now, (cable, name), &address, (bind.as_deref(), key.as_deref())),
+                machine,
+            } => {
+                let texts = (address.as_str(), bind.as_deref(), key.as_deref());
+                match Assignment::parse((&cable, &name, machine), texts) {
+                    Some(assignment) => self.assign(now, assignment),
+                    None => self.log.warn(format_args!(
+                        "peer has no usable address or key cable={cable} address={address}"
+                    )),
+                }
+            }
             FromDaemon::PeerDown { cable, reason, cause } if self.cable() == Some(&cable) => {
                 self.log
                     .info(format_args!("peer lost cable={cable} reason={reason}"));
@@ -201,40 +238,23 @@ impl Hub {
     }
 
     /// Takes up the peer of a cable, and keeps the session where it is the same peer.
-    fn assign(
-        &mut self,
-        now: LocalTime,
-        (cable, name): (String, String),
-        address: &str,
-        (bind, key): (Option<&str>, Option<&str>),
-    ) {
-        let (bind, key) = (bind.map(str::parse).transpose(), key.map(str::parse).transpose());
-        let (Ok(addresses), Ok(bind), Ok(key)) = (address.parse::<PeerAddresses>(), bind, key) else {
-            let line = format_args!("peer has no usable address or key cable={cable} address={address}");
-            return self.log.warn(line);
-        };
-        let is_same_key = !self.gives_keys() || self.cable_key() == key.as_ref();
+    fn assign(&mut self, now: LocalTime, peer: Assignment) {
+        let (addresses, bind) = (peer.addresses.clone(), peer.bind.clone());
+        let is_same_key = !self.gives_keys() || self.cable_key() == peer.key.as_ref();
         let port = self.transport.any_port().as_ref();
         let is_known = is_same_key && port.is_some_and(|port| port.is_for(&addresses, &bind));
         let is_same_machine = port.is_some_and(|port| port.is_for_machine(&addresses));
         self.log.info(format_args!(
-            "peer discovered name={name} cable={cable} address={address}"
+            "peer discovered name={} cable={} address={addresses}",
+            peer.name, peer.cable
         ));
         // The same cable under a new address or name: the bridges recognise their session by its numbers.
-        let is_same = self.cable() == Some(&cable) || is_same_machine;
+        let is_same = self.cable() == Some(&peer.cable) || is_same_machine;
         // While netplay is used, a cable that is plugged in takes over. The same one is no act of the player,
         // nor is a machine that was found on a LAN, which has a key.
-        let is_set_aside = self.transport.is_netplay() && (is_same || key.is_some());
+        let is_set_aside = self.transport.is_netplay() && (is_same || peer.key.is_some());
         let may_move = is_set_aside || is_same && self.is_plugged();
-        self.assignment = Some(Assignment {
-            cable,
-            name,
-            addresses: addresses.clone(),
-            bind: bind.clone(),
-            key,
-            retry: None,
-            is_on_its_own: false,
-        });
+        self.assignment = Some(peer);
         // A restarted daemon assigns the same peer again: the session goes on.
         let result = match (is_known, may_move) {
             (true, _) => Ok(()),

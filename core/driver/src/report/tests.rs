@@ -11,6 +11,10 @@ use std::time::Duration;
 
 const FRAME: Duration = Duration::from_millis(16);
 const TRANSFERS: u64 = 50;
+const CABLE: Route<'_> = Route::Cable {
+    interface: Some("usb0"),
+    machine: None,
+};
 
 struct Pair {
     now: LocalTime,
@@ -154,7 +158,7 @@ impl Pair {
     }
 
     fn reports(&self) -> [LinkReport; 2] {
-        [0, 1].map(|side| link_report(&self.bridges[side], Route::Cable(Some("usb0"))))
+        [0, 1].map(|side| link_report(&self.bridges[side], CABLE))
     }
 
     fn mode(&self, side: usize) -> Mode {

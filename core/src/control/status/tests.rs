@@ -7,10 +7,9 @@ fn remove(value: &mut Value, n: &mut usize) -> bool {
         Value::Object(map) => {
             let keys: Vec<String> = map.keys().cloned().collect();
             // Another version may lack these, and a LAN its time.
-            let is_optional = |key: &str| {
-                ["p999", "mean", "corrections", "transport"].contains(&key)
-                    || (key == "up_ms" && map.contains_key("machines"))
-            };
+            let newer = ["p999", "mean", "corrections", "transport", "machine"];
+            let is_optional =
+                |key: &str| newer.contains(&key) || (key == "up_ms" && map.contains_key("machines"));
             let keys: Vec<_> = keys.into_iter().filter(|key| !is_optional(key)).collect();
             let mut keys = keys.iter();
             keys.any(|key| {

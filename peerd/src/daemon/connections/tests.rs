@@ -81,6 +81,7 @@ fn up(interface: &str) -> FromDaemon {
         address: "127.0.0.1:1".into(),
         bind: None,
         key: None,
+        machine: None,
     }
 }
 
@@ -153,7 +154,7 @@ fn a_game_that_does_not_read_is_gone_and_the_next_one_served() {
     let (_game, token) = room.client(&[hello(Role::Game)]);
     let (_next, _) = room.client(&[hello(Role::Game)]);
     let refused = FromDaemon::Refused {
-        reason: "x".repeat(8000),
+        reason: "0".repeat(4000),
     };
     assert!(!room.pass(Duration::ZERO));
     for _ in 0..1000 {
@@ -175,7 +176,8 @@ fn a_game_that_does_not_read_is_gone_and_the_next_one_served() {
 fn a_report_of_an_interface_that_cannot_be_is_not_kept() {
     let mut room = Room::new("name");
     let report = ToDaemon::Report(LinkReport {
-        cable: Some("x".repeat(8000)),
+        cable: Some("0".repeat(4000)),
+        machine: Some("0".repeat(4000)),
         ..LinkReport::default()
     });
     let (_game, _) = room.client(&[hello(Role::Game), report]);
@@ -185,7 +187,7 @@ fn a_report_of_an_interface_that_cannot_be_is_not_kept() {
         .filter_map(|game| game.report.as_ref())
         .collect();
     assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].cable, None);
+    assert_eq!((&kept[0].cable, &kept[0].machine), (&None, &None));
 }
 
 #[test]
@@ -201,7 +203,7 @@ fn only_the_game_of_the_user_at_the_screen_says_whom_the_machine_trusts() {
     let (_game, token) = room.client(&[hello(Role::Game), ToDaemon::Playing(wish.clone())]);
     let mut playing = |uid, player| {
         room.clients.clients.get_mut(&token).unwrap().credentials.uid = uid;
-        room.clients.playing(lan, player).unwrap()
+        room.clients.offered(lan, player).unwrap().playing
     };
     // Root's, the player's, and anybody's where nobody is known to be at the screen, as on a handheld.
     for (uid, player) in [(0, Some(1000)), (1000, Some(1000)), (1001, None)] {
@@ -221,17 +223,53 @@ fn a_game_in_netplay_is_offered_on_no_lan_and_can_be_given_a_cable() {
         })
     };
     let (mut stream, token) = room.client(&[hello(Role::Game), report(Transport::Netplay)]);
-    assert_eq!(room.clients.playing(lan, None), None);
+    assert_eq!(room.clients.offered(lan, None), None);
     assert!(room.clients.wants(cable));
     room.clients.assign(&[(lan, up("wlan0"))], None);
     assert!(!room.clients.has(lan), "not given away either");
     room.say(&mut stream, token, &[report(Transport::Udp)]);
-    assert!(room.clients.playing(lan, None).is_some());
+    assert!(room.clients.offered(lan, None).is_some());
     room.clients.assign(&[(lan, up("wlan0"))], None);
     assert!(room.clients.has(lan));
     // It holds the link, and joins netplay.
     room.say(&mut stream, token, &[report(Transport::Netplay)]);
-    assert_eq!(room.clients.playing(lan, None), None);
+    assert_eq!(room.clients.offered(lan, None), None);
     let (_other, _) = room.client(&[hello(Role::Game)]);
-    assert_eq!(room.clients.playing(lan, None), None, "the link is still its");
+    assert_eq!(room.clients.offered(lan, None), None, "the link is still its");
+}
+
+#[test]
+fn a_game_that_is_linked_without_the_daemons_is_offered_to_its_partner_alone() {
+    let mut room = Room::new("held");
+    let lan = LinkId::Lan(IfIndex(7));
+    let linked = |machine: Option<&str>| {
+        ToDaemon::Report(LinkReport {
+            state: LinkState::Linked,
+            cable: Some("wlan0".into()),
+            machine: machine.map(str::to_owned),
+            ..LinkReport::default()
+        })
+    };
+    // It was linked before this daemon was started.
+    let (mut stream, token) = room.client(&[hello(Role::Game), linked(Some("2a"))]);
+    let now = room.now;
+    let names = BTreeMap::from([(lan, Name::new("wlan0"))]);
+    room.clients.adopt(now, &names, None);
+    let held_with = |room: &Room| room.clients.offered(lan, None).map(|of| of.held_with);
+    assert_eq!(held_with(&room), Some(Some(42)));
+    // One of an older version does not say with whom.
+    room.say(&mut stream, token, &[linked(None)]);
+    assert_eq!(held_with(&room), None, "nobody may choose it");
+    // The two daemons have found each other again, and lose each other once more.
+    let mut up = up("wlan0");
+    if let FromDaemon::PeerUp { machine, .. } = &mut up {
+        *machine = Some("2b".into());
+    }
+    room.clients.assign(&[(lan, up)], None);
+    assert_eq!(held_with(&room), Some(None));
+    room.clients.take_back(lan, Name::new("wlan0"), Loss::LeftLan);
+    assert_eq!(held_with(&room), Some(Some(43)));
+    // The two games have lost each other too.
+    room.say(&mut stream, token, &[report()]);
+    assert_eq!(held_with(&room), Some(None), "anybody's");
 }

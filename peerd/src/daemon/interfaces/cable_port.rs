@@ -5,7 +5,7 @@ use super::kernel_autoconf::Autoconf;
 use super::leftovers::Leftovers;
 use super::shared::Shared;
 use super::takeover::LastLook;
-use crate::daemon::assignment::{Event, LinkId, peer_up};
+use crate::daemon::assignment::{Event, LinkId, Way, peer_up};
 use crate::identity::{Mac, Name, Nonce};
 use crate::log_lines::refused;
 use crate::machine::address_plan::{Failure, Plan};
@@ -320,12 +320,7 @@ impl CablePort {
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let &(peer, plan) = self.cable.assignment()?;
         let at = |ip| SocketAddr::new(ip, BRIDGE_PORT);
-        let message = peer_up(
-            self.link.name,
-            peer,
-            &[at(plan.peer)],
-            (Some(at(plan.local)), None),
-        );
+        let message = peer_up(self.link.name, peer, &[at(plan.peer)], Way::Cable(at(plan.local)));
         Some((self.id(), message))
     }
 

@@ -1,14 +1,15 @@
 //! The state machine of one LAN interface with its two sockets. Its MAC and addresses are never touched.
 
 use super::shared::Shared;
-use crate::daemon::assignment::{Event, LinkId, peer_up};
+use crate::daemon::assignment::{Event, LinkId, Way, peer_up};
+use crate::daemon::connections::Offered;
 use crate::identity::{IfIndex, Name};
-use crate::machine::lan::{Lan, Output, Playing};
+use crate::machine::lan::{Lan, Output, Partner, Playing};
 use crate::sys::firewall_pinholes::{Network, Order};
 use crate::sys::multicast::LanSocket;
 use crate::wire::beacon::{Beacon, Game};
 use crate::wire::meeting::Datagram;
-use gamelink_core::control::{self, Code, FromDaemon, LanStatus, MachineStatus};
+use gamelink_core::control::{Code, FromDaemon, LanStatus, MachineStatus};
 use gamelink_core::time::LocalTime;
 use mio::Token;
 use std::net::SocketAddr;
@@ -112,15 +113,19 @@ impl LanPort {
     }
 
     /// Tells the LAN of the game that waits here; `is_open`: by the operator's word, whatever the game says.
-    pub(super) fn set_game(&mut self, now: LocalTime, playing: Option<&control::Playing>, is_open: bool) {
-        let playing = playing.map(|playing| Playing {
+    pub(super) fn set_game(&mut self, now: LocalTime, offered: Option<&Offered>, is_open: bool) {
+        let playing = offered.map(|Offered { playing, held_with }| Playing {
             game: Game {
                 title: Name::new(&playing.cartridge.title),
                 family: playing.cartridge.family,
                 digest: playing.cartridge.digest,
                 is_open: is_open || playing.is_open,
             },
-            partner: playing.partner.as_deref().map(Name::new),
+            partner: match (held_with, &playing.partner) {
+                (Some(box_id), _) => Partner::Linked(*box_id),
+                (None, Some(name)) => Partner::Named(Name::new(name)),
+                (None, None) => Partner::Anyone,
+            },
             code: playing.code.as_deref().and_then(Code::parse),
         });
         self.lan.set_game(now, playing);
@@ -128,7 +133,9 @@ impl LanPort {
 
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let (peer, addresses, key) = self.lan.assignment()?;
-        Some((self.id(), peer_up(self.name, peer, addresses, (None, Some(key)))))
+        let box_id = peer.box_id;
+        let message = peer_up(self.name, peer.name, addresses, Way::Lan { key, box_id });
+        Some((self.id(), message))
     }
 
     pub(super) fn status(&self, now: LocalTime) -> LanStatus {

@@ -1,6 +1,6 @@
 //! The choice of a partner on a LAN.
 
-use super::{CHOICE_TIMEOUT, Lan, Machine, Output};
+use super::{CHOICE_TIMEOUT, Lan, Machine, Output, Partner};
 use crate::identity::Instance;
 use crate::machine::peer_loss::Loss;
 use crate::machine::trust::{MachineId, Public};
@@ -53,8 +53,9 @@ impl Lan {
             return false;
         };
         let is_meant = match here.partner {
-            Some(_) => self.is_named(machine),
-            None => here.game.is_linked_with(&there),
+            Partner::Anyone => here.game.is_linked_with(&there),
+            Partner::Named(name) => self.is_called(machine, name),
+            Partner::Linked(box_id) => machine.box_id == box_id,
         };
         is_meant && self.is_trusted(machine)
     }
@@ -73,8 +74,8 @@ impl Lan {
             machine.said.chosen == me || machine.said.chosen == Instance::NONE && now >= machine.avoided_until
         };
         // A partner that the player names goes before one that is kept.
-        let is_named = self.playing.is_some_and(|playing| playing.partner.is_some());
-        let kept = self.kept.filter(|kept| now < kept.until && !is_named);
+        let is_free = self.playing.is_some_and(|of| of.partner == Partner::Anyone);
+        let kept = self.kept.filter(|kept| now < kept.until && is_free);
         let is_kept = |of: &&Machine| kept.is_none_or(|kept| kept.box_id == of.box_id);
         let candidates = self.roster.players();
         let candidates = candidates.filter(|of| may(of) && is_kept(of) && self.is_wanted(of));

@@ -182,11 +182,19 @@ impl Roster {
         Some(self.machines.len() - 1)
     }
 
-    /// Forgets earlier processes of a restarted machine, of the same address and machine.
+    /// Forgets earlier processes of a restarted machine: of one that was met, wherever it is heard now, and of
+    /// a stranger at its address.
     fn replace(&mut self, instance: Instance, address: SocketAddr, box_id: u64) -> bool {
-        let before = self.machines.len();
-        self.machines
-            .retain(|of| of.instance == instance || of.address.ip() != address.ip() || of.box_id != box_id);
+        let (before, met) = (self.machines.len(), self.find(instance).and_then(|of| of.met));
+        let is_earlier = |of: &Machine| {
+            of.instance != instance
+                && of.box_id == box_id
+                && match of.met {
+                    Some(_) => of.met == met,
+                    None => of.address.ip() == address.ip(),
+                }
+        };
+        self.machines.retain(|of| !is_earlier(of));
         self.machines.len() < before
     }
 

@@ -12,12 +12,22 @@ use std::time::Duration;
 /// Time for which a tool's request to show a code stands.
 const INVITATION: Duration = Duration::from_secs(120);
 
+/// Partner that the game of this machine may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Partner {
+    /// A machine that has the same game.
+    Anyone,
+    /// The machine of this name, as the player wishes.
+    Named(Name),
+    /// The machine with this `box_id`: the two games are linked, though the daemons have lost each other.
+    Linked(u64),
+}
+
 /// The game of this machine, and its player's wishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Playing {
     pub(crate) game: Game,
-    /// Machine to play with; `None` for any.
-    pub(crate) partner: Option<Name>,
+    pub(crate) partner: Partner,
     /// Code that the other machine shows.
     pub(crate) code: Option<Code>,
 }
@@ -53,13 +63,21 @@ impl fmt::Display for PairError {
 }
 
 impl Lan {
-    /// True if this is the machine that the player names. Where one of that name was met, no other is.
-    pub(super) fn is_named(&self, machine: &Machine) -> bool {
-        let partner = self.playing.and_then(|playing| playing.partner);
-        partner.is_some_and(|name| self.is_called(machine, name))
+    /// Name of the machine that the player names.
+    fn wish(&self) -> Option<Name> {
+        match self.playing?.partner {
+            Partner::Named(name) => Some(name),
+            Partner::Anyone | Partner::Linked(_) => None,
+        }
     }
 
-    fn is_called(&self, machine: &Machine, name: Name) -> bool {
+    /// True if this is the machine that the player names.
+    fn is_named(&self, machine: &Machine) -> bool {
+        self.wish().is_some_and(|name| self.is_called(machine, name))
+    }
+
+    /// True for a machine of this name. Where one of that name was met, no other is.
+    pub(super) fn is_called(&self, machine: &Machine, name: Name) -> bool {
         let is_met = self.trust.pairings().iter().any(|of| of.name == name);
         machine.name == name && (machine.met.is_some() || !is_met)
     }
@@ -73,8 +91,7 @@ impl Lan {
 
     /// Shows a code to the machine that the player or a tool names, where the two have none in common.
     pub(super) fn invite(&mut self) {
-        let wish = self.playing.and_then(|playing| playing.partner);
-        let name = wish.or(self.invitation.map(|invitation| invitation.name));
+        let name = self.wish().or(self.invitation.map(|invitation| invitation.name));
         let machine = name.and_then(|name| self.find_called(name));
         let other = machine.filter(|machine| !self.is_trusted(machine)).map(other);
         self.meeting.show_to(other);
@@ -126,8 +143,11 @@ impl Lan {
         if self.linked.is_some() {
             return None;
         }
-        let wish = self.playing?.partner;
-        wish.or(self.kept.map(|kept| kept.name))
+        match self.playing?.partner {
+            Partner::Anyone => self.kept.map(|kept| kept.name),
+            Partner::Named(name) => Some(name),
+            Partner::Linked(_) => None,
+        }
     }
 
     /// True if machines count that this one has not met.

@@ -3,7 +3,7 @@
 use super::lan_world::{World, beacon, identity, played, v4, v6};
 use super::random::Random;
 use crate::identity::{Instance, Name};
-use crate::machine::lan::{Lan, Output, PairError, Playing};
+use crate::machine::lan::{Lan, Output, PairError, Partner, Playing};
 use crate::machine::trust::{MachineId, Trust};
 use crate::wire::meeting::{Datagram, Step};
 use gamelink_core::control::{BRIDGE_PORT, Code, PairingStatus};
@@ -26,7 +26,7 @@ fn play(world: &mut World, n: u8, playing: Option<Playing>) {
 
 /// Wishes to play with this machine.
 fn wish(playing: Option<Playing>, partner: u8) -> Option<Playing> {
-    let partner = Some(identity(partner).name);
+    let partner = Partner::Named(identity(partner).name);
     Some(Playing { partner, ..playing? })
 }
 
@@ -38,7 +38,7 @@ fn closed(count: u8) -> World {
 }
 
 /// The code that machine `n` shows.
-fn shown(world: &World, n: u8) -> Option<Code> {
+pub(super) fn shown(world: &World, n: u8) -> Option<Code> {
     match world.lan(n).pairing() {
         PairingStatus::ShowsCode { code, .. } => Code::parse(&code),
         _ => None,

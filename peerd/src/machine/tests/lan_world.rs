@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use crate::identity::{Identity, Instance, Name, Nonce};
-use crate::machine::lan::{Lan, Output, Playing};
+use crate::machine::lan::{Lan, Output, Partner, Playing};
 use crate::machine::trust::{MachineId, Pairing, Public, Trust};
 use crate::wire::beacon::{Beacon, Game};
 use crate::wire::meeting::Datagram;
@@ -40,7 +40,7 @@ pub(super) fn played(is_there: bool) -> Option<Playing> {
             digest: 1,
             is_open: true,
         },
-        partner: None,
+        partner: Partner::Anyone,
         code: None,
     })
 }

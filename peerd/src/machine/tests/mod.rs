@@ -4,6 +4,7 @@ mod faults;
 mod hostile;
 mod lan_hostile;
 mod lan_meetings;
+mod lan_restarts;
 mod lan_world;
 mod random;
 mod uncertain;
