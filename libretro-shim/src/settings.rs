@@ -3,7 +3,8 @@
 use crate::ffi;
 use crate::options::{self, LinkMode};
 use gamelink_core::control::DEFAULT_SOCKET;
-use gamelink_driver::Config;
+use gamelink_driver::{Config, known_machines};
+use std::collections::BTreeSet;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
@@ -65,6 +66,15 @@ impl Settings {
         }
         Settings { config, problems }
     }
+}
+
+/// Names of the machines that this one has met, where a daemon keeps them.
+pub(crate) fn machines_met() -> BTreeSet<CString> {
+    let config = Settings::read(|name| std::env::var_os(name)).config;
+    let control = config.control.filter(|_| config.peer.is_none());
+    let known = control.map(|path| known_machines(&path)).unwrap_or_default();
+    let names = known.into_iter().filter_map(|name| CString::new(name).ok());
+    names.collect()
 }
 
 fn parsed<A: FromStr<Err: std::fmt::Display>>(

@@ -13,6 +13,7 @@ mod direct_port;
 mod flood_guard;
 mod game_socket;
 mod hub;
+mod known_machines;
 mod packets;
 mod peer_hosts;
 mod peer_path;
@@ -31,6 +32,7 @@ pub use gamelink_core::control::{
     Acquaintance, Cartridge, LanStatus, MachineStatus, PairingStatus, Playing, Transport,
 };
 pub use gamelink_core::protocol::{Key, KeyError, MAX_DATAGRAM};
+pub use known_machines::known_machines;
 pub use packets::PacketExchange;
 pub use peer_hosts::{LookupError, PeerHosts};
 pub use report::{ClockReport, Report, TimesReport};

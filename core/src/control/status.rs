@@ -34,6 +34,10 @@ pub struct Status {
     pub lans: Vec<LanStatus>,
     /// The games.
     pub games: Vec<GameStatus>,
+    /// Names of the machines that this one has met, in the order of their last meeting; an older daemon does
+    /// not say them.
+    #[serde(default)]
+    pub known: Vec<String>,
     /// Entries were left out, as the rest filled a line of the control socket.
     pub is_cut_short: bool,
 }

@@ -11,8 +11,10 @@ use crate::fail_points;
 use crate::lifecycle::session;
 use crate::options::{Declaration, Form, LinkKey};
 use crate::presentation::Mode;
+use crate::settings;
 use crate::unpoisoned_lock::lock;
 use libc::{c_uint, c_void};
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::sync::Mutex;
 
@@ -25,6 +27,9 @@ struct Stock {
     form: Form,
     us: Declaration,
     local: Option<Declaration>,
+    /// The machines that this one had met when the core was loaded: the player may have chosen one, and a
+    /// frontend forgets a choice that is not listed.
+    met: BTreeSet<CString>,
 }
 
 static STOCK: Mutex<Option<Stock>> = Mutex::new(None);
@@ -48,7 +53,9 @@ impl Stock {
     /// Declares it to the frontend, with our own options.
     fn declare(&self, partners: &[CString]) -> bool {
         let mut us = self.us.clone();
-        us.add_own(self.form, partners);
+        let partners: BTreeSet<&CString> = self.met.iter().chain(partners).collect();
+        let partners: Vec<CString> = partners.into_iter().cloned().collect();
+        us.add_own(self.form, &partners);
         let us = option_arrays::write(self.form, us);
         let local = self.local.clone();
         let local = local.map(|local| option_arrays::write(self.form, local));
@@ -181,6 +188,7 @@ unsafe fn set_options(command: c_uint, form: Form, data: *mut c_void) -> bool {
         form,
         us,
         local,
+        met: settings::machines_met(),
     };
     let result = stock.declare(&[]);
     *lock(&STOCK) = Some(stock);

@@ -226,13 +226,7 @@ impl Interfaces {
     /// Forgets the key of a machine; the answer is for a person.
     pub(super) fn forget(&mut self, now: LocalTime, name: &str) -> Result<String, String> {
         if !self.keys.forget(name) {
-            let known: Vec<_> = self
-                .keys
-                .trust
-                .pairings()
-                .iter()
-                .map(|of| of.name.as_str())
-                .collect();
+            let known: Vec<_> = self.keys.names().collect();
             return Err(format!("no key of {name} is kept; kept: {}", known.join(", ")));
         }
         self.share_trust(now);
@@ -314,6 +308,7 @@ impl Interfaces {
             resyncs: self.resyncs,
             cables: self.ports.values().take(8).map(|port| port.status(now)).collect(),
             lans: self.lans.values().take(2).map(|port| port.status(now)).collect(),
+            known: self.keys.names().map(str::to_owned).collect(),
             ..Status::default()
         }
     }

@@ -9,24 +9,31 @@ use std::process::ExitCode;
 
 /// Prints the machines, as JSON where a program reads them.
 pub(crate) fn run(control: &Path, is_json: bool) -> Result<ExitCode, Failure> {
-    let lans = Client::connect(control)?.status()?.lans;
+    let status = Client::connect(control)?.status()?;
     if is_json {
-        let text = serde_json::to_string_pretty(&lans).map_err(|error| error.to_string())?;
+        let text = serde_json::to_string_pretty(&status.lans).map_err(|error| error.to_string())?;
         println!("{text}");
     } else {
-        print!("{}", describe(&lans));
+        print!("{}", describe(&status.lans, &status.known));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn describe(lans: &[LanStatus]) -> String {
+/// The machines that are heard, and after them those that were met and are not.
+fn describe(lans: &[LanStatus], known: &[String]) -> String {
     if lans.is_empty() {
         return "no LAN is served: start the daemon with `peerd run --lan INTERFACE`\n".to_owned();
     }
     let machines = lans
         .iter()
         .flat_map(|lan| lan.machines.iter().map(move |of| (lan, of)));
-    let rows: Vec<[String; 4]> = machines.map(|(lan, of)| row(lan, of)).collect();
+    let is_heard = |name: &&String| {
+        let mut heard = lans.iter().flat_map(|lan| &lan.machines);
+        heard.any(|of| of.is_paired && of.name == **name)
+    };
+    let away = known.iter().filter(|name| !is_heard(name));
+    let away = away.map(|name| [name, "-", "kept", "away"].map(|text| visible(text).to_string()));
+    let rows: Vec<[String; 4]> = machines.map(|(lan, of)| row(lan, of)).chain(away).collect();
     if rows.is_empty() {
         return "no other machine is heard: is Gamelink started there? See `peerd doctor`\n".to_owned();
     }
@@ -94,7 +101,8 @@ mod tests {
             ],
             ..LanStatus::default()
         };
-        let text = describe(&[lan]);
+        let known = ["cy", "ada", "dee"].map(str::to_owned);
+        let text = describe(&[lan], &known);
         let lines: Vec<&str> = text.lines().collect();
         assert!(
             lines[1].starts_with("ada ") && lines[1].ends_with("  waits"),
@@ -105,7 +113,9 @@ mod tests {
             "{text}"
         );
         assert!(lines[3].ends_with("another game"), "{text}");
-        assert!(describe(&[LanStatus::default()]).contains("no other machine"));
-        assert!(describe(&[]).contains("--lan"));
+        assert_eq!(lines[4], "dee      -       kept  away");
+        assert_eq!(lines.len(), 5, "{text}");
+        assert!(describe(&[LanStatus::default()], &[]).contains("no other machine"));
+        assert!(describe(&[], &known).contains("--lan"));
     }
 }

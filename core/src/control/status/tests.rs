@@ -7,7 +7,7 @@ fn remove(value: &mut Value, n: &mut usize) -> bool {
         Value::Object(map) => {
             let keys: Vec<String> = map.keys().cloned().collect();
             // Another version may lack these, and a LAN its time.
-            let newer = ["p999", "mean", "corrections", "transport", "machine"];
+            let newer = ["p999", "mean", "corrections", "transport", "machine", "known"];
             let is_optional =
                 |key: &str| newer.contains(&key) || (key == "up_ms" && map.contains_key("machines"));
             let keys: Vec<_> = keys.into_iter().filter(|key| !is_optional(key)).collect();

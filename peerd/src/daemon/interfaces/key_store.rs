@@ -36,6 +36,11 @@ impl KeyStore {
         }
     }
 
+    /// Names of the machines that were met, the last one first.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.trust.pairings().iter().map(|of| of.name.as_str())
+    }
+
     pub(super) fn keep(&mut self, pairing: Pairing) {
         // A loose cable must not wear out a memory card.
         if self.trust.find(pairing.machine) == Some(&pairing) {
