@@ -127,8 +127,8 @@ pub struct LinkReport {
     /// Interface of the link, as a daemon named it: a restarted daemon leaves the game there.
     #[serde(deserialize_with = "Option::deserialize")]
     pub cable: Option<String>,
-    /// Machine of the peer, as a daemon named it: a restarted daemon offers the game to that one alone. An older game does
-    /// not say it.
+    /// Machine of the peer, as a daemon named it: a restarted daemon offers the game to that one alone. An
+    /// older game does not say it.
     #[serde(default)]
     pub machine: Option<String>,
     /// Transport of the link's datagrams; only [`Transport::Udp`] goes over a cable. An older game does not

@@ -154,7 +154,7 @@ fn a_game_that_does_not_read_is_gone_and_the_next_one_served() {
     let (_game, token) = room.client(&[hello(Role::Game)]);
     let (_next, _) = room.client(&[hello(Role::Game)]);
     let refused = FromDaemon::Refused {
-        reason: "0".repeat(4000),
+        reason: "x".repeat(8000),
     };
     assert!(!room.pass(Duration::ZERO));
     for _ in 0..1000 {
