@@ -170,6 +170,9 @@ impl Game {
             // The peer does not wait for a game that it takes to be paused.
             context.outbox.transmit();
         }
+        if let Some(rollback) = self.exchange.rollback_mut().filter(|_| context.is_excused) {
+            rollback.handle_silence();
+        }
         let frame = self.emulation.handle_frame_start(now, is_armed, port);
         let effects = self.exchange.frame_start(&mut context.exchange(), frame);
         self.apply(context, effects);

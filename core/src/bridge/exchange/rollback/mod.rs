@@ -255,6 +255,11 @@ impl Rollback {
         self.history.settings.is_leading = is_leading;
     }
 
+    /// A call begins in which the peer cannot answer: it is silent, in either direction, or paused.
+    pub fn handle_silence(&mut self) {
+        self.history.window.handle_silence();
+    }
+
     /// True if bytes are taken at the moments at which they were made: both cores tell their time.
     #[must_use]
     pub fn has_timeline(&self) -> bool {

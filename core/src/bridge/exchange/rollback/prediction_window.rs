@@ -39,6 +39,8 @@ const RARELY_LATE: Duration = Duration::from_millis(3);
 const SPARE_OFFERS: u64 = 10;
 /// Calls over which the peer's best rate of verdicts, and the quickest of them, are looked for: a second.
 const RATE_CALLS: u32 = 60;
+/// Calls behind a silence in which the window is wider: a second.
+const RESUMED_CALLS: u32 = 60;
 /// Least distance of two stalls that shorten a queue, in calls: fewer than one frame in a hundred.
 const DRAIN_PERIOD: u32 = 120;
 /// Largest power of two by which that distance grows while such stalls do not help.
@@ -66,6 +68,10 @@ pub(super) struct PredictionWindow {
     calls: VecDeque<Verdicts>,
     /// Calls since the game last stood still.
     running: u32,
+    /// The peer has been silent, and the game has stood still since then without a verdict.
+    was_silent: bool,
+    /// Calls for which the window stays wider after a silence.
+    resumed: u32,
     drain: Drain,
 }
 
@@ -101,6 +107,8 @@ impl Default for PredictionWindow {
             overdue: Frequency::default(),
             calls: vec![Verdicts::default(); RATE_CALLS as usize].into(),
             running: 0,
+            was_silent: false,
+            resumed: 0,
             drain: Drain::default(),
         }
     }
@@ -133,6 +141,9 @@ impl PredictionWindow {
 
     /// A verdict arrived, so many frames after its offer was made.
     pub(super) fn handle_verdict(&mut self, age: u64) {
+        if std::mem::take(&mut self.was_silent) {
+            self.resumed = RESUMED_CALLS;
+        }
         let call = &mut self.calls[0];
         call.count = call.count.saturating_add(1);
         call.quickest = Some(call.quickest.map_or(age, |before| before.min(age)));
@@ -155,6 +166,11 @@ impl PredictionWindow {
         self.drain.before = Some(standing);
         self.drain.next_stall_in = DRAIN_PERIOD << self.drain.failures;
         true
+    }
+
+    /// A call begins in which the peer cannot answer.
+    pub(super) fn handle_silence(&mut self) {
+        self.was_silent = true;
     }
 
     /// The game stands still in this call.
@@ -185,7 +201,10 @@ impl PredictionWindow {
             self.cost -= self.cost.saturating_sub(self.mean) / COST_DECAY_DIVISOR;
             self.mean -= self.mean / MEAN_DECAY_DIVISOR;
         }
+        let has_stalled = self.running == 0;
+        self.was_silent &= has_stalled;
         self.running = self.running.saturating_add(1);
+        self.resumed = self.resumed.saturating_sub(1);
         self.drain.next_stall_in = self.drain.next_stall_in.saturating_sub(1);
         if self.running == RATE_CALLS
             && let Some(before) = self.drain.before.take()
@@ -208,7 +227,16 @@ impl PredictionWindow {
     /// The same on a machine with slack to spare.
     fn path_clocking(&self, is_refused: bool) -> u64 {
         let refusal = if is_refused { REFUSAL_FRAMES } else { 0 };
-        (self.round_trip + LISTEN_FRAMES + refusal).min(MAX_CLOCKING_FRAMES)
+        (self.round_trip + LISTEN_FRAMES + refusal + self.resumption()).min(MAX_CLOCKING_FRAMES)
+    }
+
+    /// Frames by which the window is wider after a silence: a round trip at first, and less and less.
+    ///
+    /// The game stood still at the end of its window. Where the first verdicts show that it has read a wrong
+    /// byte, it makes what follows anew, in frames as old as that: for want of verdicts on these it would
+    /// stand still for another round trip, though the peer is there.
+    fn resumption(&self) -> u64 {
+        (self.round_trip * u64::from(self.resumed)).div_ceil(RESUMED_CALLS.into())
     }
 
     /// True if a machine with slack to spare would go on, where offers have been open for so many frames, and

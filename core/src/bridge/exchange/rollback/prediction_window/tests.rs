@@ -10,6 +10,45 @@ fn the_horizon_is_the_round_trip_and_three_frames() {
     assert_eq!(window.clocking(false), MAX_CLOCKING_FRAMES);
 }
 
+/// A call in which the game stands still for a peer that cannot answer.
+fn wait_in_silence(window: &mut PredictionWindow) {
+    window.handle_silence();
+    window.handle_stall();
+    window.handle_call_end();
+}
+
+#[test]
+fn behind_a_silence_the_window_is_wider_by_a_round_trip_and_less_and_less_for_a_second() {
+    let mut window = PredictionWindow::default();
+    window.set_round_trip(Duration::from_millis(100));
+    let usual = window.clocking(false);
+    window.handle_silence();
+    window.handle_call_end();
+    window.handle_call_end();
+    window.handle_verdict(3);
+    assert_eq!(window.clocking(false), usual, "the game did not stand still");
+    wait_in_silence(&mut window);
+    assert_eq!(window.clocking(false), usual, "nothing has come through");
+    window.handle_verdict(3);
+    assert_eq!(window.clocking(false), usual + 7);
+    (0..RESUMED_CALLS / 2).for_each(|_| window.handle_call_end());
+    assert_eq!(window.clocking(false), usual + 4);
+    (0..RESUMED_CALLS / 2).for_each(|_| window.handle_call_end());
+    window.handle_verdict(3);
+    assert_eq!(window.clocking(false), usual);
+}
+
+#[test]
+fn a_silence_gives_no_frames_to_a_machine_without_the_slack_for_them() {
+    let mut window = PredictionWindow::default();
+    window.set_round_trip(Duration::from_millis(200));
+    window.set_slack(Duration::from_millis(12));
+    correct(&mut window, 60, Duration::from_millis(2));
+    wait_in_silence(&mut window);
+    window.handle_verdict(3);
+    assert_eq!(window.clocking(false), 6);
+}
+
 /// Calls that each have corrections of all causes, so many frames dear.
 fn correct(window: &mut PredictionWindow, calls: u32, cost: Duration) {
     for _ in 0..calls {
