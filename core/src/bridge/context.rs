@@ -5,6 +5,7 @@ use super::liveness::Liveness;
 use super::notice::Notices;
 use super::outbox::Outbox;
 use super::stats::Stats;
+use crate::protocol::Sequence;
 use crate::time::{LocalTime, Span, TCycles};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub(super) struct Context<'a> {
     pub(super) now: LocalTime,
     pub(super) clock_offset: Option<Span>,
     pub(super) is_linked: bool,
+    /// Newest sequence number sent to the peer.
+    pub(super) sent: Sequence,
     /// The peer cannot answer: it says that it is paused, or the path is silent in either direction.
     pub(super) is_excused: bool,
     pub(super) round_trip: RoundTrip,
@@ -62,6 +65,8 @@ impl Context<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     pub(super) since: LocalTime,
+    /// Newest sequence number sent before: later datagrams have the offer.
+    pub(super) sent: Sequence,
     /// The wait lasts since then for the table: while the peer is excused, a patient wait does not count.
     pub(super) counted_from: LocalTime,
     pub(super) limit: Limit,
@@ -71,11 +76,13 @@ pub(super) struct Wait {
 
 impl Wait {
     /// A wait that begins now.
-    pub(super) fn new(now: LocalTime, limit: Limit, round_trip: Duration) -> Wait {
+    pub(super) fn new(context: &Context<'_>, limit: Limit) -> Wait {
+        let (now, round_trip) = (context.now, context.round_trip.mean);
         // Long enough for a verdict that needs no waiting for a frame, in either direction.
         let pause = (round_trip.mul_f32(1.5) + Duration::from_millis(8)).min(LONGEST_RETRANSMIT);
         Wait {
             since: now,
+            sent: context.sent,
             counted_from: now,
             limit,
             retransmit: (limit == Limit::Table).then(|| (now.after(pause), pause)),

@@ -292,7 +292,7 @@ impl Game {
     /// Does what the exchange wants.
     fn apply(&mut self, context: &mut Context<'_>, effects: Effects) {
         if let Some(limit) = effects.wait {
-            self.wait = Some(Wait::new(context.now, limit, context.round_trip.mean));
+            self.wait = Some(Wait::new(context, limit));
         }
         if let Some(byte) = effects.read {
             self.finish(context, byte);

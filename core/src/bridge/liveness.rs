@@ -13,7 +13,7 @@
 
 use super::stats::Timeouts;
 use crate::protocol::{Flags, Header, Sequence};
-use crate::time::LocalTime;
+use crate::time::{LocalTime, TCycles};
 use std::time::Duration;
 
 /// After a refusal, one transfer in so many is offered all the same, or two clocking games would never meet.
@@ -29,6 +29,15 @@ const STANDING_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait for a peer that has let one run out, until it gives a verdict: three frames.
 const OVERDUE_WAIT: Duration = Duration::from_millis(50);
 
+/// Most frames from one datagram to the next of a peer that is not silent: two in a row may be lost.
+const FRAMES_TOGETHER: u64 = 3;
+
+/// Longest time from frame to frame that counts: 50 Hz.
+const LONGEST_PERIOD: Duration = Duration::from_millis(20);
+
+/// Divisor of the difference by which the period follows a shorter one.
+const PERIOD_FALL_DIVISOR: u32 = 16;
+
 /// Three frames: a peer that is heard after so long without a new frame stands still.
 const STANDING_AFTER: Duration = Duration::from_millis(50);
 
@@ -39,6 +48,10 @@ pub struct Liveness {
     frames: u64,
     last_advance: LocalTime,
     last_heard: LocalTime,
+    /// Arrival of the first datagram of its newest frame, where no more than two before it were missed.
+    frame_at: LocalTime,
+    /// Time from one of its frames to the next, at worst lately; at least the Game Boy's own.
+    frame_period: Duration,
     /// As the newest datagram had them.
     flags: Flags,
     /// When its next frame begins, as far as it says: after a frame in which its game clocked.
@@ -85,6 +98,14 @@ impl Liveness {
         // What one that let a wait run out says of its game is not believed.
         if header.flags.contains(Flags::ARMED) && !self.is_overdue {
             self.refused = None;
+        }
+        if (1..=FRAMES_TOGETHER).contains(&header.frames.saturating_sub(self.frames)) {
+            let period = now
+                .since(self.frame_at)
+                .clamp(TCycles::FRAME.nominal_duration(), LONGEST_PERIOD);
+            let fall = self.frame_period.saturating_sub(period) / PERIOD_FALL_DIVISOR;
+            self.frame_period = period.max(self.frame_period - fall);
+            self.frame_at = now;
         }
         if header.frames > self.frames {
             self.frames = header.frames;
@@ -136,6 +157,16 @@ impl Liveness {
     /// two frames.
     pub(super) fn next_frame_at(&self) -> Option<LocalTime> {
         self.next_frame_at
+    }
+
+    /// Start of its newest frame, as its path shows it; behind a silence, of the newest one before.
+    pub(super) fn frame_at(&self) -> LocalTime {
+        self.frame_at
+    }
+
+    /// Time from one of its frames to the next, at worst lately.
+    pub(super) fn frame_period(&self) -> Duration {
+        self.frame_period
     }
 
     /// True if a request is worth offering now; the peer is linked.
@@ -295,5 +326,27 @@ mod tests {
         assert_eq!((0..90).filter(|_| liveness.may_offer()).count(), 3);
         liveness.handle_header(T, &header(2, 2, Flags::ARMED));
         assert!(liveness.may_offer());
+    }
+
+    #[test]
+    fn the_period_of_a_slower_peer_is_its_longest_lately() {
+        let mut liveness = Liveness::default();
+        for i in 0..100 {
+            // It says so between two frames, too.
+            liveness.handle_header(at(i * 10), &header(i + 1, i / 2 + 1, Flags::default()));
+        }
+        assert_eq!(liveness.frame_period(), Duration::from_millis(20));
+        assert_eq!(liveness.frame_at(), at(980));
+        liveness.handle_header(at(2000), &header(200, 99, Flags::default()));
+        assert_eq!(
+            liveness.frame_at(),
+            at(980),
+            "no start of a frame, behind a silence"
+        );
+        for i in 0..100 {
+            liveness.handle_header(at(2017 + i * 17), &header(201 + i, 100 + i, Flags::default()));
+        }
+        let period = liveness.frame_period();
+        assert!(period < Duration::from_micros(17_200), "{period:?}");
     }
 }

@@ -19,6 +19,7 @@ mod frame_budget;
 mod frame_lead;
 mod game;
 mod io;
+mod leaving;
 mod liveness;
 mod notice;
 mod outbox;
@@ -63,13 +64,6 @@ use std::time::Duration;
 
 /// A datagram is sent at least so often.
 const HEARTBEAT: Duration = Duration::from_millis(100);
-
-/// A call of the frontend lasts for so long before it is left: a little less than a frame, so that a frontend
-/// with a rhythm of its own calls again at once.
-const LONGEST_CALL: Duration = Duration::from_millis(15);
-
-/// Longest time between two datagrams of a peer whose game plays: a frame and some jitter.
-const LONGEST_GAP: Duration = Duration::from_millis(20);
 
 /// One end of the cable.
 #[derive(Clone, Debug, Default)]
@@ -180,18 +174,19 @@ impl Bridge {
     }
 
     /// When the owner of the core should end the frontend's call that began at `called`, in which the game
-    /// waits; `None` where it cannot, or need not.
+    /// waits; `None` where it cannot, or need not. The answer changes with each input: see the module
+    /// `leaving`.
     #[must_use]
     pub fn leave_at(&self, called: LocalTime) -> Option<LocalTime> {
         let is_patient = self.liveness.is_patient() && self.mode() == Mode::Strict;
-        self.game.wait().filter(|_| is_patient)?;
-        // A peer that is heard answers soon: two games that exchange many bytes a frame miss each other's
-        // where one of them goes by its frontend's rhythm.
-        let absent_since = match self.liveness.is_paused() {
-            true => called,
-            false => self.session.silent_since(),
-        };
-        Some(called.after(LONGEST_CALL).max(absent_since.after(LONGEST_GAP)))
+        let wait = self.game.wait().filter(|_| is_patient)?;
+        Some(leaving::leave_at(
+            called,
+            &wait,
+            &self.session,
+            &self.liveness,
+            self.round_trip(),
+        ))
     }
 
     /// Sets the key that this side has in common with its peer: no datagram without it is used from here on.
@@ -291,6 +286,7 @@ impl Bridge {
             is_excused: self.is_peer_excused(now),
             clock_offset: self.clock.offset(),
             is_linked: self.session.is_linked(),
+            sent: self.session.sent(),
             round_trip: self.round_trip(),
             liveness: &mut self.liveness,
             outbox: &mut self.outbox,

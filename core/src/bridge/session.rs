@@ -130,6 +130,16 @@ impl Session {
         self.last_heard.min(deaf_since)
     }
 
+    /// Newest sequence number sent to the peer, 0 for none.
+    pub(super) fn sent(&self) -> Sequence {
+        self.heard_of_us.sent
+    }
+
+    /// Newest one that the peer acknowledged.
+    pub(super) fn acknowledged(&self) -> Sequence {
+        self.heard_of_us.acknowledged
+    }
+
     /// This side's number.
     #[must_use]
     pub fn ours(&self) -> Nonce {
