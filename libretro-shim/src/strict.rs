@@ -1,6 +1,7 @@
 //! Strict mode: the game waits for each byte inside the core's frame. Where the peer is not heard, or paused,
-//! a call of `retro_run` that has lasted for nearly a frame ends there. It shows the last picture again, with
-//! silence, as do the calls after it until the byte is there; meanwhile the player has menu and buttons.
+//! or the frame cannot end in time, a call of `retro_run` that has lasted for nearly a frame ends there. It
+//! shows the last picture again, with silence, as do the calls after it until the byte is there; meanwhile the
+//! player has menu and buttons.
 
 use crate::ffi::core_callbacks::{self, presentation};
 use crate::ffi::frame_stack::FrameStack;

@@ -98,8 +98,8 @@ impl Link {
     /// says.
     ///
     /// In strict mode `leave` is called, without the lock, once the frontend's call has lasted for nearly a
-    /// frame and the peer is silent or paused, where [`set_patient`](Link::set_patient) says that it can end
-    /// that call there: it then returns in a later one, after [`frame_resume`](Link::frame_resume).
+    /// frame and the bridge says so, where [`set_patient`](Link::set_patient) says that it can end that call
+    /// there: it then returns in a later one, after [`frame_resume`](Link::frame_resume).
     #[must_use]
     pub fn game_read(&self, leave: impl Fn() -> Patience) -> [u8; 2] {
         let mut hub = self.shared.lock();
@@ -117,7 +117,8 @@ impl Link {
                 hub = self.shared.lock();
                 now = time::now();
                 let is_over = match patience {
-                    Patience::GoesOn => false,
+                    // The answer may have come between the two calls.
+                    Patience::GoesOn => continue,
                     Patience::IsShort => now.since(hub.direct.called()) >= WAIT_LIMIT,
                     Patience::IsOver => true,
                 };
