@@ -1,14 +1,15 @@
 //! Leaving: when a call of the frontend ends in which the game waits for a peer that is not heard.
 //!
-//! A call that lasts on costs the player menu and buttons; one that is left costs the game up to a frame: it
-//! goes on by the frontend's rhythm, and two games that exchange many bytes a frame then miss each other's.
-//! So a call is left once a peer that is there would have been heard: one that is in its frame answers within
-//! a round trip, and one that rests is heard again when its next frame begins.
+//! A call that lasts on costs the player menu, buttons and pictures; one that is left costs a game that would
+//! have ended its frame in time up to a frame. So it is left once a peer that is there would have been heard:
+//! one that is in its frame answers within a round trip, and one that rests is heard again when its next frame
+//! begins. The frame of a game that exchanges many bytes in it, each for a round trip, or one over a long
+//! path, cannot end in time: there a call is left as soon as it has lasted for nearly a frame.
 
 use super::context::{RoundTrip, Wait};
 use super::liveness::Liveness;
 use super::session::Session;
-use crate::time::LocalTime;
+use crate::time::{LocalTime, TCycles};
 use std::time::Duration;
 
 /// A call of the frontend lasts for so long before it is left: a little less than a frame, so that a frontend
@@ -22,9 +23,8 @@ const LONGEST_GAP: Duration = Duration::from_millis(20);
 /// Time by which a peer may be late besides what its path shows: a wake-up, and its own work before it sends.
 const MARGIN: Duration = Duration::from_millis(2);
 
-/// Round trips in the longest call in which each byte takes one: a frame has time for 17 bytes, and the peer
-/// works between them.
-const LONGEST_ROUND_TRIPS: u32 = 22;
+/// Bytes that a game has waited for in its frame, after which it counts as one that exchanges many.
+const MANY_BYTES: u32 = 2;
 
 /// Knowledge of a peer that is not heard while the game waits.
 #[derive(Clone, Copy, Debug)]
@@ -37,39 +37,39 @@ struct Absence {
     frame_at: LocalTime,
     /// Start of its next one.
     next_frame_at: LocalTime,
-    frame_period: Duration,
     round_trip: RoundTrip,
 }
 
-/// Moment at which to leave the call that began at `called`.
+/// Moment at which to leave the call that began at `called`; the game has waited for so many `bytes` in its
+/// frame before this one.
 pub(super) fn leave_at(
     called: LocalTime,
-    wait: &Wait,
+    (wait, bytes): (&Wait, u32),
     session: &Session,
     peer: &Liveness,
     round_trip: RoundTrip,
 ) -> LocalTime {
     let earliest = called.after(LONGEST_CALL);
-    if peer.is_paused() {
+    let is_late_anyway = bytes >= MANY_BYTES || round_trip.mean >= LONGEST_CALL;
+    if peer.is_paused() || is_late_anyway {
         return earliest;
     }
     let next_frame_at = peer
         .next_frame_at()
-        .unwrap_or_else(|| peer.frame_at().after(peer.frame_period()));
+        .unwrap_or_else(|| peer.frame_at().after(TCycles::FRAME.nominal_duration()));
     let absence = Absence {
         silent_since: session.silent_since(),
         unheard_offer: (session.acknowledged() <= wait.sent).then_some(wait.since),
         frame_at: peer.frame_at(),
         next_frame_at,
-        frame_period: peer.frame_period(),
         round_trip,
     };
-    absence.absent_from(called).max(earliest)
+    absence.absent_from().max(earliest)
 }
 
 impl Absence {
-    /// Moment from which on the peer counts as absent, unless it is heard before. The call began at `called`.
-    fn absent_from(&self, called: LocalTime) -> LocalTime {
+    /// Moment from which on the peer counts as absent, unless it is heard before.
+    fn absent_from(&self) -> LocalTime {
         let RoundTrip { mean, slow } = self.round_trip;
         // A long path varies by more than the newest samples show.
         let margin = MARGIN + mean / 2 + slow.saturating_sub(mean);
@@ -82,19 +82,9 @@ impl Absence {
         } else {
             self.next_frame_at
         };
-        let frame_due = next_frame
-            .after(margin)
-            .min(called.after(self.longest_exchange()));
         answer_due
-            .max(frame_due)
+            .max(next_frame.after(margin))
             .min(self.silent_since.after(LONGEST_GAP))
-    }
-
-    /// Longest call of a game that clocks back to back: the peer takes half of a frame's bytes in each of its
-    /// own frames, or fewer where each costs a long round trip.
-    fn longest_exchange(&self) -> Duration {
-        let frames = self.frame_period.max(LONGEST_ROUND_TRIPS * self.round_trip.slow);
-        self.frame_period + frames + MARGIN
     }
 }
 
@@ -118,7 +108,6 @@ mod tests {
             unheard_offer: None,
             frame_at,
             next_frame_at: frame_at.after(FRAME),
-            frame_period: FRAME,
             round_trip: RoundTrip {
                 mean: round_trip,
                 slow: round_trip,
@@ -128,7 +117,7 @@ mod tests {
 
     /// The call's length when the peer is sure to be absent.
     fn sure_after(absence: Absence) -> Duration {
-        absence.absent_from(CALLED).since(CALLED)
+        absence.absent_from().since(CALLED)
     }
 
     #[test]
@@ -171,20 +160,6 @@ mod tests {
             ..deaf
         };
         assert_eq!(sure_after(late), LONGEST_GAP);
-    }
-
-    #[test]
-    fn no_call_waits_for_a_third_frame_where_bytes_are_quick() {
-        let quick = Absence {
-            silent_since: at(30),
-            ..absence(at(30), MS / 2)
-        };
-        assert!(sure_after(quick) < 2 * FRAME + 3 * MS);
-        let slow = Absence {
-            silent_since: at(30),
-            ..absence(at(30), 2 * MS)
-        };
-        assert!(sure_after(slow) > 3 * FRAME - 5 * MS, "a byte takes longer");
     }
 
     #[test]

@@ -13,7 +13,7 @@
 
 use super::stats::Timeouts;
 use crate::protocol::{Flags, Header, Sequence};
-use crate::time::{LocalTime, TCycles};
+use crate::time::LocalTime;
 use std::time::Duration;
 
 /// After a refusal, one transfer in so many is offered all the same, or two clocking games would never meet.
@@ -32,12 +32,6 @@ const OVERDUE_WAIT: Duration = Duration::from_millis(50);
 /// Most frames from one datagram to the next of a peer that is not silent: two in a row may be lost.
 const FRAMES_TOGETHER: u64 = 3;
 
-/// Longest time from frame to frame that counts: 50 Hz.
-const LONGEST_PERIOD: Duration = Duration::from_millis(20);
-
-/// Divisor of the difference by which the period follows a shorter one.
-const PERIOD_FALL_DIVISOR: u32 = 16;
-
 /// Three frames: a peer that is heard after so long without a new frame stands still.
 const STANDING_AFTER: Duration = Duration::from_millis(50);
 
@@ -50,8 +44,6 @@ pub struct Liveness {
     last_heard: LocalTime,
     /// Arrival of the first datagram of its newest frame, where no more than two before it were missed.
     frame_at: LocalTime,
-    /// Time from one of its frames to the next, at worst lately; at least the Game Boy's own.
-    frame_period: Duration,
     /// As the newest datagram had them.
     flags: Flags,
     /// When its next frame begins, as far as it says: after a frame in which its game clocked.
@@ -100,11 +92,6 @@ impl Liveness {
             self.refused = None;
         }
         if (1..=FRAMES_TOGETHER).contains(&header.frames.saturating_sub(self.frames)) {
-            let period = now
-                .since(self.frame_at)
-                .clamp(TCycles::FRAME.nominal_duration(), LONGEST_PERIOD);
-            let fall = self.frame_period.saturating_sub(period) / PERIOD_FALL_DIVISOR;
-            self.frame_period = period.max(self.frame_period - fall);
             self.frame_at = now;
         }
         if header.frames > self.frames {
@@ -162,11 +149,6 @@ impl Liveness {
     /// Start of its newest frame, as its path shows it; behind a silence, of the newest one before.
     pub(super) fn frame_at(&self) -> LocalTime {
         self.frame_at
-    }
-
-    /// Time from one of its frames to the next, at worst lately.
-    pub(super) fn frame_period(&self) -> Duration {
-        self.frame_period
     }
 
     /// True if a request is worth offering now; the peer is linked.
@@ -329,24 +311,16 @@ mod tests {
     }
 
     #[test]
-    fn the_period_of_a_slower_peer_is_its_longest_lately() {
+    fn a_frame_of_the_peer_starts_with_its_first_datagram_and_not_behind_a_silence() {
         let mut liveness = Liveness::default();
         for i in 0..100 {
             // It says so between two frames, too.
             liveness.handle_header(at(i * 10), &header(i + 1, i / 2 + 1, Flags::default()));
         }
-        assert_eq!(liveness.frame_period(), Duration::from_millis(20));
         assert_eq!(liveness.frame_at(), at(980));
         liveness.handle_header(at(2000), &header(200, 99, Flags::default()));
-        assert_eq!(
-            liveness.frame_at(),
-            at(980),
-            "no start of a frame, behind a silence"
-        );
-        for i in 0..100 {
-            liveness.handle_header(at(2017 + i * 17), &header(201 + i, 100 + i, Flags::default()));
-        }
-        let period = liveness.frame_period();
-        assert!(period < Duration::from_micros(17_200), "{period:?}");
+        assert_eq!(liveness.frame_at(), at(980));
+        liveness.handle_header(at(2017), &header(201, 100, Flags::default()));
+        assert_eq!(liveness.frame_at(), at(2017));
     }
 }

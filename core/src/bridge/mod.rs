@@ -182,7 +182,7 @@ impl Bridge {
         let wait = self.game.wait().filter(|_| is_patient)?;
         Some(leaving::leave_at(
             called,
-            &wait,
+            (&wait, self.game.bytes_waited_for()),
             &self.session,
             &self.liveness,
             self.round_trip(),

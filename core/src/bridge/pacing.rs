@@ -50,6 +50,11 @@ impl Pacing {
         self.waits += 1;
     }
 
+    /// Waits in this frame that have ended.
+    pub(super) fn waits(&self) -> u32 {
+        self.waits
+    }
+
     pub(super) fn handle_frame_start(&mut self, now: LocalTime) {
         self.started = now;
         self.waited = Duration::ZERO;

@@ -12,6 +12,11 @@ impl Game {
         self.wait
     }
 
+    /// Bytes for which the game has waited in its frame so far.
+    pub(in crate::bridge) fn bytes_waited_for(&self) -> u32 {
+        self.pacing.waits()
+    }
+
     /// Moment until which a verdict is worth a wait in rollback, if it is.
     pub(super) fn verdict_until(&self, context: &Context<'_>) -> Option<LocalTime> {
         let patience = self
