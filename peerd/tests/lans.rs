@@ -7,7 +7,7 @@ mod lab;
 use lab::{Client, Daemon, Lab, SAME_MAC, eventually, sh};
 use std::time::Instant;
 
-/// So many machines on a LAN, with the addresses 10.77.0.1 and so on.
+/// Machines on a LAN, with the addresses 10.77.0.1 and so on.
 fn lan(name: &str, machines: usize) -> Lab {
     let lab = Lab::hub(name, machines);
     for end in 0..machines {

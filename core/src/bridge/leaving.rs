@@ -1,4 +1,4 @@
-//! Leaving: when a call of the frontend ends in which the game waits for a peer that is not heard.
+//! Leaving: when a call of the frontend ends in which the game waits for its peer.
 //!
 //! A call that lasts on costs the player menu, buttons and pictures; one that is left costs a game that would
 //! have ended its frame in time up to a frame. So it is left once a peer that is there would have been heard:

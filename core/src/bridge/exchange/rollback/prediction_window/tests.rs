@@ -40,13 +40,19 @@ fn behind_a_silence_the_window_is_wider_by_a_round_trip_and_less_and_less_for_a_
 
 #[test]
 fn a_silence_gives_no_frames_to_a_machine_without_the_slack_for_them() {
+    let mut window = often_wrong();
+    wait_in_silence(&mut window);
+    window.handle_verdict(3);
+    assert_eq!(window.clocking(false), 6);
+}
+
+/// The window of a slow machine on a long path, whose predictions are often wrong.
+fn often_wrong() -> PredictionWindow {
     let mut window = PredictionWindow::default();
     window.set_round_trip(Duration::from_millis(200));
     window.set_slack(Duration::from_millis(12));
     correct(&mut window, 60, Duration::from_millis(2));
-    wait_in_silence(&mut window);
-    window.handle_verdict(3);
-    assert_eq!(window.clocking(false), 6);
+    window
 }
 
 /// Calls that each have corrections of all causes, so many frames dear.
@@ -62,10 +68,7 @@ fn correct(window: &mut PredictionWindow, calls: u32, cost: Duration) {
 
 #[test]
 fn a_slow_machine_that_is_often_wrong_runs_as_far_ahead_as_its_slack_allows() {
-    let mut window = PredictionWindow::default();
-    window.set_round_trip(Duration::from_millis(200));
-    window.set_slack(Duration::from_millis(12));
-    correct(&mut window, 60, Duration::from_millis(2));
+    let mut window = often_wrong();
     assert_eq!(
         (window.clocking(false), window.armed(), window.reach()),
         (6, 6, 6)
