@@ -16,6 +16,9 @@ use std::time::Duration;
 /// with a rhythm of its own calls again at once.
 const LONGEST_CALL: Duration = Duration::from_millis(15);
 
+/// No call lasts longer than this, whatever its peer may still say.
+const LATEST: Duration = Duration::from_micros(19_500);
+
 /// Longest time between two datagrams of a peer whose game plays, of whose frames nothing is known: a frame
 /// and some jitter.
 const LONGEST_GAP: Duration = Duration::from_millis(20);
@@ -64,7 +67,7 @@ pub(super) fn leave_at(
         next_frame_at,
         round_trip,
     };
-    absence.absent_from().max(earliest)
+    absence.absent_from().clamp(earliest, called.after(LATEST))
 }
 
 impl Absence {
