@@ -129,7 +129,7 @@ impl Link {
             }
             let leave_at = hub.leave_at().filter(|at| *at > now);
             hub = wait(self, hub, leave_at.unwrap_or(now.after(LONGEST_NAP)), now);
-            hub.look(time::now());
+            hub.look_for_answer(time::now());
         }
     }
 

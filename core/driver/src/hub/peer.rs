@@ -35,9 +35,22 @@ impl Hub {
         self.handle_timeout(now);
     }
 
+    /// Serves the peer on the emulation thread while the core waits for the answer to its byte, no further than
+    /// to that: what has come behind it is for the next look.
+    pub(crate) fn look_for_answer(&mut self, now: LocalTime) {
+        self.attend(now);
+        self.serve(|hub| !hub.is_owed);
+        self.handle_timeout(now);
+    }
+
     pub(super) fn service_peer(&mut self) {
+        self.serve(|_| false);
+    }
+
+    /// Takes what has arrived, until that is enough.
+    fn serve(&mut self, is_enough: impl Fn(&Hub) -> bool) {
         let used = self.bridge.stats().counters.received;
-        let read = self.read_peer();
+        let read = self.read_peer(is_enough);
         let useless = read.saturating_sub(self.bridge.stats().counters.received - used);
         let Some(port) = self.transport.port() else { return };
         port.handle_look(time::now, useless, self.bridge.session_numbers(), &mut self.log);
@@ -46,10 +59,13 @@ impl Hub {
         }
     }
 
-    /// Takes what has arrived, up to a batch; says how many datagrams.
-    fn read_peer(&mut self) -> u64 {
+    /// Takes what has arrived, until that is enough and a batch at most; says how many datagrams.
+    fn read_peer(&mut self, is_enough: impl Fn(&Hub) -> bool) -> u64 {
         let mut buffer: Buffer = [0; MAX_DATAGRAM + 1];
         for read in 0..BATCH {
+            if is_enough(self) {
+                return read;
+            }
             match self.transport.receive(&mut buffer) {
                 Received::Nothing => return read,
                 Received::Foreign => self.bridge.counters_mut().dropped.foreign += 1,
