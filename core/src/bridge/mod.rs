@@ -247,7 +247,7 @@ impl Bridge {
     /// Time that the emulation thread should sleep at the end of its frame, once: see the modules `pacing`
     /// and `frame_lead`.
     ///
-    /// Zero nearly always, and never longer than two frames.
+    /// Zero nearly always, and never much longer than a frame.
     pub fn pause(&mut self, now: LocalTime) -> Duration {
         let (is_linked, round_trip) = (self.is_linked(), self.round_trip());
         self.game.pause(now, is_linked, round_trip)

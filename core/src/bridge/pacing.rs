@@ -35,8 +35,8 @@ pub(super) struct Pacing {
     started: LocalTime,
     waited: Duration,
     waits: u32,
-    /// Time that was left of the frame at its end, if there was one wait in it.
-    slack: Option<Duration>,
+    /// Length of the frame that has just ended, if there was exactly one wait in it.
+    lasted: Option<Duration>,
     /// Waits of the last frames with exactly one, and whether each frame was nearly late.
     frames: [(Duration, bool); WINDOW],
     seen: usize,
@@ -88,11 +88,9 @@ impl Pacing {
 
     pub(super) fn handle_frame_end(&mut self, now: LocalTime) {
         self.rest = self.rest.saturating_sub(1);
-        let slack = TCycles::FRAME
-            .nominal_duration()
-            .saturating_sub(now.since(self.started));
+        let lasted = now.since(self.started);
         // Several exchanges in one frame take as long as they take: no phase would help.
-        self.slack = (self.waits == 1).then_some(slack);
+        self.lasted = (self.waits == 1).then_some(lasted);
         if self.waits != 1 {
             return;
         }
@@ -100,7 +98,8 @@ impl Pacing {
             step.handle_wait(self.waited);
             return;
         }
-        let is_tight = slack < TCycles::FRAME.nominal_duration() / 10;
+        let period = TCycles::FRAME.nominal_duration();
+        let is_tight = lasted > period - period / 10;
         self.frames[self.seen % WINDOW] = (self.waited, is_tight);
         self.seen += 1;
         if let State::Judging { promise } = self.state
@@ -112,7 +111,7 @@ impl Pacing {
 
     /// Time to pause at the end of this frame, once; zero nearly always, at most a frame and [`PART`].
     pub(super) fn step(&mut self, round_trip: Duration) -> Duration {
-        let Some(slack) = self.slack.take() else {
+        let Some(lasted) = self.lasted.take() else {
             return Duration::ZERO;
         };
         if self.state == State::Watching {
@@ -125,12 +124,12 @@ impl Pacing {
             self.judge(false);
             return Duration::ZERO;
         }
-        let part = step.take_part();
-        if step.made == step.whole {
+        let pause = step.take_part(lasted);
+        if step.made >= step.whole {
             let promise = step.wait - step.whole / 2;
             self.state = State::Judging { promise };
         }
-        slack + part
+        pause
     }
 
     /// Begins a step where one would help.
@@ -154,7 +153,8 @@ impl Pacing {
             vain: 0,
         });
         self.rest = REST;
-        self.forget_frames();
+        self.seen = 0;
+        self.frames = Default::default();
     }
 
     /// Ends a step: it has helped, or the next one is longer in coming.
@@ -167,11 +167,6 @@ impl Pacing {
         if self.failures > 0 {
             self.rest = REST << self.failures;
         }
-    }
-
-    fn forget_frames(&mut self) {
-        self.seen = 0;
-        self.frames = Default::default();
     }
 
     fn median(&self) -> Duration {
@@ -189,10 +184,13 @@ impl Step {
         self.vain += u32::from(is_vain);
     }
 
-    fn take_part(&mut self) -> Duration {
+    /// Pause at the end of a frame that has lasted for so long; one that is late by itself is part of the step.
+    fn take_part(&mut self, lasted: Duration) -> Duration {
         let part = PART.min(self.whole.saturating_sub(self.made));
-        self.made += part;
-        part
+        let end = TCycles::FRAME.nominal_duration() + part;
+        let pause = end.saturating_sub(lasted);
+        self.made += part + lasted.saturating_sub(end);
+        pause
     }
 }
 
