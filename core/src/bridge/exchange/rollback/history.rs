@@ -119,6 +119,11 @@ impl History {
         self.frame
     }
 
+    /// The frame that comes next for the player; in a replay, the one that it ends before.
+    pub(super) fn newest(&self) -> OwnFrame {
+        self.newest
+    }
+
     pub(super) fn next_frame(&mut self) {
         self.frame = self.frame.next();
         self.newest = self.newest.max(self.frame);

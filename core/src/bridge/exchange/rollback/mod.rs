@@ -48,7 +48,9 @@
 //! earlier, and whatever it has made later it can take back.
 //!
 //! A moment that lies further back than this machine's slack allows is given up (`PredictionWindow::reach`):
-//! the byte is taken when the game next listens, with its maker's pauses. `Transfers::late` counts these. A
+//! the byte is taken when the game next listens, with its maker's pauses. `Transfers::late` counts these.
+//! Games that take turns answer each other further back with each turn, and wait for no more than a few dozen
+//! frames of their own; theirs are given up sooner (`turn_reach`), also in a replay for another cause. A
 //! frame is final when nothing in it is open and no offer can come that is due in it: the peer says up to
 //! where its own frames are final, and what it has not heard of ours is open here.
 //!

@@ -6,6 +6,7 @@ use super::history::History;
 use super::inbound::{Inbound, Theirs};
 use super::misprediction;
 use super::outbound::Own;
+use super::prediction_window::MAX_OPEN_FRAMES;
 use super::timeline;
 use crate::bridge::exchange::crossing::Crossing;
 use crate::bridge::exchange::pause::Made;
@@ -188,6 +189,50 @@ impl History {
             && misprediction::check(self).is_none()
     }
 
+    /// True if the peer's next offer follows one of ours so soon that a game may be waiting for it.
+    fn takes_turns(&self) -> bool {
+        let Some((head, due)) = self.inbound.unjudged() else {
+            return false;
+        };
+        let last = head.judged.previous().and_then(|last| self.outbound.get(last));
+        last.is_some_and(|last| timeline::frame(due.time).since(last.frame) < MAX_OPEN_FRAMES)
+    }
+
+    /// Frames by which the peer's next offer may have been due in the past and still be gone back to.
+    fn reach(&self) -> u64 {
+        let reach = self.window.reach();
+        match self.takes_turns() {
+            true => reach.min(self.window.turn_reach()),
+            false => reach,
+        }
+    }
+
+    /// True if the frame that is replayed lies too far in the past for the peer's next offer, where the games
+    /// take turns: it is left to frame `takes_from`, late.
+    ///
+    /// A turn is answered within a frame of the games' time and takes a flight of the path's. Taken where it
+    /// was due in every replay, whatever that is for, turns would take both games ever further ahead of their
+    /// last byte, to where they stand still for all but a frame a turn.
+    pub(super) fn leaves_turn(&mut self, takes_from: OwnFrame) -> bool {
+        let Some((_, due)) = self.inbound.unjudged().filter(|_| self.takes_turns()) else {
+            return false;
+        };
+        match due.progress {
+            Progress::Ahead => {
+                let is_left = self.frame() < self.newest().before(self.window.turn_reach());
+                if is_left {
+                    self.counters.transfers.late += 1;
+                    self.inbound.set_late();
+                }
+                is_left
+            }
+            Progress::Late => self.frame() < takes_from,
+            // Gone back to for its own sake: left alone, the game would make the offer of ours again that it
+            // came before.
+            Progress::Reached => false,
+        }
+    }
+
     /// The frame that must be emulated again because an offer of the peer was due in it, or before; notes
     /// that it will be.
     pub(super) fn go_back_for_due(&mut self) -> Option<OwnFrame> {
@@ -222,7 +267,7 @@ impl History {
         if frame >= self.frame() {
             return None;
         }
-        if frame < oldest.max(self.frame().before(self.window.reach())) {
+        if frame < oldest.max(self.frame().before(self.reach())) {
             self.counters.transfers.late += 1;
             self.inbound.set_late();
             return None;

@@ -16,8 +16,10 @@ const REFUSAL_FRAMES: u64 = 3;
 const REACH_FRAMES: u64 = 6;
 /// Limit of the clocking side's window, in frames, however long the path.
 const MAX_CLOCKING_FRAMES: u64 = 30;
-/// Frames that the armed side may be ahead of the peer's word that a take is final.
-const MAX_ARMED_FRAMES: u64 = 40;
+/// Frames of its own time that a game may be ahead of a transfer that is open, on either side of it and
+/// however late it was made: the byte that comes next may be due right behind that, and games that take turns
+/// wait 0.7 s for it (Pokemon, 42 frames), then clock out of turn.
+pub(super) const MAX_OPEN_FRAMES: u64 = 40;
 /// Replays whose costs are smoothed: one that another program held up says nothing of the machine.
 const COST_SAMPLES: u32 = 32;
 /// Limit of one replay's weight, as a multiple of the cost lately: a machine that has become slower shows it
@@ -118,7 +120,7 @@ impl PredictionWindow {
     pub(super) fn set_round_trip(&mut self, round_trip: Duration) {
         let period = TCycles::FRAME.nominal_duration().as_nanos();
         let frames = round_trip.as_nanos().div_ceil(period);
-        self.round_trip = u64::try_from(frames).unwrap_or(u64::MAX).min(MAX_ARMED_FRAMES) + 1;
+        self.round_trip = u64::try_from(frames).unwrap_or(u64::MAX).min(MAX_OPEN_FRAMES) + 1;
     }
 
     pub(super) fn set_slack(&mut self, slack: Duration) {
@@ -243,7 +245,7 @@ impl PredictionWindow {
     /// takes.
     pub(super) fn is_for_slack(&self, unanswered: Option<u64>, open: Option<u64>, is_refused: bool) -> bool {
         unanswered.is_none_or(|age| age < self.path_clocking(is_refused))
-            && open.is_none_or(|age| age < MAX_ARMED_FRAMES)
+            && open.is_none_or(|age| age < MAX_OPEN_FRAMES)
     }
 
     /// True if this machine has too little slack for the window that the path asks for, were all predictions
@@ -277,13 +279,25 @@ impl PredictionWindow {
 
     /// Frames that may pass between a take and the word that it is final.
     pub(super) fn armed(&self) -> u64 {
-        MAX_ARMED_FRAMES.min(self.affordable(&self.replaced).max(MIN_FRAMES))
+        MAX_OPEN_FRAMES.min(self.affordable(&self.replaced).max(MIN_FRAMES))
     }
 
     /// Frames by which an offer may have been due in the past and still be gone back to: as many as it was on
     /// its way, and some for its turn.
     pub(super) fn reach(&self) -> u64 {
         self.path_reach().min(self.affordable(&self.overdue))
+    }
+
+    /// The same where the games take turns: the answer is made there too, so it is as old from the start, and
+    /// may stay open for a window more.
+    ///
+    /// Without a limit where the path is too long: turns that are late on both sides take a round trip of the
+    /// games' time each, and a game that waits would not wait for so long.
+    pub(super) fn turn_reach(&self) -> u64 {
+        if self.is_path_too_long() {
+            return u64::MAX;
+        }
+        MAX_OPEN_FRAMES - self.path_clocking(false)
     }
 
     /// Offers that may be without a verdict: as many as the peer's best takes in a round trip, and some.

@@ -3,6 +3,7 @@
 use super::core_requests::{Boundary, SaveToken, Step};
 use super::history::History;
 use super::misprediction::{self, Cause};
+use super::prediction_window::MAX_OPEN_FRAMES;
 use super::serial_port::{Frame, Port, Run};
 use super::snapshots::Snapshot;
 use crate::sequence_numbers::{Number, OwnFrame};
@@ -293,8 +294,11 @@ fn must_stall(history: &mut History) -> bool {
     let is_ahead = unanswered.is_some_and(|age| age >= window.clocking(is_refused))
         || open.is_some_and(|age| age >= window.armed());
     let is_for_slack = is_ahead && window.is_for_slack(unanswered, open, is_refused);
+    // The age by which the window counts begins anew with each answer to what was due in the past.
+    let made = outbound.first_unanswered().map(|own| age(own.frame));
     let must_wait = history.settings.is_leading
         || is_ahead
+        || made.is_some_and(|age| age >= MAX_OPEN_FRAMES)
         || (!history.timeline.is_shared() && outstanding > window.most_outstanding())
         || is_full;
     if is_full && unanswered.is_none() && open.is_none() {

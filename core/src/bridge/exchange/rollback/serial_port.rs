@@ -180,7 +180,7 @@ impl Port {
         history.counters.late_takes += u64::from(repeat == Some(Ordering::Greater));
         let is_due = match repeat {
             Some(order) => order.is_ge(),
-            None if frame.may_take(history) && frame.is_moment(history) => {
+            None if frame.may_take(history) && frame.is_moment(history) && !frame.leaves_turn(history) => {
                 let may_undo = frame.may_undo(self.last_takes, history);
                 if !may_undo {
                     // Not the game's fault: it is given the byte as soon as that is possible.
@@ -318,6 +318,12 @@ impl Frame {
             (Some(now), Some(window)) => window.contains(now),
             _ => self.is_taken_on_arrival(history),
         }
+    }
+
+    /// True if this frame of a replay lies too far in the past for the peer's next offer, where the games
+    /// take turns: that is left to a later one.
+    fn leaves_turn(&self, history: &mut History) -> bool {
+        matches!(self.run, Run::Replay { takes_from } if history.leaves_turn(takes_from))
     }
 
     fn is_taken_on_arrival(&self, history: &History) -> bool {

@@ -82,7 +82,7 @@ fn a_slow_machine_that_is_often_wrong_runs_as_far_ahead_as_its_slack_allows() {
     correct(&mut window, 200, Duration::from_micros(100));
     assert_eq!(
         window.armed(),
-        MAX_ARMED_FRAMES,
+        MAX_OPEN_FRAMES,
         "slowness that is over is forgotten"
     );
     assert!(!window.is_cut_short());
@@ -194,4 +194,21 @@ fn a_clock_half_a_percent_fast_stands_still_once_in_two_hundred_frames() {
 fn a_queue_that_does_not_get_shorter_is_soon_left_alone() {
     let (stalls, _) = play(60_000, 0, 200);
     assert!(stalls < 20, "{stalls}");
+}
+
+#[test]
+fn the_answer_to_a_turn_in_the_past_stays_open_for_no_longer_than_a_game_waits() {
+    let mut window = PredictionWindow::default();
+    for round_trip in (0..450).map(Duration::from_millis) {
+        window.set_round_trip(round_trip);
+        let reach = window.turn_reach();
+        if window.is_path_too_long() {
+            assert!(round_trip > Duration::from_millis(430), "{round_trip:?}");
+        } else {
+            assert!(
+                reach >= 10 && reach + window.clocking(false) <= MAX_OPEN_FRAMES,
+                "{round_trip:?}"
+            );
+        }
+    }
 }
