@@ -16,8 +16,9 @@ use std::time::Duration;
 /// with a rhythm of its own calls again at once.
 const LONGEST_CALL: Duration = Duration::from_millis(15);
 
-/// No call lasts longer than this, whatever its peer may still say.
-const LATEST: Duration = Duration::from_micros(19_500);
+/// No call lasts longer than this, whatever its peer may still say: with what is left of the core's work and of
+/// ours it ends within 20 ms.
+const LATEST: Duration = Duration::from_millis(18);
 
 /// Longest time between two datagrams of a peer whose game plays, of whose frames nothing is known: a frame
 /// and some jitter.

@@ -25,7 +25,7 @@ const MARGIN: Duration = Duration::from_millis(4);
 /// A shorter step is not worth its late frame.
 const LEAST_STEP: Duration = Duration::from_millis(2);
 /// The most by which a step makes one frame late: its call lasts for less than 20 ms.
-const PART: Duration = Duration::from_millis(2);
+const PART: Duration = Duration::from_micros(1_500);
 /// Parts after which the waits did not get shorter, and the step ends: the frontend cannot be moved.
 const VAIN_PARTS: u32 = 2;
 
@@ -247,7 +247,7 @@ mod tests {
     }
 
     /// Frames that a step makes late at most.
-    const PARTS: u32 = 9;
+    const PARTS: u32 = 12;
 
     #[test]
     fn a_frontend_at_the_edge_is_moved_away_from_it_once() {
