@@ -14,9 +14,9 @@ use std::time::Duration;
 
 /// A call of the frontend lasts for so long before it is left: a little less than a frame, so that a frontend
 /// with a rhythm of its own calls again at once.
-const LONGEST_CALL: Duration = Duration::from_millis(15);
+const EARLIEST: Duration = Duration::from_millis(15);
 
-/// No call lasts longer than this, whatever its peer may still say: with what is left of the core's work and of
+/// The longest wait in a call, whatever its peer may still say: with what is left of the core's work and of
 /// ours it ends within 20 ms.
 const LATEST: Duration = Duration::from_millis(18);
 
@@ -53,8 +53,8 @@ pub(super) fn leave_at(
     peer: &Liveness,
     round_trip: RoundTrip,
 ) -> LocalTime {
-    let earliest = called.after(LONGEST_CALL);
-    let is_late_anyway = bytes >= MANY_BYTES || round_trip.mean >= LONGEST_CALL;
+    let earliest = called.after(EARLIEST);
+    let is_late_anyway = bytes >= MANY_BYTES || round_trip.mean >= EARLIEST;
     if peer.is_paused() || is_late_anyway {
         return earliest;
     }

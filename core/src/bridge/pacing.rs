@@ -184,7 +184,8 @@ impl Step {
         self.vain += u32::from(is_vain);
     }
 
-    /// Pause at the end of a frame that has lasted for so long; one that is late by itself is part of the step.
+    /// Pause at the end of a frame that has lasted for so long; one that is late by itself is part of the
+    /// step.
     fn take_part(&mut self, lasted: Duration) -> Duration {
         let part = PART.min(self.whole.saturating_sub(self.made));
         let end = TCycles::FRAME.nominal_duration() + part;

@@ -35,8 +35,8 @@ impl Hub {
         self.handle_timeout(now);
     }
 
-    /// Serves the peer on the emulation thread while the core waits for the answer to its byte, no further than
-    /// to that: what has come behind it is for the next look.
+    /// Serves the peer on the emulation thread while the core waits for the answer to its byte, up to that
+    /// answer: what has come behind it is for the next look.
     pub(crate) fn look_for_answer(&mut self, now: LocalTime) {
         self.attend(now);
         self.serve(|hub| !hub.is_owed);
