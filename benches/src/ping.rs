@@ -19,16 +19,53 @@ pub struct Ping {
     pub delay_ms: f64,
     /// A relay stands between, as it does for pairs.
     pub is_relayed: bool,
-    /// Nanoseconds from one ping to the next; 0 for back to back.
-    pub spacing_ns: u64,
+    /// When the pings were sent.
+    pub spacing: Spacing,
     /// Round trips, in microseconds.
     pub round_trip_us: Points,
     /// Pings that nobody answered.
     pub lost: u64,
 }
 
+/// When the pings of a series are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spacing {
+    /// One in each frame of an emulator; between two the processor is idle.
+    Frame,
+    /// Eight in each frame, one after the other, then idle until the next: what a game does that waits for
+    /// each byte. A processor that has been idle, above all a virtual one, wakes later.
+    Burst,
+    /// One after the other, all the time.
+    BackToBack,
+}
+
+impl Spacing {
+    /// All of them, in the order of a table.
+    pub const ALL: [Spacing; 3] = [Spacing::Frame, Spacing::Burst, Spacing::BackToBack];
+
+    /// Name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Spacing::Frame => "a frame",
+            Spacing::Burst => "eight a frame",
+            Spacing::BackToBack => "back to back",
+        }
+    }
+
+    /// Pings from one rest to the next; none where there is no rest.
+    fn between_rests(self) -> Option<u64> {
+        match self {
+            Spacing::Frame => Some(1),
+            Spacing::Burst => Some(8),
+            Spacing::BackToBack => None,
+        }
+    }
+}
+
 /// Interval of an emulator's frames, in nanoseconds.
-pub const FRAME_NS: u64 = 16_742_706;
+const FRAME_NS: u64 = 16_742_706;
 
 /// Length of one of our datagrams with one event.
 const LENGTH: usize = 152;
@@ -72,7 +109,8 @@ fn at(address: Ipv4Addr) -> SocketAddr {
     SocketAddr::from((address, PORT))
 }
 
-/// Measures UDP and TCP on one path, at an emulator's spacing and back to back.
+/// Measures UDP and TCP on one path, each with every [`Spacing`], between two machines with processors of their
+/// own.
 ///
 /// # Errors
 /// When the path cannot be made.
@@ -91,28 +129,37 @@ pub fn run(delay_ms: f64, is_relayed: bool, time: Duration) -> Result<Vec<Ping>>
                 Wire::relayed(kind, Conditions::delayed(delay), 1)?
             }
         };
-        let (near, far) = match protocol {
+        let wire = wire.apart()?;
+        let (mut near, far) = match protocol {
             "UDP" => udp(&wire, is_relayed),
             _ => tcp(&wire, is_relayed),
         }
         .with_context(|| format!("cannot open {protocol} sockets on the path"))?;
-        let answering = std::thread::spawn(move || answer(far));
-        let mut near = near;
-        for spacing_ns in [FRAME_NS, 0] {
-            // Back to back needs less time for as many.
-            let time = if spacing_ns == 0 { time / 3 } else { time };
-            let (round_trip_us, lost) = measure(&mut near, spacing_ns, time);
-            pings.push(Ping {
-                protocol,
-                delay_ms,
-                is_relayed,
-                spacing_ns,
-                round_trip_us,
-                lost,
-            });
-        }
-        let _ = near.send(&[1; LENGTH]);
-        let _ = answering.join();
+        let ((a, _), (b, _)) = (wire.a(), wire.b());
+        std::thread::scope(|scope| -> Result<()> {
+            let answering = scope.spawn(move || b.within(|| answer(far)));
+            for spacing in Spacing::ALL {
+                // Back to back needs less time for as many.
+                let time = match spacing {
+                    Spacing::BackToBack => time / 3,
+                    _ => time,
+                };
+                let (round_trip_us, lost) = a.within(|| measure(&mut near, spacing, time))?;
+                pings.push(Ping {
+                    protocol,
+                    delay_ms,
+                    is_relayed,
+                    spacing,
+                    round_trip_us,
+                    lost,
+                });
+            }
+            let _ = near.send(&[1; LENGTH]);
+            match answering.join() {
+                Ok(answered) => answered,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?;
     }
     Ok(pings)
 }
@@ -165,22 +212,30 @@ fn answer(mut socket: Socket) {
     }
 }
 
-/// Sleeps to each moment as a frontend does, then sends and waits for the answer in the kernel.
-fn measure(socket: &mut Socket, spacing_ns: u64, time: Duration) -> (Points, u64) {
+/// Sleeps to each frame as a frontend does, then sends and waits for the answer in the kernel, as often as
+/// `spacing` says.
+fn measure(socket: &mut Socket, spacing: Spacing, time: Duration) -> (Points, u64) {
     let end_ns = now_ns().saturating_add(nanos(time));
     let mut bytes = [0; LENGTH];
     let mut times = Vec::new();
     let mut lost = 0;
     let mut due_ns = now_ns();
+    let mut sent = 0_u64;
     while now_ns() < end_ns {
-        sleep_until_ns(due_ns);
+        if spacing
+            .between_rests()
+            .is_some_and(|pings| sent.is_multiple_of(pings))
+        {
+            sleep_until_ns(due_ns);
+            due_ns = (due_ns + FRAME_NS).max(now_ns());
+        }
+        sent += 1;
         let start_ns = now_ns();
         let answer = socket.send(&bytes).and_then(|()| socket.receive(&mut bytes));
         match answer {
             Ok(()) => times.push(now_ns() - start_ns),
             Err(_) => lost += 1,
         }
-        due_ns = (due_ns + spacing_ns).max(now_ns().saturating_sub(spacing_ns));
     }
     (Points::of(times), lost)
 }

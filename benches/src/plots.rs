@@ -1,6 +1,7 @@
 //! The pictures.
 
 use crate::patterns::{PLAY, Pattern, STREAM};
+use crate::ping::Spacing;
 use crate::results::Results;
 use crate::svg::{Figure, Panel, Series};
 use crate::telemetry;
@@ -104,12 +105,12 @@ fn bare(
     results: &Results,
     protocol: &str,
     color: &'static str,
-    is_spaced: bool,
+    spacing: Spacing,
     value: impl Fn(&Points) -> f64,
 ) -> Series {
     let delays = results.delays().into_iter().enumerate();
     let points = delays.filter_map(|(place, delay_ms)| {
-        let ping = results.ping(protocol, delay_ms, is_spaced)?;
+        let ping = results.ping(protocol, delay_ms, spacing)?;
         Some((place, value(&ping.round_trip_us)))
     });
     Series {
@@ -154,7 +155,7 @@ fn exchanges(results: &Results) -> Panel {
         })
         .collect();
     for (protocol, color) in [("UDP", UDP), ("TCP", TCP)] {
-        lines.push(bare(results, protocol, color, false, |points| {
+        lines.push(bare(results, protocol, color, Spacing::BackToBack, |points| {
             1e6 / points.p50.max(1.0)
         }));
     }
@@ -181,7 +182,9 @@ fn waits(results: &Results, side: &str, of: fn(&PairReport) -> &SideReport) -> P
             }
         })
         .collect();
-    lines.push(bare(results, "UDP", UDP, true, |points| points.p50 / 1e3));
+    lines.push(bare(results, "UDP", UDP, Spacing::Frame, |points| {
+        points.p50 / 1e3
+    }));
     let title = format!("In retro_run, {side} side, one a frame; shade to 99 %");
     Panel {
         series: lines,
@@ -216,7 +219,7 @@ fn percentiles(results: &Results, delay_ms: f64) -> Panel {
             Some(series(name, color, in_ms(&report.clocking().figures.pace.run_us)))
         })
         .collect();
-    if let Some(ping) = results.ping("UDP", delay_ms, true) {
+    if let Some(ping) = results.ping("UDP", delay_ms, Spacing::Frame) {
         let color = UDP;
         lines.push(Series {
             is_dashed: true,

@@ -4,14 +4,14 @@ use crate::contestants::{Contestant, STOCK};
 use crate::instructions::Instructions;
 use crate::machine::Machine;
 use crate::micro::Cost;
-use crate::ping::Ping;
+use crate::ping::{Ping, Spacing};
 use crate::plan::{Case, Group};
 use gamelink_lab::pair::PairReport;
 use gamelink_sim::rom::Rom;
 use serde::Serialize;
 
 /// Grows when a field changes its meaning or goes.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// A case with one contestant: its figures, or why there are none.
 #[derive(Clone, Debug, Serialize)]
@@ -119,12 +119,12 @@ impl Results {
 
     /// The bare socket on the path with the relay.
     #[must_use]
-    pub fn ping(&self, protocol: &str, delay_ms: f64, is_spaced: bool) -> Option<&Ping> {
+    pub fn ping(&self, protocol: &str, delay_ms: f64, spacing: Spacing) -> Option<&Ping> {
         self.pings.iter().find(|ping| {
             ping.protocol == protocol
                 && ping.delay_ms == delay_ms
                 && ping.is_relayed
-                && (ping.spacing_ns > 0) == is_spaced
+                && ping.spacing == spacing
         })
     }
 

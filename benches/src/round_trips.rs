@@ -3,7 +3,7 @@
 use crate::contestants::STOCK;
 use crate::format::ms;
 use crate::patterns::STREAM;
-use crate::ping::Ping;
+use crate::ping::{Ping, Spacing};
 use crate::plan::Group;
 use crate::results::{Results, Run};
 use crate::telemetry;
@@ -13,11 +13,11 @@ use std::fmt::Write as _;
 pub(crate) fn markdown(out: &mut String, results: &Results) {
     out.push_str(
         "\n## One byte there and back\n\n\
-         How long the clocking game waited for each byte, back to back, beside the bare UDP socket on the same path, one ping after the \
-         other, waiting in the kernel. The armed side of the direct port waits for the byte in its poll; that of the loopback port takes it \
-         at its next frame.\n\n\
-         | path | one way, ms | who | p50, ms | p99 | 99.9 % | longest | of bare UDP's p50 |\n\
-         |---|---:|---|---:|---:|---:|---:|---:|\n",
+         How long the clocking game waited for each byte, back to back, beside the bare UDP socket on the same path, waiting in the \
+         kernel: with eight pings in each frame and idle between, as the game is, and with one ping after the other all the time. The armed \
+         side of the direct port waits for the byte in its poll; that of the loopback port takes it at its next frame.\n\n\
+         | path | one way, ms | who | p50, ms | p99 | 99.9 % | longest | of bare UDP's p50, eight a frame | back to back |\n\
+         |---|---:|---|---:|---:|---:|---:|---:|---:|\n",
     );
     let runs = results.runs.iter().filter(|run| {
         let is_path = matches!(run.group, Group::Delays | Group::Cable);
@@ -38,22 +38,23 @@ fn row(out: &mut String, results: &Results, run: &Run) {
     let Some(waited) = waited else {
         return;
     };
-    let bare = results.pings.iter().find(|ping| {
-        ping.protocol == "UDP"
-            && ping.spacing_ns == 0
-            && ping.delay_ms == run.delay_ms
-            && ping.is_relayed == run.is_relayed
-    });
-    let share = bare
-        .map(|ping| ping.round_trip_us.p50)
-        .filter(|bare_us| *bare_us > 0.0)
-        .map_or_else(
-            || "-".to_owned(),
-            |bare_us| format!("{:.2}", waited.p50 / bare_us),
-        );
+    let share = |spacing| {
+        let bare = results.pings.iter().find(|ping| {
+            ping.protocol == "UDP"
+                && ping.spacing == spacing
+                && ping.delay_ms == run.delay_ms
+                && ping.is_relayed == run.is_relayed
+        });
+        bare.map(|ping| ping.round_trip_us.p50)
+            .filter(|bare_us| *bare_us > 0.0)
+            .map_or_else(
+                || "-".to_owned(),
+                |bare_us| format!("{:.2}", waited.p50 / bare_us),
+            )
+    };
     let _ = writeln!(
         out,
-        "| {} | {} | {} | {} | {} | {} | {} | {share} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         path(run.is_relayed),
         run.delay_ms,
         run.contestant,
@@ -61,6 +62,8 @@ fn row(out: &mut String, results: &Results, run: &Run) {
         ms(waited.p99),
         ms(waited.p999),
         ms(waited.max),
+        share(Spacing::Burst),
+        share(Spacing::BackToBack),
     );
 }
 
@@ -81,11 +84,7 @@ fn pings(out: &mut String, pings: &[Ping]) {
             ping.protocol,
             path(ping.is_relayed),
             ping.delay_ms,
-            if ping.spacing_ns > 0 {
-                "a frame"
-            } else {
-                "back to back"
-            },
+            ping.spacing.name(),
             ms(points.p50),
             ms(points.p99),
             ms(points.p999),

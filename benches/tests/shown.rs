@@ -2,7 +2,7 @@
 
 use gamelink_benches::contestants::Contestant;
 use gamelink_benches::machine::Machine;
-use gamelink_benches::ping::Ping;
+use gamelink_benches::ping::{Ping, Spacing};
 use gamelink_benches::plan::{Case, Plan};
 use gamelink_benches::results::{Results, Run, SCHEMA};
 use gamelink_benches::{plots, table};
@@ -122,11 +122,11 @@ fn results() -> Results {
         last.report = Some(report(case, 1));
         last.fault = None;
     }
-    let ping = |spacing_ns| Ping {
+    let ping = |spacing| Ping {
         protocol: "UDP",
         delay_ms: 1.0,
         is_relayed: true,
-        spacing_ns,
+        spacing,
         round_trip_us: points(2300.0),
         lost: 0,
     };
@@ -138,7 +138,7 @@ fn results() -> Results {
         seconds: 600.0,
         contestants,
         runs,
-        pings: vec![ping(0), ping(16_742_706)],
+        pings: Spacing::ALL.map(ping).into(),
         costs: Vec::new(),
         instructions: Vec::new(),
     }
