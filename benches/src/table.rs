@@ -49,8 +49,9 @@ pub fn markdown(results: &Results) -> String {
 
 const LEGEND: &str = "
 Two processes with a minimal frontend (59.7275 Hz unless said otherwise) in two network namespaces, each on processors of
-its own; between them a relay in user space that adds the one-way delay, for all cores and the bare sockets alike. The contestants take turns in one run. Where two
-figures stand in one field, they are of the clocking and of the armed side; where four, they are the median, 99 %, 99.9 % and the
+its own; between them a relay in user space that adds the one-way delay, for all cores and the bare sockets alike. The
+contestants take turns in one run. Where two figures stand in one field, they are of the clocking and of the armed side; where
+four, they are the median, 99 %, 99.9 % and the
 longest. *Fps* counts each `retro_run`, *game fps* only those in which the game went on: in a *hold* it stands still, and the last
 picture stays. (Where a game waits for its bytes it stands still inside `retro_run`, and both are the same.) *Late* frames ended after
 the next one was due. *Hooks* is what our own code takes of `retro_run`, since the game's start, as the core itself says. *CPU* is of
