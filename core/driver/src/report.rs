@@ -1,6 +1,6 @@
 //! Reports on a link: the statistics file, and the report to the daemon.
 
-use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Speed, Summary, rollback};
+use gamelink_core::bridge::{Bridge, Counters, Mode, Policy, Speed, Summary, Traffic, rollback};
 use gamelink_core::control::{LinkReport, LinkState, Transport};
 use gamelink_core::serial::GamePort;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub struct Report {
     pub speed: Speed,
     /// Frames emulated.
     pub frames: u64,
+    /// Transfers that crossed the link for good, in either mode.
+    pub traffic: Traffic,
     /// Counts.
     #[serde(flatten)]
     pub counters: Counters,
@@ -86,6 +88,7 @@ impl Report {
             speed: bridge.speed(),
             rollback: bridge.rollback().map(|rollback| *rollback.counters()),
             frames: bridge.frames(),
+            traffic: bridge.traffic(),
             counters: stats.counters.clone(),
             times: TimesReport {
                 wait_us: stats.wait.summary(),

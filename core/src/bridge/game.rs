@@ -191,7 +191,7 @@ impl Game {
         let rollback = self.exchange.rollback();
         let call = Call {
             has_frame,
-            transfers: traffic.taken + traffic.peer_taken,
+            transfers: traffic.transfers(),
             slack_stalls: rollback.map_or(0, |rollback| rollback.counters().frames.slack_stalls),
             is_cut_short: rollback.is_some_and(Rollback::is_cut_short),
             round_trip: context.round_trip.mean,

@@ -132,7 +132,7 @@ pub struct Dropped {
 }
 
 /// Transfers that have crossed the cable since the start, whichever exchange carried them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Transfers that this side's game clocked and the peer's game answered for good.
     pub taken: u64,
@@ -142,6 +142,14 @@ pub struct Traffic {
     pub stalls: u64,
     /// Times that the game was taken back to emulate frames again.
     pub corrections: u64,
+}
+
+impl Traffic {
+    /// Transfers in either direction.
+    #[must_use]
+    pub fn transfers(&self) -> u64 {
+        self.taken + self.peer_taken
+    }
 }
 
 /// Time that a piece of work took.
