@@ -1,5 +1,6 @@
 //! Serial port of the emulated machine, inside a frame.
 
+use super::due::Progress;
 use super::history::History;
 use super::inbound::{Poll, Theirs};
 use super::misprediction;
@@ -311,13 +312,20 @@ impl Frame {
         self.poll.in_frame == 1 && self.look == Some(Look::EventLoop)
     }
 
-    /// True if the peer's next offer may be taken now, by its moment where it has one. Where it has none, not
-    /// at the first look of a frame if it opens a conversation, and with pauses.
+    /// True if the peer's next offer may be taken now, by its moment where it has one, else with pauses; and
+    /// where no moment tells when it is due, not before the game's own code of a frame if it opens a
+    /// conversation.
     fn is_moment(&self, history: &History) -> bool {
         match (self.time, history.inbound.window()) {
-            (Some(now), Some(window)) => window.contains(now),
+            (Some(now), Some(window)) => window.contains(now) && !self.is_before_opening(),
             _ => self.is_taken_on_arrival(history),
         }
+    }
+
+    /// True at the first look of a frame in which the peer's opening waits: the game's own code of the frame
+    /// comes first.
+    fn is_before_opening(&self) -> bool {
+        self.is_first_look() && self.is_opened
     }
 
     /// True if this frame of a replay lies too far in the past for the peer's next offer, where the games
@@ -331,8 +339,7 @@ impl Frame {
             Run::Live => true,
             Run::Replay { takes_from } => history.frame() >= takes_from,
         };
-        let is_closed = self.is_first_look() && self.is_opened;
-        has_begun && !is_closed && history.inbound.is_spaced(self.takes)
+        has_begun && !self.is_before_opening() && history.inbound.is_spaced(self.takes)
     }
 
     /// True if a take could be undone later, and the snapshots for it are not kept away by takes.
@@ -367,15 +374,16 @@ fn is_paired(history: &History, number: OwnOffer, theirs: &Theirs) -> bool {
     timeline::crossing(own, theirs.due.map(|due| due.shared)) == Crossing::Pair
 }
 
-/// True if the peer's opening, its first byte after a pause, has arrived since the last frame began: it may
-/// have come after that frame's last poll.
+/// True if the peer's opening, its first byte after a pause, has arrived since the last frame began, without a
+/// moment or too late for it: it may have come after that frame's last poll.
 fn is_opened(history: &History) -> bool {
     let frame = history.frame();
     let is_long_ago = |other: OwnFrame| frame.since(other) >= OPENING_PAUSE_FRAMES;
     let made = history.outbound.next();
     let last_of_ours = made.previous().and_then(|last| history.outbound.get(last));
     let is_new = |opening: &Theirs| {
-        opening.due.is_none() && frame.since(opening.arrived) <= 1 && opening.judged == made
+        let is_awaited = opening.due.is_none_or(|due| due.progress == Progress::Late);
+        is_awaited && frame.since(opening.arrived) <= 1 && opening.judged == made
     };
     history.inbound.upcoming().is_some_and(is_new)
         && last_of_ours.is_none_or(|own| is_long_ago(own.frame))
