@@ -109,8 +109,7 @@ fn at(address: Ipv4Addr) -> SocketAddr {
     SocketAddr::from((address, PORT))
 }
 
-/// Measures UDP and TCP on one path, each with every [`Spacing`], between two machines with processors of their
-/// own.
+/// Measures UDP and TCP on one path, each with every [`Spacing`]; both machines have processors of their own.
 ///
 /// # Errors
 /// When the path cannot be made.
@@ -128,8 +127,8 @@ pub fn run(delay_ms: f64, is_relayed: bool, time: Duration) -> Result<Vec<Ping>>
                 let delay = Duration::from_secs_f64(delay_ms / 1e3);
                 Wire::relayed(kind, Conditions::delayed(delay), 1)?
             }
-        };
-        let wire = wire.apart()?;
+        }
+        .apart()?;
         let (mut near, far) = match protocol {
             "UDP" => udp(&wire, is_relayed),
             _ => tcp(&wire, is_relayed),

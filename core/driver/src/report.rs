@@ -27,7 +27,7 @@ pub struct Report {
     pub speed: Speed,
     /// Frames emulated.
     pub frames: u64,
-    /// Transfers that crossed the link for good, in either mode.
+    /// Transfers that have crossed the link, stalls and corrections, in either mode.
     pub traffic: Traffic,
     /// Counts.
     #[serde(flatten)]

@@ -313,13 +313,13 @@ impl Frame {
     }
 
     /// True if the peer's next offer may be taken now, by its moment where it has one, else with pauses; and
-    /// where no moment tells when it is due, not before the game's own code of a frame if it opens a
-    /// conversation.
+    /// not before the game's own code of a frame if it opens a conversation and no moment tells when it is due.
     fn is_moment(&self, history: &History) -> bool {
-        match (self.time, history.inbound.window()) {
-            (Some(now), Some(window)) => window.contains(now) && !self.is_before_opening(),
-            _ => self.is_taken_on_arrival(history),
-        }
+        !self.is_before_opening()
+            && match (self.time, history.inbound.window()) {
+                (Some(now), Some(window)) => window.contains(now),
+                _ => self.is_taken_on_arrival(history),
+            }
     }
 
     /// True at the first look of a frame in which the peer's opening waits: the game's own code of the frame
@@ -339,7 +339,7 @@ impl Frame {
             Run::Live => true,
             Run::Replay { takes_from } => history.frame() >= takes_from,
         };
-        has_begun && !self.is_before_opening() && history.inbound.is_spaced(self.takes)
+        has_begun && history.inbound.is_spaced(self.takes)
     }
 
     /// True if a take could be undone later, and the snapshots for it are not kept away by takes.
