@@ -181,7 +181,7 @@ pub enum FromDaemon {
         /// The daemon's own version, for people.
         daemon: String,
     },
-    /// A peer can be reached, or its addresses have changed.
+    /// A peer can be reached, or its addresses or its game have changed.
     PeerUp {
         /// The interface that leads to it.
         cable: String,
@@ -198,6 +198,9 @@ pub enum FromDaemon {
         /// Machine of the peer on a LAN, for the game to report.
         #[serde(default)]
         machine: Option<String>,
+        /// Title of the game there; empty where it says none, as an older daemon.
+        #[serde(default)]
+        title: String,
     },
     /// The peer on this interface is lost.
     PeerDown {

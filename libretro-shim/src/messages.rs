@@ -74,8 +74,15 @@ pub(crate) fn unresolved(error: &LookupError) -> String {
 /// The other side, as the player knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Other {
-    /// A machine at a cable or in a network, by its name, where known.
-    Cable(Option<String>),
+    /// A machine at a cable or in a network, of which a daemon tells.
+    Machine {
+        /// Its name.
+        name: String,
+        /// Title of its game, where known.
+        title: Option<String>,
+    },
+    /// Whoever is at the address that the player has set.
+    Player,
     /// A partner in the frontend's netplay.
     Netplay,
 }
@@ -84,8 +91,8 @@ pub(crate) enum Other {
 pub(crate) fn notice(notice: &Notice, other_side: &Other) -> (Severity, String) {
     use Severity::{Error, Info, Warning};
     let other = match other_side {
-        Other::Cable(Some(name)) => name,
-        Other::Cable(None) | Other::Netplay => "the other player",
+        Other::Machine { name, .. } => name,
+        Other::Player | Other::Netplay => "the other player",
     };
     match notice {
         Notice::Linked => (Info, linked(other_side)),
@@ -125,8 +132,12 @@ pub(crate) fn notice(notice: &Notice, other_side: &Other) -> (Severity, String) 
 /// Shown once a link is there.
 fn linked(other_side: &Other) -> String {
     let to = match other_side {
-        Other::Cable(Some(name)) => format!(" to {name}"),
-        Other::Cable(None) => String::new(),
+        Other::Machine { name, title: None } => format!(" to {name}"),
+        Other::Machine {
+            name,
+            title: Some(title),
+        } => format!(" to {name}, playing {title}"),
+        Other::Player => String::new(),
         Other::Netplay => " by netplay".to_owned(),
     };
     format!("Link cable connected{to}")
@@ -214,8 +225,13 @@ mod tests {
             GARBLED,
         ]
         .map(str::to_owned);
-        let notices = notices.iter().map(|of| notice(of, &Other::Cable(None)).1);
-        let notices = notices.chain([notice(&Notice::Linked, &Other::Netplay).1]);
+        let notices = notices.iter().map(|of| notice(of, &Other::Player).1);
+        let den = Other::Machine {
+            name: "den".into(),
+            title: Some("TETRIS".into()),
+        };
+        let links = [Other::Netplay, den].map(|other| notice(&Notice::Linked, &other).1);
+        let notices = notices.chain(links);
         let lookup = unresolved(&LookupError {
             name: "raspi.local".to_owned(),
             reason: "Name or service not known".to_owned(),

@@ -86,13 +86,6 @@ impl Partners {
         });
     }
 
-    /// Title of the game that this machine plays.
-    pub(crate) fn title_of(&self, name: &str) -> Option<&str> {
-        let is_of = |of: &&MachineStatus| of.has_game && of.name == name;
-        let machine = self.lan.machines.iter().find(is_of)?;
-        (!machine.title.is_empty()).then_some(&machine.title)
-    }
-
     /// True where the link is with a machine that this one has not met.
     pub(crate) fn is_stranger(&self, name: &str) -> bool {
         let mut machines = self.lan.machines.iter();

@@ -44,6 +44,7 @@ impl Relay {
             bind: Some(own.ip().to_string()),
             key: None,
             machine: None,
+            title: String::new(),
         };
         daemon.write_all(&control::encode(&up).unwrap()).unwrap();
         Relay {

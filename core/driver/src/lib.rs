@@ -361,6 +361,12 @@ impl Link {
         self.shared.lock().peer_name()
     }
 
+    /// Title of the peer's game, where the daemon has told it.
+    #[must_use]
+    pub fn peer_title(&self) -> Option<String> {
+        self.shared.lock().peer_title()
+    }
+
     /// Measurements so far, as the statistics file has them.
     #[must_use]
     pub fn report(&self) -> Report {

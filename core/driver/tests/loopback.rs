@@ -190,6 +190,11 @@ fn the_daemon_says_where_the_peer_is_and_may_come_and_go() {
     a.peer_up(peer, own);
     assert!(a.is_on_cable());
     assert_eq!(a.links_and_losses(), (1, 0), "the session goes on");
+    assert_eq!(a.link.peer_title(), None, "as an older daemon says");
+    a.peer_plays("TETRIS", peer, own);
+    until("its game", || a.link.peer_title().as_deref() == Some("TETRIS"));
+    assert!(a.is_on_cable());
+    assert_eq!(a.links_and_losses(), (1, 0), "the session goes on");
     a.peer_down("unplugged");
     until("unplugged through the daemon", || !a.link.is_linked());
     until("the far end hears the goodbye", || !b.link.is_linked());

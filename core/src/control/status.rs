@@ -130,6 +130,9 @@ pub struct PeerStatus {
     pub address: Option<IpAddr>,
     /// A game waits there.
     pub has_game: bool,
+    /// Title of that game; empty where it says none, as an older daemon.
+    #[serde(default)]
+    pub title: String,
 }
 
 /// Reachability by UDP, which firewalls see; the frames of the handshake pass all of them. The other end's

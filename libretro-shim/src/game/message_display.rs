@@ -92,17 +92,16 @@ impl MessageDisplay {
         let Some(notice) = link.poll_notice() else { return };
         let other = match link.transport() {
             Transport::Netplay => Other::Netplay,
-            Transport::Udp => Other::Cable(link.peer_name()),
+            Transport::Udp => link.peer_name().map_or(Other::Player, |name| Other::Machine {
+                name,
+                title: link.peer_title(),
+            }),
         };
-        let (severity, mut text) = messages::notice(&notice, &other);
-        if let (Notice::Linked, Other::Cable(Some(peer))) = (&notice, &other) {
+        let (severity, text) = messages::notice(&notice, &other);
+        if let (Notice::Linked, Other::Machine { name, .. }) = (&notice, &other) {
             // Where there is a LAN, the daemon has told of it by now.
             self.show_lan(cable, shows_all);
-            let (title, is_stranger) = cable.with_partners(|known, _| {
-                let title = known.title_of(peer).map(partners::messages::playing);
-                (title.unwrap_or_default(), known.is_stranger(peer))
-            });
-            text += &title;
+            let is_stranger = cable.with_partners(|known, _| known.is_stranger(name));
             if is_stranger && shows_all {
                 self.waiting
                     .push((Severity::Info, partners::messages::IS_OPEN.to_owned()));

@@ -59,10 +59,5 @@ pub(crate) fn other_game(name: &str, title: &str) -> (Severity, String) {
     (Severity::Info, text)
 }
 
-/// End of the text about a new link: the game there.
-pub(crate) fn playing(title: &str) -> String {
-    format!(", playing {title}")
-}
-
 /// Shown with a link that anybody could have made.
 pub(crate) const IS_OPEN: &str = "Link cable: open, anybody on this network can join";

@@ -38,8 +38,13 @@ pub(super) enum Way<'a> {
     Lan { key: &'a str, box_id: u64 },
 }
 
-/// The assignment of a peer on this interface, at one of these addresses.
-pub(super) fn peer_up(interface: Name, peer: Name, addresses: &[SocketAddr], way: Way<'_>) -> FromDaemon {
+/// The assignment of a peer with this name and this game on this interface, at one of these addresses.
+pub(super) fn peer_up(
+    interface: Name,
+    (peer, title): (Name, Name),
+    addresses: &[SocketAddr],
+    way: Way<'_>,
+) -> FromDaemon {
     let scoped = |address: SocketAddr| {
         let is_local = matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
         let address = PeerAddress {
@@ -61,6 +66,7 @@ pub(super) fn peer_up(interface: Name, peer: Name, addresses: &[SocketAddr], way
         bind,
         key,
         machine,
+        title: title.to_string(),
     }
 }
 

@@ -131,9 +131,12 @@ impl Connections {
         }
     }
 
-    /// True if a game waits for this link, or for any.
-    pub(super) fn wants(&self, link: LinkId) -> bool {
-        self.games().any(|game| game.link.is_none_or(|of| of == link))
+    /// Title of the game that has this link, or would be given it; `None` where no game waits for this link,
+    /// or for any.
+    pub(super) fn title(&self, link: LinkId, player: Option<u32>) -> Option<Name> {
+        let games = self.games().filter(|game| game.link.is_none_or(|of| of == link));
+        let first = games.max_by_key(|game| (game.link.is_some(), game.rank(player)))?;
+        Some(Name::new(&first.playing.cartridge.title))
     }
 
     pub(super) fn has(&self, link: LinkId) -> bool {

@@ -249,8 +249,8 @@ impl Interfaces {
             port.set_game(now, offered.as_ref(), self.settings.open);
         }
         for port in self.ports.values_mut() {
-            let (waits, holds) = (clients.wants(port.id()), clients.has(port.id()));
-            port.cable.handle_input(now, Input::Game { waits, holds });
+            let (waiting, holds) = (clients.title(port.id(), player), clients.has(port.id()));
+            port.cable.handle_input(now, Input::Game { waiting, holds });
             port.is_played = holds;
         }
     }

@@ -39,7 +39,8 @@ pub(crate) struct Cable {
     diagnostics: Diagnostics,
     peering: Peering,
     udp: Udp,
-    has_game: bool,
+    /// Title of the game that waits here, or plays.
+    game: Option<Name>,
     redraws: u8,
     is_stopped: bool,
     frames: FrameCounts,
@@ -59,7 +60,7 @@ impl Cable {
             diagnostics: Diagnostics::default(),
             peering: Peering::default(),
             udp: Udp::default(),
-            has_game: false,
+            game: None,
             redraws: 0,
             is_stopped: false,
             frames: FrameCounts::default(),
@@ -75,10 +76,6 @@ impl Cable {
     /// True if it is certainly a cable, or was taken as one.
     pub(crate) fn is_ours(&self) -> bool {
         self.custody.is_ours()
-    }
-
-    pub(crate) fn has_peer(&self) -> bool {
-        self.peering.peer.is_some()
     }
 
     /// The peer's name and addresses, while games are assigned to it.
@@ -143,8 +140,8 @@ impl Cable {
             }
             Input::UdpHeard => self.udp.heard = Some(now),
             Input::UdpBlocked(is_blocked) => self.udp.is_blocked = is_blocked,
-            Input::Game { waits, holds } => {
-                self.has_game = waits;
+            Input::Game { waiting, holds } => {
+                self.game = waiting;
                 if !holds && self.peering.held.take().is_some() && self.peering.peer.is_none() {
                     self.addresses.want(None);
                 }
@@ -310,12 +307,15 @@ impl Cable {
         };
         let is_known = |(_, known): (Name, Plan)| known.has_addresses_of(&plan);
         if !self.peering.assigned.is_some_and(is_known) {
+            self.peering.title = peer.title;
             self.peering.links += 1;
             self.redraws = 0;
             self.peering.assigned = Some((peer.sender.name, plan));
             self.peering.held = None;
             self.carrier.handle_peer();
             self.outputs.push_back(Output::PeerUp(peer.sender, plan));
+        } else if std::mem::replace(&mut self.peering.title, peer.title) != peer.title {
+            self.outputs.push_back(Output::PeerPlays);
         }
     }
 
@@ -380,7 +380,7 @@ impl Cable {
             .with(Flags::V6, self.addresses.has_v6())
             .with(Flags::READY, is_ready)
             .with(Flags::IP_HEARD, self.udp.heard.is_some())
-            .with(Flags::GAME, self.has_game)
+            .with(Flags::GAME, self.game.is_some())
             .with(Flags::LINKED, is_mutual)
             .with(Flags::SEND_BLOCKED, self.udp.is_blocked);
         Frame {
@@ -391,6 +391,7 @@ impl Cable {
             sequence: self.sequence(),
             mac: self.repair.mine(),
             mac_message: peer.map_or(MacMessage::None, |_| self.repair.message()),
+            title: self.game.unwrap_or_default(),
         }
     }
 }

@@ -61,11 +61,12 @@ fn describe_cable(text: &mut String, cable: &CableStatus) -> std::fmt::Result {
     let driver = cable.device.driver.as_deref().unwrap_or("no USB driver");
     write!(text, "{} ({driver}): {}", cable.device.interface, cable.state)?;
     if let Some(peer) = &cable.peer {
-        let game = match peer.has_game {
-            true => "with a game waiting",
-            false => "with no game yet",
+        let game = match peer.title.as_str() {
+            _ if !peer.has_game => "no game yet",
+            "" => "a game",
+            title => title,
         };
-        write!(text, ", {} {game}", peer.name)?;
+        write!(text, ", {} with {game}", peer.name)?;
         if let (Some(local), Some(address)) = (&cable.local, &peer.address) {
             write!(text, "\n  addresses {local} here, {address} there")?;
         }
@@ -151,7 +152,7 @@ fn describe_game(text: &mut String, game: &GameStatus) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gamelink_core::control::{LinkReport, LinkState, MachineStatus};
+    use gamelink_core::control::{LinkReport, LinkState, MachineStatus, PeerStatus};
 
     fn text(game: GameStatus) -> String {
         describe(&escape::shown(&Status {
@@ -196,6 +197,31 @@ mod tests {
         let text = text(game);
         assert!(text.contains("user 1000): over netplay, linked"), "{text}");
         assert!(!text.contains("usb0"), "{text}");
+    }
+
+    #[test]
+    fn the_game_at_the_other_end_of_a_cable_is_named() {
+        let with = |has_game, title: &str| {
+            let peer = PeerStatus {
+                name: "ada".into(),
+                has_game,
+                title: title.into(),
+                ..PeerStatus::default()
+            };
+            let cable = CableStatus {
+                peer: Some(peer),
+                ..CableStatus::default()
+            };
+            describe(&Status {
+                cables: vec![cable],
+                ..Status::default()
+            })
+        };
+        let texts = [with(true, "TETRIS"), with(true, ""), with(false, "")];
+        let expected = ["ada with TETRIS\n", "ada with a game\n", "ada with no game yet\n"];
+        for (text, expected) in texts.iter().zip(expected) {
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -18,12 +18,13 @@
 //! | 114..116 | zero | |
 //! | 116..148 | public key of the sender's process | X25519 |
 //! | 148..164 | the sender's machine id | |
+//! | 164..196 | length of the game's title, title | zero without a game; an older daemon ends before |
 //!
 //! Further bytes are padding. `AF_PACKET` passes every firewall on INPUT, so frames report whether the layers
 //! above work.
 
 use super::reader::{Reader, WireError};
-use crate::identity::{Identity, Instance, Mac, Nonce};
+use crate::identity::{Identity, Instance, Mac, Name, Nonce};
 use crate::machine::trust::MachineId;
 
 /// "Local experimental Ethertype 1" of IEEE 802.
@@ -34,7 +35,11 @@ pub(crate) const VERSION: u8 = 2;
 
 /// A frame's length, without the Ethernet header.
 #[cfg(test)]
-pub(crate) const LEN: usize = 164;
+pub(crate) const LEN: usize = 196;
+
+/// Length of a frame that says nothing of a game's title.
+#[cfg(test)]
+pub(crate) const LEN_UNTITLED: usize = 164;
 
 /// Length of what is the same in all versions.
 pub(crate) const SHARED_LEN: usize = 72;
@@ -103,6 +108,8 @@ pub(crate) struct Frame {
     pub(crate) sequence: u32,
     pub(crate) mac: Mac,
     pub(crate) mac_message: MacMessage,
+    /// Title of the game that waits there or plays; empty where it says none.
+    pub(crate) title: Name,
 }
 
 impl Frame {
@@ -131,6 +138,7 @@ impl Frame {
             &[0; 2],
             &self.sender.public,
             &self.sender.machine.0,
+            self.title.wire(),
         ]
         .concat()
     }
@@ -164,6 +172,8 @@ impl Frame {
             public: reader.array()?,
             machine: MachineId(reader.array()?),
         };
+        // An older daemon's frame ends here, and a driver's padding is no title.
+        let title = reader.name().unwrap_or_default();
         let mac_message = match word {
             0 => MacMessage::None,
             1 if proposed.is_unicast() => MacMessage::Prepare(attempt, proposed),
@@ -187,6 +197,7 @@ impl Frame {
             sequence,
             mac,
             mac_message,
+            title,
         })
     }
 }

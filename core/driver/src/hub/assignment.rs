@@ -38,6 +38,8 @@ pub(super) struct Assignment {
     name: String,
     /// Machine of the peer, as the daemon names it.
     machine: Option<String>,
+    /// Title of the peer's game; empty where it says none.
+    title: String,
     addresses: PeerAddresses,
     bind: Option<BindAddress>,
     /// Key of the link.
@@ -50,13 +52,14 @@ pub(super) struct Assignment {
 impl Assignment {
     /// The peer of this cable, at these addresses, to be heard at `bind`; `None` where it cannot be used.
     fn parse(
-        (cable, name, machine): (&str, &str, Option<String>),
+        (cable, name, machine, title): (&str, &str, Option<String>, String),
         (addresses, bind, key): (&str, Option<&str>, Option<&str>),
     ) -> Option<Assignment> {
         Some(Assignment {
             cable: cable.to_owned(),
             name: name.to_owned(),
             machine,
+            title,
             addresses: addresses.parse().ok()?,
             bind: bind.map(str::parse).transpose().ok()?,
             key: key.map(str::parse).transpose().ok()?,
@@ -152,10 +155,20 @@ impl Hub {
         }
     }
 
-    /// Name of the peer, where its daemon tells it; netplay gives none.
+    /// The peer that the daemon has assigned; netplay has none.
+    fn assigned(&self) -> Option<&Assignment> {
+        self.assignment.as_ref().filter(|_| !self.transport.is_netplay())
+    }
+
+    /// Name of the peer, where its daemon tells it.
     pub(crate) fn peer_name(&self) -> Option<String> {
-        let assignment = self.assignment.as_ref().filter(|_| !self.transport.is_netplay());
-        assignment.map(|assignment| assignment.name.clone())
+        Some(self.assigned()?.name.clone())
+    }
+
+    /// Title of the peer's game, where its daemon tells it.
+    pub(crate) fn peer_title(&self) -> Option<String> {
+        let title = &self.assigned()?.title;
+        (!title.is_empty()).then(|| title.clone())
     }
 
     pub(crate) fn follow_daemon(&mut self, path: PathBuf, playing: Playing) {
@@ -210,9 +223,10 @@ impl Hub {
                 bind,
                 key,
                 machine,
+                title,
             } => {
                 let texts = (address.as_str(), bind.as_deref(), key.as_deref());
-                match Assignment::parse((&cable, &name, machine), texts) {
+                match Assignment::parse((&cable, &name, machine, title), texts) {
                     Some(assignment) => self.assign(now, assignment),
                     None => self.log.warn(format_args!(
                         "peer has no usable address or key cable={cable} address={address}"

@@ -59,6 +59,14 @@ impl Followed {
         ));
     }
 
+    /// The same peer, and the title of its game.
+    pub(crate) fn peer_plays(&mut self, title: &str, peer: SocketAddrV4, own: SocketAddrV4) {
+        let own = own.ip();
+        self.say(&format!(
+            r#"{{"type":"peer_up","cable":"usb0","name":"den","title":"{title}","address":"{peer}","bind":"{own}"}}"#
+        ));
+    }
+
     /// A peer on a LAN, whose interface this is.
     pub(crate) fn peer_up_with_key(
         &mut self,

@@ -6,10 +6,13 @@ fn remove(value: &mut Value, n: &mut usize) -> bool {
     match value {
         Value::Object(map) => {
             let keys: Vec<String> = map.keys().cloned().collect();
-            // Another version may lack these, and a LAN its time.
+            // Another version may lack these, a LAN its time, and a cable the title of the game there.
             let newer = ["p999", "mean", "corrections", "transport", "machine", "known"];
-            let is_optional =
-                |key: &str| newer.contains(&key) || (key == "up_ms" && map.contains_key("machines"));
+            let is_optional = |key: &str| {
+                newer.contains(&key)
+                    || (key == "up_ms" && map.contains_key("machines"))
+                    || (key == "title" && map.contains_key("mac"))
+            };
             let keys: Vec<_> = keys.into_iter().filter(|key| !is_optional(key)).collect();
             let mut keys = keys.iter();
             keys.any(|key| {

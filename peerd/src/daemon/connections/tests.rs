@@ -82,6 +82,7 @@ fn up(interface: &str) -> FromDaemon {
         bind: None,
         key: None,
         machine: None,
+        title: String::new(),
     }
 }
 
@@ -224,7 +225,7 @@ fn a_game_in_netplay_is_offered_on_no_lan_and_can_be_given_a_cable() {
     };
     let (mut stream, token) = room.client(&[hello(Role::Game), report(Transport::Netplay)]);
     assert_eq!(room.clients.offered(lan, None), None);
-    assert!(room.clients.wants(cable));
+    assert!(room.clients.title(cable, None).is_some());
     room.clients.assign(&[(lan, up("wlan0"))], None);
     assert!(!room.clients.has(lan), "not given away either");
     room.say(&mut stream, token, &[report(Transport::Udp)]);

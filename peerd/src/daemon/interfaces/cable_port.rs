@@ -208,6 +208,7 @@ impl CablePort {
                     shared.firewall.order(Order::Open(index, name, Network::Cable));
                     shared.events.extend([Event::Changed, Event::Plugged(peer)]);
                 }
+                Output::PeerPlays => shared.events.push(Event::Changed),
                 Output::PeerDown(peer, loss) => {
                     self.link_up_since = None;
                     log::info!("link down interface={name} peer={peer} reason={loss}");
@@ -320,7 +321,12 @@ impl CablePort {
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let &(peer, plan) = self.cable.assignment()?;
         let at = |ip| SocketAddr::new(ip, BRIDGE_PORT);
-        let message = peer_up(self.link.name, peer, &[at(plan.peer)], Way::Cable(at(plan.local)));
+        let message = peer_up(
+            self.link.name,
+            (peer, self.cable.title()),
+            &[at(plan.peer)],
+            Way::Cable(at(plan.local)),
+        );
         Some((self.id(), message))
     }
 

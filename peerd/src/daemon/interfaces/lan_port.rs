@@ -134,7 +134,8 @@ impl LanPort {
     pub(super) fn peer_up(&self) -> Option<(LinkId, FromDaemon)> {
         let (peer, addresses, key) = self.lan.assignment()?;
         let box_id = peer.box_id;
-        let message = peer_up(self.name, peer.name, addresses, Way::Lan { key, box_id });
+        let title = peer.said.game.unwrap_or_default().title;
+        let message = peer_up(self.name, (peer.name, title), addresses, Way::Lan { key, box_id });
         Some((self.id(), message))
     }
 

@@ -31,8 +31,8 @@ pub(crate) enum Input<'a> {
     UdpBlocked(bool),
     /// State of the games.
     Game {
-        /// A game has this cable, or would take it.
-        waits: bool,
+        /// Title of the game that has this cable, or would take it; `None` where there is none.
+        waiting: Option<Name>,
         /// A game has it: while the daemons have lost each other, the two games may still be linked.
         holds: bool,
     },
@@ -76,6 +76,8 @@ pub(crate) enum Output {
     Install(Plan),
     Remove(Plan),
     PeerUp(Identity, Plan),
+    /// The peer's game has another title.
+    PeerPlays,
     /// The peer is lost. After a loss that leaves the path this may follow again, with a harder one.
     PeerDown(Name, Loss),
     /// Another machine has our instance: draw a new one for the whole process.

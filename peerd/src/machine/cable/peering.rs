@@ -15,6 +15,8 @@ pub(super) struct Peering {
     pub(super) hears_us: bool,
     /// Name and addresses that games are assigned.
     pub(super) assigned: Option<(Name, Plan)>,
+    /// Title of the peer's game, as the games here know it.
+    pub(super) title: Name,
     /// A peer whose daemon fell silent, while a game is linked with it.
     pub(super) held: Option<Name>,
     /// Times that games were assigned to it.
@@ -117,6 +119,7 @@ mod tests {
             sequence,
             mac: Mac::default(),
             mac_message: MacMessage::None,
+            title: Name::default(),
         };
         let mut peering = Peering::default();
         for n in 0..20_u32 {

@@ -1,12 +1,22 @@
 //! The status of a cable.
 
 use super::{Cable, UDP_FRESH};
+use crate::identity::Name;
 use crate::machine::heartbeat::Health;
 use crate::wire::ethernet_frame::Flags;
 use gamelink_core::control::{CableState, CableStatus, PeerStatus, UdpStatus};
 use gamelink_core::time::LocalTime;
 
 impl Cable {
+    pub(crate) fn has_peer(&self) -> bool {
+        self.peering.peer.is_some()
+    }
+
+    /// Title of the peer's game; empty where it says none.
+    pub(crate) fn title(&self) -> Name {
+        self.peering.peer.map_or_else(Name::default, |peer| peer.title)
+    }
+
     /// Status of the link; fields that only the system knows are left empty.
     pub(crate) fn status(&self, now: LocalTime) -> CableStatus {
         let peer = self.peering.peer.as_ref();
@@ -24,6 +34,7 @@ impl Cable {
                 mac: peer.mac.to_string(),
                 address: plan.map(|plan| plan.peer),
                 has_game: peer.flags.has(Flags::GAME),
+                title: peer.title.to_string(),
             }),
             udp: UdpStatus {
                 heard_here: self.udp.heard.is_some_and(|at| now.since(at) < UDP_FRESH),

@@ -10,7 +10,7 @@ use gamelink_core::time::LocalTime;
 impl Cable {
     /// True if frames can be sent, and there is a reason to.
     pub(super) fn can_send(&self, now: LocalTime) -> bool {
-        let has_reason = self.custody.is_ours() || self.has_game || !self.peering.is_alone();
+        let has_reason = self.custody.is_ours() || self.game.is_some() || !self.peering.is_alone();
         has_reason && self.carrier.state().can_carry() && self.custody.may_speak(now)
     }
 
@@ -40,7 +40,7 @@ impl Cable {
         }
         let facts = Facts {
             link: self.carrier.state(),
-            has_game: self.has_game,
+            has_game: self.game.is_some(),
             is_mutual: self.peering.mutual().is_some(),
             is_alone: self.peering.is_alone(),
             peer_has_game: self.peering.peer.is_some_and(|peer| peer.flags.has(Flags::GAME)),

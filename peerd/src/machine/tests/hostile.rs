@@ -6,7 +6,7 @@ use crate::machine::cable::{Cable, Config, Input, Output};
 use crate::machine::carrier::LinkState;
 use crate::machine::mac_repair::Seed;
 use crate::machine::trust::{MachineId, Public};
-use crate::wire::ethernet_frame::{Flags, Frame, Kind, LEN, MacMessage, VERSION};
+use crate::wire::ethernet_frame::{Flags, Frame, Kind, LEN, LEN_UNTITLED, MacMessage, VERSION};
 use crate::wire::reader::WireError;
 use gamelink_core::time::LocalTime;
 use std::time::Duration;
@@ -34,6 +34,7 @@ fn hello(sequence: u32) -> Frame {
         sequence,
         mac: Mac([2; 6]),
         mac_message: MacMessage::None,
+        title: Name::new("TETRIS"),
     }
 }
 
@@ -100,7 +101,20 @@ fn frames_survive_the_wire_and_padding() {
         assert_eq!(Frame::decode(&bytes), Ok(frame));
         bytes.resize(LEN + 30, 0xEE);
         assert_eq!(Frame::decode(&bytes), Ok(frame));
-        bytes.truncate(LEN - 1);
+        bytes.truncate(LEN_UNTITLED);
+        let title = Name::default();
+        assert_eq!(
+            Frame::decode(&bytes),
+            Ok(Frame { title, ..frame }),
+            "as an older daemon"
+        );
+        bytes.resize(LEN, 0xEE);
+        assert_eq!(
+            Frame::decode(&bytes),
+            Ok(Frame { title, ..frame }),
+            "padded by a driver"
+        );
+        bytes.truncate(LEN_UNTITLED - 1);
         assert_eq!(Frame::decode(&bytes), Err(WireError::Malformed));
     }
 }

@@ -55,7 +55,10 @@ fn run(cable: &mut Cable, from_s: u64, to_s: u64, usage: Option<Usage>) -> Vec<O
 }
 
 fn game(waits: bool) -> Input<'static> {
-    Input::Game { waits, holds: false }
+    Input::Game {
+        waiting: waits.then(Name::default),
+        holds: false,
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(super) struct End {
     pub(super) kernel: Kernel,
     pub(super) daemon: Option<Cable>,
     pub(super) is_told: bool,
+    /// Title of this end's game, and of the far one as this end's game was told.
+    pub(super) titles: [Name; 2],
     /// The game keeps a peer whose daemon fell silent.
     pub(super) is_held: bool,
     /// The two games are linked, whatever the daemons do.
@@ -144,12 +146,29 @@ impl World {
             has_v6: true,
         };
         self.ends[end].daemon = Some(Cable::new(self.now, config, self.ends[end].kernel.mac));
+        self.offer_game(end);
+        self.refresh();
+    }
+
+    /// A game waits, now and then another one than before.
+    fn offer_game(&mut self, end: usize) {
+        let title = Name::new(if self.outputs.is_multiple_of(2) {
+            "RED"
+        } else {
+            "BLUE"
+        });
+        self.ends[end].titles[0] = title;
         let game = Input::Game {
-            waits: true,
+            waiting: Some(title),
             holds: false,
         };
         self.input(end, game);
-        self.refresh();
+    }
+
+    /// The game is told of the far one.
+    fn tell(&mut self, end: usize) {
+        let end = &mut self.ends[end];
+        end.titles[1] = end.daemon.as_ref().map_or_else(Name::default, Cable::title);
     }
 
     pub(super) fn input(&mut self, end: usize, input: Input<'_>) {
@@ -260,7 +279,9 @@ impl World {
                 Output::PeerUp(..) => {
                     self.ends[end].is_told = true;
                     self.ends[end].is_held = false;
+                    self.tell(end);
                 }
+                Output::PeerPlays => self.tell(end),
                 Output::PeerDown(_, loss) => {
                     let state = &mut self.ends[end];
                     assert!(state.is_told || state.is_held, "down without up");
@@ -283,11 +304,7 @@ impl World {
     /// The game leaves its peer.
     pub(super) fn let_go(&mut self, end: usize) {
         self.ends[end].is_held = false;
-        let game = Input::Game {
-            waits: true,
-            holds: false,
-        };
-        self.input(end, game);
+        self.offer_game(end);
     }
 
     /// Kills the daemon, as `kill -9` does.
@@ -472,6 +489,8 @@ impl World {
             );
             let expected = BTreeMap::from([(plan.peer, macs[1 - end])]);
             assert_eq!(kernel.neighbours, expected, "neighbours of end {end}");
+            let [told, title] = [self.ends[end].titles[1], self.ends[1 - end].titles[0]];
+            assert_eq!(told, title, "the far game as end {end} is told");
         }
     }
 
