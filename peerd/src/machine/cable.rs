@@ -200,11 +200,14 @@ impl Cable {
             return self.lose(now, Loss::PeerStopped);
         }
         let hears_us = frame.heard == self.me.instance;
-        self.peering.peer = Some(*frame);
+        let before = self.peering.peer.replace(*frame);
         self.peering.hears_us = hears_us;
         self.heartbeat.handle_heard(now, hears_us);
         if self.peering.assigned.is_none() {
             return;
+        }
+        if before.is_some_and(|before| before.title != frame.title) {
+            self.outputs.push_back(Output::PeerPlays);
         }
         if !hears_us {
             // It lost us, or missed a frame: an immediate frame keeps it from searching.
@@ -307,15 +310,12 @@ impl Cable {
         };
         let is_known = |(_, known): (Name, Plan)| known.has_addresses_of(&plan);
         if !self.peering.assigned.is_some_and(is_known) {
-            self.peering.title = peer.title;
             self.peering.links += 1;
             self.redraws = 0;
             self.peering.assigned = Some((peer.sender.name, plan));
             self.peering.held = None;
             self.carrier.handle_peer();
             self.outputs.push_back(Output::PeerUp(peer.sender, plan));
-        } else if std::mem::replace(&mut self.peering.title, peer.title) != peer.title {
-            self.outputs.push_back(Output::PeerPlays);
         }
     }
 

@@ -15,8 +15,6 @@ pub(super) struct Peering {
     pub(super) hears_us: bool,
     /// Name and addresses that games are assigned.
     pub(super) assigned: Option<(Name, Plan)>,
-    /// Title of the peer's game, as the games here know it.
-    pub(super) title: Name,
     /// A peer whose daemon fell silent, while a game is linked with it.
     pub(super) held: Option<Name>,
     /// Times that games were assigned to it.

@@ -152,11 +152,7 @@ impl World {
 
     /// A game waits, now and then another one than before.
     fn offer_game(&mut self, end: usize) {
-        let title = Name::new(if self.outputs.is_multiple_of(2) {
-            "RED"
-        } else {
-            "BLUE"
-        });
+        let title = Name::new(["RED", "BLUE"][self.outputs as usize % 2]);
         self.ends[end].titles[0] = title;
         let game = Input::Game {
             waiting: Some(title),
